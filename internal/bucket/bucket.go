@@ -1,0 +1,211 @@
+// Package bucket is the core that gcra and tokenbucket share: a lock-free bucket that drains
+// continuously, whose whole state is one word.
+//
+// The word is the theoretical arrival time (TAT) of ITU-T I.371: the time at which everything that
+// was granted will have drained. What is owed at a time t is TAT-t, or nothing if that is past.
+// With T the emission interval, n events are granted at t if what is owed then does not exceed
+// burst*T with their n*T on top.
+package bucket
+
+import (
+	"time"
+
+	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/internal/timeline"
+	"sync/atomic"
+)
+
+// Bucket implements [ratelimit.Limiter]. Init makes it; it must not be copied afterwards.
+type Bucket struct {
+	line timeline.Timeline
+
+	// frame is replaced, by Bucket.replace only, when a time lies outside of what it can count.
+	frame atomic.Pointer[frame]
+}
+
+// Init makes b a bucket that holds burst events, empty of debt at every instant. In its errors it is
+// the function fn, and burst is called field.
+func (b *Bucket) Init(fn, field string, rate ratelimit.Rate, burst int, opts []ratelimit.Option) error {
+	s, err := newSpec(fn, field, rate, burst)
+	if err != nil {
+		return err
+	}
+	if b.line, err = timeline.New(fn, opts); err != nil {
+		return err
+	}
+	b.frame.Store(newFrame(&s, -s.drain, 0))
+	return nil
+}
+
+// Allow is Take(1).OK without the arithmetic that only a Decision needs.
+//
+// Invariant of the loop: the word is the debt left by exactly the requests granted so far. The step
+// is computed from one load of it and lands only if it has not moved since, so it is atomic. A lost
+// race means that another caller's change landed; then the same step on the new word is right, with
+// the time as read before: a late time can only find more debt. A refusal stores nothing.
+func (b *Bucket) Allow() bool {
+	var off int64
+	if b.line.Injected == nil {
+		off = int64(time.Since(b.line.Origin))
+	} else {
+		off = b.line.Now()
+	}
+	for {
+		f := b.frame.Load()
+		since := uint64(off - f.start)
+		if since > f.span {
+			break
+		}
+		now := since * f.perNano
+		word := f.word.Load()
+		tat := max(word, now) + f.perEvent
+		if tat-now > f.depth {
+			if word >= frozen {
+				break
+			}
+			return false
+		}
+		if f.word.CompareAndSwap(word, tat) {
+			return true
+		}
+	}
+	return b.allowAnywhere(off)
+}
+
+// allowAnywhere keeps the Decision that Allow has no use for out of its stack frame.
+//
+//go:noinline
+func (b *Bucket) allowAnywhere(off int64) bool {
+	var d ratelimit.Decision
+	b.take(&d, off, 1)
+	return d.OK
+}
+
+// Take charges n events now, all or none.
+func (b *Bucket) Take(d *ratelimit.Decision, n int) { b.take(d, b.line.Now(), n) }
+
+// TakeAt charges n events as of t, all or none.
+func (b *Bucket) TakeAt(d *ratelimit.Decision, t time.Time, n int) { b.take(d, b.line.At(t), n) }
+
+// take is Allow for any n and any off, with a whole Decision.
+//
+// A refusal, and n == 0, may answer from a frozen word: that word was the limiter's state until its
+// frame was replaced, which was not before f was loaded.
+func (b *Bucket) take(d *ratelimit.Decision, off int64, n int) {
+	off = timeline.Clamp(off)
+	for {
+		f := b.frame.Load()
+		s := f.spec
+		word := f.word.Load()
+		debt, later := f.debt(word&^frozen, off)
+		if !s.fits(debt, n) {
+			s.refused(d, debt, later, off, n)
+			return
+		}
+		cost := uint64(n) * f.perEvent
+		landed := true
+		switch {
+		case n == 0:
+		case word >= frozen:
+			b.replace(f, nil)
+			landed = false
+		case f.holds(off):
+			landed = f.word.CompareAndSwap(word, f.ticks(off)+debt+cost)
+		default:
+			if landed = b.replace(f, &plan{off: off, n: n}); landed {
+				debt, later = f.debt(f.word.Load()&^frozen, off)
+				if !s.fits(debt, n) {
+					s.refused(d, debt, later, off, n)
+					return
+				}
+			}
+		}
+		if landed {
+			s.granted(d, debt+cost, later, off)
+			return
+		}
+	}
+}
+
+// Peek returns what Take would, and charges nothing.
+func (b *Bucket) Peek(d *ratelimit.Decision, n int) { b.peek(d, b.line.Now(), n) }
+
+// PeekAt returns what TakeAt would, and charges nothing.
+func (b *Bucket) PeekAt(d *ratelimit.Decision, t time.Time, n int) { b.peek(d, b.line.At(t), n) }
+
+func (b *Bucket) peek(d *ratelimit.Decision, off int64, n int) {
+	off = timeline.Clamp(off)
+	f := b.frame.Load()
+	debt, later := f.debt(f.word.Load()&^frozen, off)
+	if f.spec.fits(debt, n) {
+		f.spec.granted(d, debt+uint64(n)*f.perEvent, later, off)
+	} else {
+		f.spec.refused(d, debt, later, off, n)
+	}
+}
+
+// RefundAt gives back, as of t, n events granted held before t.
+//
+// Let v be the TAT if those n events had never been granted, and word the TAT as it is. Right after
+// the grant word-v >= n*T; from then on only a grant at a time s between the two shrinks their
+// distance, to word-s; and word >= (t-held) + n*T, so that distance is at least n*T less the time
+// from the grant to s. Hence word - (n*T - held) >= v, if no grant was at an s later than t: that
+// is why t must not be early, and is moved to the limiter's clock and to the earliest time that the
+// last grant can have been at.
+//
+// The clock is read after the word, so that it is not before any time that word tells of.
+func (b *Bucket) RefundAt(t time.Time, n int, held time.Duration) {
+	off := timeline.Clamp(b.line.At(t))
+	for n > 0 && held >= 0 {
+		f := b.frame.Load()
+		word := f.word.Load()
+		if n > f.spec.limit {
+			return
+		}
+		live := word &^ frozen
+		as := max(off, timeline.Clamp(b.line.Now()), f.lastGrant(live))
+		debt, _ := f.debt(live, as)
+		credit := f.credit(n, uint64(as-off)+uint64(held))
+		if credit == 0 || credit > debt { // drained; or such a grant would have left more debt
+			return
+		}
+		switch {
+		case word >= frozen:
+			b.replace(f, nil)
+		case word > credit:
+			if f.word.CompareAndSwap(word, word-credit) {
+				return
+			}
+		default:
+			p := &plan{off: as, word: word, debt: debt - credit}
+			if b.replace(f, p) && f.word.Load()&^frozen == word {
+				return
+			}
+		}
+	}
+}
+
+// Rate returns the rate the bucket was made with.
+func (b *Bucket) Rate() ratelimit.Rate { return b.frame.Load().spec.rate }
+
+// Burst returns the burst the bucket was made with.
+func (b *Bucket) Burst() int { return b.frame.Load().spec.burst }
+
+// Clock returns the clock that Allow and Take read.
+func (b *Bucket) Clock() ratelimit.Clock { return b.line.Clock() }
+
+// replace replaces f as p plans, or as another caller has planned before, and reports which: true
+// if it was p. It returns when f is not the bucket's frame any more. p may be nil if f's word is
+// frozen, for then a plan is there.
+//
+// The plan is agreed on before the word is frozen. So whoever meets the frozen word can finish the
+// work alone: freezing again changes nothing, and every helper builds the same successor, of which
+// one is published. And every replacement completes some caller's request, so it is lock-free. (To
+// freeze first and to thaw by a clone is not: two callers can undo each other's work forever.)
+func (b *Bucket) replace(f *frame, p *plan) bool {
+	f.next.CompareAndSwap(nil, p)
+	agreed := f.next.Load()
+	word := f.word.Or(frozen) &^ frozen
+	b.frame.CompareAndSwap(f, f.successor(word, agreed))
+	return agreed == p
+}

@@ -1,0 +1,273 @@
+package limittest
+
+import (
+	"encoding/binary"
+	"flag"
+	"math"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-3506548a/ratelimit"
+)
+
+var (
+	operations = flag.Int("limittest.operations", 500_000, "operations that TestModel compares with the model")
+	seed       = flag.Uint64("limittest.seed", 1, "seed of those operations")
+)
+
+// Maker builds a limiter on the given clock, and the model of it. It returns an error for what the
+// limiter's constructor refuses.
+type Maker func(rate ratelimit.Rate, size int, c ratelimit.Clock) (ratelimit.Limiter, Model, error)
+
+// CompareRandom compares the limiter with its model over as many operations as the flag
+// limittest.operations says, in worlds of a few hundred each.
+func CompareRandom(t *testing.T, build Maker) {
+	random := rand.New(rand.NewPCG(*seed, 0))
+	data := make([]byte, 4096)
+	compared, granted := 0, 0
+	for compared < *operations {
+		for i := 0; i < len(data); i += 8 {
+			binary.LittleEndian.PutUint64(data[i:], random.Uint64())
+		}
+		c, g := Compare(t, build, data)
+		compared += c
+		granted += g
+	}
+	t.Logf("compared %d operations, %d of them grants", compared, granted)
+	require.Positive(t, granted)
+	require.Less(t, granted, compared)
+}
+
+// Compare plays the world that data describes to the limiter and to its model, and requires every
+// field of every Decision to be the same. It returns how many operations it compared, and how many
+// of them granted something.
+func Compare(t testing.TB, build Maker, data []byte) (compared, granted int) {
+	in := source{data}
+	rate, size := in.rate(), in.size()
+	origin := origins[in.below(len(origins))]
+	clock := NewClock(origin)
+	l, m, err := build(rate, size, clock)
+	if err != nil {
+		return 0, 0
+	}
+	w := world{source: in, rate: rate, size: size, origin: origin, now: origin}
+	for len(w.data) > 0 {
+		w.advance()
+		if w.below(4) > 0 {
+			clock.Set(w.now)
+		}
+		n := w.n()
+		off := Offset(origin, w.now)
+		at := Offset(origin, clock.Now())
+		var got, want ratelimit.Decision
+		var call string
+		switch w.below(8) {
+		case 0:
+			call, got, want = "Take", l.Take(n), m.Take(at, n)
+		case 1:
+			call, want = "Allow", m.Take(at, 1)
+			got = want
+			got.OK = l.Allow()
+		case 2:
+			call, got, want = "PeekAt", l.PeekAt(w.now, n), m.Peek(off, n)
+		case 3:
+			held := w.held()
+			l.RefundAt(w.now, n, held)
+			m.Refund(off, at, n, held)
+			call, got, want = "RefundAt", l.PeekAt(w.now, 1), m.Peek(off, 1)
+		default:
+			call, got, want = "TakeAt", l.TakeAt(w.now, n), m.Take(off, n)
+		}
+		if got != want { // the comparison by testify is slow
+			require.Equal(t, want, got, "rate %v, size %d, operation %d: %s at offset %v, clock at %v, n %d",
+				rate, size, compared, call, off, at, n)
+		}
+		compared++
+		if got.OK && n > 0 {
+			granted++
+			w.grants[compared%len(w.grants)] = w.now
+		}
+		w.last = got
+	}
+	return compared, granted
+}
+
+// world is what the operations of one limiter are chosen by.
+type world struct {
+	source
+	rate   ratelimit.Rate
+	size   int
+	origin time.Time
+	now    time.Time
+	last   ratelimit.Decision
+	grants [4]time.Time
+}
+
+// advance moves now: mostly by what the limiter just said and by what its rate makes interesting,
+// and by a nanosecond more or less.
+func (w *world) advance() {
+	var d time.Duration
+	switch w.below(16) {
+	case 0, 1, 2:
+		return
+	case 3, 4:
+		d = w.last.RetryAfter
+	case 5:
+		d = w.last.ResetAfter
+	case 6:
+		d = w.rate.Per
+	case 7, 8:
+		d = w.rate.Per / time.Duration(max(1, w.rate.Events)) * time.Duration(1+w.below(4))
+	case 9:
+		d = time.Duration(w.byte())
+	case 10:
+		d = -time.Duration(w.uint64() >> (1 + w.below(63)))
+	case 11:
+		d = time.Duration(w.uint64() >> (1 + w.below(63)))
+	case 12:
+		d = -w.rate.Per
+	case 13:
+		w.now = w.grants[w.below(len(w.grants))]
+		if w.now.IsZero() {
+			w.now = w.origin
+		}
+	case 14:
+		if w.below(8) == 0 {
+			w.now = extremes[w.below(len(extremes))]
+		}
+	case 15:
+		w.now = w.origin.Add(time.Duration(w.byte()) - 128)
+	}
+	if d == ratelimit.Never && w.below(16) > 0 { // seldom to the end of time, where nothing happens
+		d = 0
+	}
+	w.now = w.now.Add(d).Add(time.Duration(w.below(3) - 1))
+}
+
+// n returns a number of events: the edges of what can be granted, and of int.
+func (w *world) n() int {
+	switch w.below(12) {
+	case 0:
+		return 0
+	case 1:
+		return w.size
+	case 2:
+		return w.size + 1
+	case 3:
+		return w.last.Remaining
+	case 4:
+		return w.last.Remaining + 1
+	case 5:
+		return []int{-1, math.MaxInt, math.MinInt, math.MaxInt32}[w.below(4)]
+	case 6:
+		return 1 + int(w.uint64()%uint64(w.size))
+	case 7:
+		return w.size / 2
+	default:
+		return 1
+	}
+}
+
+// held returns how long ago refunded events were granted: often truly.
+func (w *world) held() time.Duration {
+	switch w.below(8) {
+	case 0, 1, 2:
+		return 0
+	case 3:
+		return time.Duration(w.uint64())
+	case 4:
+		return time.Duration(w.byte())
+	default:
+		return w.now.Sub(w.grants[w.below(len(w.grants))])
+	}
+}
+
+// origins are the times that a clock may show when a limiter is made.
+var origins = []time.Time{
+	time.Unix(0, 0),
+	time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC),
+	time.Date(2026, 11, 22, 3, 30, 0, 123456789, time.UTC),
+	time.Date(2157, 6, 1, 0, 0, 0, 1, time.UTC),
+	time.Unix(-1, 999999999),
+	{},
+}
+
+// extremes are times far from any origin.
+var extremes = []time.Time{
+	{},
+	time.Unix(0, 0),
+	time.Unix(1<<62, 0),
+	time.Unix(-1<<62, 0),
+	time.Date(9999, 12, 31, 23, 59, 59, 999999999, time.UTC),
+	time.Date(1995, 7, 1, 0, 0, 1, 0, time.UTC),
+}
+
+// source turns bytes into choices; when they are used up, it chooses 0.
+type source struct{ data []byte }
+
+func (s *source) byte() byte {
+	if len(s.data) == 0 {
+		return 0
+	}
+	b := s.data[0]
+	s.data = s.data[1:]
+	return b
+}
+
+func (s *source) below(n int) int { return int(s.byte()) % n }
+
+func (s *source) uint64() (x uint64) {
+	for range 8 {
+		x = x<<8 | uint64(s.byte())
+	}
+	return x
+}
+
+// rate returns one of the rates that have been trouble somewhere, or any.
+func (s *source) rate() ratelimit.Rate {
+	i := s.below(2 * len(rates))
+	if i < len(rates) {
+		return rates[i]
+	}
+	return ratelimit.Rate{
+		Events: int(s.uint64() % (maxEvents + 1) >> s.below(31)),
+		Per:    time.Duration(1 + s.uint64()>>1>>s.below(62)),
+	}
+}
+
+var rates = []ratelimit.Rate{
+	ratelimit.PerSecond(1),
+	ratelimit.PerSecond(7),
+	ratelimit.PerMinute(90),
+	ratelimit.Per(1000, 5*time.Minute),
+	ratelimit.PerHour(50),
+	ratelimit.PerDay(600),
+	ratelimit.PerDay(1),
+	ratelimit.PerDay(1234567),
+	ratelimit.PerSecond(12345),
+	ratelimit.PerSecond(44100),
+	ratelimit.PerSecond(1_500_000),
+	ratelimit.PerSecond(600_000_000),
+	ratelimit.PerSecond(999_999_937),
+	ratelimit.PerSecond(1_000_000_007),
+	ratelimit.PerSecond(maxEvents),
+	ratelimit.Per(maxEvents, time.Nanosecond),
+	ratelimit.Per(3, 2*time.Nanosecond),
+	ratelimit.Every(time.Nanosecond),
+	ratelimit.Every(math.MaxInt64),
+	ratelimit.Every(1 << 61),
+	ratelimit.PerSecond(0),
+}
+
+// size returns a burst or capacity.
+func (s *source) size() int {
+	sizes := []int{1, 2, 3, 10, 40, 1000, 1234567, maxEvents}
+	i := s.below(2 * len(sizes))
+	if i < len(sizes) {
+		return sizes[i]
+	}
+	return 1 + int(s.uint64()%maxEvents>>s.below(31))
+}

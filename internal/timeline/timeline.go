@@ -1,0 +1,83 @@
+// Package timeline turns the times that callers and clocks speak of into what limiters compute
+// with: nanoseconds since the limiter's origin, in an int64.
+package timeline
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+	"time"
+
+	"github.com/seed-3506548a/ratelimit"
+)
+
+// Times further from the origin than 2^62 ns (146 years) are taken as the nearest of these two
+// ends. That maps all of time to offsets without ever turning two times around or moving them
+// further apart, so every limit that holds in offsets holds in times. It leaves room to add a
+// length of 73 years to any offset, or to take it off.
+const (
+	Bottom int64 = math.MinInt64 / 2
+	Top    int64 = math.MaxInt64 / 2
+)
+
+// Timeline is a clock and an origin. It is immutable.
+type Timeline struct {
+	// Injected is the clock that the limiter was given, nil for the system's: a hot path calls
+	// time.Since(Origin) by itself then, which costs a call less than any method could.
+	Injected ratelimit.Clock
+
+	// Origin is the time when the limiter was made, by its clock.
+	Origin time.Time
+}
+
+// New returns the timeline that begins now, by the clock that opts choose. Errors name fn.
+func New(fn string, opts []ratelimit.Option) (Timeline, error) {
+	chosen := ratelimit.Options{Clock: ratelimit.SystemClock{}}
+	for i, opt := range opts {
+		if opt == nil {
+			return Timeline{}, &ratelimit.ArgumentError{
+				Func: fn, Field: fmt.Sprintf("opts[%d]", i), Value: "nil", Want: "an option"}
+		}
+		opt(&chosen)
+	}
+	if isNil(chosen.Clock) {
+		return Timeline{}, &ratelimit.ArgumentError{
+			Func: fn, Field: "WithClock", Value: "nil", Want: "a clock, or no such option for the system's"}
+	}
+	line := Timeline{Injected: chosen.Clock, Origin: chosen.Clock.Now()}
+	if _, ok := chosen.Clock.(ratelimit.SystemClock); ok {
+		line.Injected = nil
+	}
+	return line, nil
+}
+
+// isNil also finds a nil pointer inside of the interface, whose Now would panic.
+func isNil(c ratelimit.Clock) bool {
+	if c == nil {
+		return true
+	}
+	v := reflect.ValueOf(c)
+	return v.Kind() == reflect.Pointer && v.IsNil()
+}
+
+// Now reads the clock.
+func (l *Timeline) Now() int64 {
+	if l.Injected != nil {
+		return l.At(l.Injected.Now())
+	}
+	return int64(time.Since(l.Origin))
+}
+
+// At returns the offset of t, clamped to the int64 only: see [Clamp].
+func (l *Timeline) At(t time.Time) int64 { return int64(t.Sub(l.Origin)) }
+
+// Clamp returns the offset that stands for off.
+func Clamp(off int64) int64 { return min(max(off, Bottom), Top) }
+
+// Clock returns the clock that Now reads.
+func (l *Timeline) Clock() ratelimit.Clock {
+	if l.Injected != nil {
+		return l.Injected
+	}
+	return ratelimit.SystemClock{}
+}
