@@ -140,6 +140,10 @@ func (w *world) advance() {
 		}
 	case 15:
 		w.now = w.origin.Add(time.Duration(w.byte()) - 128)
+		if w.below(2) == 0 { // before the origin by as long as a full bucket takes to drain
+			d = -time.Duration(float64(w.size) * float64(w.rate.Per) / float64(max(1, w.rate.Events)))
+			w.now = w.origin
+		}
 	}
 	if d == ratelimit.Never && w.below(16) > 0 { // seldom to the end of time, where nothing happens
 		d = 0
