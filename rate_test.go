@@ -92,13 +92,13 @@ func TestRateAsText(t *testing.T) {
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"Limit":"1000/5m"}`, string(text))
 
-	assert.ErrorContains(t, json.Unmarshal([]byte(`{"Limit":"5/parsec"}`), &config), `rate is "5/parsec"`)
+	require.ErrorContains(t, json.Unmarshal([]byte(`{"Limit":"5/parsec"}`), &config), `rate is "5/parsec"`)
 	assert.Equal(t, ratelimit.Per(1000, 5*time.Minute), config.Limit, "an error leaves the value alone")
 
 	_, err = ratelimit.PerSecond(-1).MarshalText()
-	assert.EqualError(t, err, "Rate.Validate: rate.Events is -1, want 0 or more")
+	require.EqualError(t, err, "Rate.Validate: rate.Events is -1, want 0 or more")
 	_, err = ratelimit.Rate{}.MarshalText()
-	assert.EqualError(t, err, "Rate.Validate: rate.Per is 0s, want more than 0s")
+	require.EqualError(t, err, "Rate.Validate: rate.Per is 0s, want more than 0s")
 	assert.Equal(t, "-1/-3m", ratelimit.Per(-1, -3*time.Minute).String(), "String shows also what is not valid")
 	assert.Equal(t, "0/0ns", ratelimit.Rate{}.String())
 }

@@ -371,9 +371,9 @@ func TestSynctest(t *testing.T) {
 		require.True(t, l.Allow())
 		d := l.Take(1)
 		require.Equal(t, 100*ms, d.RetryAfter)
-		time.Sleep(d.RetryAfter - 1)
+		time.Sleep(d.RetryAfter - time.Nanosecond)
 		require.False(t, l.Allow())
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		require.True(t, l.Allow())
 	})
 }

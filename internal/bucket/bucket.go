@@ -8,14 +8,16 @@
 package bucket
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
-	"sync/atomic"
 )
 
-// Bucket implements [ratelimit.Limiter]. Init makes it; it must not be copied afterwards.
+// Bucket has the methods of [ratelimit.Limiter], but those that return a Decision set one instead: it
+// has more fields than the compiler keeps in registers, and each layer that returned it by value
+// would copy it through memory. Init makes a Bucket; it must not be copied afterwards.
 type Bucket struct {
 	line timeline.Timeline
 

@@ -3,9 +3,9 @@ package bucket
 import (
 	"math"
 	"math/bits"
+	"sync/atomic"
 
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
-	"sync/atomic"
 )
 
 // frozen marks the word of a frame that is being replaced. As a number it is a debt beyond every
@@ -17,8 +17,8 @@ const frozen = 1 << 63
 //
 // word is the theoretical arrival time (TAT) of the next event, in ticks since start: the time at
 // which all that was granted will have drained. 0 means that nothing was ever granted; every grant
-// leaves at least one tick. Below the frozen bit it stays under 2^63 - 2^61. Any caller moves it,
-// by CAS, in three ways:
+// leaves at least one tick. Without the frozen bit it stays one depth below 2^63. Any caller moves
+// it, by CAS, in three ways:
 //
 //	grant    word -> max(word, now) + n*perEvent
 //	refund   word -> word - credit, not below the time of the refund, and not to 0

@@ -246,7 +246,7 @@ func conservation(t *testing.T, build New) {
 				<-start
 				for i := range 2 * limit {
 					n := 1 + (caller+i)%3
-					ok := false
+					var ok bool
 					if n == 1 {
 						ok = l.Allow()
 					} else {

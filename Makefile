@@ -1,0 +1,44 @@
+benchstat = golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
+
+## help: list the targets
+help:
+	@sed -n 's/^## //p' Makefile
+
+## check: everything that CI runs
+check:
+	.ci/run
+
+## test: all tests
+test:
+	.ci/run test
+
+## race: all tests under the race detector
+race:
+	.ci/run race
+
+## test-32: all tests on a 32-bit platform
+test-32:
+	.ci/run test32
+
+## lint: format, vet and golangci-lint
+lint:
+	.ci/run fmt tidy vet lint
+
+## fuzz: every fuzz target for FUZZTIME (default 5s)
+fuzz:
+	.ci/run fuzz
+
+## model: compare 100 million operations with the exact model
+model:
+	go test ./gcra -run '^TestModel$$' -v -timeout 1h -limittest.operations 100000000
+
+## bench: every limiter beside the floor
+bench:
+	go test -run '^$$' -bench . ./bench
+
+## peers: this module and others on the same work in one run, medians of 10, into docs/benchmarks.md
+peers:
+	docs/benchmarks.sh $(benchstat) > docs/benchmarks.md.new
+	mv docs/benchmarks.md.new docs/benchmarks.md
+
+.PHONY: help check test race test-32 lint fuzz model bench peers
