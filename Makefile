@@ -36,9 +36,8 @@ model:
 bench:
 	go test -run '^$$' -bench . ./bench
 
-## peers: this module and others on the same work in one run, medians of 10, into docs/benchmarks.md
+## peers: this module and others in one run, medians of 10, into docs/benchmarks.md and README.md
 peers:
-	docs/benchmarks.sh $(benchstat) > docs/benchmarks.md.new
-	mv docs/benchmarks.md.new docs/benchmarks.md
+	docs/benchmarks.sh $(benchstat)
 
 .PHONY: help check test race test-32 lint fuzz model bench peers

@@ -1,16 +1,18 @@
 #!/usr/bin/env bash
-# Measures all limiters and their peers in one run and prints the page docs/benchmarks.md.
+# Measures all limiters and their peers in one run, writes docs/benchmarks.md and the table in README.md.
 # Its argument is the benchstat to summarise with, as package@version.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 raw=$(mktemp)
 trap 'rm -f "$raw"' EXIT
 
-command="go test -run '^\$' -bench . -benchtime 0.3s -count 10"
-(cd bench/peers && go test -run '^$' -bench . -benchtime 0.3s -count 10 . && cd ../.. &&
-	go test -run '^$' -bench . -benchtime 0.3s -count 10 ./bench) > "$raw"
+measure=(go test -run '^$' -bench . -benchtime 0.3s -count 10)
+{
+	(cd bench/peers && "${measure[@]}" .)
+	"${measure[@]}" ./bench
+} > "$raw"
 
-cat <<PAGE
+cat > docs/benchmarks.md <<PAGE
 # Benchmarks
 
 Medians of 10 counts; ± is the 95 % confidence interval. Only ratios between rows of one table mean
@@ -19,13 +21,38 @@ anything on another machine. \`make peers\` measures again and rewrites this pag
 - machine: $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1), $(nproc) cores, $(uname -s) $(uname -m)
 - Go: $(go version | cut -d' ' -f3), golang.org/x/time $(cd bench/peers && go list -m -f '{{.Version}}' golang.org/x/time)
 - commit: $(git rev-parse --short HEAD)$(git diff --quiet HEAD || echo ' with changes')
-- command: \`$command\`, in \`bench/peers\` and for \`./bench\`
+- command: \`${measure[*]}\`, in \`bench/peers\` and for \`./bench\`
 
-The floor is what no limiter on a clock can do without: \`none-clock\` is one \`time.Since\`,
-\`none-clock+cas\` that and one compare-and-swap. In the rows named granted every request is granted,
-at 1000000000 a second, and in those named refused none is; the benchmarks check it.
+The floor is what no limiter on a clock can do without: one \`time.Since\` to refuse, and one
+compare-and-swap more to grant. In the rows named granted every request is granted, at 1000000000 a
+second, and in those named refused none is; the benchmarks check it. Latency is of single calls, each
+with one more clock read in it: compare with limiter=none.
 
 \`\`\`
-$(go run "$1" "$raw" | grep -v '^geomean' | grep -v '^cpu:')
+$(go run "$1" -filter '.unit:(sec/op OR p50-sec OR p99-sec OR p999-sec)' cost="$raw" | grep -v -e ^geomean -e ^cpu: -e ^goos -e ^goarch)
 \`\`\`
 PAGE
+
+# The README's table: the rows of bench/peers, by limiter.
+table=$(go run "$1" -format csv -filter '.unit:sec/op' "$raw" 2>/dev/null | awk -F, '
+	/bench\/peers$/ { peers = 1 }
+	peers && /limiter=/ {
+		limiter = $1; sub(/.*limiter=/, "", limiter); sub(/\/.*/, "", limiter)
+		column = ($1 ~ /Parallel/ ? "two" : "one") ($1 ~ /granted/ ? "granted" : "refused")
+		if (!(limiter in seen)) { seen[limiter] = 1; order[++count] = limiter }
+		ns[limiter, column] = sprintf("%.1f", $2 * 1e9)
+	}
+	END {
+		print "| ns per `Allow` | granted | refused | granted, on 2 cores | refused, on 2 cores |"
+		print "|---|---|---|---|---|"
+		for (i = 1; i <= count; i++) {
+			l = order[i]
+			print "| " l " | " ns[l, "onegranted"] " | " ns[l, "onerefused"] " | " ns[l, "twogranted"] " | " ns[l, "tworefused"] " |"
+		}
+	}')
+awk -v table="$table" '
+	/^<!-- numbers -->/ { print; print ""; print table; skip = 1 }
+	/^<!-- end of numbers -->/ { skip = 0 }
+	!skip
+' README.md > README.md.new
+mv README.md.new README.md

@@ -32,8 +32,46 @@ var limiters = []struct {
 	serial   func(b *testing.B, o outcome) (grants int)
 	parallel func(b *testing.B, o outcome) (grants int)
 }{
+	{"floor", floorSerial, floorParallel},
 	{"gcra", gcraSerial, gcraParallel},
 	{"x-time-rate", xTimeRateSerial, xTimeRateParallel},
+}
+
+// floorSerial is what no limiter on a clock can do without: a clock read, and a CAS if it grants.
+func floorSerial(b *testing.B, o outcome) (grants int) {
+	if o == refused {
+		for b.Loop() {
+			_ = time.Since(origin)
+		}
+		return 0
+	}
+	var word atomic.Int64
+	for b.Loop() {
+		if word.CompareAndSwap(word.Load(), int64(time.Since(origin))) {
+			grants++
+		}
+	}
+	return grants
+}
+
+func floorParallel(b *testing.B, o outcome) int {
+	if o == refused {
+		return parallel(b, func(pb *testing.PB) int {
+			for pb.Next() {
+				_ = time.Since(origin)
+			}
+			return 0
+		})
+	}
+	var word atomic.Int64
+	return parallel(b, func(pb *testing.PB) (grants int) {
+		for pb.Next() {
+			for now := int64(time.Since(origin)); !word.CompareAndSwap(word.Load(), now); {
+			}
+			grants++
+		}
+		return grants
+	})
 }
 
 func newGCRA(o outcome) *gcra.Limiter {
@@ -113,17 +151,6 @@ func check(b *testing.B, o outcome, grants int) {
 }
 
 func BenchmarkAllow(b *testing.B) {
-	b.Run("limiter=none-clock", func(b *testing.B) {
-		for b.Loop() {
-			_ = time.Since(origin)
-		}
-	})
-	b.Run("limiter=none-clock+cas", func(b *testing.B) {
-		var word atomic.Int64
-		for b.Loop() {
-			word.CompareAndSwap(word.Load(), int64(time.Since(origin)))
-		}
-	})
 	for _, o := range []outcome{granted, refused} {
 		for _, l := range limiters {
 			b.Run("limiter="+l.name+"/outcome="+string(o), func(b *testing.B) { check(b, o, l.serial(b, o)) })
@@ -132,13 +159,6 @@ func BenchmarkAllow(b *testing.B) {
 }
 
 func BenchmarkAllowParallel(b *testing.B) {
-	b.Run("limiter=none-clock", func(b *testing.B) {
-		b.RunParallel(func(pb *testing.PB) {
-			for pb.Next() {
-				_ = time.Since(origin)
-			}
-		})
-	})
 	for _, o := range []outcome{granted, refused} {
 		for _, l := range limiters {
 			b.Run("limiter="+l.name+"/outcome="+string(o), func(b *testing.B) { check(b, o, l.parallel(b, o)) })
