@@ -51,7 +51,7 @@ table=$(go run "$1" -format csv -filter '.unit:sec/op' "$raw" 2>/dev/null | awk 
 		}
 	}')
 awk -v table="$table" '
-	/^<!-- numbers -->/ { print; print ""; print table; skip = 1 }
+	/^<!-- numbers -->/ { print; print ""; print table; print ""; skip = 1 }
 	/^<!-- end of numbers -->/ { skip = 0 }
 	!skip
 ' README.md > README.md.new
