@@ -65,6 +65,33 @@ type Limiter interface {
 	Clock() Clock
 }
 
+// Reserver is a Limiter that can grant now what may be acted on later. The limiters of packages gcra
+// and tokenbucket are Reservers.
+type Reserver interface {
+	// ReserveAt charges n events as of t, all of them or none, if they may be acted on at most max
+	// after t; the [Reservation] says when. Reservations are served in the order in which they were
+	// made. If the answer is no, the Reservation is nil and RetryAfter is how long until the same
+	// request is granted; with max < 0 it never is. n == 0 may be acted on at once.
+	//
+	// The limit holds for the times at which the events may be acted on.
+	ReserveAt(t time.Time, n int, max time.Duration) (Reservation, Decision)
+}
+
+// Reservation is a grant that may be acted on from some time on. It is safe for simultaneous use.
+type Reservation interface {
+	// ActAt returns the time from which on the events may happen.
+	ActAt() time.Time
+
+	// Cancel is CancelAt by the limiter's clock.
+	Cancel()
+
+	// CancelAt gives back, as of t, what was reserved and will not happen: all of it before ActAt if
+	// nothing was reserved or granted after it, and otherwise what can be given back without letting
+	// others exceed the limit, which may be nothing. Only the first call of Cancel or CancelAt does
+	// anything. About t see RefundAt.
+	CancelAt(t time.Time)
+}
+
 // Decision is the answer to one request, and the state that it left behind.
 //
 // It has no hidden fields, so that anybody can implement a [Limiter] or fake one.

@@ -53,7 +53,10 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/bucket"
 )
 
-var _ ratelimit.Limiter = (*Limiter)(nil)
+var (
+	_ ratelimit.Limiter  = (*Limiter)(nil)
+	_ ratelimit.Reserver = (*Limiter)(nil)
+)
 
 // Limiter is a GCRA limiter. See the package documentation for what it guarantees and costs.
 //
@@ -113,11 +116,38 @@ func (l *Limiter) PeekAt(t time.Time, n int) (d ratelimit.Decision) {
 // need a clock that shows the log's time.
 func (l *Limiter) RefundAt(t time.Time, n int, held time.Duration) { l.bucket.RefundAt(t, n, held) }
 
+// ReserveAt charges n events as of t that may be acted on at most max later; see
+// [ratelimit.Reserver]. The reservation is one allocation.
+//
+// Events can be reserved at most 2^61/U ns ahead, with U = rate.Events/gcd(rate.Events, rate.Per):
+// 24 years at 90 a minute, 2.3 s at 1000000007 a second. What would have to wait for longer is
+// refused, whatever max says.
+func (l *Limiter) ReserveAt(t time.Time, n int, max time.Duration) (r ratelimit.Reservation, d ratelimit.Decision) {
+	r = l.bucket.ReserveAt(&d, t, n, max)
+	return r, d
+}
+
+// SetRate is SetRateAt by the limiter's clock.
+func (l *Limiter) SetRate(rate ratelimit.Rate, burst int) error {
+	return l.bucket.SetRate("gcra.SetRate", "burst", rate, burst)
+}
+
+// SetRateAt changes the rate and the burst as of t. What was granted keeps counting: what is owed is
+// kept as a number of events (not rounded by more than a tick, and then up), also if it is more than
+// the new burst. Nothing is granted by the change itself, and no grant is lost or counted twice by
+// changes under load. Events that were granted before the change can not be refunded after it.
+//
+// The change takes effect when the last reservation made before it may be acted on, if that is later
+// than t. One allocation or two. Errors are those of [New].
+func (l *Limiter) SetRateAt(t time.Time, rate ratelimit.Rate, burst int) error {
+	return l.bucket.SetRateAt("gcra.SetRateAt", "burst", t, rate, burst)
+}
+
 // Clock returns the clock that Allow, Take and Peek read.
 func (l *Limiter) Clock() ratelimit.Clock { return l.bucket.Clock() }
 
-// Rate returns the rate the limiter was made with.
+// Rate returns the rate that the limiter was made with or that it was set to last.
 func (l *Limiter) Rate() ratelimit.Rate { return l.bucket.Rate() }
 
-// Burst returns the burst the limiter was made with.
+// Burst returns the burst that the limiter was made with or that it was set to last.
 func (l *Limiter) Burst() int { return l.bucket.Burst() }

@@ -28,14 +28,14 @@ type Bucket struct {
 // Init makes b a bucket that holds burst events, empty of debt at every instant. In its errors it is
 // the function fn, and burst is called field.
 func (b *Bucket) Init(fn, field string, rate ratelimit.Rate, burst int, opts []ratelimit.Option) error {
-	s, err := newSpec(fn, field, rate, burst)
-	if err != nil {
+	if err := check(fn, field, rate, burst); err != nil {
 		return err
 	}
+	var err error
 	if b.line, err = timeline.New(fn, opts); err != nil {
 		return err
 	}
-	b.frame.Store(newFrame(&s, -s.drain, 0))
+	b.frame.Store(newFreshFrame(newSpec(rate, burst, 0, 1, noPast), 0))
 	return nil
 }
 
@@ -79,54 +79,70 @@ func (b *Bucket) Allow() bool {
 //go:noinline
 func (b *Bucket) allowAnywhere(off int64) bool {
 	var d ratelimit.Decision
-	b.take(&d, off, 1)
+	b.take(&d, off, 1, 0)
 	return d.OK
 }
 
 // Take charges n events now, all or none.
-func (b *Bucket) Take(d *ratelimit.Decision, n int) { b.take(d, b.line.Now(), n) }
+func (b *Bucket) Take(d *ratelimit.Decision, n int) { b.take(d, b.line.Now(), n, 0) }
 
 // TakeAt charges n events as of t, all or none.
-func (b *Bucket) TakeAt(d *ratelimit.Decision, t time.Time, n int) { b.take(d, b.line.At(t), n) }
+func (b *Bucket) TakeAt(d *ratelimit.Decision, t time.Time, n int) { b.take(d, b.line.At(t), n, 0) }
 
-// take is Allow for any n and any off, with a whole Decision.
+// take is Allow for any n and any off, with a whole Decision, and with patience: it also grants what
+// can be acted on after a delay of at most patience, which it returns.
 //
 // A refusal, and n == 0, may answer from a frozen word: that word was the limiter's state until its
 // frame was replaced, which was not before f was loaded.
-func (b *Bucket) take(d *ratelimit.Decision, off int64, n int) {
+func (b *Bucket) take(d *ratelimit.Decision, off int64, n int, patience time.Duration) time.Duration {
 	off = timeline.Clamp(off)
 	for {
 		f := b.frame.Load()
 		s := f.spec
 		word := f.word.Load()
-		debt, later := f.debt(word&^frozen, off)
-		if !s.fits(debt, n) {
-			s.refused(d, debt, later, off, n)
-			return
-		}
-		cost := uint64(n) * f.perEvent
+		live := word &^ frozen
+		debt, later := f.debt(live, off)
+		after, delay, ok := s.step(debt, later, off, n, patience)
 		landed := true
 		switch {
-		case n == 0:
+		case !ok || n == 0:
 		case word >= frozen:
 			b.replace(f, nil)
 			landed = false
 		case f.holds(off):
-			landed = f.word.CompareAndSwap(word, f.ticks(off)+debt+cost)
+			landed = f.word.CompareAndSwap(word, f.ticks(off)+after)
 		default:
-			if landed = b.replace(f, &plan{off: off, n: n}); landed {
+			// The frame's last word decides; it may be another than the one just seen.
+			if landed = b.replace(f, grantElsewhere(off, n, patience)); landed {
 				debt, later = f.debt(f.word.Load()&^frozen, off)
-				if !s.fits(debt, n) {
-					s.refused(d, debt, later, off, n)
-					return
-				}
+				after, delay, ok = s.step(debt, later, off, n, patience)
 			}
 		}
-		if landed {
-			s.granted(d, debt+cost, later, off)
-			return
+		switch {
+		case !landed:
+		case !ok:
+			s.refused(d, debt, later, off, n, patience)
+			return 0
+		default:
+			if n > 0 {
+				later = 0
+			}
+			s.granted(d, after, later, off)
+			return delay
 		}
 	}
+}
+
+// grantElsewhere plans a frame around off in which n events are granted there; or, if they do not fit
+// any longer, the same frame once more.
+func grantElsewhere(off int64, n int, patience time.Duration) *plan {
+	return &plan{func(f *frame, word uint64) *frame {
+		debt, later := f.debt(word, off)
+		if after, _, ok := f.spec.step(debt, later, off, n, patience); ok {
+			return newFrameOwing(f.spec, off, after)
+		}
+		return newFrame(f.spec, f.start, word)
+	}}
 }
 
 // Peek returns what Take would, and charges nothing.
@@ -139,58 +155,17 @@ func (b *Bucket) peek(d *ratelimit.Decision, off int64, n int) {
 	off = timeline.Clamp(off)
 	f := b.frame.Load()
 	debt, later := f.debt(f.word.Load()&^frozen, off)
-	if f.spec.fits(debt, n) {
-		f.spec.granted(d, debt+uint64(n)*f.perEvent, later, off)
+	if after, _, ok := f.spec.step(debt, later, off, n, 0); ok {
+		f.spec.granted(d, after, later, off)
 	} else {
-		f.spec.refused(d, debt, later, off, n)
+		f.spec.refused(d, debt, later, off, n, 0)
 	}
 }
 
-// RefundAt gives back, as of t, n events granted held before t.
-//
-// Let v be the TAT if those n events had never been granted, and word the TAT as it is. Right after
-// the grant word-v >= n*T; from then on only a grant at a time s between the two shrinks their
-// distance, to word-s; and word >= (t-held) + n*T, so that distance is at least n*T less the time
-// from the grant to s. Hence word - (n*T - held) >= v, if no grant was at an s later than t: that
-// is why t must not be early, and is moved to the limiter's clock and to the earliest time that the
-// last grant can have been at.
-//
-// The clock is read after the word, so that it is not before any time that word tells of.
-func (b *Bucket) RefundAt(t time.Time, n int, held time.Duration) {
-	off := timeline.Clamp(b.line.At(t))
-	for n > 0 && held >= 0 {
-		f := b.frame.Load()
-		word := f.word.Load()
-		if n > f.spec.limit {
-			return
-		}
-		live := word &^ frozen
-		as := max(off, timeline.Clamp(b.line.Now()), f.lastGrant(live))
-		debt, _ := f.debt(live, as)
-		credit := f.credit(n, uint64(as-off)+uint64(held))
-		if credit == 0 || credit > debt { // drained; or such a grant would have left more debt
-			return
-		}
-		switch {
-		case word >= frozen:
-			b.replace(f, nil)
-		case word > credit:
-			if f.word.CompareAndSwap(word, word-credit) {
-				return
-			}
-		default:
-			p := &plan{off: as, word: word, debt: debt - credit}
-			if b.replace(f, p) && f.word.Load()&^frozen == word {
-				return
-			}
-		}
-	}
-}
-
-// Rate returns the rate the bucket was made with.
+// Rate returns the rate that the bucket was made with or that it was set to last.
 func (b *Bucket) Rate() ratelimit.Rate { return b.frame.Load().spec.rate }
 
-// Burst returns the burst the bucket was made with.
+// Burst returns the burst that the bucket was made with or that it was set to last.
 func (b *Bucket) Burst() int { return b.frame.Load().spec.burst }
 
 // Clock returns the clock that Allow and Take read.
@@ -208,6 +183,6 @@ func (b *Bucket) replace(f *frame, p *plan) bool {
 	f.next.CompareAndSwap(nil, p)
 	agreed := f.next.Load()
 	word := f.word.Or(frozen) &^ frozen
-	b.frame.CompareAndSwap(f, f.successor(word, agreed))
+	b.frame.CompareAndSwap(f, agreed.successor(f, word))
 	return agreed == p
 }

@@ -17,8 +17,8 @@ const frozen = 1 << 63
 //
 // word is the theoretical arrival time (TAT) of the next event, in ticks since start: the time at
 // which all that was granted will have drained. 0 means that nothing was ever granted; every grant
-// leaves at least one tick. Without the frozen bit it stays one depth below 2^63. Any caller moves
-// it, by CAS, in three ways:
+// leaves at least one tick. (At a rate of 0, no time passes in ticks, and word is the debt.) Without
+// the frozen bit it stays one depth below 2^63. Any caller moves it, by CAS, in three ways:
 //
 //	grant    word -> max(word, now) + n*perEvent
 //	refund   word -> word - credit, not below the time of the refund, and not to 0
@@ -38,25 +38,30 @@ type frame struct {
 	next atomic.Pointer[plan] // set once: how this frame is to be replaced
 }
 
-// plan is a change that needs another frame, for its time lies outside of this one: a grant of n
-// events at off; or, with n == 0, a refund at off after which debt ticks are owed, valid only if the
-// word was still the given one when it froze.
+// plan is a change that needs another frame: its successor, as a pure function of the frame and its
+// last word, so that whoever replaces the frame builds the same.
 type plan struct {
-	off  int64
-	n    int
-	word uint64
-	debt uint64
+	successor func(f *frame, word uint64) *frame
 }
 
-// newFrame returns the frame that begins at start with the given word. Its span leaves the greatest
-// word, that of a full bucket at the frame's end, one depth below 2^63.
+// newFrame returns the frame that begins at start with the given word.
 func newFrame(s *spec, start int64, word uint64) *frame {
-	f := &frame{start: start, perNano: s.perNano, perEvent: s.perEvent, depth: s.depth, spec: s}
-	f.span = uint64(timeline.Top - start)
-	if s.perNano > 0 {
-		f.span = min(f.span, (math.MaxInt64-2*s.depth)/s.perNano)
-	}
+	f := &frame{start: start, span: min(s.span, uint64(timeline.Top-start)),
+		perNano: s.perNano, perEvent: s.perEvent, depth: s.depth, spec: s}
 	f.word.Store(word)
+	return f
+}
+
+// newFreshFrame returns a frame for off, and for small steps back in time from there, in which
+// nothing was ever granted.
+func newFreshFrame(s *spec, off int64) *frame {
+	return newFrame(s, max(off-s.lead, timeline.Bottom), 0)
+}
+
+// newFrameOwing returns such a frame that owes debt at off.
+func newFrameOwing(s *spec, off int64, debt uint64) *frame {
+	f := newFreshFrame(s, off)
+	f.word.Store(f.ticks(off) + debt)
 	return f
 }
 
@@ -89,38 +94,15 @@ func (f *frame) debt(word uint64, off int64) (debt, later uint64) {
 	return word + counted*f.perNano, ahead - counted
 }
 
-// successor returns the frame after f, whose word is frozen at the given value: one around p.off with
-// the change that p plans; or f once more if that is not possible any longer. It is pure, so that
-// all who replace f build the same.
-func (f *frame) successor(word uint64, p *plan) *frame {
-	s := f.spec
-	debt, _ := f.debt(word, p.off)
-	switch {
-	case p.n > 0 && s.fits(debt, p.n):
-		debt += uint64(p.n) * s.perEvent
-	case p.n == 0 && word == p.word:
-		debt = p.debt
-	default:
-		return newFrame(s, f.start, word)
+// lastAct returns the earliest offset at which the last granted event can have been, or will be,
+// acted on: that left at most depth to drain. With no grant since a change of rate, it is that of
+// the change. The rate must not be 0, nor word.
+func (f *frame) lastAct(word uint64) int64 {
+	if debt, later := f.debt(word, f.spec.past.changed); later == 0 && debt <= f.spec.past.owed {
+		return f.spec.past.changed
 	}
-	start := max(p.off-s.drain, timeline.Bottom) // small steps back in time stay inside
-	return newFrame(s, start, uint64(p.off-start)*s.perNano+debt)
-}
-
-// lastGrant returns the earliest offset that the last grant can have been at: it left at most depth
-// to drain. The rate must not be 0.
-func (f *frame) lastGrant(word uint64) int64 {
 	if word <= f.depth {
 		return f.start - int64((f.depth-word)/f.perNano)
 	}
 	return f.start + int64(ceilDiv(word-f.depth, f.perNano))
-}
-
-// credit returns the ticks that have not drained yet of n events granted held nanoseconds ago.
-func (f *frame) credit(n int, held uint64) uint64 {
-	if held > uint64(f.spec.drain) {
-		return 0
-	}
-	cost := uint64(n) * f.perEvent
-	return cost - min(cost, held*f.perNano)
 }

@@ -11,8 +11,11 @@ import (
 )
 
 const (
-	maxEvents        = math.MaxInt32
-	maxDepth  uint64 = 1 << 61 // ticks; also the longest time to drain a full bucket, in nanoseconds
+	maxEvents = math.MaxInt32
+
+	// maxDepth, in ticks, limits a full bucket, and what a rate change or reservations may owe
+	// beyond that. In nanoseconds it limits how long a full bucket may take to drain.
+	maxDepth uint64 = 1 << 61
 )
 
 // spec is a rate and a burst, counted in ticks: a unit of time so chosen that both a nanosecond and
@@ -28,14 +31,29 @@ type spec struct {
 	limit    int    // the most events at once: burst, or 0 at a rate of 0
 	perNano  uint64 // ticks in a nanosecond; 0 at a rate of 0: nothing ever drains
 	perEvent uint64 // ticks in an emission interval, >= 1
-	depth    uint64 // limit*perEvent: the most debt that a grant may leave, <= 2^61
+	depth    uint64 // limit*perEvent: the most debt after a grant that is acted on at once, <= 2^61
 	drain    int64  // nanoseconds, at most one too many, in which depth drains; 0 at a rate of 0
+	reach    int64  // nanoseconds in which 2^61 ticks drain: how far ahead events can be reserved
+	span     uint64 // nanoseconds that a frame lasts: the greatest debt at its end leaves one depth below 2^63
+	lead     int64  // nanoseconds that a frame begins before the time it is made for
+
+	past past
 }
 
-// newSpec is the constructor's check of its arguments; fn and field are how errors call them.
-func newSpec(fn, field string, rate ratelimit.Rate, burst int) (spec, error) {
-	refuse := func(field string, value any, want string) (spec, error) {
-		return spec{}, &ratelimit.ArgumentError{Func: fn, Field: field, Value: value, Want: want}
+// past is what a rate change has to remember of the time before it.
+type past struct {
+	changed int64  // the offset at which the rate changed; unknowably early if nothing was granted yet
+	owed    uint64 // the debt then, in ticks
+	grants  int64  // all grants before the change were at this offset or before
+}
+
+// noPast is that of a bucket which had granted nothing when it got its rate.
+var noPast = past{changed: timeline.Bottom, grants: math.MinInt64}
+
+// check is the constructor's check of its arguments; fn and field are how errors call them.
+func check(fn, field string, rate ratelimit.Rate, burst int) error {
+	refuse := func(field string, value any, want string) error {
+		return &ratelimit.ArgumentError{Func: fn, Field: field, Value: value, Want: want}
 	}
 	switch {
 	case rate.Events < 0 || rate.Events > maxEvents:
@@ -45,43 +63,91 @@ func newSpec(fn, field string, rate ratelimit.Rate, burst int) (spec, error) {
 	case burst < 1 || burst > maxEvents:
 		return refuse(field, burst, "1 to 2147483647")
 	case rate.Events == 0:
-		return spec{rate: rate, burst: burst, perEvent: 1}, nil
+		return nil
 	}
-	events, per := uint64(rate.Events), uint64(rate.Per)
-	switch most := maxDepth / ceilDiv(per, events); {
+	switch most := drainable(rate); {
 	case most == 0:
 		return refuse("rate.Per", rate.Per, "at most 2^61 ns (73 years) for each event")
 	case uint64(burst) > most:
 		return refuse(field, burst, fmt.Sprintf("at most %d: %s * ceil(rate.Per/rate.Events) <= 2^61 ns", most, field))
 	}
+	return nil
+}
+
+// drainable returns how many events drain within 2^61 ns, each counted as a whole number of them.
+func drainable(rate ratelimit.Rate) uint64 {
+	return maxDepth / ceilDiv(uint64(rate.Per), uint64(rate.Events))
+}
+
+// newSpec returns the spec for checked arguments. Its ticks are fine enough for burst events and for
+// as many as are carried over from another spec; at a rate of 0, it keeps the given size of one.
+func newSpec(rate ratelimit.Rate, burst int, carried, perEvent uint64, past past) *spec {
+	if rate.Events == 0 {
+		return &spec{rate: rate, burst: burst, perEvent: perEvent, span: math.MaxUint64, past: past}
+	}
+	events, per := uint64(rate.Events), uint64(rate.Per)
 	g := gcd(events, per)
-	s := spec{rate: rate, burst: burst, limit: burst, perNano: events / g, perEvent: per / g}
-	if hi, lo := bits.Mul64(uint64(burst), s.perEvent); hi != 0 || lo > maxDepth {
-		s.perNano = coarse(events, per, uint64(burst))
-		hi, lo = bits.Mul64(s.perNano, per) // < 2^94: perNano < 2^31, per < 2^63
-		quo, rem := bits.Div64(hi, lo, events)
-		s.perEvent = quo + min(rem, 1)
+	s := &spec{rate: rate, burst: burst, limit: burst, perNano: events / g, perEvent: per / g, past: past}
+	room := min(max(uint64(burst), carried), drainable(rate))
+	if hi, lo := bits.Mul64(room, s.perEvent); hi != 0 || lo > maxDepth {
+		s.perNano = coarse(events, per, room)
+		s.perEvent = mulDivCeil(s.perNano, per, events)
 	}
 	s.depth = uint64(burst) * s.perEvent
 	s.drain = int64(s.depth/s.perNano) + 1
-	return s, nil
+	s.reach = int64(maxDepth / s.perNano)
+	s.span = (math.MaxInt64 - maxDepth - 2*s.depth) / s.perNano
+	s.lead = min(s.drain, int64(s.span/2))
+	return s
 }
 
-// coarse returns the most ticks in a nanosecond with which burst emission intervals, rounded up to
-// whole ticks, are at most 2^61 ticks: floor((2^61/burst - 1) * events/per), but at least 1, which
-// suffices because newSpec has checked that burst*ceil(per/events) <= 2^61.
+// coarse returns the most ticks in a nanosecond with which room emission intervals, rounded up to
+// whole ticks, are at most 2^61 ticks: floor((2^61/room - 1) * events/per), but at least 1, which
+// suffices if room*ceil(per/events) <= 2^61.
 //
-// It is only called with per > 2^61/burst, hence the quotient is below events < 2^31, and the
-// emission interval has 2^29 ticks or more: rounding it up slows the limiter by less than 2e-9.
-func coarse(events, per, burst uint64) uint64 {
-	hi, lo := bits.Mul64(maxDepth/burst-1, events)
+// With room < 2^31 it is only called with per > 2^61/room, hence the quotient is below events < 2^31,
+// and the emission interval has 2^29 ticks or more: rounding it up slows the limiter by less than
+// 2e-9. With a greater room, carried over from a faster rate, the quotient is limited to 2^31.
+func coarse(events, per, room uint64) uint64 {
+	hi, lo := bits.Mul64(maxDepth/room-1, events)
+	if hi >= per {
+		return maxEvents
+	}
 	ticks, _ := bits.Div64(hi, lo, per)
-	return max(ticks, 1)
+	return min(max(ticks, 1), maxEvents)
 }
 
-// fits reports whether n events may be granted when debt ticks are owed.
-func (s *spec) fits(debt uint64, n int) bool {
-	return n == 0 || n > 0 && n <= s.limit && debt+uint64(n)*s.perEvent <= s.depth
+// step is the algorithm: asked for n events at off, when debt ticks are owed that begin to drain
+// later nanoseconds after off, it grants them if they can be acted on at once, or else with a delay
+// of at most patience. After says what is owed then, at off, with later == 0 if n > 0.
+//
+// Events that are to be acted on after a delay are charged as if they were asked for then.
+//
+// If later > 0 then debt > depth: see frame.debt.
+func (s *spec) step(debt, later uint64, off int64, n int, patience time.Duration) (after uint64, delay time.Duration, ok bool) {
+	after = debt + uint64(n)*s.perEvent
+	switch {
+	case n == 0:
+		return debt, 0, true
+	case n < 0 || n > s.limit || patience < 0:
+		return debt, 0, false
+	case after <= s.depth:
+		return after, 0, true
+	case patience == 0:
+		return debt, 0, false
+	}
+	delay = s.wait(after-s.depth, later, off)
+	if delay > s.within(patience) {
+		return debt, 0, false
+	}
+	// No overflow: delay <= reach, and all that is owed drains within the delay but for depth.
+	owed := max(debt+later*s.perNano, uint64(delay)*s.perNano)
+	return owed + uint64(n)*s.perEvent, delay, true
+}
+
+// within returns how much of the patience can be made use of.
+func (s *spec) within(patience time.Duration) time.Duration {
+	return min(patience, time.Duration(s.reach))
 }
 
 // granted sets d to the decision that leaves debt ticks owed.
@@ -91,13 +157,16 @@ func (s *spec) granted(d *ratelimit.Decision, debt, later uint64, off int64) {
 	s.report(d, debt, later, off)
 }
 
-// refused sets d to the decision that n events do not fit on top of debt ticks, which begin to
-// drain later nanoseconds after off.
-func (s *spec) refused(d *ratelimit.Decision, debt, later uint64, off int64, n int) {
+// refused sets d to the decision that n events cannot be granted on top of debt ticks, which begin
+// to drain later nanoseconds after off.
+func (s *spec) refused(d *ratelimit.Decision, debt, later uint64, off int64, n int, patience time.Duration) {
 	d.OK = false
 	d.RetryAfter = ratelimit.Never
-	if n > 0 && n <= s.limit {
+	if n > 0 && n <= s.limit && patience >= 0 {
 		d.RetryAfter = s.wait(debt+uint64(n)*s.perEvent-s.depth, later, off)
+		if d.RetryAfter != ratelimit.Never {
+			d.RetryAfter -= s.within(patience)
+		}
 	}
 	s.report(d, debt, later, off)
 }
@@ -127,6 +196,19 @@ func (s *spec) wait(ticks, later uint64, off int64) time.Duration {
 
 // ceilDiv returns a/b rounded up; a + b must be below 2^64.
 func ceilDiv(a, b uint64) uint64 { return (a + b - 1) / b }
+
+// mulDivCeil returns a*b/c rounded up, or the greatest uint64 if that is not less.
+func mulDivCeil(a, b, c uint64) uint64 {
+	hi, lo := bits.Mul64(a, b)
+	if hi >= c {
+		return math.MaxUint64
+	}
+	quo, rem := bits.Div64(hi, lo, c)
+	if rem > 0 && quo < math.MaxUint64 {
+		quo++
+	}
+	return quo
+}
 
 func gcd(a, b uint64) uint64 {
 	for b != 0 {

@@ -26,85 +26,127 @@ var (
 	one    = big.NewInt(1)
 )
 
+// Reserver is a Model of a limiter that reserves and whose rate can be changed.
+type Reserver interface {
+	Model
+	// Reserve returns the delay after which the events may be acted on.
+	Reserve(off *big.Int, n int, most time.Duration) (time.Duration, ratelimit.Decision)
+	// Cancel is CancelAt, with the clock at now, of n events that may be acted on at actAt.
+	Cancel(off, now *big.Int, n int, actAt *big.Int)
+	// SetRate is SetRateAt with arguments that the limiter accepts.
+	SetRate(off *big.Int, rate ratelimit.Rate, size int)
+}
+
 // Bucket is the model of gcra.New and tokenbucket.New: a bucket that drains continuously.
 type Bucket struct {
-	// Nano and Event are how much of the debt drains in a nanosecond, and how much an event adds.
-	// Only their quotient, the emission interval, has a meaning.
-	Nano, Event *big.Int
-
+	rate  ratelimit.Rate
 	burst int
-	tat   *big.Int // in the same unit, since the origin; nil: nothing was ever granted
+	limit int
+
+	// In a nanosecond, nano of the debt drains, and an event adds event to it. At a rate of 0, nano
+	// is 0 and tat is the debt itself.
+	nano, event *big.Int
+	tat         *big.Int // in the same unit, since the origin; nil: nothing was ever granted
+
+	// What happened before the last change of rate, if something had been granted then.
+	changed    *big.Int // offset of the change
+	tatChanged *big.Int // tat right after it
+	grants     *big.Int // no event granted before was granted or to be acted on later than this offset
 }
 
 // NewBucket returns the model for valid arguments.
 func NewBucket(rate ratelimit.Rate, burst int) *Bucket {
-	if rate.Events == 0 {
-		return &Bucket{Nano: big.NewInt(0), Event: one, burst: 0}
-	}
-	m := &Bucket{Nano: big.NewInt(int64(rate.Events)), Event: big.NewInt(int64(rate.Per)), burst: burst}
-
-	// Where a full burst would have more than 2^61 units in lowest terms, the documented rounding:
-	// U = max(1, floor((floor(2^61/burst) - 1) * Events/Per)) units in a nanosecond and
-	// ceil(U*Per/Events) in an emission interval.
-	g := new(big.Int).GCD(nil, nil, m.Nano, m.Event)
-	full := product(new(big.Int).Quo(m.Event, g), big.NewInt(int64(burst)))
-	if full.Cmp(power(61)) > 0 {
-		most := new(big.Int).Quo(power(61), big.NewInt(int64(burst)))
-		nano := new(big.Int).Quo(product(most.Sub(most, one), m.Nano), m.Event)
-		if nano.Sign() == 0 {
-			nano.Set(one)
-		}
-		m.Event = ceil(product(nano, m.Event), m.Nano)
-		m.Nano = nano
-	}
+	m := &Bucket{event: one}
+	m.set(rate, burst, new(big.Int))
 	return m
+}
+
+// set makes rate and burst the model's, in a unit that holds carried events too: the coarsest in
+// which nano and event are whole, if 2^61 of it are enough for all events; or else the documented
+// rounding, U = floor((floor(2^61/room) - 1) * Events/Per) in a nanosecond, but 1 to 2^31-1, and
+// ceil(U*Per/Events) in an emission interval.
+func (m *Bucket) set(rate ratelimit.Rate, burst int, carried *big.Int) {
+	m.rate, m.burst, m.limit = rate, burst, burst
+	if rate.Events == 0 {
+		m.limit, m.nano = 0, new(big.Int)
+		return
+	}
+	events, per := big.NewInt(int64(rate.Events)), big.NewInt(int64(rate.Per))
+	g := new(big.Int).GCD(nil, nil, events, per)
+	m.nano, m.event = new(big.Int).Quo(events, g), new(big.Int).Quo(per, g)
+	room := new(big.Int).Quo(power(61), ceil(per, events))
+	room = least(room, latest(big.NewInt(int64(burst)), carried))
+	if product(m.event, room).Cmp(power(61)) > 0 {
+		u := new(big.Int).Quo(power(61), room)
+		u.Quo(product(u.Sub(u, one), events), per)
+		m.nano = latest(one, least(big.NewInt(maxEvents), u))
+		m.event = ceil(product(m.nano, per), events)
+	}
 }
 
 // Take implements [Model].
 func (m *Bucket) Take(off *big.Int, n int) ratelimit.Decision {
-	d, tat := m.decide(off, n)
-	if d.OK && n > 0 {
-		m.tat = tat
-	}
+	_, d := m.Reserve(off, n, 0)
 	return d
 }
 
 // Peek implements [Model].
 func (m *Bucket) Peek(off *big.Int, n int) ratelimit.Decision {
-	d, _ := m.decide(off, n)
+	_, d, _ := m.decide(off, n, 0)
 	return d
 }
 
-// decide is the algorithm in one line, max(TAT, now) + n*T - now <= burst*T, and the Decision by
-// its definition.
-func (m *Bucket) decide(off *big.Int, n int) (d ratelimit.Decision, tat *big.Int) {
-	now := product(clamp(off), m.Nano)
-	tat = new(big.Int).Set(now)
-	if m.tat != nil && m.tat.Cmp(now) > 0 {
-		tat.Set(m.tat)
+// Reserve implements [Reserver].
+func (m *Bucket) Reserve(off *big.Int, n int, most time.Duration) (time.Duration, ratelimit.Decision) {
+	delay, d, tat := m.decide(off, n, most)
+	if d.OK && n > 0 {
+		m.tat = tat
 	}
-	full := product(m.Event, big.NewInt(int64(m.burst)))
-	owed := new(big.Int).Sub(tat, now)
-	wanted := product(m.Event, big.NewInt(int64(n)))
-	excess := new(big.Int).Add(owed, wanted)
-	excess.Sub(excess, full)
+	return delay, d
+}
 
-	d.Limit = m.burst
-	switch {
-	case n == 0 || n > 0 && excess.Sign() <= 0:
-		d.OK = true
-		tat.Add(tat, wanted)
-		owed.Add(owed, wanted)
-	case n < 0 || n > m.burst:
-		d.RetryAfter = ratelimit.Never
-	default:
-		d.RetryAfter = m.drained(excess, off)
+// decide is the algorithm in one line, max(TAT, now) + n*T - now <= burst*T, at now or after a delay
+// of at most most, and the Decision by its definition.
+func (m *Bucket) decide(off *big.Int, n int, most time.Duration) (delay time.Duration, d ratelimit.Decision, tat *big.Int) {
+	now := product(clamp(off), m.nano)
+	tat = m.tat
+	if tat == nil {
+		tat = now
 	}
-	if free := new(big.Int).Sub(full, owed); free.Sign() > 0 {
-		d.Remaining = int(free.Quo(free, m.Event).Int64())
+	wanted := product(m.event, big.NewInt(int64(n)))
+	full := product(m.event, big.NewInt(int64(m.limit)))
+	owed := minus(latest(tat, now), now)
+	excess := minus(new(big.Int).Add(owed, wanted), full)
+	if reach := new(big.Int).Quo(power(61), latest(one, m.nano)); reach.Cmp(big.NewInt(int64(most))) < 0 {
+		most = time.Duration(reach.Int64())
+	}
+
+	d.Limit = m.limit
+	switch {
+	case n == 0:
+		d.OK = true
+	case n < 0 || n > m.limit || most < 0:
+		d.RetryAfter = ratelimit.Never
+	case excess.Sign() <= 0:
+		d.OK = true
+	default:
+		delay = m.drained(excess, off)
+		if d.OK = delay <= most; !d.OK && delay == ratelimit.Never {
+			d.RetryAfter = ratelimit.Never
+		} else if !d.OK {
+			d.RetryAfter = delay - most
+		}
+	}
+	if d.OK && n > 0 {
+		act := product(new(big.Int).Add(clamp(off), big.NewInt(int64(delay))), m.nano)
+		tat = new(big.Int).Add(latest(tat, act), wanted)
+		owed = minus(tat, now)
+	}
+	if free := minus(full, owed); free.Sign() > 0 {
+		d.Remaining = int(free.Quo(free, m.event).Int64())
 	}
 	d.ResetAfter = m.drained(owed, off)
-	return d, tat
+	return delay, d, tat
 }
 
 // drained returns how long after off the given amount has drained; Never if that is beyond the top.
@@ -112,35 +154,84 @@ func (m *Bucket) drained(amount, off *big.Int) time.Duration {
 	if amount.Sign() == 0 {
 		return 0
 	}
-	if m.Nano.Sign() == 0 {
+	if m.nano.Sign() == 0 {
 		return ratelimit.Never
 	}
-	wait := ceil(amount, m.Nano)
+	wait := ceil(amount, m.nano)
 	if new(big.Int).Add(clamp(off), wait).Cmp(top) > 0 {
 		return ratelimit.Never
 	}
 	return time.Duration(wait.Int64())
 }
 
-// Refund implements [Model]: of n events granted at off-held, what has not drained by the time that
-// counts as now is taken off the TAT, provided that the TAT shows that they can have been granted.
+// Refund implements [Model].
 func (m *Bucket) Refund(off, now *big.Int, n int, held time.Duration) {
-	if m.tat == nil || n < 1 || n > m.burst || held < 0 {
-		return
+	if held >= 0 {
+		m.refund(off, now, n, minus(clamp(off), big.NewInt(int64(held))))
 	}
-	granted := new(big.Int).Sub(clamp(off), big.NewInt(int64(held)))
-	// The last grant left at most a full bucket, so it was not before TAT - full.
-	last := new(big.Int).Sub(m.tat, product(m.Event, big.NewInt(int64(m.burst))))
-	as := latest(clamp(off), clamp(now), ceil(last, m.Nano))
+}
 
-	after := new(big.Int).Sub(as, granted)
-	credit := product(m.Event, big.NewInt(int64(n)))
-	credit.Sub(credit, product(after, m.Nano))
-	owed := new(big.Int).Sub(m.tat, product(as, m.Nano))
-	if credit.Sign() <= 0 || credit.Cmp(owed) > 0 {
+// Cancel implements [Reserver].
+func (m *Bucket) Cancel(off, now *big.Int, n int, actAt *big.Int) {
+	m.refund(off, now, n, clamp(actAt))
+}
+
+// refund takes off the TAT what has not drained, by the time that counts as now, of n events granted
+// at granted, provided that the TAT shows that they can have been granted.
+func (m *Bucket) refund(off, now *big.Int, n int, granted *big.Int) {
+	if m.tat == nil || n < 1 || n > m.limit || m.grants != nil && granted.Cmp(m.grants) <= 0 {
 		return
 	}
-	m.tat = new(big.Int).Sub(m.tat, credit)
+	as := latest(clamp(off), clamp(now), m.lastAct())
+	credit := product(m.event, big.NewInt(int64(n)))
+	if held := minus(as, granted); held.Sign() > 0 {
+		credit = minus(credit, product(held, m.nano))
+	}
+	owed := minus(m.tat, product(as, m.nano))
+	if credit.Sign() > 0 && credit.Cmp(owed) <= 0 {
+		m.tat = minus(m.tat, credit)
+	}
+}
+
+// lastAct returns the earliest time at which the last event can have been acted on: it left at most
+// a full bucket to drain; or that of the last change of rate, if nothing was granted since.
+func (m *Bucket) lastAct() *big.Int {
+	if m.changed != nil && m.tat.Cmp(m.tatChanged) <= 0 {
+		return m.changed
+	}
+	return ceil(minus(m.tat, product(m.event, big.NewInt(int64(m.limit)))), m.nano)
+}
+
+// SetRate implements [Reserver]: at a time from that of the last event on, but not after the TAT,
+// the debt in time becomes the debt of as many events at the new rate.
+func (m *Bucket) SetRate(off *big.Int, rate ratelimit.Rate, burst int) {
+	if m.rate == rate && m.burst == burst {
+		return
+	}
+	if m.tat == nil {
+		m.set(rate, burst, new(big.Int))
+		return
+	}
+	at, debt := clamp(off), m.tat
+	if m.nano.Sign() > 0 {
+		at = least(latest(at, m.lastAct()), ceil(m.tat, m.nano))
+		debt = latest(minus(m.tat, product(at, m.nano)), new(big.Int))
+		newest := minus(m.tat, m.event) // the last event was acted on at least T before the TAT
+		newest.Div(newest, m.nano)
+		if m.grants == nil || newest.Cmp(m.grants) > 0 {
+			m.grants = newest
+		}
+	} else {
+		at = latest(at, m.changed)
+	}
+	old := m.event
+	m.set(rate, burst, ceil(debt, old))
+	if rate.Events > 0 {
+		debt = least(ceil(product(debt, m.event), old), power(61))
+	}
+	m.changed = at
+	m.tat = new(big.Int).Add(product(at, m.nano), debt)
+	m.tatChanged = m.tat
 }
 
 func power(n uint) *big.Int { return new(big.Int).Lsh(big.NewInt(1), n) }
@@ -154,6 +245,15 @@ func ceil(a, b *big.Int) *big.Int {
 		q.Add(q, one)
 	}
 	return q
+}
+
+func minus(a, b *big.Int) *big.Int { return new(big.Int).Sub(a, b) }
+
+func least(a, b *big.Int) *big.Int {
+	if a.Cmp(b) < 0 {
+		return a
+	}
+	return b
 }
 
 func latest(first *big.Int, others ...*big.Int) *big.Int {

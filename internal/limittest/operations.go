@@ -3,7 +3,9 @@ package limittest
 import (
 	"encoding/binary"
 	"flag"
+	"fmt"
 	"math"
+	"math/big"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -53,40 +55,20 @@ func Compare(t testing.TB, build Maker, data []byte) (compared, granted int) {
 	if err != nil {
 		return 0, 0
 	}
-	w := world{source: in, rate: rate, size: size, origin: origin, now: origin}
+	w := world{source: in, rate: rate, size: size, origin: origin, now: origin, clock: clock}
 	for len(w.data) > 0 {
 		w.advance()
 		if w.below(4) > 0 {
 			clock.Set(w.now)
 		}
-		n := w.n()
-		off := Offset(origin, w.now)
-		at := Offset(origin, clock.Now())
-		var got, want ratelimit.Decision
-		var call string
-		switch w.below(8) {
-		case 0:
-			call, got, want = "Take", l.Take(n), m.Take(at, n)
-		case 1:
-			call, want = "Allow", m.Take(at, 1)
-			got = want
-			got.OK = l.Allow()
-		case 2:
-			call, got, want = "PeekAt", l.PeekAt(w.now, n), m.Peek(off, n)
-		case 3:
-			held := w.held()
-			l.RefundAt(w.now, n, held)
-			m.Refund(off, at, n, held)
-			call, got, want = "RefundAt", l.PeekAt(w.now, 1), m.Peek(off, 1)
-		default:
-			call, got, want = "TakeAt", l.TakeAt(w.now, n), m.Take(off, n)
-		}
+		w.n = w.number()
+		call, got, want := w.operate(l, m)
 		if got != want { // the comparison by testify is slow
 			require.Equal(t, want, got, "rate %v, size %d, operation %d: %s at offset %v, clock at %v, n %d",
-				rate, size, compared, call, off, at, n)
+				w.rate, w.size, compared, call, w.offset(), Offset(origin, clock.Now()), w.n)
 		}
 		compared++
-		if got.OK && n > 0 {
+		if got.OK && w.n > 0 {
 			granted++
 			w.grants[compared%len(w.grants)] = w.now
 		}
@@ -95,16 +77,89 @@ func Compare(t testing.TB, build Maker, data []byte) (compared, granted int) {
 	return compared, granted
 }
 
+// operate calls a method of the limiter, and of the model.
+func (w *world) operate(l ratelimit.Limiter, m Model) (call string, got, want ratelimit.Decision) {
+	off, at, n := w.offset(), Offset(w.origin, w.clock.Now()), w.n
+	switch w.below(12) {
+	case 0:
+		return "Take", l.Take(n), m.Take(at, n)
+	case 1:
+		want = m.Take(at, 1)
+		got = want
+		got.OK = l.Allow()
+		return "Allow", got, want
+	case 2:
+		return "PeekAt", l.PeekAt(w.now, n), m.Peek(off, n)
+	case 3:
+		held := w.held()
+		l.RefundAt(w.now, n, held)
+		m.Refund(off, at, n, held)
+		return "RefundAt", l.PeekAt(w.now, 1), m.Peek(off, 1)
+	case 4, 5, 6, 7, 8:
+		return "TakeAt", l.TakeAt(w.now, n), m.Take(off, n)
+	}
+	model, ok := m.(Reserver)
+	if !ok {
+		return "PeekAt", l.PeekAt(w.now, n), m.Peek(off, n)
+	}
+	slot := &w.reserved[w.below(len(w.reserved))]
+	switch w.below(4) {
+	case 0:
+		rate, size := w.source.rate(), w.source.size()
+		if err := l.(settable).SetRateAt(w.now, rate, size); err == nil {
+			model.SetRate(off, rate, size)
+			w.rate, w.size = rate, size
+		}
+		return "SetRateAt " + rate.String(), l.PeekAt(w.now, 1), m.Peek(off, 1)
+	case 1:
+		if slot.Reservation != nil {
+			slot.CancelAt(w.now)
+			if !slot.cancelled {
+				model.Cancel(off, at, slot.n, Offset(w.origin, slot.ActAt()))
+			}
+			slot.cancelled = true
+		}
+		return "CancelAt", l.PeekAt(w.now, 1), m.Peek(off, 1)
+	default:
+		most := w.patience()
+		r, got := l.(ratelimit.Reserver).ReserveAt(w.now, n, most)
+		delay, want := model.Reserve(off, n, most)
+		if got.OK && r.ActAt().Equal(w.now.Add(delay)) {
+			*slot = reserved{r, n, false}
+		} else if got.OK {
+			got.RetryAfter = r.ActAt().Sub(w.now) // a difference to report
+		}
+		return fmt.Sprintf("ReserveAt %v", most), got, want
+	}
+}
+
+// settable is what the limiters of a Reserver model have besides.
+type settable interface {
+	SetRateAt(t time.Time, rate ratelimit.Rate, size int) error
+}
+
+type reserved struct {
+	ratelimit.Reservation
+	n         int
+	cancelled bool
+}
+
 // world is what the operations of one limiter are chosen by.
 type world struct {
 	source
 	rate   ratelimit.Rate
 	size   int
 	origin time.Time
+	clock  *Clock
 	now    time.Time
+	n      int
 	last   ratelimit.Decision
-	grants [4]time.Time
+
+	grants   [4]time.Time
+	reserved [3]reserved
 }
+
+func (w *world) offset() *big.Int { return Offset(w.origin, w.now) }
 
 // advance moves now: mostly by what the limiter just said and by what its rate makes interesting,
 // and by a nanosecond more or less.
@@ -151,8 +206,24 @@ func (w *world) advance() {
 	w.now = w.now.Add(d).Add(time.Duration(w.below(3) - 1))
 }
 
-// n returns a number of events: the edges of what can be granted, and of int.
-func (w *world) n() int {
+// patience returns how long a reservation may have to wait: often just long enough.
+func (w *world) patience() time.Duration {
+	switch w.below(6) {
+	case 0:
+		return 0
+	case 1:
+		return -time.Duration(w.byte())
+	case 2:
+		return math.MaxInt64
+	case 3:
+		return time.Duration(w.uint64() >> (1 + w.below(63)))
+	default:
+		return w.rate.Per/time.Duration(max(1, w.rate.Events))*time.Duration(w.below(8)) + time.Duration(w.below(3)-1)
+	}
+}
+
+// number returns a number of events: the edges of what can be granted, and of int.
+func (w *world) number() int {
 	switch w.below(12) {
 	case 0:
 		return 0

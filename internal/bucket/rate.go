@@ -1,0 +1,71 @@
+package bucket
+
+import (
+	"time"
+
+	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/internal/timeline"
+)
+
+// SetRateAt changes the rate and the burst as of t. Errors are those of Init.
+func (b *Bucket) SetRateAt(fn, field string, t time.Time, rate ratelimit.Rate, burst int) error {
+	off := b.line.At(t)
+	return b.setRate(fn, field, func() int64 { return off }, rate, burst)
+}
+
+// SetRate is SetRateAt by the clock, read after the state that is to be changed.
+func (b *Bucket) SetRate(fn, field string, rate ratelimit.Rate, burst int) error {
+	return b.setRate(fn, field, b.line.Now, rate, burst)
+}
+
+// setRate repeats until its own plan was taken: a turn more means that another caller's was.
+func (b *Bucket) setRate(fn, field string, now func() int64, rate ratelimit.Rate, burst int) error {
+	if err := check(fn, field, rate, burst); err != nil {
+		return err
+	}
+	for {
+		f := b.frame.Load()
+		if f.spec.rate == rate && f.spec.burst == burst {
+			return nil
+		}
+		off := timeline.Clamp(now())
+		if b.replace(f, &plan{func(f *frame, word uint64) *frame { return f.converted(word, off, rate, burst) }}) {
+			return nil
+		}
+	}
+}
+
+// converted returns the frame of another rate that owes, as of off, as many events as f does: rounded
+// up, for each change adds less than a tick. (If the debt were kept in time instead, slowing down
+// would hand out events.)
+//
+// The rate changes at off; but not before the last event granted so far can be acted on, since its
+// time was computed at the old rate; and not after the TAT, so that the change itself does not move
+// the limiter's time forward.
+func (f *frame) converted(word uint64, off int64, rate ratelimit.Rate, burst int) *frame {
+	old := f.spec
+	if word == 0 && old.past == noPast {
+		return newFreshFrame(newSpec(rate, burst, 0, old.perEvent, noPast), off)
+	}
+	at, debt, grants := max(off, old.past.changed), word, old.past.grants
+	if old.perNano > 0 {
+		at = min(max(off, f.lastAct(word)), f.start+int64(ceilDiv(word, old.perNano)))
+		debt, _ = f.debt(word, at)
+		grants = max(grants, f.start+floorDiv(int64(word)-int64(old.perEvent), int64(old.perNano)))
+	}
+	s := newSpec(rate, burst, ceilDiv(debt, old.perEvent), old.perEvent, past{changed: at, grants: grants})
+	s.past.owed = debt
+	if s.perNano > 0 { // else the size of an event stays, and nothing is rounded
+		s.past.owed = min(mulDivCeil(debt, s.perEvent, old.perEvent), maxDepth)
+	}
+	return newFrameOwing(s, at, s.past.owed)
+}
+
+// floorDiv returns a/b rounded down, for b > 0.
+func floorDiv(a, b int64) int64 {
+	q := a / b
+	if a%b < 0 {
+		q--
+	}
+	return q
+}

@@ -1,0 +1,73 @@
+package bucket
+
+import (
+	"time"
+
+	"github.com/seed-3506548a/ratelimit/internal/timeline"
+)
+
+// RefundAt gives back, as of t, n events granted held before t.
+func (b *Bucket) RefundAt(t time.Time, n int, held time.Duration) {
+	off := timeline.Clamp(b.line.At(t))
+	if held >= 0 && uint64(held) <= maxDepth+1 { // what was held for longer has drained
+		b.refund(off, n, off-int64(held))
+	}
+}
+
+// refund gives back, as of off, n events that were granted, or could be acted on, at granted.
+//
+// Let v be the TAT if those n events had never been granted, and word the TAT as it is. Right after
+// the grant word-v >= n*T; from then on only a grant at a time s between the two shrinks their
+// distance, to word-s; and word >= granted + n*T, so that distance is at least n*T less the time
+// from granted to s. Hence word - (n*T - held) >= v, if no grant was at an s later than off: that is
+// why off must not be early, and is moved to the limiter's clock and to the earliest time that the
+// last grant can have been at.
+//
+// The clock is read after the word, so that it is not before any time that the word tells of.
+func (b *Bucket) refund(off int64, n int, granted int64) {
+	for n > 0 {
+		f := b.frame.Load()
+		word := f.word.Load()
+		live := word &^ frozen
+		if n > f.spec.limit || live == 0 || granted <= f.spec.past.grants {
+			return
+		}
+		as := max(off, timeline.Clamp(b.line.Now()), f.lastAct(live))
+		debt, _ := f.debt(live, as)
+		credit := f.spec.credit(n, granted, as)
+		if credit == 0 || credit > debt { // drained; or such a grant would have left more debt
+			return
+		}
+		switch {
+		case word >= frozen:
+			b.replace(f, nil)
+		case word > credit:
+			if f.word.CompareAndSwap(word, word-credit) {
+				return
+			}
+		default: // the debt would begin before the frame
+			refund := &plan{func(f *frame, last uint64) *frame {
+				if last != word {
+					return newFrame(f.spec, f.start, last)
+				}
+				return newFrameOwing(f.spec, as, debt-credit)
+			}}
+			if b.replace(f, refund) && f.word.Load()&^frozen == word {
+				return
+			}
+		}
+	}
+}
+
+// credit returns the ticks that have not drained by off of n events granted at granted.
+func (s *spec) credit(n int, granted, off int64) uint64 {
+	cost := uint64(n) * s.perEvent
+	if granted >= off { // reserved, and not acted on yet
+		return cost
+	}
+	held := uint64(off - granted) // the difference may exceed an int64
+	if held > uint64(s.drain) {
+		return 0
+	}
+	return cost - min(cost, held*s.perNano)
+}
