@@ -13,14 +13,17 @@ type ArgumentError struct {
 
 // Error returns the message, as in "gcra.New: burst is 0, want 1 to 2147483647".
 func (e *ArgumentError) Error() string {
-	value := fmt.Sprint(e.Value)
-	if s, ok := e.Value.(string); ok {
+	var value string
+	switch v := e.Value.(type) {
+	case nil:
+		value = "nil"
+	case string:
 		const enough = 64 // a hostile text must not flood a log
-		if len(s) > enough {
-			value = fmt.Sprintf("%q... (%d bytes)", s[:enough], len(s))
-		} else {
-			value = fmt.Sprintf("%q", s)
+		if value = fmt.Sprintf("%q", v); len(v) > enough {
+			value = fmt.Sprintf("%q... (%d bytes)", v[:enough], len(v))
 		}
+	default:
+		value = fmt.Sprint(v)
 	}
 	return fmt.Sprintf("%s: %s is %s, want %s", e.Func, e.Field, value, e.Want)
 }

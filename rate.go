@@ -79,7 +79,7 @@ func (r Rate) String() string {
 }
 
 // ParseRate reads a rate: a whole number of events, a slash, and a period, which is the name of a
-// unit of time or whole numbers of such units in a row.
+// unit of time or whole numbers of such units in a row, which are added up.
 //
 //	90/min   1000/5m   50/hour   1/s   600/day   7/1m30s   1000000/250ms
 //

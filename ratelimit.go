@@ -2,8 +2,9 @@
 // [Decision], [Rate] and [Clock].
 //
 // The algorithms live in packages of their own; package gcra is the one to begin with. All of
-// them are lock-free, allocate nothing on any decision, compute in integers only, and take the
-// time either from the system's monotonic clock or from a [Clock] that is handed to them.
+// them are lock-free, decide without allocating (the package documentation says what seldom
+// exception there is), compute in integers only, and take the time either from the system's
+// monotonic clock or from a [Clock] that is handed to them.
 //
 // A limiter lets at most so many events pass in so much time. An event is whatever the caller
 // counts: a request, a message, a kilobyte.
@@ -26,7 +27,7 @@ const Never time.Duration = math.MaxInt64
 // Limiter decides whether events may happen now.
 //
 // Every implementation in this module is safe for simultaneous use, must not be copied after
-// first use, and has no useful zero value: construct it.
+// first use, and has no usable zero value, whose methods may panic: construct it.
 //
 // Any type with these six methods is a Limiter. The interface will never grow; whatever else a
 // limiter can do is offered by further, optional interfaces.
@@ -68,13 +69,13 @@ type Limiter interface {
 // Reserver is a Limiter that can grant now what may be acted on later. The limiters of packages gcra
 // and tokenbucket are Reservers.
 type Reserver interface {
-	// ReserveAt charges n events as of t, all of them or none, if they may be acted on at most max
-	// after t; the [Reservation] says when. Reservations are served in the order in which they were
+	// ReserveAt charges n events as of t, all of them or none, if they may be acted on no later than
+	// t+within; the [Reservation] says when. Reservations are served in the order in which they were
 	// made. If the answer is no, the Reservation is nil and RetryAfter is how long until the same
-	// request is granted; with max < 0 it never is. n == 0 may be acted on at once.
+	// request is granted; with within < 0 it never is. n == 0 may be acted on at once.
 	//
 	// The limit holds for the times at which the events may be acted on.
-	ReserveAt(t time.Time, n int, max time.Duration) (Reservation, Decision)
+	ReserveAt(t time.Time, n int, within time.Duration) (Reservation, Decision)
 }
 
 // Reservation is a grant that may be acted on from some time on. It is safe for simultaneous use.

@@ -15,11 +15,14 @@
 //
 //	granted <= burst + floor((b-a) * rate)
 //
-// exactly, with no leeway; and nothing is withheld: a limiter that is asked whenever it can grant
-// gives burst + floor(t*rate) in any time t. Time is counted in ticks so chosen that a nanosecond
-// and T are both whole numbers of them, so nothing is rounded. The one exception: if burst*rate.Per
-// in nanoseconds, divided by gcd(rate.Events, rate.Per), exceeds 2^61 (1234567 a day with a day's
-// burst), T is rounded up by less than 2 billionths of itself; never down.
+// exactly, with no leeway; and nothing is withheld: a limiter that is asked at every nanosecond at
+// which it can grant gives burst + floor(t*rate) in any time t, if (burst-1)*T is at least a
+// nanosecond or T is a whole number of them. (Otherwise what passes until the next whole nanosecond
+// is lost each time, as the bound demands: 7 a second with a burst of 1 is one in 142857143 ns.) Time
+// is counted in ticks so chosen that a nanosecond and T are both whole numbers of them, so nothing is
+// rounded. The one exception: if burst*rate.Per in nanoseconds, divided by gcd(rate.Events,
+// rate.Per), exceeds 2^61 (1234567 a day with a day's burst), T is rounded up by less than 2
+// billionths of itself; never down.
 //
 // All this holds within 2^62 ns (146 years) of the limiter's origin, the time when it was made.
 // Times beyond are taken as the nearer end of that range.
@@ -28,12 +31,15 @@
 //
 // A decision reads the clock once and does one multiplication and, if granted, one compare-and-swap;
 // Take and Peek do three divisions more. Lock-free; O(1). A refusal writes nothing, so refused
-// callers on many cores do not slow each other down. 48 bytes and a word of state in a cache line of
-// 64 bytes; no allocation. The word counts ticks, of which it holds 2^63: for each
-// (2^63 - 2*burst*T)/U ns, with U = rate.Events/gcd(rate.Events, rate.Per), about 97 years at 90 a
-// minute, 42 at 7 a second, 242 days at 44100 a second, 9 s at 1000000007 a second, one grant
-// allocates a new one, 88 bytes with its plan. So does the first grant at a time earlier than
-// the limiter's origin by more than burst*T.
+// callers on many cores do not slow each other down. A limiter is 48 bytes, a cache line of 64 bytes
+// with the state in one of its words, and 144 bytes for rate and burst.
+//
+// No decision allocates, with one exception. The word counts ticks from the beginning of a frame of
+// time, and holds 2^63 of them: for each (2^63 - 2^61 - 3*burst*T)/U ns, with U =
+// rate.Events/gcd(rate.Events, rate.Per) and T in ticks, one grant begins a new frame, in three
+// allocations of 112 bytes together. That is 73 years at 90 a minute, 31 at 7 a second, 181 days at
+// 44100 a second, 6.9 s at 1000000007 a second, for small bursts. So does the first grant at a time
+// earlier than the limiter's origin by more than burst*T.
 //
 // # Source
 //
@@ -60,7 +66,7 @@ var (
 
 // Limiter is a GCRA limiter. See the package documentation for what it guarantees and costs.
 //
-// Its zero value is of no use: call [New]. It is safe for simultaneous use and must not be copied
+// Its zero value is of no use, and most of its methods panic on it: call [New]. It is safe for simultaneous use and must not be copied
 // after first use.
 type Limiter struct {
 	bucket bucket.Bucket
@@ -72,7 +78,7 @@ type Limiter struct {
 // The error is a [*ratelimit.ArgumentError] unless
 //
 //	0 <= rate.Events <= 2^31-1, rate.Per > 0, 1 <= burst <= 2^31-1, and
-//	burst * ceil(rate.Per in ns / rate.Events) <= 2^61 (73 years)
+//	burst * ceil(rate.Per in ns / rate.Events) <= 2^61 (73 years) if rate.Events > 0
 //
 // At rate.Events == 0 the limiter refuses every event.
 func New(rate ratelimit.Rate, burst int, opts ...ratelimit.Option) (*Limiter, error) {
@@ -116,14 +122,14 @@ func (l *Limiter) PeekAt(t time.Time, n int) (d ratelimit.Decision) {
 // need a clock that shows the log's time.
 func (l *Limiter) RefundAt(t time.Time, n int, held time.Duration) { l.bucket.RefundAt(t, n, held) }
 
-// ReserveAt charges n events as of t that may be acted on at most max later; see
+// ReserveAt charges n events as of t that may be acted on at most within later; see
 // [ratelimit.Reserver]. The reservation is one allocation.
 //
 // Events can be reserved at most 2^61/U ns ahead, with U = rate.Events/gcd(rate.Events, rate.Per):
 // 24 years at 90 a minute, 2.3 s at 1000000007 a second. What would have to wait for longer is
-// refused, whatever max says.
-func (l *Limiter) ReserveAt(t time.Time, n int, max time.Duration) (r ratelimit.Reservation, d ratelimit.Decision) {
-	r = l.bucket.ReserveAt(&d, t, n, max)
+// refused, whatever within says.
+func (l *Limiter) ReserveAt(t time.Time, n int, within time.Duration) (r ratelimit.Reservation, d ratelimit.Decision) {
+	r = l.bucket.ReserveAt(&d, t, n, within)
 	return r, d
 }
 

@@ -149,54 +149,75 @@ func TestRefundAtTheStartOfTheFirstFrame(t *testing.T) {
 	}
 }
 
-// No refund makes a limiter more permissive than one that never granted the refunded events, as
-// long as no time goes backwards.
+// No refund makes a limiter more permissive than one that never granted the refunded events, whatever
+// the order of times, as long as the refund's is not earlier than any of them since the grant.
 func TestRefundIsAtMostAsIfNeverGranted(t *testing.T) {
+	type grant struct {
+		at time.Time
+		n  int
+	}
 	random := rand.New(rand.NewPCG(3, 4))
 	refunds, exact := 0, 0
 	for range 20_000 {
+		rate := []ratelimit.Rate{
+			ratelimit.PerSecond(10), ratelimit.PerSecond(7), ratelimit.PerSecond(1_000_000_007), ratelimit.Per(3, 2),
+			ratelimit.PerDay(1234567), ratelimit.PerSecond(math.MaxInt32), ratelimit.PerDay(1),
+		}[random.IntN(7)]
 		burst := 1 + random.IntN(4)
-		with, c := newAt(t, t0, ratelimit.PerSecond(10), burst)
-		without, _ := newAt(t, t0, ratelimit.PerSecond(10), burst)
-		now := t0
-		type grant struct {
-			at time.Time
-			n  int
-		}
+		early := t0.Add(-time.Hour) // the clock tells nothing; t has to be right
+		with, c := newAt(t, t0, rate, burst)
+		without, _ := newAt(t, t0, rate, burst)
+		c.Set(early)
+		each := rate.Per/time.Duration(rate.Events) + 1
+		now, newest := t0, t0
 		var open []grant // granted by with only, to be refunded
-		for range 12 {
-			now = now.Add(time.Duration(random.Int64N(int64(150 * ms))))
-			c.Set(now)
+		for range 14 {
+			switch random.IntN(5) {
+			case 0:
+				now = now.Add(-time.Duration(random.Int64N(int64(2 * each))))
+			case 1:
+				now = newest
+			default:
+				now = now.Add(time.Duration(random.Int64N(int64(2 * each))))
+			}
 			n := 1 + random.IntN(burst)
+			asked := true
 			switch random.IntN(3) {
 			case 0: // granted by both, or by neither
-				if with.PeekAt(now, n).OK {
-					require.True(t, with.Take(n).OK)
+				if asked = with.PeekAt(now, n).OK; asked {
+					require.True(t, with.TakeAt(now, n).OK)
 					require.True(t, without.TakeAt(now, n).OK, "the refunds gave back too much")
 				}
 			case 1:
-				if with.Take(n).OK {
+				if asked = with.TakeAt(now, n).OK; asked {
 					open = append(open, grant{now, n})
 				}
 			case 2:
-				if len(open) > 0 {
-					g := open[0]
-					open = open[1:]
+				if asked = len(open) > 0; asked {
+					i := random.IntN(len(open))
+					g := open[i]
+					open = append(open[:i:i], open[i+1:]...)
+					now = newest.Add(time.Duration(random.IntN(2)) * each / 3)
 					part := random.IntN(g.n + 1)
 					with.RefundAt(now, part, now.Sub(g.at))
 					with.RefundAt(now, g.n-part, now.Sub(g.at))
 					refunds++
 				}
 			}
-			a, b := with.PeekAt(now, 0), without.PeekAt(now, 0)
-			require.LessOrEqual(t, a.Remaining, b.Remaining)
-			require.GreaterOrEqual(t, a.ResetAfter, b.ResetAfter)
-			if a == b {
-				exact++
+			if asked && now.After(newest) {
+				newest = now
+			}
+			for _, at := range []time.Time{now, newest} {
+				a, b := with.PeekAt(at, 0), without.PeekAt(at, 0)
+				require.LessOrEqual(t, a.Remaining, b.Remaining, "%v", rate)
+				require.GreaterOrEqual(t, a.ResetAfter, b.ResetAfter, "%v", rate)
+				if a == b {
+					exact++
+				}
 			}
 		}
 	}
-	require.Positive(t, refunds)
+	require.Greater(t, refunds, 10_000)
 	require.Positive(t, exact)
 }
 
@@ -217,12 +238,31 @@ func TestBound(t *testing.T) {
 }
 
 // A limiter that is asked whenever it can grant gives burst + floor(t*rate), without end.
+//
+// A clock tells whole nanoseconds. A burst of (burst-1)*T >= 1 ns less a tick makes up for what passes
+// between the time at which the next event fits and the next whole nanosecond; a shorter one does not,
+// nor could it without exceeding the bound.
 func TestNothingIsWithheld(t *testing.T) {
+	l, c := newAt(t, t0, ratelimit.PerSecond(999_999_937), 1)
+	granted := 0
+	for range 1000 {
+		if l.Allow() {
+			granted++
+		}
+		c.Set(c.Now().Add(1))
+	}
+	require.Equal(t, 500, granted, "one in 2 ns, the whole nanoseconds of T = 1.000000063 ns")
+
 	for _, rate := range []ratelimit.Rate{
 		ratelimit.PerSecond(7), ratelimit.Per(1000, 5*time.Minute), ratelimit.PerMinute(90), ratelimit.PerSecond(12345),
 		ratelimit.PerSecond(1_500_000), ratelimit.PerDay(1), ratelimit.PerSecond(999_999_937), ratelimit.PerSecond(1_000_000_007),
 	} {
-		const burst = 5
+		burst := 2
+		if rate.Events == 1 {
+			burst = 1 // T is a whole number of nanoseconds
+		} else if rate.Events > 1_000_000_000 {
+			burst = 3 // (2-1)*T is less than a nanosecond
+		}
 		l, c := newAt(t, t0, rate, burst)
 		granted := 0
 		now := t0
@@ -233,7 +273,7 @@ func TestNothingIsWithheld(t *testing.T) {
 			}
 			elapsed := big.NewInt(int64(now.Sub(t0)))
 			elapsed.Mul(elapsed, big.NewInt(int64(rate.Events)))
-			want := elapsed.Quo(elapsed, big.NewInt(int64(rate.Per))).Int64() + burst
+			want := elapsed.Quo(elapsed, big.NewInt(int64(rate.Per))).Int64() + int64(burst)
 			if int64(granted) != want {
 				require.EqualValues(t, want, granted, "%v after %v", rate, now.Sub(t0))
 			}
@@ -327,9 +367,15 @@ func TestConform(t *testing.T) {
 	})
 }
 
-// The frames of 2^31-1 a second last 4 s. Callers whose times jump between frames replace them all
-// the time, and lose no grant and double none.
-func TestNoGrantIsLostWhenFramesAreReplaced(t *testing.T) {
+func TestConserve(t *testing.T) {
+	limittest.Conserve(t, func(size int, c ratelimit.Clock) (ratelimit.Limiter, error) {
+		return gcra.New(ratelimit.PerMinute(1), size, ratelimit.WithClock(c))
+	})
+}
+
+// The frames of 2^31-1 a second last 3 s. Callers whose times jump between frames replace them all
+// the time, and double no grant.
+func TestNoGrantIsDoubledWhenFramesAreReplaced(t *testing.T) {
 	const callers, each = 4, 3000
 	rate := ratelimit.PerSecond(math.MaxInt32)
 	l, _ := newAt(t, t0, rate, 3)
@@ -378,8 +424,17 @@ func TestSynctest(t *testing.T) {
 	})
 }
 
+// What a limiter costs is in the package documentation.
 func TestSize(t *testing.T) {
-	if unsafe.Sizeof(uintptr(0)) == 8 {
-		require.EqualValues(t, 48, unsafe.Sizeof(gcra.Limiter{}), "the package documentation says so")
+	if unsafe.Sizeof(uintptr(0)) != 8 {
+		t.Skip("counted on 64-bit platforms")
 	}
+	require.EqualValues(t, 48, unsafe.Sizeof(gcra.Limiter{}))
+	l, c := newAt(t, t0, ratelimit.PerSecond(1_000_000_007), 3)
+	require.EqualValues(t, 3, testing.AllocsPerRun(1, func() {
+		c.Set(c.Now().Add(time.Hour)) // an allocation of the clock's
+		if !l.Allow() {
+			t.Error("refused")
+		}
+	})-1, "the next frame")
 }

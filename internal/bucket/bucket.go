@@ -8,10 +8,10 @@
 package bucket
 
 import (
-	"sync/atomic"
 	"time"
 
 	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/internal/atomics"
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
@@ -22,7 +22,7 @@ type Bucket struct {
 	line timeline.Timeline
 
 	// frame is replaced, by Bucket.replace only, when a time lies outside of what it can count.
-	frame atomic.Pointer[frame]
+	frame atomics.Pointer[frame]
 }
 
 // Init makes b a bucket that holds burst events, empty of debt at every instant. In its errors it is
@@ -35,7 +35,7 @@ func (b *Bucket) Init(fn, field string, rate ratelimit.Rate, burst int, opts []r
 	if b.line, err = timeline.New(fn, opts); err != nil {
 		return err
 	}
-	b.frame.Store(newFreshFrame(newSpec(rate, burst, 0, 1, noPast), 0))
+	b.frame.Init(newFreshFrame(newSpec(rate, burst, 0, 1, noPast), 0))
 	return nil
 }
 

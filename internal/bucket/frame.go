@@ -3,8 +3,8 @@ package bucket
 import (
 	"math"
 	"math/bits"
-	"sync/atomic"
 
+	"github.com/seed-3506548a/ratelimit/internal/atomics"
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
@@ -27,7 +27,7 @@ const frozen = 1 << 63
 // While the word is not frozen, it is the limiter's whole state; that a value may come back does no
 // harm, since equal words are equal states.
 type frame struct {
-	word  atomic.Uint64
+	word  atomics.Uint64
 	start int64  // offset in nanoseconds
 	span  uint64 // the frame holds the offsets start to start+span
 
@@ -35,7 +35,7 @@ type frame struct {
 	perNano, perEvent, depth uint64
 
 	spec *spec
-	next atomic.Pointer[plan] // set once: how this frame is to be replaced
+	next atomics.Pointer[plan] // set once: how this frame is to be replaced
 }
 
 // plan is a change that needs another frame: its successor, as a pure function of the frame and its
@@ -48,7 +48,7 @@ type plan struct {
 func newFrame(s *spec, start int64, word uint64) *frame {
 	f := &frame{start: start, span: min(s.span, uint64(timeline.Top-start)),
 		perNano: s.perNano, perEvent: s.perEvent, depth: s.depth, spec: s}
-	f.word.Store(word)
+	f.word.Init(word)
 	return f
 }
 
@@ -60,9 +60,8 @@ func newFreshFrame(s *spec, off int64) *frame {
 
 // newFrameOwing returns such a frame that owes debt at off.
 func newFrameOwing(s *spec, off int64, debt uint64) *frame {
-	f := newFreshFrame(s, off)
-	f.word.Store(f.ticks(off) + debt)
-	return f
+	start := max(off-s.lead, timeline.Bottom)
+	return newFrame(s, start, uint64(off-start)*s.perNano+debt)
 }
 
 // holds reports whether the frame can count off in ticks.

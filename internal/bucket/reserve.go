@@ -1,10 +1,10 @@
 package bucket
 
 import (
-	"sync/atomic"
 	"time"
 
 	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/internal/atomics"
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
@@ -22,7 +22,7 @@ type reservation struct {
 	bucket    *Bucket
 	n         int
 	actAt     time.Time
-	cancelled atomic.Bool
+	cancelled atomics.Bool
 }
 
 func (r *reservation) ActAt() time.Time { return r.actAt }

@@ -36,13 +36,13 @@ func New(fn string, opts []ratelimit.Option) (Timeline, error) {
 	for i, opt := range opts {
 		if opt == nil {
 			return Timeline{}, &ratelimit.ArgumentError{
-				Func: fn, Field: fmt.Sprintf("opts[%d]", i), Value: "nil", Want: "an option"}
+				Func: fn, Field: fmt.Sprintf("opts[%d]", i), Value: nil, Want: "an option"}
 		}
 		opt(&chosen)
 	}
 	if isNil(chosen.Clock) {
 		return Timeline{}, &ratelimit.ArgumentError{
-			Func: fn, Field: "WithClock", Value: "nil", Want: "a clock, or no such option for the system's"}
+			Func: fn, Field: "WithClock", Value: nil, Want: "a clock, or no such option for the system's"}
 	}
 	line := Timeline{Injected: chosen.Clock, Origin: chosen.Clock.Now()}
 	if _, ok := chosen.Clock.(ratelimit.SystemClock); ok {
@@ -51,13 +51,13 @@ func New(fn string, opts []ratelimit.Option) (Timeline, error) {
 	return line, nil
 }
 
-// isNil also finds a nil pointer inside of the interface, whose Now would panic.
+// isNil also finds a nil pointer or function inside of the interface, whose Now would panic.
 func isNil(c ratelimit.Clock) bool {
 	if c == nil {
 		return true
 	}
 	v := reflect.ValueOf(c)
-	return v.Kind() == reflect.Pointer && v.IsNil()
+	return (v.Kind() == reflect.Pointer || v.Kind() == reflect.Func) && v.IsNil()
 }
 
 // Now reads the clock.

@@ -1,0 +1,40 @@
+//go:build !explore
+
+// Package atomics has the atomic types that limiters keep their state in: those of sync/atomic. With
+// the build tag explore, each operation is a step of a schedule instead, and tests run all schedules.
+package atomics
+
+import "sync/atomic"
+
+// Uint64 is an atomic.Uint64.
+type Uint64 struct{ v atomic.Uint64 }
+
+// Load is atomic.Uint64.Load.
+func (x *Uint64) Load() uint64 { return x.v.Load() }
+
+// Init is Store before anybody else sees x, or the cache line that begins with it.
+func (x *Uint64) Init(v uint64) { x.v.Store(v) }
+
+// CompareAndSwap is atomic.Uint64.CompareAndSwap.
+func (x *Uint64) CompareAndSwap(old, v uint64) bool { return x.v.CompareAndSwap(old, v) }
+
+// Or is atomic.Uint64.Or.
+func (x *Uint64) Or(mask uint64) uint64 { return x.v.Or(mask) }
+
+// Pointer is an atomic.Pointer.
+type Pointer[T any] struct{ v atomic.Pointer[T] }
+
+// Load is atomic.Pointer.Load.
+func (x *Pointer[T]) Load() *T { return x.v.Load() }
+
+// Init is Store before anybody else sees x.
+func (x *Pointer[T]) Init(v *T) { x.v.Store(v) }
+
+// CompareAndSwap is atomic.Pointer.CompareAndSwap.
+func (x *Pointer[T]) CompareAndSwap(old, v *T) bool { return x.v.CompareAndSwap(old, v) }
+
+// Bool is an atomic.Bool.
+type Bool struct{ v atomic.Bool }
+
+// Swap is atomic.Bool.Swap.
+func (x *Bool) Swap(v bool) bool { return x.v.Swap(v) }

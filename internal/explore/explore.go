@@ -1,0 +1,375 @@
+//go:build explore
+
+package explore
+
+import (
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"unsafe"
+
+	"github.com/seed-3506548a/ratelimit/internal/atomics"
+)
+
+// Operation is one call of a caller. Do returns what the caller was told.
+type Operation[M any] struct {
+	Name string
+	Do   func() any
+	// Model does the same to the model, one at a time, and returns what it says.
+	Model func(m M) any
+}
+
+// Scenario is one limiter, fresh for each schedule, with its callers and its model.
+type Scenario[M any] struct {
+	Callers [][]Operation[M]
+	Model   func() M      // a copy of the model before the callers begin
+	Clone   func(m M) M   // a copy of m
+	Final   func() any    // what can be told of the limiter when all callers are done
+	Explain func(m M) any // what should be told, by the model
+}
+
+// Result says what was explored.
+type Result struct {
+	Schedules   int    // that were run to their end
+	Preemptions int    // the most in one schedule; -1: no bound, all schedules were run
+	Failure     string // a schedule that no order of operations explains; empty if there is none
+}
+
+// exhaustible is how many schedules are run before the explorer resorts to a bound on preemptions.
+const exhaustible = 1_000_000
+
+// Explore runs all schedules of the scenario that build returns, except that of those which differ
+// only in the order of independent steps one stands for all (sleep sets: Godefroid, Partial-Order
+// Methods for the Verification of Concurrent Systems, 1996). If these are more than a million, it
+// runs all schedules with at most three preemptions instead: switches away from a caller that could
+// have gone on.
+func Explore[M any](build func() Scenario[M]) Result {
+	x := explorer[M]{build: build, bound: -1, sleep: true}
+	r := x.explore()
+	if r.Failure == "" && r.Schedules > exhaustible {
+		x = explorer[M]{build: build, bound: 3}
+		r = x.explore()
+	}
+	return r
+}
+
+// Outcomes returns what can come of the scenario, and in how many schedules: in those that Explore
+// runs, or in all.
+func Outcomes[M any](build func() Scenario[M], sleep bool) (map[string]bool, int) {
+	x := explorer[M]{build: build, bound: -1, sleep: sleep}
+	r := x.explore()
+	return x.outcomes, r.Schedules
+}
+
+type explorer[M any] struct {
+	build    func() Scenario[M]
+	bound    int  // on preemptions; -1 for none
+	sleep    bool // let one schedule stand for all that are equal but for the order of independent steps
+	outcomes map[string]bool
+}
+
+// variable names a variable, in the same way in all schedules with a common beginning: who created
+// the variable that is next at or below it in memory, as which of its creations, and how far below.
+// All variables that nobody is known to have created have the same name.
+type variable struct {
+	creator, creation int
+	offset            uintptr
+}
+
+// step is what a caller did between two choices.
+type step struct {
+	caller      int
+	variable    variable
+	wrote       bool
+	first, last bool // of a call
+}
+
+// independent steps have the same effects, also on which calls are over before others begin, in
+// either order.
+func (a step) independent(b step) bool {
+	return a.caller != b.caller && (a.variable != b.variable || !a.wrote && !b.wrote) &&
+		!(a.last && b.first) && !(a.first && b.last)
+}
+
+// choice is a point of a schedule.
+type choice struct {
+	callers []int  // who can go on
+	chosen  int    // an index of callers
+	done    []step // what the callers before that one did when they were chosen
+	asleep  []step // steps that need not be chosen here: a schedule equal but for order has them earlier
+}
+
+func (x *explorer[M]) explore() Result {
+	defer func() { atomics.Explorer = nil }()
+	result := Result{Preemptions: x.bound}
+	x.outcomes = map[string]bool{} // those that an order of operations explains
+	var path []choice
+	for {
+		e := &execution[M]{explorer: x, current: building}
+		atomics.Explorer = e
+		e.Scenario = x.build()
+		if path = e.run(path); e.complete {
+			result.Schedules++
+			if key := e.outcome(); !x.outcomes[key] {
+				if !e.linearizable() {
+					result.Failure = e.describe(path)
+					return result
+				}
+				x.outcomes[key] = true
+			}
+		}
+		for len(path) > 0 && path[len(path)-1].chosen == len(path[len(path)-1].callers)-1 {
+			path = path[:len(path)-1]
+		}
+		if len(path) == 0 || x.bound < 0 && result.Schedules > exhaustible {
+			return result
+		}
+		path[len(path)-1].chosen++
+	}
+}
+
+// execution is one schedule.
+type execution[M any] struct {
+	Scenario[M]
+	explorer *explorer[M]
+	threads  []*thread
+	current  int // the caller that runs, or building
+	created  []creation
+	doing    step
+	complete bool
+	final    any
+}
+
+const building = -1
+
+// creation is a part of memory with variables in it.
+type creation struct {
+	base, size uintptr
+	name       variable
+}
+
+// thread is a caller under way.
+type thread struct {
+	next    func() (struct{}, bool)
+	yield   func(struct{}) bool
+	running bool
+	calls   []call
+	at      int  // the call that it is in
+	pending step // what it does next
+}
+
+// call is an operation and when it happened: the numbers of its first and last step.
+type call struct {
+	begin, end int
+	told       any
+}
+
+// New implements [atomics.Hooks].
+func (e *execution[M]) New(p unsafe.Pointer, size uintptr) {
+	name := variable{creator: e.current}
+	for _, c := range e.created {
+		if c.name.creator == e.current {
+			name.creation++
+		}
+	}
+	e.created = append(e.created, creation{uintptr(p), size, name})
+}
+
+// Step implements [atomics.Hooks]: the caller stops before the step.
+func (e *execution[M]) Step(p unsafe.Pointer) {
+	if e.current == building {
+		return
+	}
+	t := e.threads[e.current]
+	t.pending = step{caller: e.current, variable: e.name(uintptr(p)), first: t.calls[t.at].begin == 0}
+	t.yield(struct{}{})
+}
+
+// Wrote implements [atomics.Hooks].
+func (e *execution[M]) Wrote() { e.doing.wrote = true }
+
+func (e *execution[M]) name(p uintptr) variable {
+	for _, c := range slices.Backward(e.created) {
+		if c.base <= p && p < c.base+c.size {
+			name := c.name
+			name.offset = p - c.base
+			return name
+		}
+	}
+	return variable{creator: building - 1}
+}
+
+// begin lets all callers run to their first step.
+func (e *execution[M]) begin() {
+	for i, operations := range e.Callers {
+		t := &thread{calls: make([]call, len(operations))}
+		t.next, _ = iter.Pull(func(yield func(struct{}) bool) {
+			t.yield = yield
+			for i, operation := range operations {
+				t.at = i
+				t.calls[i].told = operation.Do()
+			}
+			t.at = len(operations)
+		})
+		e.threads = append(e.threads, t)
+		e.current = i
+		_, t.running = t.next()
+	}
+}
+
+// do lets the caller do its pending step, as the schedule's number'th, and run to the next one.
+func (e *execution[M]) do(caller, number int) step {
+	t := e.threads[caller]
+	at := t.at
+	c := &t.calls[at]
+	if c.begin == 0 {
+		c.begin = number
+	}
+	c.end = number
+	e.current, e.doing = caller, t.pending
+	_, t.running = t.next()
+	e.doing.last = t.at != at
+	return e.doing
+}
+
+// run follows path, and from its end on the first choice each time, which it appends. It gives up,
+// not complete, where all that is left has been run in another order.
+func (e *execution[M]) run(path []choice) []choice {
+	e.begin()
+	last, preemptions := -1, 0
+	var asleep []step
+	for number := 0; ; number++ {
+		if number == len(path) {
+			callers := e.choices(last, preemptions, asleep)
+			if len(callers) == 0 {
+				break
+			}
+			path = append(path, choice{callers: callers, asleep: asleep})
+		}
+		c := &path[number]
+		who := c.callers[c.chosen]
+		if last >= 0 && who != last && e.threads[last].running {
+			preemptions++
+		}
+		last = who
+		did := e.do(who, number+1)
+		if len(c.done) <= c.chosen {
+			c.done = append(c.done, did)
+		}
+		asleep = nil
+		if e.explorer.sleep {
+			for _, other := range slices.Concat(c.asleep, c.done[:c.chosen]) {
+				if other.independent(did) {
+					asleep = append(asleep, other)
+				}
+			}
+		}
+	}
+	e.complete = !slices.ContainsFunc(e.threads, func(t *thread) bool { return t.running })
+	for number, i := len(path), 0; i < len(e.threads); i++ { // so that no coroutine is left behind
+		for e.threads[i].running {
+			number++
+			e.do(i, number)
+		}
+	}
+	e.current = building
+	if e.complete {
+		e.final = e.Final()
+	}
+	return path
+}
+
+// choices returns who can go on and is not asleep, the one that went last before the others; only
+// that one if another would be a preemption too many.
+func (e *execution[M]) choices(last, preemptions int, asleep []step) (callers []int) {
+	if last >= 0 && e.threads[last].running {
+		callers = append(callers, last)
+		if preemptions == e.explorer.bound {
+			return callers
+		}
+	}
+	for i, t := range e.threads {
+		if i != last && t.running {
+			callers = append(callers, i)
+		}
+	}
+	return slices.DeleteFunc(callers, func(caller int) bool {
+		return slices.ContainsFunc(asleep, func(s step) bool { return s.caller == caller })
+	})
+}
+
+// outcome is all that matters of a schedule: what the callers were told, which call was over before
+// which began, and the end.
+func (e *execution[M]) outcome() string {
+	var b strings.Builder
+	var all []call
+	for _, t := range e.threads {
+		all = append(all, t.calls...)
+	}
+	for i, c := range all {
+		fmt.Fprint(&b, c.told)
+		for j, d := range all {
+			if i != j && c.end < d.begin {
+				fmt.Fprint(&b, " <", j)
+			}
+		}
+		b.WriteByte('\n')
+	}
+	fmt.Fprint(&b, e.final)
+	return b.String()
+}
+
+// linearizable reports whether there is an order of the calls, in which none comes before one that
+// was over when it began, such that the model tells each caller the same, and is the same in the end.
+func (e *execution[M]) linearizable() bool {
+	return e.explain(e.Model(), make([]int, len(e.threads)))
+}
+
+func (e *execution[M]) explain(m M, done []int) bool {
+	over := true
+	for i, t := range e.threads {
+		if done[i] == len(t.calls) {
+			continue
+		}
+		over = false
+		if !e.minimal(t.calls[done[i]], done) {
+			continue
+		}
+		next := e.Clone(m)
+		if e.Callers[i][done[i]].Model(next) != t.calls[done[i]].told {
+			continue
+		}
+		after := slices.Clone(done)
+		after[i]++
+		if e.explain(next, after) {
+			return true
+		}
+	}
+	return over && e.Explain(m) == e.final
+}
+
+// minimal reports whether none of the calls not done yet was over when c began.
+func (e *execution[M]) minimal(c call, done []int) bool {
+	for i, t := range e.threads {
+		if done[i] < len(t.calls) && t.calls[done[i]].end < c.begin {
+			return false
+		}
+	}
+	return true
+}
+
+func (e *execution[M]) describe(path []choice) string {
+	var b strings.Builder
+	fmt.Fprint(&b, "schedule of callers:")
+	for _, c := range path {
+		fmt.Fprint(&b, " ", c.callers[c.chosen])
+	}
+	for i, t := range e.threads {
+		for j, c := range t.calls {
+			fmt.Fprintf(&b, "\ncaller %d, steps %d to %d: %s told %+v", i, c.begin, c.end, e.Callers[i][j].Name, c.told)
+		}
+	}
+	fmt.Fprintf(&b, "\nin the end: %+v", e.final)
+	return b.String()
+}
