@@ -18,6 +18,4 @@ func build(rate ratelimit.Rate, burst int, c ratelimit.Clock) (ratelimit.Limiter
 
 func TestModel(t *testing.T) { limittest.CompareRandom(t, build) }
 
-func FuzzModel(f *testing.F) {
-	f.Fuzz(func(t *testing.T, data []byte) { limittest.Compare(t, build, data) })
-}
+func FuzzModel(f *testing.F) { limittest.FuzzModel(f, build) }

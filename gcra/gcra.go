@@ -32,12 +32,12 @@
 // A decision reads the clock once and does one multiplication and, if granted, one compare-and-swap;
 // Take and Peek do three divisions more. Lock-free; O(1). A refusal writes nothing, so refused
 // callers on many cores do not slow each other down. A limiter is 48 bytes, a cache line of 64 bytes
-// with the state in one of its words, and 144 bytes for rate and burst.
+// with the state in one of its words, and 112 bytes for rate and burst.
 //
 // No decision allocates, with one exception. The word counts ticks from the beginning of a frame of
 // time, and holds 2^63 of them: for each (2^63 - 2^61 - 3*burst*T)/U ns, with U =
 // rate.Events/gcd(rate.Events, rate.Per) and T in ticks, one grant begins a new frame, in three
-// allocations of 112 bytes together. That is 73 years at 90 a minute, 31 at 7 a second, 181 days at
+// allocations of 104 bytes together. That is 73 years at 90 a minute, 31 at 7 a second, 181 days at
 // 44100 a second, 6.9 s at 1000000007 a second, for small bursts. So does the first grant at a time
 // earlier than the limiter's origin by more than burst*T.
 //

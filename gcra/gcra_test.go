@@ -134,6 +134,135 @@ func TestRefund(t *testing.T) {
 	require.Equal(t, 50*ms, l.PeekAt(t4, 0).ResetAfter, "an early t counts as the clock's, so half has drained")
 }
 
+func TestReservations(t *testing.T) {
+	l, c := newAt(t, t0, ratelimit.PerSecond(10), 2)
+	reserve := func(at time.Time, n int, within time.Duration, want ratelimit.Decision, act time.Time) ratelimit.Reservation {
+		t.Helper()
+		r, d := l.ReserveAt(at, n, within)
+		require.Equal(t, want, d)
+		if !d.OK {
+			require.Nil(t, r)
+			return nil
+		}
+		require.Equal(t, act, r.ActAt())
+		return r
+	}
+	granted := func(remaining int, reset time.Duration) ratelimit.Decision {
+		return ratelimit.Decision{OK: true, Limit: 2, Remaining: remaining, ResetAfter: reset}
+	}
+	refused := func(retry, reset time.Duration) ratelimit.Decision {
+		return ratelimit.Decision{Limit: 2, RetryAfter: retry, ResetAfter: reset}
+	}
+	reserve(t0, 0, 0, granted(2, 0), t0)
+	reserve(t0, 2, 0, granted(0, 200*ms), t0)                     // at once
+	reserve(t0, 1, 100*ms, granted(0, 300*ms), t1)                // when it fits
+	reserve(t0, 1, 199*ms, refused(1*ms, 300*ms), t0)             // not soon enough
+	second := reserve(t0, 2, time.Second, granted(0, 500*ms), t3) // behind the first
+	third := reserve(t0, 1, time.Second, granted(0, 600*ms), t4)  // in the order of asking
+	require.False(t, l.TakeAt(t3, 1).OK, "what is reserved is gone")
+	reserve(t0, 3, ratelimit.Never, refused(ratelimit.Never, 600*ms), t0)
+	reserve(t0, -1, ratelimit.Never, refused(ratelimit.Never, 600*ms), t0)
+	reserve(t0, 1, -1, refused(ratelimit.Never, 600*ms), t0)
+
+	second.Cancel() // with somebody behind: T of its 2T, for the third acts T later
+	require.Equal(t, 500*ms, l.Peek(0).ResetAfter)
+	third.CancelAt(t0)
+	third.Cancel()
+	require.Equal(t, 400*ms, l.Peek(0).ResetAfter, "all of it, once")
+	c.Set(t9)
+	require.Equal(t, granted(2, 0), l.Peek(0))
+
+	alone, _ := l.ReserveAt(t9, 2, 0)
+	behind, _ := l.ReserveAt(t9, 2, time.Second)
+	behind.Cancel()
+	require.Equal(t, granted(0, 200*ms), l.Peek(0), "with nobody behind, all of it")
+	c.Set(t9.Add(150 * ms))
+	alone.Cancel()
+	require.Equal(t, granted(2, 0), l.Peek(0), "and after its time, what has not drained")
+}
+
+// At 2^31-1 a second, reservations reach 2^61/(2^31-1) ns ahead.
+func TestReservationsReachSoFar(t *testing.T) {
+	l, _ := newAt(t, t0, ratelimit.PerSecond(math.MaxInt32), math.MaxInt32)
+	const reach = time.Duration(1 << 61 / math.MaxInt32)
+	require.True(t, l.Take(math.MaxInt32).OK)
+	r, d := l.ReserveAt(t0, math.MaxInt32, ratelimit.Never)
+	require.True(t, d.OK)
+	require.Equal(t, t0.Add(time.Second), r.ActAt())
+	_, d = l.ReserveAt(t0, math.MaxInt32, ratelimit.Never)
+	require.Equal(t, 2*time.Second-reach, d.RetryAfter, "as if 2^61/(2^31-1) ns had been asked for")
+	_, d = l.ReserveAt(t0.Add(d.RetryAfter-1), math.MaxInt32, ratelimit.Never)
+	require.False(t, d.OK)
+	_, d = l.ReserveAt(t0.Add(2*time.Second-reach), math.MaxInt32, ratelimit.Never)
+	require.True(t, d.OK)
+}
+
+func TestSetRate(t *testing.T) {
+	l, c := newAt(t, t0, ratelimit.PerSecond(10), 5)
+	state := func() (remaining int, reset time.Duration) {
+		d := l.Peek(0)
+		return d.Remaining, d.ResetAfter
+	}
+	require.True(t, l.Take(4).OK)
+	require.NoError(t, l.SetRate(ratelimit.PerSecond(1), 5))
+	remaining, reset := state()
+	require.Equal(t, 1, remaining, "the debt is kept in events")
+	require.Equal(t, 4*time.Second, reset)
+	require.Equal(t, ratelimit.PerSecond(1), l.Rate())
+
+	require.NoError(t, l.SetRate(ratelimit.PerSecond(1), 2))
+	require.Equal(t, 2, l.Burst())
+	remaining, reset = state()
+	require.Equal(t, 0, remaining, "also if it is more than the new burst")
+	require.Equal(t, 4*time.Second, reset)
+	require.Equal(t, 3*time.Second, l.Peek(1).RetryAfter)
+
+	l.RefundAt(t0, 2, 0)
+	require.Equal(t, 4*time.Second, l.Peek(0).ResetAfter, "older grants give nothing back")
+
+	require.NoError(t, l.SetRate(ratelimit.PerSecond(0), 2))
+	c.Set(t9)
+	require.Equal(t, ratelimit.Decision{RetryAfter: ratelimit.Never, ResetAfter: ratelimit.Never}, l.Take(1), "nothing drains at a rate of 0")
+	require.NoError(t, l.SetRateAt(t9, ratelimit.PerSecond(100), 5))
+	remaining, reset = state()
+	require.Equal(t, 1, remaining)
+	require.Equal(t, 40*ms, reset)
+
+	require.NoError(t, l.SetRateAt(t0, ratelimit.PerSecond(10), 5), "a stale t")
+	remaining, reset = state()
+	require.Equal(t, 1, remaining)
+	require.Equal(t, 400*ms, reset, "as of the last change, before which nothing is known")
+
+	require.EqualError(t, l.SetRate(ratelimit.PerSecond(-1), 5), "gcra.SetRate: rate.Events is -1, want 0 to 2147483647")
+	require.EqualError(t, l.SetRateAt(t9, ratelimit.PerSecond(1), 0), "gcra.SetRateAt: burst is 0, want 1 to 2147483647")
+	require.Equal(t, ratelimit.PerSecond(10), l.Rate(), "an error changes nothing")
+}
+
+// A rate that changes back and forth under load loses no grant and doubles none, and never refills.
+func TestSetRateUnderLoad(t *testing.T) {
+	const burst = 100_000
+	l, _ := newAt(t, t0, ratelimit.PerSecond(10), burst)
+	var granted atomic.Int64
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() {
+			for l.Allow() {
+				granted.Add(1)
+			}
+		})
+	}
+	wg.Go(func() {
+		for i := range 2000 {
+			if err := l.SetRate(ratelimit.PerSecond(5+5*(i%2)), burst); err != nil {
+				t.Error(err)
+			}
+			runtime.Gosched()
+		}
+	})
+	wg.Wait()
+	require.EqualValues(t, burst, granted.Load())
+}
+
 // A refund at the very start of the first frame, and ones beyond its start, need another frame.
 func TestRefundAtTheStartOfTheFirstFrame(t *testing.T) {
 	for before := range time.Duration(4) {

@@ -24,6 +24,19 @@ var (
 // limiter's constructor refuses.
 type Maker func(rate ratelimit.Rate, size int, c ratelimit.Clock) (ratelimit.Limiter, Model, error)
 
+// FuzzModel is the body of a fuzz target that compares the limiter with its model.
+func FuzzModel(f *testing.F, build Maker) {
+	random := rand.New(rand.NewPCG(*seed, 1))
+	for range 50 {
+		data := make([]byte, 400)
+		for i := range data {
+			data[i] = byte(random.Uint32())
+		}
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) { Compare(t, build, data) })
+}
+
 // CompareRandom compares the limiter with its model over as many operations as the flag
 // limittest.operations says, in worlds of a few hundred each.
 func CompareRandom(t *testing.T, build Maker) {
