@@ -20,6 +20,7 @@ const module = "github.com/seed-3506548a/ratelimit"
 var layers = [][]string{
 	{"."},
 	{"internal/atomics", "internal/timeline"},
+	{"internal/frame"},
 	{"internal/bucket"},
 	{"gcra"},
 	{"bench"},

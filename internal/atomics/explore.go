@@ -16,7 +16,7 @@ type Hooks interface {
 	Wrote()                                    // after an operation that may have changed it
 }
 
-// Explorer, if set, is told of all operations.
+// Explorer is told of all operations, if it is set.
 var Explorer Hooks
 
 // Faults that tests plant, to see them found.

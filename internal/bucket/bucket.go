@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/seed-3506548a/ratelimit"
-	"github.com/seed-3506548a/ratelimit/internal/atomics"
+	"github.com/seed-3506548a/ratelimit/internal/frame"
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
@@ -21,8 +21,8 @@ import (
 type Bucket struct {
 	line timeline.Timeline
 
-	// frame is replaced, by Bucket.replace only, when a time lies outside of what it can count.
-	frame atomics.Pointer[frame]
+	// The frame is replaced when a time lies outside of what it can count, and when the rate changes.
+	current frame.Current[scale]
 }
 
 // Init makes b a bucket that holds burst events, empty of debt at every instant. In its errors it is
@@ -35,7 +35,7 @@ func (b *Bucket) Init(fn, field string, rate ratelimit.Rate, burst int, opts []r
 	if b.line, err = timeline.New(fn, opts); err != nil {
 		return err
 	}
-	b.frame.Init(newFreshFrame(newSpec(rate, burst, 0, 1, noPast), 0))
+	b.current.Init(newFreshFrame(newSpec(rate, burst, 0, 1, noPast), 0))
 	return nil
 }
 
@@ -53,21 +53,21 @@ func (b *Bucket) Allow() bool {
 		off = b.line.Now()
 	}
 	for {
-		f := b.frame.Load()
-		since := uint64(off - f.start)
-		if since > f.span {
+		f := b.current.Load()
+		since := uint64(off - f.Scale.start)
+		if since > f.Scale.span {
 			break
 		}
-		now := since * f.perNano
-		word := f.word.Load()
-		tat := max(word, now) + f.perEvent
-		if tat-now > f.depth {
-			if word >= frozen {
+		now := since * f.Scale.perNano
+		word := f.Word.Load()
+		tat := max(word, now) + f.Scale.perEvent
+		if tat-now > f.Scale.depth {
+			if word >= frame.Frozen {
 				break
 			}
 			return false
 		}
-		if f.word.CompareAndSwap(word, tat) {
+		if f.Word.CompareAndSwap(word, tat) {
 			return true
 		}
 	}
@@ -97,24 +97,24 @@ func (b *Bucket) TakeAt(d *ratelimit.Decision, t time.Time, n int) { b.take(d, b
 func (b *Bucket) take(d *ratelimit.Decision, off int64, n int, patience time.Duration) time.Duration {
 	off = timeline.Clamp(off)
 	for {
-		f := b.frame.Load()
-		s := f.spec
-		word := f.word.Load()
-		live := word &^ frozen
-		debt, later := f.debt(live, off)
+		f := b.current.Load()
+		c := &f.Scale
+		s := c.spec
+		word := f.Word.Load()
+		debt, later := c.debt(word&^frame.Frozen, off)
 		after, delay, ok := s.step(debt, later, off, n, patience)
 		landed := true
 		switch {
 		case !ok || n == 0:
-		case word >= frozen:
-			b.replace(f, nil)
+		case word >= frame.Frozen:
+			b.current.Help(f)
 			landed = false
-		case f.holds(off):
-			landed = f.word.CompareAndSwap(word, f.ticks(off)+after)
+		case c.holds(off):
+			landed = f.Word.CompareAndSwap(word, c.ticks(off)+after)
 		default:
 			// The frame's last word decides; it may be another than the one just seen.
-			if landed = b.replace(f, grantElsewhere(off, n, patience)); landed {
-				debt, later = f.debt(f.word.Load()&^frozen, off)
+			if landed = b.current.Replace(f, grantElsewhere(off, n, patience)); landed {
+				debt, later = c.debt(f.Word.Load()&^frame.Frozen, off)
 				after, delay, ok = s.step(debt, later, off, n, patience)
 			}
 		}
@@ -136,12 +136,12 @@ func (b *Bucket) take(d *ratelimit.Decision, off int64, n int, patience time.Dur
 // grantElsewhere plans a frame around off in which n events are granted there; or, if they do not fit
 // any longer, the same frame once more.
 func grantElsewhere(off int64, n int, patience time.Duration) *plan {
-	return &plan{func(f *frame, word uint64) *frame {
-		debt, later := f.debt(word, off)
-		if after, _, ok := f.spec.step(debt, later, off, n, patience); ok {
-			return newFrameOwing(f.spec, off, after)
+	return &plan{Successor: func(f *bucketFrame, word uint64) *bucketFrame {
+		debt, later := f.Scale.debt(word, off)
+		if after, _, ok := f.Scale.spec.step(debt, later, off, n, patience); ok {
+			return newFrameOwing(f.Scale.spec, off, after)
 		}
-		return newFrame(f.spec, f.start, word)
+		return newFrame(f.Scale.spec, f.Scale.start, word)
 	}}
 }
 
@@ -153,36 +153,21 @@ func (b *Bucket) PeekAt(d *ratelimit.Decision, t time.Time, n int) { b.peek(d, b
 
 func (b *Bucket) peek(d *ratelimit.Decision, off int64, n int) {
 	off = timeline.Clamp(off)
-	f := b.frame.Load()
-	debt, later := f.debt(f.word.Load()&^frozen, off)
-	if after, _, ok := f.spec.step(debt, later, off, n, 0); ok {
-		f.spec.granted(d, after, later, off)
+	f := b.current.Load()
+	s := f.Scale.spec
+	debt, later := f.Scale.debt(f.Word.Load()&^frame.Frozen, off)
+	if after, _, ok := s.step(debt, later, off, n, 0); ok {
+		s.granted(d, after, later, off)
 	} else {
-		f.spec.refused(d, debt, later, off, n, 0)
+		s.refused(d, debt, later, off, n, 0)
 	}
 }
 
 // Rate returns the rate that the bucket was made with or that it was set to last.
-func (b *Bucket) Rate() ratelimit.Rate { return b.frame.Load().spec.rate }
+func (b *Bucket) Rate() ratelimit.Rate { return b.current.Load().Scale.spec.rate }
 
 // Burst returns the burst that the bucket was made with or that it was set to last.
-func (b *Bucket) Burst() int { return b.frame.Load().spec.burst }
+func (b *Bucket) Burst() int { return b.current.Load().Scale.spec.burst }
 
 // Clock returns the clock that Allow and Take read.
 func (b *Bucket) Clock() ratelimit.Clock { return b.line.Clock() }
-
-// replace replaces f as p plans, or as another caller has planned before, and reports which: true
-// if it was p. It returns when f is not the bucket's frame any more. p may be nil if f's word is
-// frozen, for then a plan is there.
-//
-// The plan is agreed on before the word is frozen. So whoever meets the frozen word can finish the
-// work alone: freezing again changes nothing, and every helper builds the same successor, of which
-// one is published. And every replacement completes some caller's request, so it is lock-free. (To
-// freeze first and to thaw by a clone is not: two callers can undo each other's work forever.)
-func (b *Bucket) replace(f *frame, p *plan) bool {
-	f.next.CompareAndSwap(nil, p)
-	agreed := f.next.Load()
-	word := f.word.Or(frozen) &^ frozen
-	b.frame.CompareAndSwap(f, agreed.successor(f, word))
-	return agreed == p
-}

@@ -13,7 +13,7 @@ func TestSizes(t *testing.T) {
 	if unsafe.Sizeof(uintptr(0)) != 8 {
 		t.Skip("counted on 64-bit platforms")
 	}
-	require.EqualValues(t, 64, unsafe.Sizeof(frame{}))
+	require.EqualValues(t, 64, unsafe.Sizeof(bucketFrame{}))
 	require.EqualValues(t, 112, unsafe.Sizeof(spec{}))
 	require.EqualValues(t, 48, unsafe.Sizeof(Bucket{}))
 }

@@ -24,34 +24,37 @@ func (b *Bucket) setRate(fn, field string, now func() int64, rate ratelimit.Rate
 		return err
 	}
 	for {
-		f := b.frame.Load()
-		if f.spec.rate == rate && f.spec.burst == burst {
+		f := b.current.Load()
+		if f.Scale.spec.rate == rate && f.Scale.spec.burst == burst {
 			return nil
 		}
 		off := timeline.Clamp(now())
-		if b.replace(f, &plan{func(f *frame, word uint64) *frame { return f.converted(word, off, rate, burst) }}) {
+		change := &plan{Successor: func(f *bucketFrame, word uint64) *bucketFrame {
+			return f.Scale.converted(word, off, rate, burst)
+		}}
+		if b.current.Replace(f, change) {
 			return nil
 		}
 	}
 }
 
-// converted returns the frame of another rate that owes, as of off, as many events as f does: rounded
+// converted returns the frame of another rate that owes, as of off, as many events as c does: rounded
 // up, for each change adds less than a tick. (If the debt were kept in time instead, slowing down
 // would hand out events.)
 //
 // The rate changes at off; but not before the last event granted so far can be acted on, since its
 // time was computed at the old rate; and not after the TAT, so that the change itself does not move
 // the limiter's time forward.
-func (f *frame) converted(word uint64, off int64, rate ratelimit.Rate, burst int) *frame {
-	old := f.spec
+func (c *scale) converted(word uint64, off int64, rate ratelimit.Rate, burst int) *bucketFrame {
+	old := c.spec
 	if word == 0 && old.past == noPast {
 		return newFreshFrame(newSpec(rate, burst, 0, old.perEvent, noPast), off)
 	}
 	at, debt, grants := max(off, old.past.changed), word, old.past.grants
 	if old.perNano > 0 {
-		at = min(max(off, f.lastAct(word)), f.start+int64(ceilDiv(word, old.perNano)))
-		debt, _ = f.debt(word, at)
-		grants = max(grants, f.start+floorDiv(int64(word)-int64(old.perEvent), int64(old.perNano)))
+		at = min(max(off, c.lastAct(word)), c.start+int64(ceilDiv(word, old.perNano)))
+		debt, _ = c.debt(word, at)
+		grants = max(grants, c.start+floorDiv(int64(word)-int64(old.perEvent), int64(old.perNano)))
 	}
 	s := newSpec(rate, burst, ceilDiv(debt, old.perEvent), old.perEvent, past{changed: at, grants: grants})
 	s.past.owed = debt

@@ -3,6 +3,7 @@ package bucket
 import (
 	"time"
 
+	"github.com/seed-3506548a/ratelimit/internal/frame"
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
@@ -26,33 +27,34 @@ func (b *Bucket) RefundAt(t time.Time, n int, held time.Duration) {
 // The clock is read after the word, so that it is not before any time that the word tells of.
 func (b *Bucket) refund(off int64, n int, granted int64) {
 	for n > 0 {
-		f := b.frame.Load()
-		word := f.word.Load()
-		live := word &^ frozen
-		if n > f.spec.limit || live == 0 || granted <= f.spec.past.grants {
+		f := b.current.Load()
+		c := &f.Scale
+		word := f.Word.Load()
+		live := word &^ frame.Frozen
+		if n > c.spec.limit || live == 0 || granted <= c.spec.past.grants {
 			return
 		}
-		as := max(off, timeline.Clamp(b.line.Now()), f.lastAct(live))
-		debt, _ := f.debt(live, as)
-		credit := f.spec.credit(n, granted, as)
+		as := max(off, timeline.Clamp(b.line.Now()), c.lastAct(live))
+		debt, _ := c.debt(live, as)
+		credit := c.spec.credit(n, granted, as)
 		if credit == 0 || credit > debt { // drained; or such a grant would have left more debt
 			return
 		}
 		switch {
-		case word >= frozen:
-			b.replace(f, nil)
+		case word >= frame.Frozen:
+			b.current.Help(f)
 		case word > credit:
-			if f.word.CompareAndSwap(word, word-credit) {
+			if f.Word.CompareAndSwap(word, word-credit) {
 				return
 			}
 		default: // the debt would begin before the frame
-			refund := &plan{func(f *frame, last uint64) *frame {
+			refund := &plan{Successor: func(f *bucketFrame, last uint64) *bucketFrame {
 				if last != word {
-					return newFrame(f.spec, f.start, last)
+					return newFrame(f.Scale.spec, f.Scale.start, last)
 				}
-				return newFrameOwing(f.spec, as, debt-credit)
+				return newFrameOwing(f.Scale.spec, as, debt-credit)
 			}}
-			if b.replace(f, refund) && f.word.Load()&^frozen == word {
+			if b.current.Replace(f, refund) && f.Word.Load()&^frame.Frozen == word {
 				return
 			}
 		}

@@ -123,7 +123,7 @@ func coarse(events, per, room uint64) uint64 {
 //
 // Events that are to be acted on after a delay are charged as if they were asked for then.
 //
-// If later > 0 then debt > depth: see frame.debt.
+// If later > 0 then debt > depth: see scale.debt.
 func (s *spec) step(debt, later uint64, off int64, n int, patience time.Duration) (after uint64, delay time.Duration, ok bool) {
 	after = debt + uint64(n)*s.perEvent
 	switch {

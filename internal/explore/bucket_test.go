@@ -71,7 +71,7 @@ type setting struct {
 	model   *state
 }
 
-func (w world) build(make func(world, ratelimit.Clock) limiter) *setting {
+func (w world) build(construct func(world, ratelimit.Clock) limiter) *setting {
 	s := &setting{world: w, now: start}
 	clock := limittest.NewClock(start)
 	s.origin = start.Add(-w.before)
@@ -79,7 +79,7 @@ func (w world) build(make func(world, ratelimit.Clock) limiter) *setting {
 		s.origin = start.Add(time.Hour)
 	}
 	clock.Set(s.origin)
-	s.limiter = make(w, clock)
+	s.limiter = construct(w, clock)
 	s.model = &state{bucket: limittest.NewBucket(w.rate, w.burst)}
 	if !w.fresh {
 		s.limiter.TakeAt(s.origin, 1)
@@ -231,10 +231,10 @@ func twoByTwo() (all [][][]string) {
 }
 
 // exploreAll explores the scenarios that the callers make in w, until one fails.
-func exploreAll(w world, make func(world, ratelimit.Clock) limiter, all [][][]string) (total explore.Result, bounded int) {
+func exploreAll(w world, construct func(world, ratelimit.Clock) limiter, all [][][]string) (total explore.Result, bounded int) {
 	total.Preemptions = -1
 	for _, callers := range all {
-		r := explore.Explore(func() explore.Scenario[*state] { return w.build(make).scenario(callers) })
+		r := explore.Explore(func() explore.Scenario[*state] { return w.build(construct).scenario(callers) })
 		total.Schedules += r.Schedules
 		if r.Preemptions >= 0 {
 			bounded++
@@ -308,8 +308,8 @@ func TestOneScheduleStandsForAll(t *testing.T) {
 // The explorer finds what is planted. Each fault is one that the tests of a limiter with a single
 // caller cannot see.
 func TestPlantedFaults(t *testing.T) {
-	find := func(t *testing.T, w world, make func(world, ratelimit.Clock) limiter, all [][][]string) {
-		r, _ := exploreAll(w, make, all)
+	find := func(t *testing.T, w world, construct func(world, ratelimit.Clock) limiter, all [][][]string) {
+		r, _ := exploreAll(w, construct, all)
 		require.NotEmpty(t, r.Failure, "in %d schedules", r.Schedules)
 		t.Logf("found in schedule %d:\n%s", r.Schedules, r.Failure)
 	}
@@ -324,16 +324,16 @@ func TestPlantedFaults(t *testing.T) {
 		find(t, worlds[0], newGCRA, [][][]string{{{"set rate"}, {"take"}}})
 	})
 	for _, fault := range []string{"", "a stale time moves the state back", "a refund gives back what has drained"} {
-		make := func(w world, c ratelimit.Clock) limiter { return newPlain(w, c, fault) }
+		faulty := func(w world, c ratelimit.Clock) limiter { return newPlain(w, c, fault) }
 		all := [][][]string{{{"take"}, {"take"}, {"refund"}}, {{"take", "refund"}, {"take", "refuse"}}}
 		w := worlds[0]
 		w.plain = true
 		if fault == "" {
-			r, _ := exploreAll(w, make, all)
+			r, _ := exploreAll(w, faulty, all)
 			require.Empty(t, r.Failure)
 			continue
 		}
-		t.Run(fault, func(t *testing.T) { find(t, w, make, all) })
+		t.Run(fault, func(t *testing.T) { find(t, w, faulty, all) })
 	}
 }
 

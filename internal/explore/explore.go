@@ -88,8 +88,8 @@ type step struct {
 // independent steps have the same effects, also on which calls are over before others begin, in
 // either order.
 func (a step) independent(b step) bool {
-	return a.caller != b.caller && (a.variable != b.variable || !a.wrote && !b.wrote) &&
-		!(a.last && b.first) && !(a.first && b.last)
+	ordersCalls := a.last && b.first || a.first && b.last
+	return a.caller != b.caller && (a.variable != b.variable || !a.wrote && !b.wrote) && !ordersCalls
 }
 
 // choice is a point of a schedule.

@@ -23,7 +23,7 @@ const conserved = 200_000
 func Conserve(t *testing.T, build NewSize) {
 	l, err := build(conserved, NewClock(time.Unix(1e9, 0)))
 	require.NoError(t, err)
-	require.EqualValues(t, conserved, together(func(int) (own int) {
+	require.Equal(t, conserved, together(func(int) (own int) {
 		for l.Allow() {
 			own++
 		}
@@ -48,7 +48,7 @@ func Conserve(t *testing.T, build NewSize) {
 		}
 		return own
 	})
-	require.EqualValues(t, conserved, sum+l.PeekAt(now, 0).Remaining, "TakeAt and RefundAt")
+	require.Equal(t, conserved, sum+l.PeekAt(now, 0).Remaining, "TakeAt and RefundAt")
 }
 
 // ConserveUnderContention repeats Conserve until lost, a counter of failed CASes, has moved. It gives

@@ -1,0 +1,94 @@
+package bucket
+
+import (
+	"math"
+	"math/bits"
+
+	"github.com/seed-3506548a/ratelimit/internal/frame"
+	"github.com/seed-3506548a/ratelimit/internal/timeline"
+)
+
+// scale says what a frame's word means: a stretch of the timeline within which times are small enough
+// to be counted in ticks. With it, a frame fills one cache line.
+//
+// The word is the theoretical arrival time (TAT) of the next event, in ticks since start: the time at
+// which all that was granted will have drained. 0 means that nothing was ever granted; every grant
+// leaves at least one tick. (At a rate of 0, no time passes in ticks, and word is the debt.) Without
+// the frozen bit it stays one depth below 2^63. Callers move it in two ways:
+//
+//	grant    word -> max(word, now) + n*perEvent
+//	refund   word -> word - credit, not below the time of the refund, and not to 0
+type scale struct {
+	start int64  // offset in nanoseconds
+	span  uint64 // the frame holds the offsets start to start+span
+
+	// What Allow needs of spec, in the same cache line.
+	perNano, perEvent, depth uint64
+
+	spec *spec
+}
+
+type (
+	bucketFrame = frame.Frame[scale]
+	plan        = frame.Plan[scale]
+)
+
+// newFrame returns the frame that begins at start with the given word.
+func newFrame(s *spec, start int64, word uint64) *bucketFrame {
+	return frame.New(scale{start: start, span: min(s.span, uint64(timeline.Top-start)),
+		perNano: s.perNano, perEvent: s.perEvent, depth: s.depth, spec: s}, word)
+}
+
+// newFreshFrame returns a frame for off, and for small steps back in time from there, in which
+// nothing was ever granted.
+func newFreshFrame(s *spec, off int64) *bucketFrame {
+	return newFrame(s, max(off-s.lead, timeline.Bottom), 0)
+}
+
+// newFrameOwing returns such a frame that owes debt at off.
+func newFrameOwing(s *spec, off int64, debt uint64) *bucketFrame {
+	start := max(off-s.lead, timeline.Bottom)
+	return newFrame(s, start, uint64(off-start)*s.perNano+debt)
+}
+
+// holds reports whether the frame can count off in ticks.
+func (c *scale) holds(off int64) bool { return uint64(off-c.start) <= c.span }
+
+// ticks returns off, which is not before the frame's start, in ticks since then; beyond the frame's
+// end it may saturate at a number that no live word reaches.
+func (c *scale) ticks(off int64) uint64 {
+	hi, lo := bits.Mul64(uint64(off-c.start), c.perNano)
+	if hi != 0 {
+		return math.MaxUint64
+	}
+	return lo
+}
+
+// debt returns the ticks that word owes at off, and how many nanoseconds after off they begin to
+// drain. The latter is 0, except for an off so long before the frame that the ticks until its start
+// would not fit into the former; it then owes more than depth.
+func (c *scale) debt(word uint64, off int64) (debt, later uint64) {
+	if word == 0 {
+		return 0, 0 // nothing was ever granted: fresh at every instant
+	}
+	if off >= c.start {
+		now := c.ticks(off)
+		return max(word, now) - now, 0
+	}
+	ahead := uint64(c.start - off)
+	counted := min(ahead, uint64(c.spec.drain))
+	return word + counted*c.perNano, ahead - counted
+}
+
+// lastAct returns the earliest offset at which the last granted event can have been, or will be,
+// acted on: that left at most depth to drain. With no grant since a change of rate, it is that of
+// the change. The rate must not be 0, nor word.
+func (c *scale) lastAct(word uint64) int64 {
+	if debt, later := c.debt(word, c.spec.past.changed); later == 0 && debt <= c.spec.past.owed {
+		return c.spec.past.changed
+	}
+	if word <= c.depth {
+		return c.start - int64((c.depth-word)/c.perNano)
+	}
+	return c.start + int64(ceilDiv(word-c.depth, c.perNano))
+}

@@ -1,0 +1,62 @@
+// Package frame keeps a limiter's state in one word, and replaces what the word is relative to, its
+// frame, without a lock and without a cost to those who only move the word.
+package frame
+
+import "github.com/seed-3506548a/ratelimit/internal/atomics"
+
+// Frozen marks the word of a frame that is being replaced; the state is in the other 63 bits. Limiters
+// choose their states so that a frozen word reads like a debt beyond every limit, so the granting path
+// needs no test of its own for it.
+const Frozen = 1 << 63
+
+// Frame is a word and what it means.
+//
+// While the word is not frozen, it is the limiter's whole state, and any caller moves it by CAS. That
+// a value may come back does no harm, since equal words are equal states. A frozen word never changes.
+type Frame[Scale any] struct {
+	Word  atomics.Uint64
+	Scale Scale // immutable
+	next  atomics.Pointer[Plan[Scale]]
+}
+
+// New returns a frame that nobody else has seen yet.
+func New[Scale any](scale Scale, word uint64) *Frame[Scale] {
+	f := &Frame[Scale]{Scale: scale}
+	f.Word.Init(word)
+	return f
+}
+
+// Plan is a change that needs another frame: its successor, as a pure function of the frame and its
+// last word, so that whoever replaces the frame builds the same.
+type Plan[Scale any] struct {
+	Successor func(f *Frame[Scale], word uint64) *Frame[Scale]
+}
+
+// Current is a limiter's frame at present.
+type Current[Scale any] struct {
+	frame atomics.Pointer[Frame[Scale]]
+}
+
+// Init sets the first frame before anybody else sees c.
+func (c *Current[Scale]) Init(f *Frame[Scale]) { c.frame.Init(f) }
+
+// Load returns the frame.
+func (c *Current[Scale]) Load() *Frame[Scale] { return c.frame.Load() }
+
+// Replace replaces f as p plans, or as another caller has planned before, and reports which: true if
+// it was p. It returns when f is not the current frame any more.
+//
+// The plan is agreed on before the word is frozen. So whoever meets the frozen word can finish the
+// work alone: freezing again changes nothing, and every helper builds the same successor, of which
+// one is published. And a replacement completes the call that planned it, so it is lock-free. (To
+// freeze first and to thaw by a clone is not: two callers can undo each other's work forever.)
+func (c *Current[Scale]) Replace(f *Frame[Scale], p *Plan[Scale]) bool {
+	f.next.CompareAndSwap(nil, p)
+	agreed := f.next.Load()
+	word := f.Word.Or(Frozen) &^ Frozen
+	c.frame.CompareAndSwap(f, agreed.Successor(f, word))
+	return agreed == p
+}
+
+// Help finishes the replacement of f, whose word is frozen.
+func (c *Current[Scale]) Help(f *Frame[Scale]) { c.Replace(f, nil) }
