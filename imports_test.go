@@ -20,9 +20,9 @@ const module = "github.com/seed-3506548a/ratelimit"
 var layers = [][]string{
 	{"."},
 	{"internal/atomics", "internal/timeline"},
-	{"internal/frame"},
-	{"internal/bucket"},
-	{"gcra"},
+	{"internal/frame", "internal/reservation"},
+	{"internal/bucket", "internal/window"},
+	{"gcra", "tokenbucket"},
 	{"bench"},
 }
 

@@ -4,34 +4,21 @@ import (
 	"time"
 
 	"github.com/seed-3506548a/ratelimit"
-	"github.com/seed-3506548a/ratelimit/internal/atomics"
+	"github.com/seed-3506548a/ratelimit/internal/reservation"
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
-// ReserveAt charges n events as of t that may be acted on up to patience later.
-func (b *Bucket) ReserveAt(d *ratelimit.Decision, t time.Time, n int, patience time.Duration) ratelimit.Reservation {
-	delay := b.take(d, b.line.At(t), n, patience)
+// ReserveAt charges n events as of t that may be acted on up to within later. The reservation is nil
+// if d says no.
+func (b *Bucket) ReserveAt(d *ratelimit.Decision, t time.Time, n int, within time.Duration) ratelimit.Reservation {
+	delay := b.take(d, b.line.At(t), n, within)
 	if !d.OK {
 		return nil
 	}
-	return &reservation{bucket: b, n: n, actAt: t.Add(delay)}
+	return reservation.New(b, n, t.Add(delay))
 }
 
-// reservation implements [ratelimit.Reservation].
-type reservation struct {
-	bucket    *Bucket
-	n         int
-	actAt     time.Time
-	cancelled atomics.Bool
-}
-
-func (r *reservation) ActAt() time.Time { return r.actAt }
-
-func (r *reservation) Cancel() { r.CancelAt(r.bucket.line.Clock().Now()) }
-
-func (r *reservation) CancelAt(t time.Time) {
-	if !r.cancelled.Swap(true) {
-		line := &r.bucket.line
-		r.bucket.refund(timeline.Clamp(line.At(t)), r.n, timeline.Clamp(line.At(r.actAt)))
-	}
+// Cancel gives back, as of t, n events that may be acted on at actAt.
+func (b *Bucket) Cancel(t time.Time, n int, actAt time.Time) {
+	b.refund(timeline.Clamp(b.line.At(t)), n, timeline.Clamp(b.line.At(actAt)))
 }

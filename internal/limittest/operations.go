@@ -119,6 +119,9 @@ func (w *world) operate(l ratelimit.Limiter, m Model) (call string, got, want ra
 	switch w.below(4) {
 	case 0:
 		rate, size := w.source.rate(), w.source.size()
+		if w.below(2) == 0 {
+			rate.Per = w.rate.Per
+		}
 		if err := l.(settable).SetRateAt(w.now, rate, size); err == nil {
 			model.SetRate(off, rate, size)
 			w.rate, w.size = rate, size

@@ -1,0 +1,196 @@
+package limittest
+
+import (
+	"math/big"
+	"time"
+
+	"github.com/seed-3506548a/ratelimit"
+)
+
+// Interval is the model of tokenbucket.NewInterval: of what is owed, events are paid back at the end
+// of each length since start.
+type Interval struct {
+	rate     ratelimit.Rate
+	capacity int
+	limit    int
+
+	step, length, reach *big.Int
+
+	start *big.Int // nil: nothing was ever granted
+	count *big.Int // owed during the first length after start
+
+	settled *big.Int // what was granted no later than this offset is not given back; nil: nothing
+}
+
+// NewInterval returns the model for valid arguments.
+func NewInterval(rate ratelimit.Rate, capacity int) *Interval {
+	m := &Interval{count: new(big.Int)}
+	m.set(rate, capacity)
+	return m
+}
+
+// set makes rate and capacity the model's, with the documented grid: the least step = 2^j ns for which
+// length * (ceil(capacity/Events) + 1) <= step * 2^(61 - bits), where bits hold the capacity and what
+// is owed already, and length is Per rounded up to steps, and so far that an interval which begins up
+// to a step early does not end early.
+func (m *Interval) set(rate ratelimit.Rate, capacity int) {
+	m.rate, m.capacity, m.limit = rate, capacity, capacity
+	lengths := big.NewInt(2)
+	if rate.Events == 0 {
+		m.limit = 0
+	} else {
+		lengths.Add(one, ceil(big.NewInt(int64(capacity)), big.NewInt(int64(rate.Events))))
+	}
+	bits := uint(latest(big.NewInt(int64(capacity)), m.count).BitLen())
+	for j := uint(0); ; j++ {
+		m.step = power(j)
+		longest := new(big.Int).Add(big.NewInt(int64(rate.Per)), minus(m.step, one))
+		m.length = product(ceil(longest, m.step), m.step)
+		m.reach = least(product(m.step, power(61-bits)), power(60))
+		if product(m.length, lengths).Cmp(m.reach) <= 0 || j == bits { // as coarse as it gets
+			return
+		}
+	}
+}
+
+// passed returns how many lengths lie between the start and off, negative if off is before.
+func (m *Interval) passed(off *big.Int) *big.Int {
+	q, _ := new(big.Int).DivMod(minus(off, m.start), m.length, new(big.Int)) // rounds down
+	return q
+}
+
+// owed returns what is owed at off.
+func (m *Interval) owed(off *big.Int) *big.Int {
+	if m.start == nil {
+		return new(big.Int)
+	}
+	return latest(new(big.Int), minus(m.count, product(m.passed(off), m.events())))
+}
+
+func (m *Interval) events() *big.Int { return big.NewInt(int64(m.rate.Events)) }
+
+// when returns how long after off no more than left is owed.
+func (m *Interval) when(off *big.Int, left int64) time.Duration {
+	within := func(at *big.Int) bool { return m.owed(at).Cmp(big.NewInt(left)) <= 0 }
+	switch {
+	case within(off):
+		return 0
+	case m.rate.Events == 0:
+		return ratelimit.Never
+	}
+	k := ceil(minus(m.count, big.NewInt(left)), m.events())
+	at := new(big.Int).Add(m.start, product(k, m.length))
+	if !within(at) || within(minus(at, one)) {
+		panic("the model contradicts itself")
+	}
+	if at.Cmp(top) > 0 {
+		return ratelimit.Never
+	}
+	return time.Duration(minus(at, off).Int64())
+}
+
+// Take implements [Model].
+func (m *Interval) Take(off *big.Int, n int) ratelimit.Decision {
+	_, d := m.Reserve(off, n, 0)
+	return d
+}
+
+// Peek implements [Model].
+func (m *Interval) Peek(off *big.Int, n int) ratelimit.Decision {
+	old := *m
+	_, d := m.Reserve(off, n, 0)
+	*m = old
+	return d
+}
+
+// Reserve implements [Reserver].
+func (m *Interval) Reserve(off *big.Int, n int, most time.Duration) (delay time.Duration, d ratelimit.Decision) {
+	off = clamp(off)
+	if m.reach.Cmp(big.NewInt(int64(most))) < 0 {
+		most = time.Duration(m.reach.Int64())
+	}
+	switch {
+	case n == 0:
+		d.OK = true
+	case n < 0 || n > m.limit || most < 0:
+		d.RetryAfter = ratelimit.Never
+	default:
+		delay = m.when(off, int64(m.limit-n))
+		if d.OK = delay <= most; d.OK {
+			m.charge(new(big.Int).Add(off, big.NewInt(int64(delay))), n)
+		} else if d.RetryAfter = ratelimit.Never; delay != ratelimit.Never {
+			d.RetryAfter = delay - most
+		}
+	}
+	d.Limit = m.limit
+	if free := minus(big.NewInt(int64(m.limit)), m.owed(off)); free.Sign() > 0 {
+		d.Remaining = int(free.Int64())
+	}
+	d.ResetAfter = m.when(off, 0)
+	return delay, d
+}
+
+// charge counts n events at off, where they fit.
+func (m *Interval) charge(off *big.Int, n int) {
+	owed := m.owed(off)
+	switch {
+	case m.start == nil, owed.Sign() == 0: // the bucket is full: an interval begins
+		steps, _ := new(big.Int).DivMod(off, m.step, new(big.Int))
+		m.start, m.count = product(steps, m.step), new(big.Int)
+	case off.Cmp(m.start) >= 0:
+		m.start = new(big.Int).Add(m.start, product(m.passed(off), m.length))
+		m.count = owed
+	}
+	m.count = new(big.Int).Add(m.count, big.NewInt(int64(n)))
+}
+
+// Refund implements [Model].
+func (m *Interval) Refund(off, now *big.Int, n int, held time.Duration) {
+	if held >= 0 {
+		m.refund(off, now, n, minus(clamp(off), big.NewInt(int64(held))))
+	}
+}
+
+// Cancel implements [Reserver].
+func (m *Interval) Cancel(off, now *big.Int, n int, actAt *big.Int) {
+	m.refund(off, now, n, clamp(actAt))
+}
+
+// refund gives back in the interval of the grant only, and begins it anew if it began with the grant.
+func (m *Interval) refund(off, now *big.Int, n int, granted *big.Int) {
+	if m.start == nil || m.limit == 0 || n < 1 || m.count.Cmp(big.NewInt(int64(n))) < 0 ||
+		m.settled != nil && granted.Cmp(m.settled) <= 0 {
+		return
+	}
+	as := latest(clamp(off), clamp(now), m.start)
+	if m.passed(as).Sign() != 0 || m.passed(granted).Sign() != 0 {
+		return
+	}
+	m.count = minus(m.count, big.NewInt(int64(n)))
+	if minus(granted, m.start).Cmp(m.step) < 0 {
+		steps, _ := new(big.Int).DivMod(as, m.step, new(big.Int))
+		m.start = product(steps, m.step)
+	}
+}
+
+// SetRate implements [Reserver].
+func (m *Interval) SetRate(off *big.Int, rate ratelimit.Rate, capacity int) {
+	if m.rate == rate && m.capacity == capacity {
+		return
+	}
+	if m.start != nil {
+		off = latest(clamp(off), m.start)
+		passed := m.passed(off)
+		if m.rate.Events > 0 {
+			passed = least(passed, ceil(m.count, m.events()))
+		}
+		m.count = m.owed(off)
+		m.start = new(big.Int).Add(m.start, product(passed, m.length))
+		m.settled = minus(new(big.Int).Add(m.start, m.length), one)
+	}
+	m.set(rate, capacity)
+	if m.start != nil {
+		steps, _ := new(big.Int).DivMod(m.start, m.step, new(big.Int))
+		m.start = product(steps, m.step)
+	}
+}

@@ -1,0 +1,69 @@
+package window
+
+import (
+	"time"
+
+	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/internal/timeline"
+)
+
+// SetRateAt changes the number of events of the rate, and the capacity, as of t. Errors are those of
+// Init; and another length of time is one, for what it would mean to what has been counted is nowhere
+// written.
+func (w *Window) SetRateAt(fn string, t time.Time, rate ratelimit.Rate, capacity int) error {
+	off := w.line.At(t)
+	return w.setRate(fn, func() int64 { return off }, rate, capacity)
+}
+
+// SetRate is SetRateAt by the clock, read after the state that is to be changed.
+func (w *Window) SetRate(fn string, rate ratelimit.Rate, capacity int) error {
+	return w.setRate(fn, w.line.Now, rate, capacity)
+}
+
+// setRate repeats until its own plan was taken: a turn more means that another caller's was.
+func (w *Window) setRate(fn string, now func() int64, rate ratelimit.Rate, capacity int) error {
+	if err := check(fn, rate, capacity); err != nil {
+		return err
+	}
+	for {
+		f := w.current.Load()
+		s := f.Scale.spec
+		if rate.Per != s.rate.Per {
+			return &ratelimit.ArgumentError{Func: fn, Field: "rate.Per", Value: rate.Per,
+				Want: s.rate.Per.String() + ", as the limiter was made: only Events can change"}
+		}
+		if s.rate == rate && s.capacity == capacity {
+			return nil
+		}
+		off := timeline.Clamp(now())
+		change := &plan{Successor: func(f *windowFrame, word uint64) *windowFrame {
+			return f.Scale.converted(word, off, rate, capacity)
+		}}
+		if w.current.Replace(f, change) {
+			return nil
+		}
+	}
+}
+
+// converted returns the frame of another rate that counts, as of off, the same events as unexpired:
+// lengths that have passed until then count by the old rate, and later ones by the new one. If off is
+// before the window's start, that is when the rate changes. Events of this window and of earlier ones
+// give nothing back any more.
+func (c *scale) converted(word uint64, off int64, rate ratelimit.Rate, capacity int) *windowFrame {
+	old, st := c.spec, c.state(word)
+	if st.fresh {
+		return newFrame(newSpec(rate, capacity, 0, old.settled), off, st)
+	}
+	k := max(0, floorDiv(off-st.start, old.length))
+	if old.events > 0 {
+		if gone := old.expires(st, 0); k >= gone {
+			k, st.count = gone, 0
+		} else {
+			st.count -= k * old.events
+		}
+	}
+	st.start += k * old.length
+	s := newSpec(rate, capacity, st.count, st.start+old.length-1)
+	st.start &^= int64(1)<<s.grain - 1
+	return newFrame(s, st.start, st)
+}

@@ -1,0 +1,194 @@
+// Package window is the core of limiters that count events in windows of a fixed length, lock-free,
+// with the start of a window and the count in one word. Of what was granted, a number expires at the
+// end of each length of time, counted from the start of the window; a window starts with the first
+// event granted when nothing is unexpired.
+package window
+
+import (
+	"time"
+
+	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/internal/frame"
+	"github.com/seed-3506548a/ratelimit/internal/timeline"
+)
+
+// Window has the methods of [ratelimit.Limiter], but those that return a Decision set one instead, as
+// those of package bucket do. Init makes a Window; it must not be copied afterwards.
+type Window struct {
+	line timeline.Timeline
+
+	// The frame is replaced when a time lies outside of what it can count, and when the rate changes.
+	current frame.Current[scale]
+}
+
+// Init makes w a window in which nothing was ever granted. In its errors it is the function fn.
+func (w *Window) Init(fn string, rate ratelimit.Rate, capacity int, opts []ratelimit.Option) error {
+	if err := check(fn, rate, capacity); err != nil {
+		return err
+	}
+	var err error
+	if w.line, err = timeline.New(fn, opts); err != nil {
+		return err
+	}
+	w.current.Init(newFrame(newSpec(rate, capacity, 0, timeline.Bottom-1), 0, state{fresh: true}))
+	return nil
+}
+
+// Allow is Take(1).OK, and within a window it does no division.
+//
+// Invariant of the loop: the word counts exactly the events granted so far and not expired. The step
+// is computed from one load of it and lands only if it has not moved since, so it is atomic. A lost
+// race means that another caller's change landed; then the same step on the new word is right, with
+// the time as read before: what is unexpired later is unexpired at that time. A refusal stores
+// nothing.
+func (w *Window) Allow() bool {
+	var off int64
+	if w.line.Injected == nil {
+		off = int64(time.Since(w.line.Origin))
+	} else {
+		off = w.line.Now()
+	}
+	for {
+		f := w.current.Load()
+		c := &f.Scale
+		word := f.Word.Load()
+		count := word & (1<<c.bits - 1)
+		passed := uint64(off - c.start - int64(word>>c.bits<<c.grain))
+		if count == 0 || passed >= c.length || word >= frame.Frozen || !c.holds(off) {
+			break // fresh, or not in the first length of the window
+		}
+		if count >= uint64(c.limit) {
+			return false
+		}
+		if f.Word.CompareAndSwap(word, word+1) {
+			return true
+		}
+	}
+	return w.allowAnywhere(off)
+}
+
+// allowAnywhere keeps the Decision that Allow has no use for out of its stack frame.
+//
+//go:noinline
+func (w *Window) allowAnywhere(off int64) bool {
+	var d ratelimit.Decision
+	w.take(&d, off, 1, 0)
+	return d.OK
+}
+
+// Take charges n events now, all or none.
+func (w *Window) Take(d *ratelimit.Decision, n int) { w.take(d, w.line.Now(), n, 0) }
+
+// TakeAt charges n events as of t, all or none.
+func (w *Window) TakeAt(d *ratelimit.Decision, t time.Time, n int) { w.take(d, w.line.At(t), n, 0) }
+
+// take is Allow for any n and any off, with a whole Decision, and with patience: it also grants what
+// can be acted on after a delay of at most patience, which it returns.
+//
+// A refusal, and n == 0, may answer from a frozen word: that word was the limiter's state until its
+// frame was replaced, which was not before f was loaded.
+func (w *Window) take(d *ratelimit.Decision, off int64, n int, patience time.Duration) time.Duration {
+	off = timeline.Clamp(off)
+	for {
+		f := w.current.Load()
+		c := &f.Scale
+		word := f.Word.Load()
+		after, delay, ok := c.spec.step(c.state(word), off, n, patience)
+		landed := true
+		switch {
+		case !ok || n == 0:
+		case word >= frame.Frozen:
+			w.current.Help(f)
+			landed = false
+		case c.holds(off):
+			landed = f.Word.CompareAndSwap(word, c.word(after))
+		default:
+			// The frame's last word decides; it may be another than the one just seen.
+			if landed = w.current.Replace(f, grantElsewhere(off, n, patience)); landed {
+				after, delay, ok = c.spec.step(c.state(f.Word.Load()), off, n, patience)
+			}
+		}
+		if landed {
+			c.spec.decide(d, after, off, n, patience, ok)
+			return delay
+		}
+	}
+}
+
+// grantElsewhere plans a frame around off in which n events are granted there; or, if they do not fit
+// any longer, the same frame once more.
+func grantElsewhere(off int64, n int, patience time.Duration) *plan {
+	return &plan{Successor: func(f *windowFrame, word uint64) *windowFrame {
+		c := &f.Scale
+		if after, _, ok := c.spec.step(c.state(word), off, n, patience); ok {
+			return newFrame(c.spec, off, after)
+		}
+		return frame.New(*c, word)
+	}}
+}
+
+// Peek returns what Take would, and charges nothing.
+func (w *Window) Peek(d *ratelimit.Decision, n int) { w.peek(d, w.line.Now(), n) }
+
+// PeekAt returns what TakeAt would, and charges nothing.
+func (w *Window) PeekAt(d *ratelimit.Decision, t time.Time, n int) { w.peek(d, w.line.At(t), n) }
+
+func (w *Window) peek(d *ratelimit.Decision, off int64, n int) {
+	off = timeline.Clamp(off)
+	f := w.current.Load()
+	c := &f.Scale
+	after, _, ok := c.spec.step(c.state(f.Word.Load()), off, n, 0)
+	c.spec.decide(d, after, off, n, 0, ok)
+}
+
+// RefundAt gives back, as of t, n events granted held before t.
+func (w *Window) RefundAt(t time.Time, n int, held time.Duration) {
+	off := timeline.Clamp(w.line.At(t))
+	if held >= 0 && held <= maxQuarter { // what was held for longer has expired
+		w.refund(off, n, off-int64(held))
+	}
+}
+
+// refund gives back, as of off, n events that were granted, or could be acted on, at granted. It does
+// so while the window that counted them is the current one, for then, had they not been granted, the
+// count would be lower by n and all else the same.
+//
+// All else, unless the window started with them: it would then have started later, and would expire
+// later. As it cannot be known when, its start is moved to the time of the refund.
+//
+// The clock is read after the word, so that it is not before any time that the word tells of.
+func (w *Window) refund(off int64, n int, granted int64) {
+	for n > 0 {
+		f := w.current.Load()
+		c := &f.Scale
+		s := c.spec
+		word := f.Word.Load()
+		st := c.state(word)
+		as := max(off, timeline.Clamp(w.line.Now()), st.start)
+		step := int64(1) << s.grain
+		switch {
+		case st.fresh || s.limit == 0 || int64(n) > st.count || granted <= s.settled:
+			return
+		case granted < st.start || as >= st.start+s.length || granted >= st.start+s.length:
+			return
+		case word >= frame.Frozen:
+			w.current.Help(f)
+			continue
+		case granted < st.start+step:
+			st.start = as &^ (step - 1)
+		}
+		st.count -= int64(n)
+		if f.Word.CompareAndSwap(word, c.word(st)) {
+			return
+		}
+	}
+}
+
+// Rate returns the rate that the window was made with or that it was set to last.
+func (w *Window) Rate() ratelimit.Rate { return w.current.Load().Scale.spec.rate }
+
+// Capacity returns the capacity that the window was made with or that it was set to last.
+func (w *Window) Capacity() int { return w.current.Load().Scale.spec.capacity }
+
+// Clock returns the clock that Allow and Take read.
+func (w *Window) Clock() ratelimit.Clock { return w.line.Clock() }
