@@ -27,5 +27,5 @@ func TestExplore(t *testing.T) {
 	out, err := exec.Command("go", "test", "-tags", "explore", "-v", ".").CombinedOutput()
 	t.Logf("%s", out)
 	require.NoError(t, err)
-	require.Contains(t, string(out), "--- PASS: TestBucket")
+	require.Contains(t, string(out), "--- PASS: TestAllSchedules")
 }

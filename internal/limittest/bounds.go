@@ -80,3 +80,11 @@ func RequireBoundInAnyOrder(t testing.TB, l ratelimit.Limiter, step time.Duratio
 	require.NotEmpty(t, grants)
 	require.InDelta(t, 1, RequireBound(t, grants, bound), 0.5, "the trace came nowhere near the bound")
 }
+
+// IntervalBound is capacity + Events*ceil(length/Per).
+func IntervalBound(rate ratelimit.Rate, capacity int) Bound {
+	return func(length time.Duration) *big.Int {
+		back := product(ceil(big.NewInt(int64(length)), big.NewInt(int64(rate.Per))), big.NewInt(int64(rate.Events)))
+		return back.Add(back, big.NewInt(int64(capacity)))
+	}
+}

@@ -89,6 +89,12 @@ func (m *Interval) when(off *big.Int, left int64) time.Duration {
 	return time.Duration(minus(at, off).Int64())
 }
 
+// Clone implements [Reserver].
+func (m *Interval) Clone() Reserver {
+	c := *m // its numbers are replaced, never changed
+	return &c
+}
+
 // Take implements [Model].
 func (m *Interval) Take(off *big.Int, n int) ratelimit.Decision {
 	_, d := m.Reserve(off, n, 0)

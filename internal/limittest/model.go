@@ -35,6 +35,8 @@ type Reserver interface {
 	Cancel(off, now *big.Int, n int, actAt *big.Int)
 	// SetRate is SetRateAt with arguments that the limiter accepts.
 	SetRate(off *big.Int, rate ratelimit.Rate, size int)
+	// Clone returns a copy.
+	Clone() Reserver
 }
 
 // Bucket is the model of gcra.New and tokenbucket.New: a bucket that drains continuously.
@@ -82,6 +84,12 @@ func (m *Bucket) set(rate ratelimit.Rate, burst int, carried *big.Int) {
 		m.nano = latest(one, least(big.NewInt(maxEvents), u))
 		m.event = ceil(product(m.nano, per), events)
 	}
+}
+
+// Clone implements [Reserver].
+func (m *Bucket) Clone() Reserver {
+	c := *m // its numbers are replaced, never changed
+	return &c
 }
 
 // Take implements [Model].

@@ -16,24 +16,25 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/atomics"
 	"github.com/seed-3506548a/ratelimit/internal/explore"
 	"github.com/seed-3506548a/ratelimit/internal/limittest"
+	"github.com/seed-3506548a/ratelimit/tokenbucket"
 )
 
-// limiter is what is explored: gcra and tokenbucket have it.
+// limiter is what is explored.
 type limiter interface {
 	ratelimit.Limiter
 	ratelimit.Reserver
 	SetRateAt(t time.Time, rate ratelimit.Rate, size int) error
 }
 
-// state is the model's: the bucket, and which reservations were cancelled.
+// state is the model's: the limiter's, and which reservations were cancelled.
 type state struct {
-	bucket    *limittest.Bucket
+	limiter   limittest.Reserver
 	cancelled [3]bool // each caller's reservation
 }
 
 func (s *state) clone() *state {
-	c, bucket := *s, *s.bucket
-	c.bucket = &bucket // its numbers are replaced, never changed
+	c := *s
+	c.limiter = s.limiter.Clone()
 	return &c
 }
 
@@ -46,12 +47,6 @@ type world struct {
 	before time.Duration  // how long ago an event was taken, and one reserved for each caller
 	fresh  bool           // or nothing was
 	plain  bool           // or an event was taken, and none reserved
-}
-
-var worlds = []world{
-	{name: "inside the frame", rate: ratelimit.PerSecond(10), burst: 5, other: ratelimit.PerSecond(4), before: 50 * time.Millisecond},
-	{name: "frame outgrown", rate: ratelimit.PerSecond(1_000_000_007), burst: 2, other: ratelimit.PerSecond(999_999_937), before: time.Hour},
-	{name: "fresh, before its frame", rate: ratelimit.PerSecond(1_000_000_007), burst: 2, other: ratelimit.PerSecond(10), fresh: true},
 }
 
 var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -71,7 +66,43 @@ type setting struct {
 	model   *state
 }
 
-func (w world) build(construct func(world, ratelimit.Clock) limiter) *setting {
+// kind is a limiter to explore, with its model.
+type kind struct {
+	name    string
+	limiter func(w world, c ratelimit.Clock) limiter
+	model   func(rate ratelimit.Rate, size int) limittest.Reserver
+	worlds  []world
+}
+
+var explored = []kind{
+	{
+		name: "bucket", // of gcra and tokenbucket.New
+		limiter: func(w world, c ratelimit.Clock) limiter {
+			return ratelimit.Must(gcra.New(w.rate, w.burst, ratelimit.WithClock(c)))
+		},
+		model: func(rate ratelimit.Rate, size int) limittest.Reserver { return limittest.NewBucket(rate, size) },
+		worlds: []world{
+			{name: "inside the frame", rate: ratelimit.PerSecond(10), burst: 5, other: ratelimit.PerSecond(4), before: 50 * time.Millisecond},
+			{name: "frame outgrown", rate: ratelimit.PerSecond(1_000_000_007), burst: 2, other: ratelimit.PerSecond(999_999_937), before: time.Hour},
+			{name: "fresh, before its frame", rate: ratelimit.PerSecond(1_000_000_007), burst: 2, other: ratelimit.PerSecond(10), fresh: true},
+		},
+	},
+	{
+		name: "window", // of tokenbucket.NewInterval
+		limiter: func(w world, c ratelimit.Clock) limiter {
+			return ratelimit.Must(tokenbucket.NewInterval(w.rate, w.burst, ratelimit.WithClock(c)))
+		},
+		model: func(rate ratelimit.Rate, size int) limittest.Reserver { return limittest.NewInterval(rate, size) },
+		worlds: []world{
+			{name: "inside the interval", rate: ratelimit.Per(2, 100*time.Millisecond), burst: 5, other: ratelimit.Per(1, 100*time.Millisecond), before: 50 * time.Millisecond},
+			{name: "at the interval's end", rate: ratelimit.Per(3, 50*time.Millisecond), burst: 4, other: ratelimit.Per(1, 50*time.Millisecond), before: 50 * time.Millisecond},
+			{name: "frame outgrown", rate: ratelimit.PerSecond(2), burst: 1 << 24, other: ratelimit.PerSecond(1), before: 500 * 24 * time.Hour},
+			{name: "fresh", rate: ratelimit.PerSecond(2), burst: 2, other: ratelimit.PerSecond(1), fresh: true},
+		},
+	},
+}
+
+func (k kind) build(w world) *setting {
 	s := &setting{world: w, now: start}
 	clock := limittest.NewClock(start)
 	s.origin = start.Add(-w.before)
@@ -79,17 +110,17 @@ func (w world) build(construct func(world, ratelimit.Clock) limiter) *setting {
 		s.origin = start.Add(time.Hour)
 	}
 	clock.Set(s.origin)
-	s.limiter = construct(w, clock)
-	s.model = &state{bucket: limittest.NewBucket(w.rate, w.burst)}
+	s.limiter = k.limiter(w, clock)
+	s.model = &state{limiter: k.model(w.rate, w.burst)}
 	if !w.fresh {
 		s.limiter.TakeAt(s.origin, 1)
-		s.model.bucket.Take(new(big.Int), 1)
+		s.model.limiter.Take(new(big.Int), 1)
 		for i := range s.prior {
 			if w.plain {
 				break
 			}
 			s.prior[i], _ = s.limiter.ReserveAt(s.origin, 1, time.Second)
-			s.model.bucket.Reserve(new(big.Int), 1, time.Second)
+			s.model.limiter.Reserve(new(big.Int), 1, time.Second)
 		}
 	}
 	clock.Set(start)
@@ -115,21 +146,21 @@ func (s *setting) operation(kind string, caller int) operation {
 	case "take":
 		return operation{Name: kind,
 			Do:    func() any { return s.limiter.TakeAt(at, 1) },
-			Model: func(m *state) any { return m.bucket.Take(off, 1) }}
+			Model: func(m *state) any { return m.limiter.Take(off, 1) }}
 	case "refuse":
 		return operation{Name: kind,
 			Do:    func() any { return s.limiter.TakeAt(at, s.burst) },
-			Model: func(m *state) any { return m.bucket.Take(off, s.burst) }}
+			Model: func(m *state) any { return m.limiter.Take(off, s.burst) }}
 	case "refund":
 		held := at.Sub(s.origin)
 		return operation{Name: kind,
 			Do:    func() any { s.limiter.RefundAt(at, 1, held); return nil },
-			Model: func(m *state) any { m.bucket.Refund(off, now, 1, held); return nil }}
+			Model: func(m *state) any { m.limiter.Refund(off, now, 1, held); return nil }}
 	case "set rate":
 		return operation{Name: kind,
 			Do: func() any { return s.limiter.SetRateAt(at, s.other, 1+caller) },
 			Model: func(m *state) any {
-				m.bucket.SetRate(off, s.other, 1+caller)
+				m.limiter.SetRate(off, s.other, 1+caller)
 				return nil
 			}}
 	case "reserve":
@@ -142,7 +173,7 @@ func (s *setting) operation(kind string, caller int) operation {
 				return told{d, r.ActAt().Sub(at)}
 			},
 			Model: func(m *state) any {
-				delay, d := m.bucket.Reserve(off, 1, time.Second)
+				delay, d := m.limiter.Reserve(off, 1, time.Second)
 				if !d.OK {
 					delay = 0
 				}
@@ -159,7 +190,7 @@ func (s *setting) operation(kind string, caller int) operation {
 			Model: func(m *state) any {
 				if s.prior[caller] != nil && !m.cancelled[caller] {
 					m.cancelled[caller] = true
-					m.bucket.Cancel(off, now, 1, s.offset(s.prior[caller].ActAt()))
+					m.limiter.Cancel(off, now, 1, s.offset(s.prior[caller].ActAt()))
 				}
 				return nil
 			}}
@@ -183,7 +214,7 @@ func (s *setting) scenario(callers [][]string) explore.Scenario[*state] {
 		Explain: func(m *state) any {
 			var all [7]ratelimit.Decision
 			for i, d := range grid {
-				all[i] = m.bucket.Peek(s.offset(s.now.Add(d)), 1)
+				all[i] = m.limiter.Peek(s.offset(s.now.Add(d)), 1)
 			}
 			return all
 		},
@@ -196,10 +227,6 @@ func (s *setting) scenario(callers [][]string) explore.Scenario[*state] {
 		scenario.Callers = append(scenario.Callers, operations)
 	}
 	return scenario
-}
-
-func newGCRA(w world, c ratelimit.Clock) limiter {
-	return ratelimit.Must(gcra.New(w.rate, w.burst, ratelimit.WithClock(c)))
 }
 
 // threeByOne has three callers with an operation each, of all kinds.
@@ -230,11 +257,11 @@ func twoByTwo() (all [][][]string) {
 	return all
 }
 
-// exploreAll explores the scenarios that the callers make in w, until one fails.
-func exploreAll(w world, construct func(world, ratelimit.Clock) limiter, all [][][]string) (total explore.Result, bounded int) {
+// explore explores the scenarios that the callers make in w, until one fails.
+func (k kind) explore(w world, all [][][]string) (total explore.Result, bounded int) {
 	total.Preemptions = -1
 	for _, callers := range all {
-		r := explore.Explore(func() explore.Scenario[*state] { return w.build(construct).scenario(callers) })
+		r := explore.Explore(func() explore.Scenario[*state] { return k.build(w).scenario(callers) })
 		total.Schedules += r.Schedules
 		if r.Preemptions >= 0 {
 			bounded++
@@ -247,25 +274,27 @@ func exploreAll(w world, construct func(world, ratelimit.Clock) limiter, all [][
 	return total, bounded
 }
 
-func TestBucket(t *testing.T) {
+func TestAllSchedules(t *testing.T) {
 	shapes := map[string][][][]string{"3 callers, 1 operation": threeByOne(), "2 callers, 2 operations": twoByTwo()}
-	for _, w := range worlds {
-		for shape, all := range shapes {
-			t.Run(w.name+"/"+shape, func(t *testing.T) {
-				r, bounded := exploreAll(w, newGCRA, all)
-				require.Empty(t, r.Failure)
-				t.Logf("%d scenarios, %d of them with all schedules of at most 3 preemptions, the others with all: %d schedules",
-					len(all), bounded, r.Schedules)
-			})
+	for _, k := range explored {
+		for _, w := range k.worlds {
+			for shape, all := range shapes {
+				t.Run(k.name+"/"+w.name+"/"+shape, func(t *testing.T) {
+					r, bounded := k.explore(w, all)
+					require.Empty(t, r.Failure)
+					t.Logf("%d scenarios, %d of them with all schedules of at most 3 preemptions, the others with all: %d schedules",
+						len(all), bounded, r.Schedules)
+				})
+			}
 		}
 	}
 }
 
 // A reservation that three callers cancel is given back once.
 func TestCancelOnce(t *testing.T) {
-	w := worlds[0]
+	bucket := explored[0]
 	r := explore.Explore(func() explore.Scenario[*state] {
-		s := w.build(newGCRA)
+		s := bucket.build(bucket.worlds[0])
 		s.prior[1], s.prior[2] = s.prior[0], s.prior[0]
 		scenario := s.scenario([][]string{{"cancel"}, {"cancel"}, {"cancel"}})
 		for _, caller := range scenario.Callers {
@@ -292,11 +321,12 @@ func TestOneScheduleStandsForAll(t *testing.T) {
 		{{"set rate"}, {"take"}},
 		{{"set rate"}, {"refuse", "take"}},
 	} {
-		for _, w := range worlds {
+		bucket := explored[0]
+		for _, w := range bucket.worlds {
 			if len(callers) > 2 && w.name != "inside the frame" {
 				continue // too many schedules to run them all
 			}
-			build := func() explore.Scenario[*state] { return w.build(newGCRA).scenario(callers) }
+			build := func() explore.Scenario[*state] { return bucket.build(w).scenario(callers) }
 			few, r := explore.Outcomes(build, true)
 			all, n := explore.Outcomes(build, false)
 			require.Equal(t, all, few)
@@ -308,32 +338,38 @@ func TestOneScheduleStandsForAll(t *testing.T) {
 // The explorer finds what is planted. Each fault is one that the tests of a limiter with a single
 // caller cannot see.
 func TestPlantedFaults(t *testing.T) {
-	find := func(t *testing.T, w world, construct func(world, ratelimit.Clock) limiter, all [][][]string) {
-		r, _ := exploreAll(w, construct, all)
+	find := func(t *testing.T, k kind, all [][][]string) {
+		r, _ := k.explore(k.worlds[0], all)
 		require.NotEmpty(t, r.Failure, "in %d schedules", r.Schedules)
 		t.Logf("found in schedule %d:\n%s", r.Schedules, r.Failure)
 	}
 	t.Run("a Store in place of a CAS", func(t *testing.T) {
 		atomics.StoreForCAS = true
 		defer func() { atomics.StoreForCAS = false }()
-		find(t, worlds[0], newGCRA, [][][]string{{{"take"}, {"take"}}})
+		find(t, explored[0], [][][]string{{{"take"}, {"take"}}})
+		find(t, explored[1], [][][]string{{{"take"}, {"take"}}})
 	})
 	t.Run("a frame that is not frozen", func(t *testing.T) {
 		atomics.NoFreeze = true
 		defer func() { atomics.NoFreeze = false }()
-		find(t, worlds[0], newGCRA, [][][]string{{{"set rate"}, {"take"}}})
+		find(t, explored[0], [][][]string{{{"set rate"}, {"take"}}})
+		find(t, explored[1], [][][]string{{{"set rate"}, {"take"}}})
 	})
 	for _, fault := range []string{"", "a stale time moves the state back", "a refund gives back what has drained"} {
-		faulty := func(w world, c ratelimit.Clock) limiter { return newPlain(w, c, fault) }
-		all := [][][]string{{{"take"}, {"take"}, {"refund"}}, {{"take", "refund"}, {"take", "refuse"}}}
-		w := worlds[0]
+		w := explored[0].worlds[0]
 		w.plain = true
+		faulty := kind{
+			limiter: func(w world, c ratelimit.Clock) limiter { return newPlain(w, c, fault) },
+			model:   explored[0].model,
+			worlds:  []world{w},
+		}
+		all := [][][]string{{{"take"}, {"take"}, {"refund"}}, {{"take", "refund"}, {"take", "refuse"}}}
 		if fault == "" {
-			r, _ := exploreAll(w, faulty, all)
+			r, _ := faulty.explore(w, all)
 			require.Empty(t, r.Failure)
 			continue
 		}
-		t.Run(fault, func(t *testing.T) { find(t, w, faulty, all) })
+		t.Run(fault, func(t *testing.T) { find(t, faulty, all) })
 	}
 }
 
@@ -400,9 +436,13 @@ func (p *plain) RefundAt(t time.Time, n int, held time.Duration) {
 }
 
 func TestConserveUnderContention(t *testing.T) {
-	limittest.ConserveUnderContention(t, func(size int, c ratelimit.Clock) (ratelimit.Limiter, error) {
-		return gcra.New(ratelimit.PerMinute(1), size, ratelimit.WithClock(c))
-	}, &atomics.LostRaces)
+	for _, k := range explored {
+		t.Run(k.name, func(t *testing.T) {
+			limittest.ConserveUnderContention(t, func(size int, c ratelimit.Clock) (ratelimit.Limiter, error) {
+				return k.limiter(world{rate: ratelimit.Per(1, time.Hour), burst: size}, c), nil
+			}, &atomics.LostRaces)
+		})
+	}
 }
 
 // writes counts what is written.
@@ -414,9 +454,15 @@ func (w *writes) Wrote()                      { *w++ }
 
 // A refusal writes nothing at all, and neither do a look and a request for nothing.
 func TestRefusalWritesNothing(t *testing.T) {
-	for _, w := range worlds {
+	for _, k := range explored {
+		k.refusalsWriteNothing(t)
+	}
+}
+
+func (k kind) refusalsWriteNothing(t *testing.T) {
+	for _, w := range k.worlds {
 		for _, late := range []time.Duration{-time.Hour, -1, 0, 1} {
-			s := w.build(newGCRA)
+			s := k.build(w)
 			s.limiter.TakeAt(s.now, s.burst)
 			s.limiter.TakeAt(s.now, 1)
 			var written writes
