@@ -17,6 +17,7 @@ import (
 
 	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/gcra"
+	"github.com/seed-3506548a/ratelimit/tokenbucket"
 )
 
 var origin = time.Now()
@@ -34,16 +35,135 @@ var (
 	mixed   = outcome{"mixed", ratelimit.PerSecond(10_000_000), 10}
 )
 
-// gcra returns a limiter of which the burst is used up if it is to refuse.
-func (o outcome) gcra(b *testing.B, opts ...ratelimit.Option) *gcra.Limiter {
-	l, err := gcra.New(o.rate, o.burst, opts...)
-	if err != nil {
-		b.Fatal(err)
+// limiters are what is measured. Their loops are written out for each type, so that the compiler sees
+// the concrete one.
+var limiters = []struct {
+	name     string
+	build    func(o outcome, opts ...ratelimit.Option) (ratelimit.Limiter, error)
+	allow    func(b *testing.B, l ratelimit.Limiter) (grants int)
+	parallel func(pb *testing.PB, l ratelimit.Limiter) (grants int)
+	take     func(b *testing.B, l ratelimit.Limiter) (grants int)
+	takeAt   func(b *testing.B, l ratelimit.Limiter, t time.Time) (grants int)
+}{
+	{
+		name: "gcra",
+		build: func(o outcome, opts ...ratelimit.Option) (ratelimit.Limiter, error) {
+			return gcra.New(o.rate, o.burst, opts...)
+		},
+		allow: gcraAllow, parallel: gcraParallel, take: gcraTake, takeAt: gcraTakeAt,
+	},
+	{
+		name: "tokenbucket",
+		build: func(o outcome, opts ...ratelimit.Option) (ratelimit.Limiter, error) {
+			return tokenbucket.New(o.rate, o.burst, opts...)
+		},
+		allow: tokenAllow, parallel: tokenParallel, take: tokenTake, takeAt: tokenTakeAt,
+	},
+	{
+		name: "tokenbucket-interval",
+		build: func(o outcome, opts ...ratelimit.Option) (ratelimit.Limiter, error) {
+			return tokenbucket.NewInterval(o.rate, o.burst, opts...)
+		},
+		allow: tokenAllow, parallel: tokenParallel, take: tokenTake, takeAt: tokenTakeAt,
+	},
+}
+
+func gcraAllow(b *testing.B, limiter ratelimit.Limiter) (grants int) {
+	l := limiter.(*gcra.Limiter)
+	for b.Loop() {
+		if l.Allow() {
+			grants++
+		}
 	}
-	if o == refused {
-		l.Allow()
+	return grants
+}
+
+func gcraParallel(pb *testing.PB, limiter ratelimit.Limiter) (grants int) {
+	l := limiter.(*gcra.Limiter)
+	for pb.Next() {
+		if l.Allow() {
+			grants++
+		}
 	}
-	return l
+	return grants
+}
+
+func gcraTake(b *testing.B, limiter ratelimit.Limiter) (grants int) {
+	l := limiter.(*gcra.Limiter)
+	for b.Loop() {
+		if l.Take(1).OK {
+			grants++
+		}
+	}
+	return grants
+}
+
+func gcraTakeAt(b *testing.B, limiter ratelimit.Limiter, t time.Time) (grants int) {
+	l := limiter.(*gcra.Limiter)
+	for b.Loop() {
+		if l.TakeAt(t, 1).OK {
+			grants++
+		}
+	}
+	return grants
+}
+
+func tokenAllow(b *testing.B, limiter ratelimit.Limiter) (grants int) {
+	l := limiter.(*tokenbucket.Limiter)
+	for b.Loop() {
+		if l.Allow() {
+			grants++
+		}
+	}
+	return grants
+}
+
+func tokenParallel(pb *testing.PB, limiter ratelimit.Limiter) (grants int) {
+	l := limiter.(*tokenbucket.Limiter)
+	for pb.Next() {
+		if l.Allow() {
+			grants++
+		}
+	}
+	return grants
+}
+
+func tokenTake(b *testing.B, limiter ratelimit.Limiter) (grants int) {
+	l := limiter.(*tokenbucket.Limiter)
+	for b.Loop() {
+		if l.Take(1).OK {
+			grants++
+		}
+	}
+	return grants
+}
+
+func tokenTakeAt(b *testing.B, limiter ratelimit.Limiter, t time.Time) (grants int) {
+	l := limiter.(*tokenbucket.Limiter)
+	for b.Loop() {
+		if l.TakeAt(t, 1).OK {
+			grants++
+		}
+	}
+	return grants
+}
+
+// each runs a row for every limiter and outcome. Of a limiter that is to refuse, the burst is used up.
+func each(b *testing.B, outcomes []outcome, opts []ratelimit.Option, run func(b *testing.B, limiter int, l ratelimit.Limiter) (grants int)) {
+	for _, o := range outcomes {
+		for i, limiter := range limiters {
+			b.Run("limiter="+limiter.name+"/outcome="+o.name, func(b *testing.B) {
+				l, err := limiter.build(o, opts...)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if o == refused {
+					l.Allow()
+				}
+				o.report(b, run(b, i, l))
+			})
+		}
+	}
 }
 
 // report adds the share of requests that were granted, and fails if it is not what the row is for.
@@ -54,9 +174,6 @@ func (o outcome) report(b *testing.B, grants int) {
 	}
 	b.ReportMetric(share, "granted/op")
 }
-
-// onMock runs the limiter on a mock clock that stands still.
-func onMock() ratelimit.Option { return ratelimit.WithClock(clock.NewMock()) }
 
 func BenchmarkFloor(b *testing.B) {
 	b.Run("outcome=refused", func(b *testing.B) { // one clock read
@@ -99,100 +216,61 @@ func BenchmarkFloorOnMock(b *testing.B) {
 }
 
 func BenchmarkAllow(b *testing.B) {
-	for _, o := range []outcome{granted, refused, mixed} {
-		b.Run("limiter=gcra/outcome="+o.name, func(b *testing.B) {
-			l, grants := o.gcra(b), 0
-			for b.Loop() {
-				if l.Allow() {
-					grants++
-				}
-			}
-			o.report(b, grants)
-		})
-	}
+	each(b, []outcome{granted, refused, mixed}, nil, func(b *testing.B, limiter int, l ratelimit.Limiter) int {
+		return limiters[limiter].allow(b, l)
+	})
 }
 
 func BenchmarkAllowParallel(b *testing.B) {
-	for _, o := range []outcome{granted, refused, mixed} {
-		b.Run("limiter=gcra/outcome="+o.name, func(b *testing.B) {
-			l := o.gcra(b)
-			var grants atomic.Int64
-			b.RunParallel(func(pb *testing.PB) {
-				own := 0
-				for pb.Next() {
-					if l.Allow() {
-						own++
-					}
-				}
-				grants.Add(int64(own))
-			})
-			o.report(b, int(grants.Load()))
-		})
-	}
+	each(b, []outcome{granted, refused, mixed}, nil, func(b *testing.B, limiter int, l ratelimit.Limiter) int {
+		var grants atomic.Int64
+		b.RunParallel(func(pb *testing.PB) { grants.Add(int64(limiters[limiter].parallel(pb, l))) })
+		return int(grants.Load())
+	})
 }
 
+// On a mock clock that stands still, a row named granted uses up its burst of 2^31-1 events.
 func BenchmarkAllowOnMock(b *testing.B) {
-	for _, o := range []outcome{granted, refused} {
-		b.Run("limiter=gcra/outcome="+o.name, func(b *testing.B) {
-			l, grants := o.gcra(b, onMock()), 0
-			for b.Loop() {
-				if l.Allow() {
-					grants++
-				}
-			}
-			o.report(b, grants)
-		})
-	}
+	onMock := []ratelimit.Option{ratelimit.WithClock(clock.NewMock())}
+	each(b, []outcome{granted, refused}, onMock, func(b *testing.B, limiter int, l ratelimit.Limiter) int {
+		return limiters[limiter].allow(b, l)
+	})
 }
 
 func BenchmarkAllowByInterface(b *testing.B) {
-	for _, o := range []outcome{granted, refused} {
-		b.Run("limiter=gcra/outcome="+o.name, func(b *testing.B) {
-			var l ratelimit.Limiter = o.gcra(b)
-			grants := 0
-			for b.Loop() {
-				if l.Allow() {
-					grants++
-				}
+	each(b, []outcome{granted, refused}, nil, func(b *testing.B, _ int, l ratelimit.Limiter) (grants int) {
+		for b.Loop() {
+			if l.Allow() {
+				grants++
 			}
-			o.report(b, grants)
-		})
-	}
+		}
+		return grants
+	})
 }
 
 func BenchmarkTake(b *testing.B) {
-	for _, o := range []outcome{granted, refused} {
-		b.Run("limiter=gcra/outcome="+o.name, func(b *testing.B) {
-			l, grants := o.gcra(b), 0
-			for b.Loop() {
-				if l.Take(1).OK {
-					grants++
-				}
-			}
-			o.report(b, grants)
-		})
-	}
+	each(b, []outcome{granted, refused}, nil, func(b *testing.B, limiter int, l ratelimit.Limiter) int {
+		return limiters[limiter].take(b, l)
+	})
 }
 
+// The time is always the same: a row named granted uses up its burst of 2^31-1 events.
 func BenchmarkTakeAt(b *testing.B) {
-	for _, o := range []outcome{granted, refused} {
-		b.Run("limiter=gcra/outcome="+o.name, func(b *testing.B) {
-			l, grants := o.gcra(b), 0
-			now := time.Now()
-			for b.Loop() {
-				if l.TakeAt(now, 1).OK {
-					grants++
-				}
-			}
-			o.report(b, grants)
-		})
-	}
+	each(b, []outcome{granted, refused}, nil, func(b *testing.B, limiter int, l ratelimit.Limiter) int {
+		return limiters[limiter].takeAt(b, l, time.Now())
+	})
 }
 
 // BenchmarkLatency times single decisions, with one clock read in each sample: see limiter=none.
 func BenchmarkLatency(b *testing.B) {
 	latency(b, "limiter=none", func() bool { return true })
-	latency(b, "limiter=gcra", granted.gcra(b).Allow)
+	for _, limiter := range limiters {
+		l, err := limiter.build(granted)
+		if err != nil {
+			b.Fatal(err)
+		}
+		latency(b, "limiter="+limiter.name, l.Allow)
+	}
 }
 
 // latency reports quantiles over the first million calls of each goroutine.

@@ -113,22 +113,32 @@ func (l *Limiter) Allow() bool {
 
 // Take takes n tokens now, all of them or none. See [ratelimit.Decision] for what it returns.
 func (l *Limiter) Take(n int) (d ratelimit.Decision) {
-	if l.interval != nil {
-		l.interval.Take(&d, n)
-	} else {
-		l.continuous.Take(&d, n)
-	}
+	l.take(&d, n)
 	return d
+}
+
+// take is apart from Take so that that is inlined, and its Decision not copied once more.
+func (l *Limiter) take(d *ratelimit.Decision, n int) {
+	if l.interval != nil {
+		l.interval.Take(d, n)
+	} else {
+		l.continuous.Take(d, n)
+	}
 }
 
 // TakeAt takes n tokens as of t, all of them or none; t may be any time.
 func (l *Limiter) TakeAt(t time.Time, n int) (d ratelimit.Decision) {
-	if l.interval != nil {
-		l.interval.TakeAt(&d, t, n)
-	} else {
-		l.continuous.TakeAt(&d, t, n)
-	}
+	l.takeAt(&d, t, n)
 	return d
+}
+
+// takeAt is apart from TakeAt as take is from Take.
+func (l *Limiter) takeAt(d *ratelimit.Decision, t time.Time, n int) {
+	if l.interval != nil {
+		l.interval.TakeAt(d, t, n)
+	} else {
+		l.continuous.TakeAt(d, t, n)
+	}
 }
 
 // Peek returns what Take would, and takes nothing. It may already be outdated.
