@@ -28,9 +28,13 @@ lint:
 fuzz:
 	.ci/run fuzz
 
-## model: compare 100 million operations with the exact model
+## explore: all interleavings of a few callers, and how many there are
+explore:
+	.ci/run explore
+
+## model: compare 100 million operations of each limiter with its exact model
 model:
-	go test ./gcra -run '^TestModel$$' -v -timeout 1h -limittest.operations 100000000
+	go test ./gcra ./tokenbucket -run '^TestModel' -v -timeout 2h -limittest.operations 100000000
 
 ## bench: every limiter beside the floor
 bench:
@@ -40,4 +44,4 @@ bench:
 peers:
 	docs/benchmarks.sh $(benchstat)
 
-.PHONY: help check test race test-32 lint fuzz model bench peers
+.PHONY: help check test race test-32 lint explore fuzz model bench peers

@@ -1,0 +1,69 @@
+package gcra_test
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/benbjohnson/clock"
+
+	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/gcra"
+)
+
+// 90 requests a minute, 10 of them at once. On a mock clock, so that the output is always the same.
+func Example() {
+	mock := clock.NewMock()
+	limiter, err := gcra.New(ratelimit.PerMinute(90), 10, ratelimit.WithClock(mock))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for range 10 {
+		limiter.Allow()
+	}
+	d := limiter.Take(1)
+	fmt.Println(d.OK, d.RetryAfter)
+	mock.Add(d.RetryAfter)
+	fmt.Println(limiter.Take(1).OK)
+	// Output:
+	// false 666.666667ms
+	// true
+}
+
+// TakeAt plays a policy through without a clock: at 100 a minute and no burst, who sends every 400 ms
+// is let through every second time.
+func ExampleLimiter_TakeAt() {
+	limiter := ratelimit.Must(gcra.New(ratelimit.PerMinute(100), 1))
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for range 6 {
+		d := limiter.TakeAt(now, 1)
+		fmt.Println(now.Format("05.0"), d.OK, d.RetryAfter)
+		now = now.Add(400 * time.Millisecond)
+	}
+	// Output:
+	// 00.0 true 0s
+	// 00.4 false 200ms
+	// 00.8 true 0s
+	// 01.2 false 200ms
+	// 01.6 true 0s
+	// 02.0 false 200ms
+}
+
+// A paced client asks when it may send, and gives up if that is not soon.
+func ExampleLimiter_ReserveAt() {
+	limiter := ratelimit.Must(gcra.New(ratelimit.PerSecond(1), 1))
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for range 4 {
+		reservation, d := limiter.ReserveAt(now, 1, 2*time.Second)
+		if !d.OK {
+			fmt.Println("not within 2s, ask again in", d.RetryAfter)
+			continue
+		}
+		fmt.Println("send in", reservation.ActAt().Sub(now))
+	}
+	// Output:
+	// send in 0s
+	// send in 1s
+	// send in 2s
+	// not within 2s, ask again in 1s
+}
