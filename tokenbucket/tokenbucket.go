@@ -97,7 +97,7 @@ func New(rate ratelimit.Rate, capacity int, opts ...ratelimit.Option) (*Limiter,
 // and the grid of times (see the package documentation) is not coarser than rate.Per/1024.
 func NewInterval(rate ratelimit.Rate, capacity int, opts ...ratelimit.Option) (*Limiter, error) {
 	l := &Limiter{interval: new(window.Window)}
-	if err := l.interval.Init("tokenbucket.NewInterval", rate, capacity, opts); err != nil {
+	if err := l.interval.Init(window.Interval, "tokenbucket.NewInterval", "capacity", rate, capacity, opts); err != nil {
 		return nil, err
 	}
 	return l, nil
@@ -194,7 +194,7 @@ func (l *Limiter) ReserveAt(t time.Time, n int, within time.Duration) (r ratelim
 // SetRate is SetRateAt by the limiter's clock.
 func (l *Limiter) SetRate(rate ratelimit.Rate, capacity int) error {
 	if l.interval != nil {
-		return l.interval.SetRate("tokenbucket.SetRate", rate, capacity)
+		return l.interval.SetRate("tokenbucket.SetRate", "capacity", rate, capacity)
 	}
 	return l.continuous.SetRate("tokenbucket.SetRate", "capacity", rate, capacity)
 }
@@ -210,7 +210,7 @@ func (l *Limiter) SetRate(rate ratelimit.Rate, capacity int) error {
 // NewInterval made keeps its rate.Per, and another is an error.
 func (l *Limiter) SetRateAt(t time.Time, rate ratelimit.Rate, capacity int) error {
 	if l.interval != nil {
-		return l.interval.SetRateAt("tokenbucket.SetRateAt", t, rate, capacity)
+		return l.interval.SetRateAt("tokenbucket.SetRateAt", "capacity", t, rate, capacity)
 	}
 	return l.continuous.SetRateAt("tokenbucket.SetRateAt", "capacity", t, rate, capacity)
 }

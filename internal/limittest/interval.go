@@ -8,8 +8,12 @@ import (
 )
 
 // Interval is the model of tokenbucket.NewInterval: of what is owed, events are paid back at the end
-// of each length since start.
+// of each length since start. It is also that of fixed windows, at the end of which all is.
 type Interval struct {
+	all     bool     // is paid back at the end of a length
+	aligned bool     // lengths begin at multiples of rate.Per since shift before the origin
+	shift   *big.Int // to the offsets that the model computes with
+
 	rate     ratelimit.Rate
 	capacity int
 	limit    int
@@ -24,8 +28,23 @@ type Interval struct {
 
 // NewInterval returns the model for valid arguments.
 func NewInterval(rate ratelimit.Rate, capacity int) *Interval {
-	m := &Interval{count: new(big.Int)}
+	m := &Interval{shift: new(big.Int), count: new(big.Int)}
 	m.set(rate, capacity)
+	return m
+}
+
+// NewAnchored returns the model of fixedwindow.NewAnchored.
+func NewAnchored(rate ratelimit.Rate) *Interval {
+	m := &Interval{all: true, shift: new(big.Int), count: new(big.Int)}
+	m.set(rate, max(1, rate.Events))
+	return m
+}
+
+// NewAligned returns the model of fixedwindow.NewAligned made at origin.
+func NewAligned(rate ratelimit.Rate, origin time.Time) *Interval {
+	m := &Interval{all: true, aligned: true, count: new(big.Int)}
+	m.shift = new(big.Int).Mod(Offset(time.Unix(0, 0), origin), big.NewInt(int64(rate.Per)))
+	m.set(rate, max(1, rate.Events))
 	return m
 }
 
@@ -38,7 +57,7 @@ func (m *Interval) set(rate ratelimit.Rate, capacity int) {
 	lengths := big.NewInt(2)
 	if rate.Events == 0 {
 		m.limit = 0
-	} else {
+	} else if !m.all {
 		lengths.Add(one, ceil(big.NewInt(int64(capacity)), big.NewInt(int64(rate.Events))))
 	}
 	bits := uint(latest(big.NewInt(int64(capacity)), m.count).BitLen())
@@ -47,6 +66,10 @@ func (m *Interval) set(rate ratelimit.Rate, capacity int) {
 		longest := new(big.Int).Add(big.NewInt(int64(rate.Per)), minus(m.step, one))
 		m.length = product(ceil(longest, m.step), m.step)
 		m.reach = least(product(m.step, power(61-bits)), power(60))
+		if m.aligned {
+			m.step, m.length = big.NewInt(int64(rate.Per)), big.NewInt(int64(rate.Per))
+			return
+		}
 		if product(m.length, lengths).Cmp(m.reach) <= 0 || j == bits { // as coarse as it gets
 			return
 		}
@@ -59,6 +82,9 @@ func (m *Interval) passed(off *big.Int) *big.Int {
 	return q
 }
 
+// shifted returns the offset that the model computes with.
+func (m *Interval) shifted(off *big.Int) *big.Int { return clamp(new(big.Int).Add(off, m.shift)) }
+
 // owed returns what is owed at off.
 func (m *Interval) owed(off *big.Int) *big.Int {
 	if m.start == nil {
@@ -67,7 +93,12 @@ func (m *Interval) owed(off *big.Int) *big.Int {
 	return latest(new(big.Int), minus(m.count, product(m.passed(off), m.events())))
 }
 
-func (m *Interval) events() *big.Int { return big.NewInt(int64(m.rate.Events)) }
+func (m *Interval) events() *big.Int {
+	if m.all {
+		return big.NewInt(maxEvents)
+	}
+	return big.NewInt(int64(m.rate.Events))
+}
 
 // when returns how long after off no more than left is owed.
 func (m *Interval) when(off *big.Int, left int64) time.Duration {
@@ -75,7 +106,7 @@ func (m *Interval) when(off *big.Int, left int64) time.Duration {
 	switch {
 	case within(off):
 		return 0
-	case m.rate.Events == 0:
+	case m.events().Sign() == 0:
 		return ratelimit.Never
 	}
 	k := ceil(minus(m.count, big.NewInt(left)), m.events())
@@ -111,7 +142,7 @@ func (m *Interval) Peek(off *big.Int, n int) ratelimit.Decision {
 
 // Reserve implements [Reserver].
 func (m *Interval) Reserve(off *big.Int, n int, most time.Duration) (delay time.Duration, d ratelimit.Decision) {
-	off = clamp(off)
+	off = m.shifted(off)
 	if m.reach.Cmp(big.NewInt(int64(most))) < 0 {
 		most = time.Duration(m.reach.Int64())
 	}
@@ -153,13 +184,13 @@ func (m *Interval) charge(off *big.Int, n int) {
 // Refund implements [Model].
 func (m *Interval) Refund(off, now *big.Int, n int, held time.Duration) {
 	if held >= 0 {
-		m.refund(off, now, n, minus(clamp(off), big.NewInt(int64(held))))
+		m.refund(off, now, n, minus(m.shifted(off), big.NewInt(int64(held))))
 	}
 }
 
 // Cancel implements [Reserver].
 func (m *Interval) Cancel(off, now *big.Int, n int, actAt *big.Int) {
-	m.refund(off, now, n, clamp(actAt))
+	m.refund(off, now, n, m.shifted(actAt))
 }
 
 // refund gives back in the interval of the grant only, and begins it anew if it began with the grant.
@@ -168,7 +199,7 @@ func (m *Interval) refund(off, now *big.Int, n int, granted *big.Int) {
 		m.settled != nil && granted.Cmp(m.settled) <= 0 {
 		return
 	}
-	as := latest(clamp(off), clamp(now), m.start)
+	as := latest(m.shifted(off), m.shifted(now), m.start)
 	if m.passed(as).Sign() != 0 || m.passed(granted).Sign() != 0 {
 		return
 	}
@@ -185,9 +216,9 @@ func (m *Interval) SetRate(off *big.Int, rate ratelimit.Rate, capacity int) {
 		return
 	}
 	if m.start != nil {
-		off = latest(clamp(off), m.start)
+		off = latest(m.shifted(off), m.start)
 		passed := m.passed(off)
-		if m.rate.Events > 0 {
+		if m.events().Sign() > 0 {
 			passed = least(passed, ceil(m.count, m.events()))
 		}
 		m.count = m.owed(off)

@@ -137,8 +137,12 @@ func (w *world) operate(l ratelimit.Limiter, m Model) (call string, got, want ra
 		}
 		return "CancelAt", l.PeekAt(w.now, 1), m.Peek(off, 1)
 	default:
+		reserver, ok := l.(ratelimit.Reserver)
+		if !ok {
+			return "TakeAt", l.TakeAt(w.now, n), m.Take(off, n)
+		}
 		most := w.patience()
-		r, got := l.(ratelimit.Reserver).ReserveAt(w.now, n, most)
+		r, got := reserver.ReserveAt(w.now, n, most)
 		delay, want := model.Reserve(off, n, most)
 		if got.OK && r.ActAt().Equal(w.now.Add(delay)) {
 			*slot = reserved{r, n, false}

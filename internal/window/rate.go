@@ -10,19 +10,19 @@ import (
 // SetRateAt changes the number of events of the rate, and the capacity, as of t. Errors are those of
 // Init; and another length of time is one, for what it would mean to what has been counted is nowhere
 // written.
-func (w *Window) SetRateAt(fn string, t time.Time, rate ratelimit.Rate, capacity int) error {
+func (w *Window) SetRateAt(fn, field string, t time.Time, rate ratelimit.Rate, capacity int) error {
 	off := w.line.At(t)
-	return w.setRate(fn, func() int64 { return off }, rate, capacity)
+	return w.setRate(fn, field, func() int64 { return off }, rate, capacity)
 }
 
 // SetRate is SetRateAt by the clock, read after the state that is to be changed.
-func (w *Window) SetRate(fn string, rate ratelimit.Rate, capacity int) error {
-	return w.setRate(fn, w.line.Now, rate, capacity)
+func (w *Window) SetRate(fn, field string, rate ratelimit.Rate, capacity int) error {
+	return w.setRate(fn, field, w.line.Now, rate, capacity)
 }
 
 // setRate repeats until its own plan was taken: a turn more means that another caller's was.
-func (w *Window) setRate(fn string, now func() int64, rate ratelimit.Rate, capacity int) error {
-	if err := check(fn, rate, capacity); err != nil {
+func (w *Window) setRate(fn, field string, now func() int64, rate ratelimit.Rate, capacity int) error {
+	if err := check(w.current.Load().Scale.spec.kind, fn, field, rate, capacity); err != nil {
 		return err
 	}
 	for {
@@ -52,9 +52,9 @@ func (w *Window) setRate(fn string, now func() int64, rate ratelimit.Rate, capac
 func (c *scale) converted(word uint64, off int64, rate ratelimit.Rate, capacity int) *windowFrame {
 	old, st := c.spec, c.state(word)
 	if st.fresh {
-		return newFrame(newSpec(rate, capacity, 0, old.settled), off, st)
+		return newFrame(newSpec(old.kind, rate, capacity, 0, old.settled), off, st)
 	}
-	k := max(0, floorDiv(off-st.start, old.length))
+	k := max(0, old.passed(st, off))
 	if old.events > 0 {
 		if gone := old.expires(st, 0); k >= gone {
 			k, st.count = gone, 0
@@ -63,7 +63,7 @@ func (c *scale) converted(word uint64, off int64, rate ratelimit.Rate, capacity 
 		}
 	}
 	st.start += k * old.length
-	s := newSpec(rate, capacity, st.count, st.start+old.length-1)
-	st.start &^= int64(1)<<s.grain - 1
+	s := newSpec(old.kind, rate, capacity, st.count, st.start+old.length-1)
+	st.start = s.floor(st.start)
 	return newFrame(s, st.start, st)
 }

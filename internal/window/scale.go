@@ -11,7 +11,7 @@ import (
 // scale says what a frame's word means. From high to low:
 //
 //	1 bit   frozen: see package frame
-//	63-bits start of a window, in steps of 2^grain ns since the frame's start, >= 1
+//	63-bits start of a window, in steps of its grid since the frame's start, >= 1
 //	bits    count of events
 //
 // At an offset t, k = floor((t - start)/length) lengths have passed since the window's start, or,
@@ -22,13 +22,12 @@ import (
 //	        (or not before the window's, if t is); if nothing is unexpired, a window starts at t
 //	refund  count -> count - n; the window's start may move to the time of the refund
 type scale struct {
-	start  int64  // offset in nanoseconds, a multiple of 2^grain
-	first  int64  // the frame holds the offsets first to first+span
-	span   uint64 //
+	start  int64  // offset in nanoseconds, a point of the grid
+	span   uint64 // the frame holds the offsets start+grid to start+grid+span
+	grid   int64  // as in spec, and so are these; Allow finds them in the word's cache line
 	length uint64
-
-	grain, bits uint8
-	limit       uint32
+	limit  uint32
+	bits   uint8
 
 	spec *spec
 }
@@ -47,31 +46,29 @@ type state struct {
 
 // newFrame returns a frame for off, and for times around it, with the given state.
 func newFrame(s *spec, off int64, st state) *windowFrame {
-	step := int64(1) << s.grain
-	start := (off - s.quarter) &^ (step - 1)
-	c := scale{start: start, first: start + step, span: uint64(3*s.quarter - 3*step), length: uint64(s.length),
-		grain: uint8(s.grain), bits: uint8(s.bits), limit: uint32(s.limit), spec: s}
-	if c.first <= timeline.Top && c.span > uint64(timeline.Top-c.first) {
-		c.span = uint64(timeline.Top - c.first)
+	c := scale{start: s.floor(off - s.quarter), span: uint64(3*s.quarter - 3*s.grid), grid: s.grid,
+		length: uint64(s.length), limit: uint32(s.limit), bits: uint8(s.bits), spec: s}
+	if first := c.start + s.grid; first <= timeline.Top {
+		c.span = min(c.span, uint64(timeline.Top-first))
 	}
 	return frame.New(c, c.word(st))
 }
 
-func (c *scale) holds(off int64) bool { return uint64(off-c.first) <= c.span }
+func (c *scale) holds(off int64) bool { return uint64(off-c.start-c.grid) <= c.span }
 
 // word packs a state, whose start the word can count.
 func (c *scale) word(st state) uint64 {
 	if st.fresh {
 		return 0
 	}
-	return uint64(st.start-c.start)>>c.grain<<c.bits | uint64(st.count)
+	return uint64(st.start-c.start)/uint64(c.grid)<<c.bits | uint64(st.count)
 }
 
 // state unpacks a word, frozen or not.
 func (c *scale) state(word uint64) state {
 	word &^= frame.Frozen
 	return state{
-		start: c.start + int64(word>>c.bits<<c.grain),
+		start: c.start + int64(word>>c.bits)*c.grid,
 		count: int64(word & (1<<c.bits - 1)),
 		fresh: word == 0,
 	}
@@ -79,10 +76,20 @@ func (c *scale) state(word uint64) state {
 
 // boundary returns the offset k lengths after the window's start; beyond the top, if it is.
 func (s *spec) boundary(st state, k int64) int64 {
-	if k > (timeline.Top-st.start)/s.length {
+	if k > 0 && uint64(k) > uint64(timeline.Top-st.start)/uint64(s.length) {
 		return timeline.Top + 1
 	}
 	return st.start + k*s.length
+}
+
+// passed returns how many lengths lie between the window's start and off: whole ones, or, if off is
+// before the start, begun ones, as a negative number. The difference may exceed an int64, for an aligned
+// window may start before the bottom.
+func (s *spec) passed(st state, off int64) int64 {
+	if off >= st.start {
+		return int64(uint64(off-st.start) / uint64(s.length))
+	}
+	return -int64((uint64(st.start-off) + uint64(s.length) - 1) / uint64(s.length))
 }
 
 // expires returns after how many lengths at most left of the count are unexpired: the least k with
@@ -100,12 +107,11 @@ func (s *spec) opens(st state, n int64) int64 {
 // as returns the state at off, which describes the same: with the latest start that is not after off,
 // or the window's own if off is before it; and with a start at off if nothing is unexpired then.
 func (s *spec) as(st state, off int64) state {
-	step := int64(1) << s.grain
-	begun := state{start: off &^ (step - 1)}
+	begun := state{start: s.floor(off)}
 	if st.fresh {
 		return begun
 	}
-	k := max(0, floorDiv(off-st.start, s.length))
+	k := max(0, s.passed(st, off))
 	switch {
 	case s.events > 0 && off >= s.boundary(st, s.expires(st, 0)):
 		return begun
@@ -169,7 +175,7 @@ func (s *spec) remaining(st state, off int64) int64 {
 	case off >= s.boundary(st, s.expires(st, 0)):
 		return s.limit
 	}
-	return s.limit - st.count + s.events*floorDiv(off-st.start, s.length)
+	return s.limit - st.count + s.events*s.passed(st, off)
 }
 
 // reset returns how long it takes until nothing is unexpired.

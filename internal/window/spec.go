@@ -16,19 +16,29 @@ const (
 	maxQuarter = 1 << 60 // nanoseconds
 )
 
-// spec is a rate and a capacity: of all that was granted, rate.Events expire at the end of each
-// length, counted from the start of a window, and at most capacity may be unexpired. It is immutable.
+// Kind says what expires at the end of a length of time, and from when lengths are counted.
+type Kind int
+
+const (
+	Interval Kind = iota // rate.Events expire; from the event granted when nothing was unexpired
+	Anchored             // all; from the event granted when nothing was unexpired
+	Aligned              // all; lengths end at multiples of rate.Per since the Unix epoch
+)
+
+// spec is a rate and a capacity: of all that was granted, events expire at the end of each length,
+// counted from the start of a window, and at most capacity may be unexpired. It is immutable.
 //
-// Starts of windows lie on a grid of 2^grain ns, counted from the limiter's origin, so that the start
-// and the count fit into a word. length is rate.Per, rounded up so that a window that starts up to a
-// step of the grid early does not end before its time.
+// Starts of windows lie on a grid, counted from the limiter's origin, so that the start and the count
+// fit into a word: of 2^j ns, and then length is rate.Per, rounded up so that a window that starts up
+// to a step of the grid early does not end before its time; or, of aligned windows, of rate.Per.
 type spec struct {
+	kind     Kind
 	rate     ratelimit.Rate
 	capacity int
 	limit    int64 // the most events at once: capacity, or 0 at a rate of 0
-	events   int64
+	events   int64 // that expire at the end of a length
 	length   int64 // nanoseconds, a multiple of the grid's step
-	grain    uint  // the grid's step is 2^grain ns
+	grid     int64 // nanoseconds, the grid's step
 	bits     uint  // of the count in the word
 	quarter  int64 // nanoseconds: a quarter of what the word's start can count
 
@@ -36,8 +46,9 @@ type spec struct {
 	settled int64
 }
 
-// check is the constructor's check of its arguments; fn is how errors call it.
-func check(fn string, rate ratelimit.Rate, capacity int) error {
+// check is the constructor's check of its arguments; fn and field, the capacity, are how errors call
+// them.
+func check(kind Kind, fn, field string, rate ratelimit.Rate, capacity int) error {
 	refuse := func(field string, value any, want string) error {
 		return &ratelimit.ArgumentError{Func: fn, Field: field, Value: value, Want: want}
 	}
@@ -49,41 +60,55 @@ func check(fn string, rate ratelimit.Rate, capacity int) error {
 	case rate.Per > maxQuarter/4:
 		return refuse("rate.Per", rate.Per, "at most 2^58 ns (9 years)")
 	case capacity < 1 || capacity > maxEvents:
-		return refuse("capacity", capacity, "1 to 2147483647")
+		return refuse(field, capacity, "1 to 2147483647")
 	}
-	if !holds(rate, capacity) {
-		most := sort.Search(maxEvents, func(c int) bool { return !holds(rate, c+1) })
-		return refuse("capacity", capacity, fmt.Sprintf("at most %d at this rate, or its state does not fit into a word", most))
+	if !holds(kind, rate, capacity) {
+		most := sort.Search(maxEvents, func(c int) bool { return !holds(kind, rate, c+1) })
+		return refuse(field, capacity, fmt.Sprintf("at most %d at this rate, or its state does not fit into a word", most))
 	}
 	return nil
 }
 
 // holds reports whether a word holds the capacity, with a grid that is fine enough.
-func holds(rate ratelimit.Rate, capacity int) bool {
-	s := newSpec(rate, capacity, 0, 0)
-	return s.fits(int64(capacity)) && (s.grain == 0 || int64(1)<<s.grain <= int64(rate.Per)/1024)
+func holds(kind Kind, rate ratelimit.Rate, capacity int) bool {
+	s := newSpec(kind, rate, capacity, 0, 0)
+	return s.fits(int64(capacity)) && (kind == Aligned || s.grid == 1 || s.grid <= int64(rate.Per)/1024)
 }
 
 // newSpec returns the spec for checked arguments, that can also count carried events.
-func newSpec(rate ratelimit.Rate, capacity int, carried, settled int64) *spec {
-	s := &spec{rate: rate, capacity: capacity, limit: int64(capacity), events: int64(rate.Events), settled: settled}
+func newSpec(kind Kind, rate ratelimit.Rate, capacity int, carried, settled int64) *spec {
+	s := &spec{kind: kind, rate: rate, capacity: capacity, limit: int64(capacity), events: int64(rate.Events), settled: settled}
+	if kind != Interval {
+		s.events = maxEvents // all that can be counted
+	}
 	if rate.Events == 0 {
 		s.limit = 0
 	}
 	s.bits = uint(bits.Len64(uint64(max(int64(capacity), carried))))
-	s.setGrain(0)
-	for !s.fits(int64(capacity)) && s.grain < s.bits {
-		s.setGrain(s.grain + 1)
+	if kind == Aligned {
+		s.setGrid(int64(rate.Per), int64(rate.Per))
+		return s
+	}
+	for j := uint(0); j <= s.bits; j++ {
+		step := int64(1) << j
+		s.setGrid(step, ceilDiv(int64(rate.Per)+step-1, step)*step)
+		if s.fits(int64(capacity)) {
+			break
+		}
 	}
 	return s
 }
 
-func (s *spec) setGrain(grain uint) {
-	s.grain = grain
-	step := int64(1) << grain
-	s.length = (int64(s.rate.Per) + 2*step - 2) >> grain << grain
-	s.quarter = min(step<<(61-s.bits), maxQuarter)
+func (s *spec) setGrid(grid, length int64) {
+	s.grid, s.length = grid, length
+	s.quarter = maxQuarter
+	if hi, lo := bits.Mul64(uint64(grid), 1<<(61-s.bits)); hi == 0 && lo < maxQuarter {
+		s.quarter = int64(lo)
+	}
 }
+
+// floor returns the last point of the grid that is not after off.
+func (s *spec) floor(off int64) int64 { return floorDiv(off, s.grid) * s.grid }
 
 // fits reports whether the time in which a full count expires, and a length more, is at most a
 // quarter of what the word can count.

@@ -5,6 +5,7 @@
 package window
 
 import (
+	"math/big"
 	"time"
 
 	"github.com/seed-3506548a/ratelimit"
@@ -21,17 +22,30 @@ type Window struct {
 	current frame.Current[scale]
 }
 
-// Init makes w a window in which nothing was ever granted. In its errors it is the function fn.
-func (w *Window) Init(fn string, rate ratelimit.Rate, capacity int, opts []ratelimit.Option) error {
-	if err := check(fn, rate, capacity); err != nil {
+// Init makes w a window in which nothing was ever granted. In its errors it is the function fn, and
+// the capacity is called field. Aligned ones go by the wall clock.
+func (w *Window) Init(kind Kind, fn, field string, rate ratelimit.Rate, capacity int, opts []ratelimit.Option) error {
+	if err := check(kind, fn, field, rate, capacity); err != nil {
 		return err
 	}
 	var err error
 	if w.line, err = timeline.New(fn, opts); err != nil {
 		return err
 	}
-	w.current.Init(newFrame(newSpec(rate, capacity, 0, timeline.Bottom-1), 0, state{fresh: true}))
+	if kind == Aligned {
+		w.line.Origin = align(w.line.Origin, rate.Per)
+	}
+	w.current.Init(newFrame(newSpec(kind, rate, capacity, 0, timeline.Bottom-1), 0, state{fresh: true}))
 	return nil
+}
+
+// align returns the last multiple of per since the Unix epoch that is not after t, without a monotonic
+// reading: differences from it are by the wall clock.
+func align(t time.Time, per time.Duration) time.Time {
+	second := new(big.Int).Mul(big.NewInt(t.Unix()), big.NewInt(int64(time.Second)))
+	nanos := second.Add(second, big.NewInt(int64(t.Nanosecond())))
+	past := new(big.Int).Mod(nanos, big.NewInt(int64(per)))
+	return t.Round(0).Add(-time.Duration(past.Int64()))
 }
 
 // Allow is Take(1).OK, and within a window it does no division.
@@ -53,7 +67,7 @@ func (w *Window) Allow() bool {
 		c := &f.Scale
 		word := f.Word.Load()
 		count := word & (1<<c.bits - 1)
-		passed := uint64(off - c.start - int64(word>>c.bits<<c.grain))
+		passed := uint64(off - c.start - int64(word>>c.bits)*c.grid)
 		if count == 0 || passed >= c.length || word >= frame.Frozen || !c.holds(off) {
 			break // fresh, or not in the first length of the window
 		}
@@ -165,7 +179,6 @@ func (w *Window) refund(off int64, n int, granted int64) {
 		word := f.Word.Load()
 		st := c.state(word)
 		as := max(off, timeline.Clamp(w.line.Now()), st.start)
-		step := int64(1) << s.grain
 		switch {
 		case st.fresh || s.limit == 0 || int64(n) > st.count || granted <= s.settled:
 			return
@@ -174,8 +187,8 @@ func (w *Window) refund(off int64, n int, granted int64) {
 		case word >= frame.Frozen:
 			w.current.Help(f)
 			continue
-		case granted < st.start+step:
-			st.start = as &^ (step - 1)
+		case granted < st.start+s.grid:
+			st.start = s.floor(as) // of aligned windows, the same
 		}
 		st.count -= int64(n)
 		if f.Word.CompareAndSwap(word, c.word(st)) {
