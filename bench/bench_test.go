@@ -16,6 +16,7 @@ import (
 	"golang.org/x/exp/stats"
 
 	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/fixedwindow"
 	"github.com/seed-3506548a/ratelimit/gcra"
 	"github.com/seed-3506548a/ratelimit/tokenbucket"
 )
@@ -66,6 +67,31 @@ var limiters = []struct {
 		},
 		allow: tokenAllow, parallel: tokenParallel, take: tokenTake, takeAt: tokenTakeAt,
 	},
+	{
+		name: "fixedwindow-anchored",
+		build: func(o outcome, opts ...ratelimit.Option) (ratelimit.Limiter, error) {
+			return fixedwindow.NewAnchored(o.window(), opts...)
+		},
+		allow: windowAllow, parallel: windowParallel, take: windowTake, takeAt: windowTakeAt,
+	},
+	{
+		name: "fixedwindow-aligned",
+		build: func(o outcome, opts ...ratelimit.Option) (ratelimit.Limiter, error) {
+			return fixedwindow.NewAligned(o.window(), opts...)
+		},
+		allow: windowAllow, parallel: windowParallel, take: windowTake, takeAt: windowTakeAt,
+	},
+}
+
+// window returns the rate of a fixed window that acts like a bucket of o's.
+func (o outcome) window() ratelimit.Rate {
+	switch o {
+	case granted:
+		return ratelimit.PerHour(o.burst)
+	case mixed:
+		return ratelimit.Per(10_000, time.Millisecond)
+	}
+	return o.rate
 }
 
 func gcraAllow(b *testing.B, limiter ratelimit.Limiter) (grants int) {
@@ -148,6 +174,46 @@ func tokenTakeAt(b *testing.B, limiter ratelimit.Limiter, t time.Time) (grants i
 	return grants
 }
 
+func windowAllow(b *testing.B, limiter ratelimit.Limiter) (grants int) {
+	l := limiter.(*fixedwindow.Limiter)
+	for b.Loop() {
+		if l.Allow() {
+			grants++
+		}
+	}
+	return grants
+}
+
+func windowParallel(pb *testing.PB, limiter ratelimit.Limiter) (grants int) {
+	l := limiter.(*fixedwindow.Limiter)
+	for pb.Next() {
+		if l.Allow() {
+			grants++
+		}
+	}
+	return grants
+}
+
+func windowTake(b *testing.B, limiter ratelimit.Limiter) (grants int) {
+	l := limiter.(*fixedwindow.Limiter)
+	for b.Loop() {
+		if l.Take(1).OK {
+			grants++
+		}
+	}
+	return grants
+}
+
+func windowTakeAt(b *testing.B, limiter ratelimit.Limiter, t time.Time) (grants int) {
+	l := limiter.(*fixedwindow.Limiter)
+	for b.Loop() {
+		if l.TakeAt(t, 1).OK {
+			grants++
+		}
+	}
+	return grants
+}
+
 // each runs a row for every limiter and outcome. Of a limiter that is to refuse, the burst is used up.
 func each(b *testing.B, outcomes []outcome, opts []ratelimit.Option, run func(b *testing.B, limiter int, l ratelimit.Limiter) (grants int)) {
 	for _, o := range outcomes {
@@ -176,6 +242,17 @@ func (o outcome) report(b *testing.B, grants int) {
 }
 
 func BenchmarkFloor(b *testing.B) {
+	b.Run("outcome=refused/clock=wall", func(b *testing.B) { // of aligned windows
+		for b.Loop() {
+			_ = time.Now()
+		}
+	})
+	b.Run("outcome=granted/clock=wall", func(b *testing.B) {
+		var word atomic.Int64
+		for b.Loop() {
+			word.CompareAndSwap(word.Load(), time.Now().UnixNano())
+		}
+	})
 	b.Run("outcome=refused", func(b *testing.B) { // one clock read
 		for b.Loop() {
 			_ = time.Since(origin)

@@ -5,6 +5,7 @@ package explore_test
 import (
 	"fmt"
 	"math/big"
+	"strings"
 	"testing"
 	"time"
 	"unsafe"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/fixedwindow"
 	"github.com/seed-3506548a/ratelimit/gcra"
 	"github.com/seed-3506548a/ratelimit/internal/atomics"
 	"github.com/seed-3506548a/ratelimit/internal/explore"
@@ -70,7 +72,7 @@ type setting struct {
 type kind struct {
 	name    string
 	limiter func(w world, c ratelimit.Clock) limiter
-	model   func(rate ratelimit.Rate, size int) limittest.Reserver
+	model   func(w world, origin time.Time) limittest.Reserver
 	worlds  []world
 }
 
@@ -80,7 +82,7 @@ var explored = []kind{
 		limiter: func(w world, c ratelimit.Clock) limiter {
 			return ratelimit.Must(gcra.New(w.rate, w.burst, ratelimit.WithClock(c)))
 		},
-		model: func(rate ratelimit.Rate, size int) limittest.Reserver { return limittest.NewBucket(rate, size) },
+		model: func(w world, _ time.Time) limittest.Reserver { return limittest.NewBucket(w.rate, w.burst) },
 		worlds: []world{
 			{name: "inside the frame", rate: ratelimit.PerSecond(10), burst: 5, other: ratelimit.PerSecond(4), before: 50 * time.Millisecond},
 			{name: "frame outgrown", rate: ratelimit.PerSecond(1_000_000_007), burst: 2, other: ratelimit.PerSecond(999_999_937), before: time.Hour},
@@ -92,7 +94,7 @@ var explored = []kind{
 		limiter: func(w world, c ratelimit.Clock) limiter {
 			return ratelimit.Must(tokenbucket.NewInterval(w.rate, w.burst, ratelimit.WithClock(c)))
 		},
-		model: func(rate ratelimit.Rate, size int) limittest.Reserver { return limittest.NewInterval(rate, size) },
+		model: func(w world, _ time.Time) limittest.Reserver { return limittest.NewInterval(w.rate, w.burst) },
 		worlds: []world{
 			{name: "inside the interval", rate: ratelimit.Per(2, 100*time.Millisecond), burst: 5, other: ratelimit.Per(1, 100*time.Millisecond), before: 50 * time.Millisecond},
 			{name: "at the interval's end", rate: ratelimit.Per(3, 50*time.Millisecond), burst: 4, other: ratelimit.Per(1, 50*time.Millisecond), before: 50 * time.Millisecond},
@@ -100,6 +102,38 @@ var explored = []kind{
 			{name: "fresh", rate: ratelimit.PerSecond(2), burst: 2, other: ratelimit.PerSecond(1), fresh: true},
 		},
 	},
+	{
+		name: "anchored window", // of fixedwindow.NewAnchored
+		limiter: func(w world, c ratelimit.Clock) limiter {
+			return fixed{Limiter: ratelimit.Must(fixedwindow.NewAnchored(w.rate, ratelimit.WithClock(c)))}
+		},
+		model: func(w world, _ time.Time) limittest.Reserver { return limittest.NewAnchored(w.rate) },
+		worlds: []world{
+			{name: "rollover", rate: ratelimit.Per(3, 50*time.Millisecond), burst: 3, other: ratelimit.Per(2, 50*time.Millisecond), before: 50 * time.Millisecond, plain: true},
+			{name: "inside", rate: ratelimit.PerSecond(3), burst: 3, other: ratelimit.PerSecond(2), before: 50 * time.Millisecond, plain: true},
+		},
+	},
+	{
+		name: "aligned window", // of fixedwindow.NewAligned
+		limiter: func(w world, c ratelimit.Clock) limiter {
+			return fixed{Limiter: ratelimit.Must(fixedwindow.NewAligned(w.rate, ratelimit.WithClock(c)))}
+		},
+		model: func(w world, origin time.Time) limittest.Reserver { return limittest.NewAligned(w.rate, origin) },
+		worlds: []world{
+			{name: "rollover", rate: ratelimit.PerSecond(3), burst: 3, other: ratelimit.PerSecond(2), before: 50 * time.Millisecond, plain: true},
+			{name: "inside", rate: ratelimit.PerHour(3), burst: 3, other: ratelimit.PerHour(2), before: 50 * time.Millisecond, plain: true},
+		},
+	},
+}
+
+// fixed is a fixed window, whose capacity is its number of events; it cannot reserve.
+type fixed struct {
+	ratelimit.Reserver
+	*fixedwindow.Limiter
+}
+
+func (l fixed) SetRateAt(t time.Time, rate ratelimit.Rate, _ int) error {
+	return l.Limiter.SetRateAt(t, rate)
 }
 
 func (k kind) build(w world) *setting {
@@ -111,7 +145,7 @@ func (k kind) build(w world) *setting {
 	}
 	clock.Set(s.origin)
 	s.limiter = k.limiter(w, clock)
-	s.model = &state{limiter: k.model(w.rate, w.burst)}
+	s.model = &state{limiter: k.model(w, s.origin)}
 	if !w.fresh {
 		s.limiter.TakeAt(s.origin, 1)
 		s.model.limiter.Take(new(big.Int), 1)
@@ -160,7 +194,11 @@ func (s *setting) operation(kind string, caller int) operation {
 		return operation{Name: kind,
 			Do: func() any { return s.limiter.SetRateAt(at, s.other, 1+caller) },
 			Model: func(m *state) any {
-				m.limiter.SetRate(off, s.other, 1+caller)
+				size := 1 + caller
+				if _, ok := s.limiter.(fixed); ok {
+					size = s.other.Events
+				}
+				m.limiter.SetRate(off, s.other, size)
 				return nil
 			}}
 	case "reserve":
@@ -230,7 +268,7 @@ func (s *setting) scenario(callers [][]string) explore.Scenario[*state] {
 }
 
 // threeByOne has three callers with an operation each, of all kinds.
-func threeByOne() (all [][][]string) {
+func threeByOne(kinds []string) (all [][][]string) {
 	for i, a := range kinds {
 		for j, b := range kinds[i:] {
 			for _, c := range kinds[i+j:] {
@@ -242,7 +280,7 @@ func threeByOne() (all [][][]string) {
 }
 
 // twoByTwo has two callers with two operations each, of all kinds.
-func twoByTwo() (all [][][]string) {
+func twoByTwo(kinds []string) (all [][][]string) {
 	var pairs [][]string
 	for _, a := range kinds {
 		for _, b := range kinds {
@@ -275,8 +313,13 @@ func (k kind) explore(w world, all [][][]string) (total explore.Result, bounded 
 }
 
 func TestAllSchedules(t *testing.T) {
-	shapes := map[string][][][]string{"3 callers, 1 operation": threeByOne(), "2 callers, 2 operations": twoByTwo()}
 	for _, k := range explored {
+		operations := kinds
+		if _, ok := k.build(k.worlds[0]).limiter.(fixed); ok {
+			operations = []string{"take", "refuse", "refund", "set rate"}
+		}
+		shapes := map[string][][][]string{
+			"3 callers, 1 operation": threeByOne(operations), "2 callers, 2 operations": twoByTwo(operations)}
 		for _, w := range k.worlds {
 			for shape, all := range shapes {
 				t.Run(k.name+"/"+w.name+"/"+shape, func(t *testing.T) {
@@ -439,7 +482,11 @@ func TestConserveUnderContention(t *testing.T) {
 	for _, k := range explored {
 		t.Run(k.name, func(t *testing.T) {
 			limittest.ConserveUnderContention(t, func(size int, c ratelimit.Clock) (ratelimit.Limiter, error) {
-				return k.limiter(world{rate: ratelimit.Per(1, time.Hour), burst: size}, c), nil
+				rate := ratelimit.Per(1, time.Hour)
+				if strings.HasSuffix(k.name, "ed window") {
+					rate.Events = size
+				}
+				return k.limiter(world{rate: rate, burst: size}, c), nil
 			}, &atomics.LostRaces)
 		})
 	}
@@ -473,8 +520,10 @@ func (k kind) refusalsWriteNothing(t *testing.T) {
 				s.limiter.PeekAt(at, n)
 				if !s.limiter.PeekAt(at, n).OK {
 					s.limiter.TakeAt(at, n)
-					_, d := s.limiter.ReserveAt(at, n, -1)
-					require.False(t, d.OK)
+					if _, ok := s.limiter.(fixed); !ok {
+						_, d := s.limiter.ReserveAt(at, n, -1)
+						require.False(t, d.OK)
+					}
 					refused++
 				}
 			}
