@@ -19,6 +19,7 @@ const (
 // Kind says what expires at the end of a length of time, and from when lengths are counted.
 type Kind int
 
+// The kinds of windows.
 const (
 	Interval Kind = iota // rate.Events expire; from the event granted when nothing was unexpired
 	Anchored             // all; from the event granted when nothing was unexpired
