@@ -5,6 +5,7 @@
 package window
 
 import (
+	"math"
 	"math/big"
 	"time"
 
@@ -35,7 +36,7 @@ func (w *Window) Init(kind Kind, fn, field string, rate ratelimit.Rate, capacity
 	if kind == Aligned {
 		w.line.Origin = align(w.line.Origin, rate.Per)
 	}
-	w.current.Init(newFrame(newSpec(kind, rate, capacity, 0, timeline.Bottom-1), 0, state{fresh: true}))
+	w.current.Init(newFrame(newSpec(kind, rate, capacity, 0, math.MinInt64), 0, state{fresh: true}))
 	return nil
 }
 
