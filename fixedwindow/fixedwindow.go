@@ -33,7 +33,7 @@
 // compare-and-swap; it divides only in Take, in Peek, and to open a window. Lock-free; O(1). 48 bytes
 // and a cache line of 64 bytes with the state in one of its words, and 88 bytes for the rate; no
 // decision allocates, but each time that 2^(62 - bitlen(rate.Events)) steps of the grid have passed, one
-// grant begins a new frame with three small allocations: 52 days for 1000 every 5 minutes, never for
+// grant begins a new frame with three small allocations: 52 days for 1000 every 5 minutes, decades for
 // aligned windows of a second or more. A refusal writes nothing.
 //
 // # Source

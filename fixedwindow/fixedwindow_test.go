@@ -139,6 +139,15 @@ func TestRefund(t *testing.T) {
 	require.Equal(t, 2, l.Peek(0).Remaining, "its window is over")
 }
 
+// Times before the range count as its beginning, which lies inside of an aligned window.
+func TestRefundBeforeTheRangeOfTime(t *testing.T) {
+	l, c := newAt(t, fixedwindow.NewAligned, t0, ratelimit.Per(2, 1<<57))
+	c.Set(time.Time{})
+	require.True(t, l.Take(2).OK)
+	l.RefundAt(c.Now(), 1, 1)
+	require.Equal(t, 1, l.Peek(0).Remaining)
+}
+
 func TestSetRate(t *testing.T) {
 	for name, construct := range kinds {
 		t.Run(name, func(t *testing.T) {

@@ -181,6 +181,17 @@ func TestReservations(t *testing.T) {
 	require.Equal(t, granted(2, 0), l.Peek(0), "and after its time, what has not drained")
 }
 
+// The package documentation says that a reservation is one allocation.
+func TestReservationAllocatesOnce(t *testing.T) {
+	l, _ := newAt(t, t0, ratelimit.PerSecond(10), 2)
+	require.InDelta(t, 1000, testing.AllocsPerRun(1, func() {
+		for range 1000 {
+			r, _ := l.ReserveAt(t0, 1, 0)
+			r.CancelAt(t0)
+		}
+	}), 0)
+}
+
 // At 2^31-1 a second, reservations reach 2^61/(2^31-1) ns ahead.
 func TestReservationsReachSoFar(t *testing.T) {
 	l, _ := newAt(t, t0, ratelimit.PerSecond(math.MaxInt32), math.MaxInt32)
