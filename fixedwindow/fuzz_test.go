@@ -27,9 +27,9 @@ func withSize(rate ratelimit.Rate, size int) ratelimit.Rate {
 // sizedModel is the model of sized.
 type sizedModel struct{ *limittest.Interval }
 
-func (m sizedModel) SetRate(off *big.Int, rate ratelimit.Rate, size int) {
+func (m sizedModel) SetRate(off, now *big.Int, rate ratelimit.Rate, size int) {
 	rate = withSize(rate, size)
-	m.Interval.SetRate(off, rate, max(1, rate.Events))
+	m.Interval.SetRate(off, now, rate, max(1, rate.Events))
 }
 
 func buildAnchored(rate ratelimit.Rate, size int, c ratelimit.Clock) (ratelimit.Limiter, limittest.Model, error) {

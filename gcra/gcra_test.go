@@ -164,11 +164,11 @@ func TestReservations(t *testing.T) {
 	reserve(t0, -1, ratelimit.Never, refused(ratelimit.Never, 600*ms), t0)
 	reserve(t0, 1, -1, refused(ratelimit.Never, 600*ms), t0)
 
-	second.Cancel() // with somebody behind: T of its 2T, for the third acts T later
-	require.Equal(t, 500*ms, l.Peek(0).ResetAfter)
+	second.Cancel()
+	require.Equal(t, 600*ms, l.Peek(0).ResetAfter, "with somebody behind, nothing")
 	third.CancelAt(t0)
 	third.Cancel()
-	require.Equal(t, 400*ms, l.Peek(0).ResetAfter, "all of it, once")
+	require.Equal(t, 500*ms, l.Peek(0).ResetAfter, "with nobody behind, all of it, once")
 	c.Set(t9)
 	require.Equal(t, granted(2, 0), l.Peek(0))
 

@@ -102,15 +102,20 @@ func (b *Bucket) take(d *ratelimit.Decision, off int64, n int, patience time.Dur
 		s := c.spec
 		word := f.Word.Load()
 		debt, later := c.debt(word&^frame.Frozen, off)
+		if n == 0 {
+			s.granted(d, debt, later, off)
+			return 0
+		}
 		after, delay, ok := s.step(debt, later, off, n, patience)
+		act := off + int64(delay)
 		landed := true
 		switch {
-		case !ok || n == 0:
+		case !ok:
 		case word >= frame.Frozen:
 			b.current.Help(f)
 			landed = false
-		case c.holds(off):
-			landed = f.Word.CompareAndSwap(word, c.ticks(off)+after)
+		case c.holds(act):
+			landed = f.Word.CompareAndSwap(word, c.ticks(act)+after)
 		default:
 			// The frame's last word decides; it may be another than the one just seen.
 			if landed = b.current.Replace(f, grantElsewhere(off, n, patience)); landed {
@@ -124,10 +129,7 @@ func (b *Bucket) take(d *ratelimit.Decision, off int64, n int, patience time.Dur
 			s.refused(d, debt, later, off, n, patience)
 			return 0
 		default:
-			if n > 0 {
-				later = 0
-			}
-			s.granted(d, after, later, off)
+			s.granted(d, after, uint64(delay), off)
 			return delay
 		}
 	}
@@ -138,8 +140,8 @@ func (b *Bucket) take(d *ratelimit.Decision, off int64, n int, patience time.Dur
 func grantElsewhere(off int64, n int, patience time.Duration) *plan {
 	return &plan{Successor: func(f *bucketFrame, word uint64) *bucketFrame {
 		debt, later := f.Scale.debt(word, off)
-		if after, _, ok := f.Scale.spec.step(debt, later, off, n, patience); ok {
-			return newFrameOwing(f.Scale.spec, off, after)
+		if after, delay, ok := f.Scale.spec.step(debt, later, off, n, patience); ok {
+			return newFrameOwing(f.Scale.spec, off+int64(delay), after)
 		}
 		return newFrame(f.Scale.spec, f.Scale.start, word)
 	}}
@@ -156,8 +158,10 @@ func (b *Bucket) peek(d *ratelimit.Decision, off int64, n int) {
 	f := b.current.Load()
 	s := f.Scale.spec
 	debt, later := f.Scale.debt(f.Word.Load()&^frame.Frozen, off)
-	if after, _, ok := s.step(debt, later, off, n, 0); ok {
-		s.granted(d, after, later, off)
+	if n == 0 {
+		s.granted(d, debt, later, off)
+	} else if after, _, ok := s.step(debt, later, off, n, 0); ok {
+		s.granted(d, after, 0, off)
 	} else {
 		s.refused(d, debt, later, off, n, 0)
 	}

@@ -1,25 +1,28 @@
 package bucket
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/internal/frame"
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
-// SetRateAt changes the rate and the burst as of t. Errors are those of Init.
+// SetRateAt changes the rate and the burst as of t. Errors are those of Init; and a rate is one at which
+// what is owed, or may be, would not drain within 2^61 ns.
 func (b *Bucket) SetRateAt(fn, field string, t time.Time, rate ratelimit.Rate, burst int) error {
-	off := b.line.At(t)
-	return b.setRate(fn, field, func() int64 { return off }, rate, burst)
+	return b.setRate(fn, field, timeline.Clamp(b.line.At(t)), rate, burst)
 }
 
-// SetRate is SetRateAt by the clock, read after the state that is to be changed.
+// SetRate is SetRateAt by the clock.
 func (b *Bucket) SetRate(fn, field string, rate ratelimit.Rate, burst int) error {
-	return b.setRate(fn, field, b.line.Now, rate, burst)
+	return b.setRate(fn, field, timeline.Bottom, rate, burst)
 }
 
-// setRate repeats until its own plan was taken: a turn more means that another caller's was.
-func (b *Bucket) setRate(fn, field string, now func() int64, rate ratelimit.Rate, burst int) error {
+// setRate repeats until its own plan was taken: a turn more means that another caller's was. The clock
+// is read after the state that is to be changed.
+func (b *Bucket) setRate(fn, field string, t int64, rate ratelimit.Rate, burst int) error {
 	if err := check(fn, field, rate, burst); err != nil {
 		return err
 	}
@@ -28,7 +31,13 @@ func (b *Bucket) setRate(fn, field string, now func() int64, rate ratelimit.Rate
 		if f.Scale.spec.rate == rate && f.Scale.spec.burst == burst {
 			return nil
 		}
-		off := timeline.Clamp(now())
+		off := max(t, timeline.Clamp(b.line.Now()))
+		debt, _ := f.Scale.debt(f.Word.Load()&^frame.Frozen, off)
+		owed := max(uint64(f.Scale.spec.limit), ceilDiv(debt, f.Scale.spec.perEvent))
+		if rate.Events > 0 && owed > drainable(rate) {
+			return &ratelimit.ArgumentError{Func: fn, Field: "rate", Value: rate,
+				Want: fmt.Sprintf("one at which the %d events that may be owed drain within 2^61 ns (73 years), or 0", owed)}
+		}
 		change := &plan{Successor: func(f *bucketFrame, word uint64) *bucketFrame {
 			return f.Scale.converted(word, off, rate, burst)
 		}}
@@ -44,7 +53,7 @@ func (b *Bucket) setRate(fn, field string, now func() int64, rate ratelimit.Rate
 //
 // The rate changes at off; but not before the last event granted so far can be acted on, since its
 // time was computed at the old rate; and not after the TAT, so that the change itself does not move
-// the limiter's time forward.
+// the limiter's time forward. For times before that nothing is granted any more.
 func (c *scale) converted(word uint64, off int64, rate ratelimit.Rate, burst int) *bucketFrame {
 	old := c.spec
 	if word == 0 && old.past == noPast {
@@ -59,7 +68,7 @@ func (c *scale) converted(word uint64, off int64, rate ratelimit.Rate, burst int
 	s := newSpec(rate, burst, ceilDiv(debt, old.perEvent), old.perEvent, past{changed: at, grants: grants})
 	s.past.owed = debt
 	if s.perNano > 0 { // else the size of an event stays, and nothing is rounded
-		s.past.owed = min(mulDivCeil(debt, s.perEvent, old.perEvent), maxDepth)
+		s.past.owed = min(max(1, mulDivCeil(debt, s.perEvent, old.perEvent)), maxDepth) // 1: not fresh
 	}
 	return newFrameOwing(s, at, s.past.owed)
 }

@@ -21,8 +21,9 @@ func (b *Bucket) RefundAt(t time.Time, n int, held time.Duration) {
 // the grant word-v >= n*T; from then on only a grant at a time s between the two shrinks their
 // distance, to word-s; and word >= granted + n*T, so that distance is at least n*T less the time
 // from granted to s. Hence word - (n*T - held) >= v, if no grant was at an s later than off: that is
-// why off must not be early, and is moved to the limiter's clock and to the earliest time that the
-// last grant can have been at.
+// why off must not be early, and is moved to the limiter's clock. With a reservation that is yet to be
+// acted on, only the last one can be given back; giving back what lies before it would also lose from
+// the word when it will be acted on.
 //
 // The clock is read after the word, so that it is not before any time that the word tells of.
 func (b *Bucket) refund(off int64, n int, granted int64) {
@@ -34,7 +35,13 @@ func (b *Bucket) refund(off int64, n int, granted int64) {
 		if n > c.spec.limit || live == 0 || granted <= c.spec.past.grants {
 			return
 		}
-		as := max(off, timeline.Clamp(b.line.Now()), c.lastAct(live))
+		as := max(off, timeline.Clamp(b.line.Now()))
+		if last := c.lastAct(live); last > as {
+			if granted < last {
+				return // somebody will act later, at a time that counts on these events
+			}
+			as = last
+		}
 		debt, _ := c.debt(live, as)
 		credit := c.spec.credit(n, granted, as)
 		if credit == 0 || credit > debt { // drained; or such a grant would have left more debt

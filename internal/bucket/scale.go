@@ -47,8 +47,12 @@ func newFreshFrame(s *spec, off int64) *bucketFrame {
 
 // newFrameOwing returns such a frame that owes debt at off.
 func newFrameOwing(s *spec, off int64, debt uint64) *bucketFrame {
-	start := max(off-s.lead, timeline.Bottom)
-	return newFrame(s, start, uint64(off-start)*s.perNano+debt)
+	start := max(off-s.lead, s.past.changed) // which is at the bottom, if the rate never changed
+	word := uint64(off-start)*s.perNano + debt
+	if word == 0 && s.past != noPast && s.perNano > 0 {
+		word = 1 // not fresh
+	}
+	return newFrame(s, start, word)
 }
 
 // holds reports whether the frame can count off in ticks.
@@ -65,11 +69,16 @@ func (c *scale) ticks(off int64) uint64 {
 }
 
 // debt returns the ticks that word owes at off, and how many nanoseconds after off they begin to
-// drain. The latter is 0, except for an off so long before the frame that the ticks until its start
-// would not fit into the former; it then owes more than depth.
+// drain, and events to be granted. The latter is 0, except for an off so long before the frame that the
+// ticks until its start would not fit into the former; and before the last change of rate, for it is
+// not known what drained then. No frame holds such times.
 func (c *scale) debt(word uint64, off int64) (debt, later uint64) {
 	if word == 0 {
 		return 0, 0 // nothing was ever granted: fresh at every instant
+	}
+	if changed := c.spec.past.changed; off < changed {
+		debt, later = c.debt(word, changed)
+		return debt, later + uint64(changed-off)
 	}
 	if off >= c.start {
 		now := c.ticks(off)
@@ -81,14 +90,15 @@ func (c *scale) debt(word uint64, off int64) (debt, later uint64) {
 }
 
 // lastAct returns the earliest offset at which the last granted event can have been, or will be,
-// acted on: that left at most depth to drain. With no grant since a change of rate, it is that of
-// the change. The rate must not be 0, nor word.
+// acted on: not before the last change of rate, and that left at most depth to drain. With no grant
+// since the change, it is that of the change. The rate must not be 0, nor word.
 func (c *scale) lastAct(word uint64) int64 {
-	if debt, later := c.debt(word, c.spec.past.changed); later == 0 && debt <= c.spec.past.owed {
-		return c.spec.past.changed
+	past := &c.spec.past
+	if debt, later := c.debt(word, past.changed); later == 0 && debt <= past.owed {
+		return past.changed
 	}
 	if word <= c.depth {
-		return c.start - int64((c.depth-word)/c.perNano)
+		return max(past.changed, c.start-int64((c.depth-word)/c.perNano))
 	}
-	return c.start + int64(ceilDiv(word-c.depth, c.perNano))
+	return max(past.changed, c.start+int64(ceilDiv(word-c.depth, c.perNano)))
 }

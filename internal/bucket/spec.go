@@ -117,32 +117,31 @@ func coarse(events, per, room uint64) uint64 {
 	return min(max(ticks, 1), maxEvents)
 }
 
-// step is the algorithm: asked for n events at off, when debt ticks are owed that begin to drain
+// step is the algorithm: asked for n > 0 events at off, when debt ticks are owed that begin to drain
 // later nanoseconds after off, it grants them if they can be acted on at once, or else with a delay
-// of at most patience. After says what is owed then, at off, with later == 0 if n > 0.
-//
-// Events that are to be acted on after a delay are charged as if they were asked for then.
-//
-// If later > 0 then debt > depth: see scale.debt.
+// of at most patience. After says what is then owed at the time of acting, off+delay.
 func (s *spec) step(debt, later uint64, off int64, n int, patience time.Duration) (after uint64, delay time.Duration, ok bool) {
-	after = debt + uint64(n)*s.perEvent
+	cost := uint64(n) * s.perEvent
 	switch {
-	case n == 0:
-		return debt, 0, true
-	case n < 0 || n > s.limit || patience < 0:
-		return debt, 0, false
-	case after <= s.depth:
-		return after, 0, true
+	case n <= 0 || n > s.limit || patience < 0:
+		return 0, 0, false
+	case debt+cost <= s.depth && later == 0:
+		return debt + cost, 0, true
 	case patience == 0:
-		return debt, 0, false
+		return 0, 0, false
 	}
-	delay = s.wait(after-s.depth, later, off)
+	delay = s.delay(debt+cost, later, off)
 	if delay > s.within(patience) {
-		return debt, 0, false
+		return 0, 0, false
 	}
-	// No overflow: delay <= reach, and all that is owed drains within the delay but for depth.
-	owed := max(debt+later*s.perNano, uint64(delay)*s.perNano)
-	return owed + uint64(n)*s.perEvent, delay, true
+	drained := (uint64(delay) - later) * s.perNano // no overflow, for delay <= reach
+	return debt - min(debt, drained) + cost, delay, true
+}
+
+// delay returns how long after off it takes until no more than depth of the given ticks is left, and
+// they do drain.
+func (s *spec) delay(ticks, later uint64, off int64) time.Duration {
+	return s.wait(max(ticks, s.depth)-s.depth, later, off)
 }
 
 // within returns how much of the patience can be made use of.
@@ -163,7 +162,7 @@ func (s *spec) refused(d *ratelimit.Decision, debt, later uint64, off int64, n i
 	d.OK = false
 	d.RetryAfter = ratelimit.Never
 	if n > 0 && n <= s.limit && patience >= 0 {
-		d.RetryAfter = s.wait(debt+uint64(n)*s.perEvent-s.depth, later, off)
+		d.RetryAfter = s.delay(debt+uint64(n)*s.perEvent, later, off)
 		if d.RetryAfter != ratelimit.Never {
 			d.RetryAfter -= s.within(patience)
 		}
@@ -174,20 +173,24 @@ func (s *spec) refused(d *ratelimit.Decision, debt, later uint64, off int64, n i
 // report sets the fields of d that do not depend on what was asked.
 func (s *spec) report(d *ratelimit.Decision, debt, later uint64, off int64) {
 	d.Limit = s.limit
-	d.Remaining = int((s.depth - min(debt, s.depth)) / s.perEvent)
+	d.Remaining = 0
+	if later == 0 {
+		d.Remaining = int((s.depth - min(debt, s.depth)) / s.perEvent)
+	}
 	d.ResetAfter = s.wait(debt, later, off)
 }
 
 // wait returns how long after off the given ticks have drained, if they begin to later nanoseconds
 // after off; Never if that is beyond the end of the timeline, where time stands still.
 func (s *spec) wait(ticks, later uint64, off int64) time.Duration {
-	if ticks == 0 {
-		return 0
-	}
-	if s.perNano == 0 {
+	nanos := later
+	switch {
+	case ticks == 0:
+	case s.perNano == 0:
 		return ratelimit.Never
+	default:
+		nanos += ceilDiv(ticks, s.perNano)
 	}
-	nanos := later + ceilDiv(ticks, s.perNano)
 	if nanos > uint64(timeline.Top-off) {
 		return ratelimit.Never
 	}

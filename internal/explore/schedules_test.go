@@ -198,7 +198,7 @@ func (s *setting) operation(kind string, caller int) operation {
 				if _, ok := s.limiter.(fixed); ok {
 					size = s.other.Events
 				}
-				m.limiter.SetRate(off, s.other, size)
+				m.limiter.SetRate(off, now, s.other, size)
 				return nil
 			}}
 	case "reserve":

@@ -23,6 +23,7 @@ type Interval struct {
 	start *big.Int // nil: nothing was ever granted
 	count *big.Int // owed during the first length after start
 
+	changed *big.Int // before the last change of rate nothing is granted; nil: it never changed
 	settled *big.Int // what was granted no later than this offset is not given back; nil: nothing
 }
 
@@ -102,15 +103,20 @@ func (m *Interval) events() *big.Int {
 
 // when returns how long after off no more than left is owed.
 func (m *Interval) when(off *big.Int, left int64) time.Duration {
-	within := func(at *big.Int) bool { return m.owed(at).Cmp(big.NewInt(left)) <= 0 }
+	within := func(at *big.Int) bool {
+		return m.owed(at).Cmp(big.NewInt(left)) <= 0 && (m.changed == nil || at.Cmp(m.changed) >= 0)
+	}
 	switch {
-	case within(off):
+	case within(off), m.events().Sign() == 0 && m.count.Sign() == 0:
 		return 0
 	case m.events().Sign() == 0:
 		return ratelimit.Never
 	}
 	k := ceil(minus(m.count, big.NewInt(left)), m.events())
 	at := new(big.Int).Add(m.start, product(k, m.length))
+	if m.changed != nil {
+		at = latest(at, m.changed)
+	}
 	if !within(at) || within(minus(at, one)) {
 		panic("the model contradicts itself")
 	}
@@ -160,7 +166,8 @@ func (m *Interval) Reserve(off *big.Int, n int, most time.Duration) (delay time.
 		}
 	}
 	d.Limit = m.limit
-	if free := minus(big.NewInt(int64(m.limit)), m.owed(off)); free.Sign() > 0 {
+	early := m.changed != nil && off.Cmp(m.changed) < 0
+	if free := minus(big.NewInt(int64(m.limit)), m.owed(off)); free.Sign() > 0 && !early {
 		d.Remaining = int(free.Int64())
 	}
 	d.ResetAfter = m.when(off, 0)
@@ -211,22 +218,36 @@ func (m *Interval) refund(off, now *big.Int, n int, granted *big.Int) {
 }
 
 // SetRate implements [Reserver].
-func (m *Interval) SetRate(off *big.Int, rate ratelimit.Rate, capacity int) {
+func (m *Interval) SetRate(off, _ *big.Int, rate ratelimit.Rate, capacity int) {
 	if m.rate == rate && m.capacity == capacity {
 		return
 	}
 	if m.start != nil {
 		off = latest(m.shifted(off), m.start)
+		if m.changed != nil {
+			off = latest(off, m.changed)
+		}
 		passed := m.passed(off)
+		changed := off
 		if m.events().Sign() > 0 {
-			passed = least(passed, ceil(m.count, m.events()))
+			if all := ceil(m.count, m.events()); passed.Cmp(all) >= 0 { // full since then
+				passed = all
+				changed = least(off, new(big.Int).Add(m.start, product(all, m.length)))
+			}
+		}
+		if m.changed == nil || changed.Cmp(m.changed) > 0 {
+			m.changed = changed
 		}
 		m.count = m.owed(off)
 		m.start = new(big.Int).Add(m.start, product(passed, m.length))
 		m.settled = minus(new(big.Int).Add(m.start, m.length), one)
 	}
+	grid := m.step
 	m.set(rate, capacity)
 	if m.start != nil {
+		if grid.Cmp(m.step) > 0 { // a start that is known by a coarser grid may be later
+			m.start = new(big.Int).Add(m.start, minus(grid, m.step))
+		}
 		steps, _ := new(big.Int).DivMod(m.start, m.step, new(big.Int))
 		m.start = product(steps, m.step)
 	}

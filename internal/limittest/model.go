@@ -33,8 +33,8 @@ type Reserver interface {
 	Reserve(off *big.Int, n int, most time.Duration) (time.Duration, ratelimit.Decision)
 	// Cancel is CancelAt, with the clock at now, of n events that may be acted on at actAt.
 	Cancel(off, now *big.Int, n int, actAt *big.Int)
-	// SetRate is SetRateAt with arguments that the limiter accepts.
-	SetRate(off *big.Int, rate ratelimit.Rate, size int)
+	// SetRate is SetRateAt, with the clock at now, with arguments that the limiter accepts.
+	SetRate(off, now *big.Int, rate ratelimit.Rate, size int)
 	// Clone returns a copy.
 	Clone() Reserver
 }
@@ -116,6 +116,9 @@ func (m *Bucket) Reserve(off *big.Int, n int, most time.Duration) (time.Duration
 // decide is the algorithm in one line, max(TAT, now) + n*T - now <= burst*T, at now or after a delay
 // of at most most, and the Decision by its definition.
 func (m *Bucket) decide(off *big.Int, n int, most time.Duration) (delay time.Duration, d ratelimit.Decision, tat *big.Int) {
+	if m.changed != nil && m.tat != nil && m.limit > 0 && clamp(off).Cmp(m.changed) < 0 {
+		return m.decideEarly(off, n, most)
+	}
 	now := product(clamp(off), m.nano)
 	tat = m.tat
 	if tat == nil {
@@ -157,6 +160,43 @@ func (m *Bucket) decide(off *big.Int, n int, most time.Duration) (delay time.Dur
 	return delay, d, tat
 }
 
+// decideEarly is decide for a time before the last change of rate: nothing is granted until then.
+func (m *Bucket) decideEarly(off *big.Int, n int, most time.Duration) (delay time.Duration, d ratelimit.Decision, tat *big.Int) {
+	early := time.Duration(minus(m.changed, clamp(off)).Int64())
+	within := most
+	if reach := new(big.Int).Quo(power(61), m.nano); reach.Cmp(big.NewInt(int64(most))) < 0 {
+		within = time.Duration(reach.Int64())
+	}
+	delay, d, tat = m.decide(m.changed, n, max(0, within-early))
+	switch {
+	case n == 0:
+	case n < 0 || n > m.limit || most < 0:
+		d = m.peekNone(m.changed)
+		d.RetryAfter = ratelimit.Never
+	case d.OK && early+delay <= within:
+		delay += early
+	default: // refused: by how much too early
+		d = m.peekNone(m.changed)
+		wait, _, _ := m.decide(m.changed, n, math.MaxInt64)
+		if d.RetryAfter = ratelimit.Never; wait != ratelimit.Never && early+wait != ratelimit.Never {
+			d.RetryAfter = early + wait - within
+		}
+		delay, tat = 0, nil
+	}
+	d.Remaining = 0
+	if d.ResetAfter != ratelimit.Never {
+		d.ResetAfter += early
+	}
+	return delay, d, tat
+}
+
+// peekNone is what a refusal at off says of the state.
+func (m *Bucket) peekNone(off *big.Int) ratelimit.Decision {
+	_, d, _ := m.decide(off, 0, 0)
+	d.OK = false
+	return d
+}
+
 // drained returns how long after off the given amount has drained; Never if that is beyond the top.
 func (m *Bucket) drained(amount, off *big.Int) time.Duration {
 	if amount.Sign() == 0 {
@@ -190,7 +230,13 @@ func (m *Bucket) refund(off, now *big.Int, n int, granted *big.Int) {
 	if m.tat == nil || n < 1 || n > m.limit || m.grants != nil && granted.Cmp(m.grants) <= 0 {
 		return
 	}
-	as := latest(clamp(off), clamp(now), m.lastAct())
+	as := latest(clamp(off), clamp(now))
+	if last := m.lastAct(); last.Cmp(as) > 0 { // somebody will act later
+		if granted.Cmp(last) < 0 {
+			return
+		}
+		as = last
+	}
 	credit := product(m.event, big.NewInt(int64(n)))
 	if held := minus(as, granted); held.Sign() > 0 {
 		credit = minus(credit, product(held, m.nano))
@@ -198,6 +244,9 @@ func (m *Bucket) refund(off, now *big.Int, n int, granted *big.Int) {
 	owed := minus(m.tat, product(as, m.nano))
 	if credit.Sign() > 0 && credit.Cmp(owed) <= 0 {
 		m.tat = minus(m.tat, credit)
+		if m.changed != nil { // what was granted before is not forgotten
+			m.tat = latest(m.tat, new(big.Int).Add(product(m.changed, m.nano), one))
+		}
 	}
 }
 
@@ -207,12 +256,16 @@ func (m *Bucket) lastAct() *big.Int {
 	if m.changed != nil && m.tat.Cmp(m.tatChanged) <= 0 {
 		return m.changed
 	}
-	return ceil(minus(m.tat, product(m.event, big.NewInt(int64(m.limit)))), m.nano)
+	last := ceil(minus(m.tat, product(m.event, big.NewInt(int64(m.limit)))), m.nano)
+	if m.changed != nil {
+		last = latest(last, m.changed)
+	}
+	return last
 }
 
 // SetRate implements [Reserver]: at a time from that of the last event on, but not after the TAT,
 // the debt in time becomes the debt of as many events at the new rate.
-func (m *Bucket) SetRate(off *big.Int, rate ratelimit.Rate, burst int) {
+func (m *Bucket) SetRate(off, now *big.Int, rate ratelimit.Rate, burst int) {
 	if m.rate == rate && m.burst == burst {
 		return
 	}
@@ -220,7 +273,7 @@ func (m *Bucket) SetRate(off *big.Int, rate ratelimit.Rate, burst int) {
 		m.set(rate, burst, new(big.Int))
 		return
 	}
-	at, debt := clamp(off), m.tat
+	at, debt := latest(clamp(off), clamp(now)), m.tat
 	if m.nano.Sign() > 0 {
 		at = least(latest(at, m.lastAct()), ceil(m.tat, m.nano))
 		debt = latest(minus(m.tat, product(at, m.nano)), new(big.Int))
@@ -235,7 +288,7 @@ func (m *Bucket) SetRate(off *big.Int, rate ratelimit.Rate, burst int) {
 	old := m.event
 	m.set(rate, burst, ceil(debt, old))
 	if rate.Events > 0 {
-		debt = least(ceil(product(debt, m.event), old), power(61))
+		debt = least(latest(one, ceil(product(debt, m.event), old)), power(61)) // at least one: not fresh
 	}
 	m.changed = at
 	m.tat = new(big.Int).Add(product(at, m.nano), debt)

@@ -123,7 +123,7 @@ func (w *world) operate(l ratelimit.Limiter, m Model) (call string, got, want ra
 			rate.Per = w.rate.Per
 		}
 		if err := l.(settable).SetRateAt(w.now, rate, size); err == nil {
-			model.SetRate(off, rate, size)
+			model.SetRate(off, at, rate, size)
 			w.rate, w.size = rate, size
 		}
 		return "SetRateAt " + rate.String(), l.PeekAt(w.now, 1), m.Peek(off, 1)

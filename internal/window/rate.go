@@ -47,16 +47,18 @@ func (w *Window) setRate(fn, field string, now func() int64, rate ratelimit.Rate
 
 // converted returns the frame of another rate that counts, as of off, the same events as unexpired:
 // lengths that have passed until then count by the old rate, and later ones by the new one. If off is
-// before the window's start, that is when the rate changes. Events of this window and of earlier ones
-// give nothing back any more.
+// before the window's start, that is when the rate changes. For times before the change nothing is
+// granted any more, and events of this window and of earlier ones give nothing back.
 func (c *scale) converted(word uint64, off int64, rate ratelimit.Rate, capacity int) *windowFrame {
 	old, st := c.spec, c.state(word)
 	if st.fresh {
 		return newFrame(newSpec(old.kind, rate, capacity, 0, old.settled), off, st)
 	}
-	k := max(0, old.passed(st, off))
+	changed := max(off, st.start, old.changed)
+	k := old.passed(st, changed)
 	if old.events > 0 {
 		if gone := old.expires(st, 0); k >= gone {
+			changed = max(old.boundary(st, gone), old.changed)
 			k, st.count = gone, 0
 		} else {
 			st.count -= k * old.events
@@ -64,6 +66,7 @@ func (c *scale) converted(word uint64, off int64, rate ratelimit.Rate, capacity 
 	}
 	st.start += k * old.length
 	s := newSpec(old.kind, rate, capacity, st.count, st.start+old.length-1)
-	st.start = s.floor(st.start)
+	s.changed = changed
+	st.start = s.floor(st.start + max(0, old.grid-s.grid)) // a finer grid does not make it end early
 	return newFrame(s, st.start, st)
 }

@@ -23,9 +23,9 @@ import (
 //	refund  count -> count - n; the window's start may move to the time of the refund
 type scale struct {
 	start  int64  // offset in nanoseconds, a point of the grid
-	span   uint64 // the frame holds the offsets start+grid to start+grid+span
+	span   uint64 // the frame holds the offsets start+grid to start+grid+span: beyond, it can count as far as can be reserved, and a length more
 	grid   int64  // as in spec, and so are these; Allow finds them in the word's cache line
-	length uint64
+	length uint64 // but 0 if times before the change of rate lie in the window: Allow leaves them to take
 	limit  uint32
 	bits   uint8
 
@@ -46,8 +46,11 @@ type state struct {
 
 // newFrame returns a frame for off, and for times around it, with the given state.
 func newFrame(s *spec, off int64, st state) *windowFrame {
-	c := scale{start: s.floor(off - s.quarter), span: uint64(3*s.quarter - 3*s.grid), grid: s.grid,
+	c := scale{start: s.floor(off - s.quarter), span: uint64(3*s.quarter - 3*s.grid - s.length), grid: s.grid,
 		length: uint64(s.length), limit: uint32(s.limit), bits: uint8(s.bits), spec: s}
+	if !st.fresh && st.start < s.changed {
+		c.length = 0
+	}
 	if first := c.start + s.grid; first <= timeline.Top {
 		c.span = min(c.span, uint64(timeline.Top-first))
 	}
@@ -101,7 +104,7 @@ func (s *spec) opens(st state, n int64) int64 {
 	if st.fresh {
 		return timeline.Bottom
 	}
-	return s.boundary(st, s.expires(st, s.limit-n))
+	return max(s.boundary(st, s.expires(st, s.limit-n)), s.changed)
 }
 
 // as returns the state at off, which describes the same: with the latest start that is not after off,
@@ -170,7 +173,7 @@ func (s *spec) remaining(st state, off int64) int64 {
 	switch {
 	case st.fresh || s.limit == 0:
 		return s.limit
-	case off < s.opens(st, 1):
+	case off < s.opens(st, 1): // which is not before the last change of rate
 		return 0
 	case off >= s.boundary(st, s.expires(st, 0)):
 		return s.limit
@@ -186,5 +189,5 @@ func (s *spec) reset(st state, off int64) time.Duration {
 	case s.events == 0:
 		return ratelimit.Never
 	}
-	return wait(off, s.boundary(st, s.expires(st, 0)))
+	return wait(off, max(s.boundary(st, s.expires(st, 0)), s.changed))
 }

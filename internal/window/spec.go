@@ -43,8 +43,9 @@ type spec struct {
 	bits     uint  // of the count in the word
 	quarter  int64 // nanoseconds: a quarter of what the word's start can count
 
-	// Grants up to this offset, of before a change of rate, give nothing back.
-	settled int64
+	// The last change of rate, before which nothing is granted if anything was ever; and grants up to
+	// settled, of before the change, give nothing back.
+	changed, settled int64
 }
 
 // check is the constructor's check of its arguments; fn and field, the capacity, are how errors call
@@ -78,7 +79,7 @@ func holds(kind Kind, rate ratelimit.Rate, capacity int) bool {
 
 // newSpec returns the spec for checked arguments, that can also count carried events.
 func newSpec(kind Kind, rate ratelimit.Rate, capacity int, carried, settled int64) *spec {
-	s := &spec{kind: kind, rate: rate, capacity: capacity, limit: int64(capacity), events: int64(rate.Events), settled: settled}
+	s := &spec{kind: kind, rate: rate, capacity: capacity, limit: int64(capacity), events: int64(rate.Events), changed: timeline.Bottom, settled: settled}
 	if kind != Interval {
 		s.events = maxEvents // all that can be counted
 	}

@@ -115,7 +115,7 @@ func (w *Window) take(d *ratelimit.Decision, off int64, n int, patience time.Dur
 		case word >= frame.Frozen:
 			w.current.Help(f)
 			landed = false
-		case c.holds(off):
+		case c.holds(off) && (c.length > 0 || after.start < c.spec.changed):
 			landed = f.Word.CompareAndSwap(word, c.word(after))
 		default:
 			// The frame's last word decides; it may be another than the one just seen.
