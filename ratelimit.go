@@ -86,10 +86,10 @@ type Reservation interface {
 	// Cancel is CancelAt by the limiter's clock.
 	Cancel()
 
-	// CancelAt gives back, as of t, what was reserved and will not happen: all of it before ActAt if
-	// nothing was reserved or granted after it, and otherwise what can be given back without letting
-	// others exceed the limit, which may be nothing. Only the first call of Cancel or CancelAt does
-	// anything. About t see RefundAt.
+	// CancelAt gives back, as of t, what was reserved and will not happen: all of it before ActAt, if
+	// nobody is to act later; nothing, while somebody is who reserved afterwards (the last to act may
+	// cancel first); and after ActAt what has not drained, as RefundAt does. Only the first call of
+	// Cancel or CancelAt does anything. About t see RefundAt.
 	CancelAt(t time.Time)
 }
 

@@ -141,7 +141,7 @@ func TestRefund(t *testing.T) {
 
 // Times before the range count as its beginning, which lies inside of an aligned window.
 func TestRefundBeforeTheRangeOfTime(t *testing.T) {
-	l, c := newAt(t, fixedwindow.NewAligned, t0, ratelimit.Per(2, 1<<57))
+	l, c := newAt(t, fixedwindow.NewAligned, t0, ratelimit.Per(2, 3<<55))
 	c.Set(time.Time{})
 	require.True(t, l.Take(2).OK)
 	l.RefundAt(c.Now(), 1, 1)

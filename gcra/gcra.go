@@ -144,7 +144,10 @@ func (l *Limiter) SetRate(rate ratelimit.Rate, burst int) error {
 // changes under load. Events that were granted before the change can not be refunded after it.
 //
 // The change takes effect when the last reservation made before it may be acted on, if that is later
-// than t. One allocation or two. Errors are those of [New].
+// than t; for times before that nothing is granted any more. t counts as at least the limiter's clock,
+// and should not be earlier than any time used before: a faster rate then counts from t. A few small
+// allocations. Errors are those of [New]; and a rate at which the old burst, or what is owed, would not
+// drain within 2^61 ns.
 func (l *Limiter) SetRateAt(t time.Time, rate ratelimit.Rate, burst int) error {
 	return l.bucket.SetRateAt("gcra.SetRateAt", "burst", t, rate, burst)
 }

@@ -26,14 +26,15 @@
 //
 // So j is 0, and time exact, for a capacity of 1000 refilled every 5 minutes, and the grid is 4 ns for
 // a million an hour. A batch is never early, and late by less than two steps of the grid. A grid
-// coarser than rate.Per/1024 is an error of the constructor, which names the greatest capacity.
+// coarser than rate.Per/1024 is an error of the constructor, which names the greatest capacity. (After a
+// change to a smaller capacity, bitlen is that of the tokens that are missing, if they are more.)
 //
 // # Cost
 //
 // A decision reads the clock once and, if granted, does one compare-and-swap. Lock-free; O(1). New
 // costs what package gcra does. NewInterval divides only at the end of an interval, in Take and in
 // Peek, and begins a new frame, as described there, each time that 2^(62 - bitlen(capacity)) steps of
-// the grid have passed: 9 years for a capacity of 10, 52 days for 1000 every 5 minutes. A refusal
+// the grid, less a rate.Per, have passed: 9 years for a capacity of 10, 52 days for 1000 every 5 minutes. A refusal
 // writes nothing. Reservations are one allocation; no decision allocates otherwise.
 //
 // # Source
@@ -206,8 +207,11 @@ func (l *Limiter) SetRate(rate ratelimit.Rate, capacity int) error {
 // interval.
 //
 // The change takes effect when the last reservation made before it may be acted on, if that is later
-// than t. A few small allocations. Errors are those of [New] or [NewInterval]; a bucket that
-// NewInterval made keeps its rate.Per, and another is an error.
+// than t; for times before that nothing is granted any more. t should not be earlier than any time used
+// before: a faster rate then counts from t (New: t counts as at least the limiter's clock). A few small
+// allocations. Errors are those of [New] or [NewInterval]; for New, a rate at which the old capacity, or
+// what is missing, would not come back within 2^61 ns; and a bucket that NewInterval made keeps its
+// rate.Per, and another is an error.
 func (l *Limiter) SetRateAt(t time.Time, rate ratelimit.Rate, capacity int) error {
 	if l.interval != nil {
 		return l.interval.SetRateAt("tokenbucket.SetRateAt", "capacity", t, rate, capacity)
