@@ -246,6 +246,8 @@ func (m *Bucket) refund(off, now *big.Int, n int, granted *big.Int) {
 		m.tat = minus(m.tat, credit)
 		if m.changed != nil { // what was granted before is not forgotten
 			m.tat = latest(m.tat, new(big.Int).Add(product(m.changed, m.nano), one))
+		} else if m.tat.Cmp(product(bottom, m.nano)) <= 0 {
+			m.tat = nil // there is no time before the bottom at which it would not be fresh
 		}
 	}
 }
