@@ -22,7 +22,7 @@ var layers = [][]string{
 	{"internal/atomics", "internal/timeline"},
 	{"internal/frame", "internal/reservation"},
 	{"internal/bucket", "internal/window"},
-	{"fixedwindow", "gcra", "tokenbucket"},
+	{"fixedwindow", "gcra", "slidingwindow", "tokenbucket"},
 	{"bench"},
 }
 

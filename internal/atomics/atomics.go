@@ -21,6 +21,16 @@ func (x *Uint64) CompareAndSwap(old, v uint64) bool { return x.v.CompareAndSwap(
 // Or is atomic.Uint64.Or.
 func (x *Uint64) Or(mask uint64) uint64 { return x.v.Or(mask) }
 
+// Max stores v unless x is at least v already.
+func (x *Uint64) Max(v uint64) {
+	for {
+		old := x.v.Load()
+		if old >= v || x.v.CompareAndSwap(old, v) {
+			return
+		}
+	}
+}
+
 // Pointer is an atomic.Pointer.
 type Pointer[T any] struct{ v atomic.Pointer[T] }
 

@@ -12,8 +12,11 @@ import (
 // Hooks is what an explorer does at each operation. It runs one caller at a time.
 type Hooks interface {
 	New(variable unsafe.Pointer, size uintptr) // there is a variable, or a struct that begins with it
+	Root(variable unsafe.Pointer)              // it is the one that a limiter's turns begin with: see Pointer
 	Step(variable unsafe.Pointer)              // before an operation on the variable
-	Wrote()                                    // after an operation that may have changed it
+	Saw(value uint64)                          // after an operation that has returned a value
+	Wrote(value uint64)                        // after an operation that may have changed the variable
+	Name(pointer unsafe.Pointer) uint64        // the value that stands for a pointer
 }
 
 // Explorer is told of all operations, if it is set.
@@ -23,6 +26,7 @@ var Explorer Hooks
 var (
 	StoreForCAS bool // CompareAndSwap stores without comparing
 	NoFreeze    bool // Or changes nothing
+	NoMax       bool // Max changes nothing
 )
 
 // LostRaces counts the CompareAndSwaps that did nothing since another caller's change landed first.
@@ -34,13 +38,35 @@ func step(variable unsafe.Pointer) {
 	}
 }
 
-func wrote(did bool) bool {
+func saw(value uint64) {
+	if Explorer != nil {
+		Explorer.Saw(value)
+	}
+}
+
+func wrote(value uint64) {
+	if Explorer != nil {
+		Explorer.Wrote(value)
+	}
+}
+
+// swapped reports what a CompareAndSwap did.
+func swapped(did bool, value uint64) bool {
 	if !did {
 		LostRaces.Add(1)
-	} else if Explorer != nil {
-		Explorer.Wrote()
+		saw(0)
+		return false
 	}
-	return did
+	saw(1)
+	wrote(value)
+	return true
+}
+
+func name[T any](p *T) uint64 {
+	if Explorer == nil {
+		return 0
+	}
+	return Explorer.Name(unsafe.Pointer(p))
 }
 
 func created(variable unsafe.Pointer, size uintptr) {
@@ -55,7 +81,9 @@ type Uint64 struct{ v atomic.Uint64 }
 // Load is atomic.Uint64.Load.
 func (x *Uint64) Load() uint64 {
 	step(unsafe.Pointer(x))
-	return x.v.Load()
+	v := x.v.Load()
+	saw(v)
+	return v
 }
 
 // Init is Store before anybody else sees x, or the cache line that begins with it.
@@ -69,43 +97,68 @@ func (x *Uint64) CompareAndSwap(old, v uint64) bool {
 	step(unsafe.Pointer(x))
 	if StoreForCAS {
 		x.v.Store(v)
-		return wrote(true)
+		return swapped(true, v)
 	}
-	return wrote(x.v.CompareAndSwap(old, v))
+	return swapped(x.v.CompareAndSwap(old, v), v)
 }
 
 // Or is atomic.Uint64.Or.
 func (x *Uint64) Or(mask uint64) uint64 {
 	step(unsafe.Pointer(x))
-	if NoFreeze {
-		return x.v.Load()
+	old := x.v.Load()
+	if !NoFreeze {
+		old = x.v.Or(mask)
 	}
-	old := x.v.Or(mask)
-	if old&mask != mask {
-		wrote(true)
+	saw(old)
+	if !NoFreeze && old&mask != mask {
+		wrote(old | mask)
 	}
 	return old
 }
 
-// Pointer is an atomic.Pointer in steps.
+// Max stores v unless x is at least v already. The caller is not told which.
+func (x *Uint64) Max(v uint64) {
+	step(unsafe.Pointer(x))
+	for {
+		old := x.v.Load()
+		if old >= v || NoMax {
+			return
+		}
+		if x.v.CompareAndSwap(old, v) {
+			wrote(v)
+			return
+		}
+	}
+}
+
+// Pointer is an atomic.Pointer in steps. One that is initialised is a limiter's current frame. A call
+// loads it at the beginning of each turn of its loop, and what it does then depends on nothing that it
+// was told in earlier turns: explorers rely on that.
 type Pointer[T any] struct{ v atomic.Pointer[T] }
 
 // Load is atomic.Pointer.Load.
 func (x *Pointer[T]) Load() *T {
 	step(unsafe.Pointer(x))
-	return x.v.Load()
+	v := x.v.Load()
+	saw(name(v))
+	return v
 }
 
 // Init is Store before anybody else sees x.
 func (x *Pointer[T]) Init(v *T) {
 	created(unsafe.Pointer(x), unsafe.Sizeof(v))
+	if Explorer != nil {
+		Explorer.Root(unsafe.Pointer(x))
+	}
+	name(v)
 	x.v.Store(v)
 }
 
 // CompareAndSwap is atomic.Pointer.CompareAndSwap.
 func (x *Pointer[T]) CompareAndSwap(old, v *T) bool {
+	name(v) // also if the step comes much later: the caller has made what it points to
 	step(unsafe.Pointer(x))
-	return wrote(x.v.CompareAndSwap(old, v))
+	return swapped(x.v.CompareAndSwap(old, v), name(v))
 }
 
 // Bool is an atomic.Bool in steps.
@@ -114,6 +167,15 @@ type Bool struct{ v atomic.Bool }
 // Swap is atomic.Bool.Swap.
 func (x *Bool) Swap(v bool) bool {
 	step(unsafe.Pointer(x))
-	wrote(true)
-	return x.v.Swap(v)
+	old := x.v.Swap(v)
+	saw(asInt(old))
+	wrote(asInt(v))
+	return old
+}
+
+func asInt(b bool) uint64 {
+	if b {
+		return 1
+	}
+	return 0
 }

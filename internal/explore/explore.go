@@ -3,6 +3,8 @@
 package explore
 
 import (
+	"fmt"
+	"hash/maphash"
 	"iter"
 	"slices"
 	"unsafe"
@@ -30,6 +32,7 @@ type Scenario[M any] struct {
 // Result says what was explored.
 type Result struct {
 	Schedules   int    // that were run to their end
+	States      int    // that were met on the way
 	Preemptions int    // the most in one schedule; -1: no bound, all schedules were run
 	Failure     string // a schedule that no order of operations explains; empty if there is none
 }
@@ -37,13 +40,14 @@ type Result struct {
 // exhaustible is how many schedules are run before the explorer resorts to a bound on preemptions.
 const exhaustible = 1_000_000
 
-// Explore runs all schedules of the scenario that build returns, except that of those which differ
-// only in the order of independent steps one stands for all (sleep sets: Godefroid, Partial-Order
-// Methods for the Verification of Concurrent Systems, 1996). If these are more than a million, it
-// runs all schedules with at most three preemptions instead: switches away from a caller that could
-// have gone on.
+// Explore runs all schedules of the scenario that build returns, except those of which it is known that
+// nothing else can come of them than of others that are run: of schedules that differ only in the order
+// of independent steps one stands for all (sleep sets: Godefroid, Partial-Order Methods for the
+// Verification of Concurrent Systems, 1996), and of those that lead to the same state one goes on. If
+// these are more than a million, it runs all schedules with at most three preemptions instead: switches
+// away from a caller that could have gone on.
 func Explore[M any](build func() Scenario[M]) Result {
-	x := explorer[M]{build: build, bound: -1, sleep: true}
+	x := explorer[M]{build: build, bound: -1, reduce: true}
 	r := x.explore()
 	if r.Failure == "" && r.Schedules > exhaustible {
 		x = explorer[M]{build: build, bound: 3}
@@ -54,8 +58,8 @@ func Explore[M any](build func() Scenario[M]) Result {
 
 // Outcomes returns what can come of the scenario, and in how many schedules: in those that Explore
 // runs, or in all.
-func Outcomes[M any](build func() Scenario[M], sleep bool) (map[string]bool, int) {
-	x := explorer[M]{build: build, bound: -1, sleep: sleep}
+func Outcomes[M any](build func() Scenario[M], reduce bool) (map[string]bool, int) {
+	x := explorer[M]{build: build, bound: -1, reduce: reduce}
 	r := x.explore()
 	return x.outcomes, r.Schedules
 }
@@ -63,9 +67,13 @@ func Outcomes[M any](build func() Scenario[M], sleep bool) (map[string]bool, int
 type explorer[M any] struct {
 	build    func() Scenario[M]
 	bound    int  // on preemptions; -1 for none
-	sleep    bool // let one schedule stand for all that are equal but for the order of independent steps
+	reduce   bool // let one schedule stand for all that come to the same
 	outcomes map[string]bool
+	visited  map[uint64][]sleepers // by state: who was asleep each time that it was gone on from
 }
+
+// sleepers is a set of callers.
+type sleepers uint32
 
 // variable names a variable, in the same way in all schedules with a common beginning: who created
 // the variable that is next at or below it in memory, as which of its creations, and how far below.
@@ -79,6 +87,7 @@ type variable struct {
 type step struct {
 	caller      int
 	variable    variable
+	address     uintptr
 	wrote       bool
 	first, last bool // of a call
 }
@@ -102,9 +111,10 @@ func (x *explorer[M]) explore() Result {
 	defer func() { atomics.Explorer = nil }()
 	result := Result{Preemptions: x.bound}
 	x.outcomes = map[string]bool{} // those that an order of operations explains
+	x.visited = map[uint64][]sleepers{}
 	var path []choice
 	for {
-		e := &execution[M]{explorer: x, current: building}
+		e := &execution[M]{explorer: x, current: building, memory: map[variable]uint64{}, names: map[unsafe.Pointer]uint64{}}
 		atomics.Explorer = e
 		e.Scenario = x.build()
 		if path = e.run(path); e.complete {
@@ -117,6 +127,7 @@ func (x *explorer[M]) explore() Result {
 				x.outcomes[key] = true
 			}
 		}
+		result.States = len(x.visited)
 		for len(path) > 0 && path[len(path)-1].chosen == len(path[len(path)-1].callers)-1 {
 			path = path[:len(path)-1]
 		}
@@ -133,8 +144,12 @@ type execution[M any] struct {
 	explorer *explorer[M]
 	threads  []*thread
 	current  int // the caller that runs, or building
+	root     variable
 	created  []creation
 	doing    step
+	memory   map[variable]uint64       // hashes of what callers have written to each variable
+	sum      uint64                    // of these
+	names    map[unsafe.Pointer]uint64 // of what pointers point to
 	complete bool
 	final    any
 }
@@ -145,6 +160,7 @@ const building = -1
 type creation struct {
 	base, size uintptr
 	name       variable
+	seen       uint64 // by its creator until then, which determines what it was created with
 }
 
 // thread is a caller under way.
@@ -153,14 +169,27 @@ type thread struct {
 	yield   func(struct{}) bool
 	running bool
 	calls   []call
-	at      int  // the call that it is in
-	pending step // what it does next
+	at      int    // the call that it is in
+	pending step   // what it does next
+	seen    uint64 // a hash of all that it was told in this turn, and of told, which determine all that it does
+	told    uint64 // a hash of what its calls returned so far
+	named   uint64 // how many pointers it has named
 }
 
 // call is an operation and when it happened: the numbers of its first and last step.
 type call struct {
 	begin, end int
 	told       any
+}
+
+var seed = maphash.MakeSeed()
+
+// hash returns a hash of a sequence: of its beginning's hash and the next value (splitmix64).
+func hash(beginning, next uint64) uint64 {
+	h := (beginning ^ next) * 0x9e3779b97f4a7c15
+	h = (h ^ h>>30) * 0xbf58476d1ce4e5b9
+	h = (h ^ h>>27) * 0x94d049bb133111eb
+	return h ^ h>>31 + 1
 }
 
 // New implements [atomics.Hooks].
@@ -171,8 +200,19 @@ func (e *execution[M]) New(p unsafe.Pointer, size uintptr) {
 			name.creation++
 		}
 	}
-	e.created = append(e.created, creation{uintptr(p), size, name})
+	e.created = append(e.created, creation{uintptr(p), size, name, e.seen()})
 }
+
+// seen returns what the caller that runs was told, as a hash.
+func (e *execution[M]) seen() uint64 {
+	if e.current == building {
+		return 0
+	}
+	return e.threads[e.current].seen
+}
+
+// Root implements [atomics.Hooks].
+func (e *execution[M]) Root(p unsafe.Pointer) { e.root = e.creation(uintptr(p)).name }
 
 // Step implements [atomics.Hooks]: the caller stops before the step.
 func (e *execution[M]) Step(p unsafe.Pointer) {
@@ -180,22 +220,108 @@ func (e *execution[M]) Step(p unsafe.Pointer) {
 		return
 	}
 	t := e.threads[e.current]
-	t.pending = step{caller: e.current, variable: e.name(uintptr(p)), first: t.calls[t.at].begin == 0}
+	t.pending = step{caller: e.current, variable: e.name(uintptr(p)), address: uintptr(p), first: t.calls[t.at].begin == 0}
+	if t.pending.variable == e.root {
+		t.seen = t.told // a new turn
+	}
+	t.seen = hash(t.seen, 0) // it has got further, also if it was told nothing
 	t.yield(struct{}{})
 }
 
-// Wrote implements [atomics.Hooks].
-func (e *execution[M]) Wrote() { e.doing.wrote = true }
+// Saw implements [atomics.Hooks].
+func (e *execution[M]) Saw(value uint64) {
+	if e.current != building {
+		t := e.threads[e.current]
+		t.seen = hash(t.seen, value)
+	}
+}
 
-func (e *execution[M]) name(p uintptr) variable {
-	for _, c := range slices.Backward(e.created) {
-		if c.base <= p && p < c.base+c.size {
-			name := c.name
-			name.offset = p - c.base
-			return name
+// Wrote implements [atomics.Hooks].
+func (e *execution[M]) Wrote(value uint64) {
+	if e.current != building {
+		e.doing.wrote = true
+		v := e.doing.variable
+		c := e.creation(e.doing.address)
+		now := hash(hash(hash(hash(hash(2, uint64(v.creator)), uint64(v.creation)), c.seen), uint64(v.offset)), value)
+		e.sum += now - e.memory[v]
+		e.memory[v] = now
+	}
+}
+
+// Name implements [atomics.Hooks]: by who had the pointer first, and as its how manieth.
+func (e *execution[M]) Name(p unsafe.Pointer) uint64 {
+	if p == nil {
+		return 0
+	}
+	name, ok := e.names[p]
+	if !ok {
+		count := uint64(len(e.names))
+		if e.current != building {
+			t := e.threads[e.current]
+			t.named++
+			count = t.named
+		}
+		name = hash(hash(hash(1, uint64(e.current+1)), e.seen()), count)
+		e.names[p] = name
+	}
+	return name
+}
+
+// state returns a hash of all that the rest of the schedule depends on: what is in memory, what each
+// caller was told, and which calls were over before which began.
+func (e *execution[M]) state() uint64 {
+	h := hash(3, e.sum)
+	for i, t := range e.threads {
+		h = hash(hash(h, t.seen), uint64(t.at))
+		for _, c := range t.calls {
+			if c.begin == 0 {
+				break
+			}
+			for j, other := range e.threads {
+				over := 0
+				for _, d := range other.calls[:other.at] {
+					if j != i && d.end < c.begin {
+						over++
+					}
+				}
+				h = hash(h, uint64(over))
+			}
 		}
 	}
-	return variable{creator: building - 1}
+	return h
+}
+
+// fresh reports whether the execution has not been in its state before with no others asleep than
+// those that are now, and takes it down.
+func (x *explorer[M]) fresh(e *execution[M], asleep []step) bool {
+	var now sleepers
+	for _, s := range asleep {
+		now |= 1 << s.caller
+	}
+	state := e.state()
+	for _, then := range x.visited[state] {
+		if then&^now == 0 {
+			return false
+		}
+	}
+	x.visited[state] = append(x.visited[state], now)
+	return true
+}
+
+func (e *execution[M]) name(p uintptr) variable {
+	c := e.creation(p)
+	c.name.offset = p - c.base
+	return c.name
+}
+
+// creation returns the part of memory that an address lies in.
+func (e *execution[M]) creation(p uintptr) creation {
+	for _, c := range slices.Backward(e.created) {
+		if c.base <= p && p < c.base+c.size {
+			return c
+		}
+	}
+	return creation{base: p, name: variable{creator: building - 1}}
 }
 
 // begin lets all callers run to their first step.
@@ -207,6 +333,8 @@ func (e *execution[M]) begin() {
 			for i, operation := range operations {
 				t.at = i
 				t.calls[i].told = operation.Do()
+				t.told = hash(t.told, maphash.String(seed, fmt.Sprint(t.calls[i].told)))
+				t.seen = t.told
 			}
 			t.at = len(operations)
 		})
@@ -240,7 +368,7 @@ func (e *execution[M]) run(path []choice) []choice {
 	for number := 0; ; number++ {
 		if number == len(path) {
 			callers := e.choices(last, preemptions, asleep)
-			if len(callers) == 0 {
+			if len(callers) == 0 || e.explorer.reduce && !e.explorer.fresh(e, asleep) {
 				break
 			}
 			path = append(path, choice{callers: callers, asleep: asleep})
@@ -256,7 +384,7 @@ func (e *execution[M]) run(path []choice) []choice {
 			c.done = append(c.done, did)
 		}
 		asleep = nil
-		if e.explorer.sleep {
+		if e.explorer.reduce {
 			for _, other := range slices.Concat(c.asleep, c.done[:c.chosen]) {
 				if other.independent(did) {
 					asleep = append(asleep, other)

@@ -101,9 +101,8 @@ func refusalChangesNothing(t *testing.T, build New) {
 
 // decisionIsExact checks every field of a Decision by what it says about other decisions.
 func decisionIsExact(t *testing.T, build New) {
-	fresh, err := build()
-	require.NoError(t, err)
-	limit := fresh.PeekAt(time.Now(), 0).Limit
+	fresh, mock := onMock(t, build)
+	limit := fresh.PeekAt(mock.Now(), 0).Limit
 	states(t, build, func(a, _ ratelimit.Limiter, now time.Time) {
 		d := a.PeekAt(now, 0)
 		require.Equal(t, limit, d.Limit)
@@ -141,10 +140,11 @@ func anyClockOrigin(t *testing.T, build New) {
 	}
 	var first []ratelimit.Decision
 	for _, origin := range origins {
+		origin = origin.Truncate(time.Second) // where windows and buckets begin
 		c := NewClock(origin)
 		l, err := build(ratelimit.WithClock(c))
 		require.NoError(t, err)
-		trace := play(l, c.Set, origin.Truncate(time.Second)) // where an aligned window begins
+		trace := play(l, c.Set, origin)
 		if first == nil {
 			first = trace
 		}

@@ -126,8 +126,8 @@ func (m *Interval) when(off *big.Int, left int64) time.Duration {
 	return time.Duration(minus(at, off).Int64())
 }
 
-// Clone implements [Reserver].
-func (m *Interval) Clone() Reserver {
+// Clone implements [Model].
+func (m *Interval) Clone() Model {
 	c := *m // its numbers are replaced, never changed
 	return &c
 }
@@ -217,8 +217,12 @@ func (m *Interval) refund(off, now *big.Int, n int, granted *big.Int) {
 	}
 }
 
-// SetRate implements [Reserver].
+// SetRate implements [Model]; of fixed windows, the capacity is the number of events, unless that is 0.
 func (m *Interval) SetRate(off, _ *big.Int, rate ratelimit.Rate, capacity int) {
+	if m.all {
+		rate = WithSize(rate, capacity)
+		capacity = max(1, rate.Events)
+	}
 	if m.rate == rate && m.capacity == capacity {
 		return
 	}

@@ -17,6 +17,10 @@ type Model interface {
 	Peek(off *big.Int, n int) ratelimit.Decision
 	// Refund is RefundAt with the clock at now.
 	Refund(off, now *big.Int, n int, held time.Duration)
+	// SetRate is SetRateAt, with the clock at now, with arguments that the limiter accepts.
+	SetRate(off, now *big.Int, rate ratelimit.Rate, size int)
+	// Clone returns a copy.
+	Clone() Model
 }
 
 // The ends of the range of offsets in which limiters are exact.
@@ -26,17 +30,13 @@ var (
 	one    = big.NewInt(1)
 )
 
-// Reserver is a Model of a limiter that reserves and whose rate can be changed.
+// Reserver is a Model of a limiter that reserves.
 type Reserver interface {
 	Model
 	// Reserve returns the delay after which the events may be acted on.
 	Reserve(off *big.Int, n int, most time.Duration) (time.Duration, ratelimit.Decision)
 	// Cancel is CancelAt, with the clock at now, of n events that may be acted on at actAt.
 	Cancel(off, now *big.Int, n int, actAt *big.Int)
-	// SetRate is SetRateAt, with the clock at now, with arguments that the limiter accepts.
-	SetRate(off, now *big.Int, rate ratelimit.Rate, size int)
-	// Clone returns a copy.
-	Clone() Reserver
 }
 
 // Bucket is the model of gcra.New and tokenbucket.New: a bucket that drains continuously.
@@ -86,8 +86,8 @@ func (m *Bucket) set(rate ratelimit.Rate, burst int, carried *big.Int) {
 	}
 }
 
-// Clone implements [Reserver].
-func (m *Bucket) Clone() Reserver {
+// Clone implements [Model].
+func (m *Bucket) Clone() Model {
 	c := *m // its numbers are replaced, never changed
 	return &c
 }
@@ -265,7 +265,7 @@ func (m *Bucket) lastAct() *big.Int {
 	return last
 }
 
-// SetRate implements [Reserver]: at a time from that of the last event on, but not after the TAT,
+// SetRate implements [Model]: at a time from that of the last event on, but not after the TAT,
 // the debt in time becomes the debt of as many events at the new rate.
 func (m *Bucket) SetRate(off, now *big.Int, rate ratelimit.Rate, burst int) {
 	if m.rate == rate && m.burst == burst {

@@ -111,23 +111,24 @@ func (w *world) operate(l ratelimit.Limiter, m Model) (call string, got, want ra
 	case 4, 5, 6, 7, 8:
 		return "TakeAt", l.TakeAt(w.now, n), m.Take(off, n)
 	}
-	model, ok := m.(Reserver)
-	if !ok {
-		return "PeekAt", l.PeekAt(w.now, n), m.Peek(off, n)
-	}
-	slot := &w.reserved[w.below(len(w.reserved))]
-	switch w.below(4) {
-	case 0:
+	if w.below(4) == 0 {
 		rate, size := w.source.rate(), w.source.size()
 		if w.below(2) == 0 {
 			rate.Per = w.rate.Per
 		}
 		if err := l.(settable).SetRateAt(w.now, rate, size); err == nil {
-			model.SetRate(off, at, rate, size)
+			m.SetRate(off, at, rate, size)
 			w.rate, w.size = rate, size
 		}
 		return "SetRateAt " + rate.String(), l.PeekAt(w.now, 1), m.Peek(off, 1)
-	case 1:
+	}
+	reserver, ok := l.(ratelimit.Reserver)
+	if !ok {
+		return "TakeAt", l.TakeAt(w.now, n), m.Take(off, n)
+	}
+	model := m.(Reserver)
+	slot := &w.reserved[w.below(len(w.reserved))]
+	if w.below(3) == 0 {
 		if slot.Reservation != nil {
 			slot.CancelAt(w.now)
 			if !slot.cancelled {
@@ -136,24 +137,19 @@ func (w *world) operate(l ratelimit.Limiter, m Model) (call string, got, want ra
 			slot.cancelled = true
 		}
 		return "CancelAt", l.PeekAt(w.now, 1), m.Peek(off, 1)
-	default:
-		reserver, ok := l.(ratelimit.Reserver)
-		if !ok {
-			return "TakeAt", l.TakeAt(w.now, n), m.Take(off, n)
-		}
-		most := w.patience()
-		r, got := reserver.ReserveAt(w.now, n, most)
-		delay, want := model.Reserve(off, n, most)
-		if got.OK && r.ActAt().Equal(w.now.Add(delay)) {
-			*slot = reserved{r, n, false}
-		} else if got.OK {
-			got.RetryAfter = r.ActAt().Sub(w.now) // a difference to report
-		}
-		return fmt.Sprintf("ReserveAt %v", most), got, want
 	}
+	most := w.patience()
+	r, got := reserver.ReserveAt(w.now, n, most)
+	delay, want := model.Reserve(off, n, most)
+	if got.OK && r.ActAt().Equal(w.now.Add(delay)) {
+		*slot = reserved{r, n, false}
+	} else if got.OK {
+		got.RetryAfter = r.ActAt().Sub(w.now) // a difference to report
+	}
+	return fmt.Sprintf("ReserveAt %v", most), got, want
 }
 
-// settable is what the limiters of a Reserver model have besides.
+// settable is what limiters have besides.
 type settable interface {
 	SetRateAt(t time.Time, rate ratelimit.Rate, size int) error
 }

@@ -81,3 +81,25 @@ func (l *Timeline) Clock() ratelimit.Clock {
 	}
 	return ratelimit.SystemClock{}
 }
+
+// Wait returns how long after off it is to the offset at; Never if that is beyond the end of the
+// timeline, where time stands still.
+func Wait(off, at int64) time.Duration {
+	if at <= off {
+		return 0
+	}
+	if at > Top {
+		return ratelimit.Never
+	}
+	return time.Duration(at - off)
+}
+
+// FloorDiv returns how many whole lengths lie between the origin and off, rounded down also if off is
+// before it. The length is more than 0.
+func FloorDiv(off, length int64) int64 {
+	q := off / length
+	if off%length < 0 {
+		q--
+	}
+	return q
+}

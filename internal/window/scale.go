@@ -136,7 +136,7 @@ func (s *spec) step(st state, off int64, n int, patience time.Duration) (after s
 	case n < 0 || int64(n) > s.limit || patience < 0:
 		return st, 0, false
 	}
-	delay = wait(off, s.opens(st, int64(n)))
+	delay = timeline.Wait(off, s.opens(st, int64(n)))
 	if delay > s.within(patience) {
 		return st, 0, false
 	}
@@ -158,7 +158,7 @@ func (s *spec) decide(d *ratelimit.Decision, after state, off int64, n int, pati
 	if !ok {
 		d.RetryAfter = ratelimit.Never
 		if n > 0 && int64(n) <= s.limit && patience >= 0 {
-			d.RetryAfter = wait(off, s.opens(after, int64(n)))
+			d.RetryAfter = timeline.Wait(off, s.opens(after, int64(n)))
 			if d.RetryAfter != ratelimit.Never {
 				d.RetryAfter -= s.within(patience)
 			}
@@ -189,5 +189,5 @@ func (s *spec) reset(st state, off int64) time.Duration {
 	case s.events == 0:
 		return ratelimit.Never
 	}
-	return wait(off, max(s.boundary(st, s.expires(st, 0)), s.changed))
+	return timeline.Wait(off, max(s.boundary(st, s.expires(st, 0)), s.changed))
 }

@@ -5,7 +5,6 @@ import (
 	"math"
 	"math/bits"
 	"sort"
-	"time"
 
 	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
@@ -110,7 +109,7 @@ func (s *spec) setGrid(grid, length int64) {
 }
 
 // floor returns the last point of the grid that is not after off.
-func (s *spec) floor(off int64) int64 { return floorDiv(off, s.grid) * s.grid }
+func (s *spec) floor(off int64) int64 { return timeline.FloorDiv(off, s.grid) * s.grid }
 
 // fits reports whether the time in which a full count expires, and a length more, is at most a
 // quarter of what the word can count.
@@ -123,25 +122,5 @@ func (s *spec) fits(capacity int64) bool {
 	return hi == 0 && lo <= uint64(s.quarter)
 }
 
-// wait returns how long after off it is to the offset at; Never if that is beyond the end of the
-// timeline, where time stands still.
-func wait(off, at int64) time.Duration {
-	if at <= off {
-		return 0
-	}
-	if at > timeline.Top {
-		return ratelimit.Never
-	}
-	return time.Duration(at - off)
-}
-
-// ceilDiv returns a/b rounded up, and floorDiv rounded down, for b > 0.
-func ceilDiv(a, b int64) int64 { return -floorDiv(-a, b) }
-
-func floorDiv(a, b int64) int64 {
-	q := a / b
-	if a%b < 0 {
-		q--
-	}
-	return q
-}
+// ceilDiv returns a/b rounded up, for b > 0.
+func ceilDiv(a, b int64) int64 { return -timeline.FloorDiv(-a, b) }

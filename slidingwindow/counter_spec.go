@@ -1,0 +1,96 @@
+package slidingwindow
+
+import (
+	"fmt"
+	"math"
+	"math/bits"
+	"time"
+
+	"github.com/seed-3506548a/ratelimit"
+)
+
+// counterSpec is a limit, and a window cut into buckets. It is immutable.
+//
+// With bucket i of the timeline the one from offset i*width on, n events fit in it if
+//
+//	(events counted in buckets i-buckets to i, and in later ones) + n <= limit
+//
+// These buckets hold every window of length rate.Per that ends in bucket i.
+type counterSpec struct {
+	rate    ratelimit.Rate
+	limit   int64 // rate.Events
+	buckets int64 // that a window is cut into
+	width   int64 // nanoseconds of a bucket, ceil(rate.Per/buckets)
+	bits    uint  // of the count in the word
+
+	// The last change of rate, before which nothing is granted; and grants in buckets up to settled
+	// give nothing back. Unknowably early, if nothing was granted before.
+	changed, settled int64
+}
+
+// checkCounter is the constructor's check of its arguments.
+func checkCounter(fn string, rate ratelimit.Rate, buckets int) error {
+	refuse := func(field string, value any, want string) error {
+		return &ratelimit.ArgumentError{Func: fn, Field: field, Value: value, Want: want}
+	}
+	switch {
+	case rate.Per <= 0:
+		return refuse("rate.Per", rate.Per, "more than 0s")
+	case rate.Per > 1<<58:
+		return refuse("rate.Per", rate.Per, "at most 2^58 ns (9 years)")
+	case buckets < 1 || buckets > math.MaxUint16:
+		return refuse("buckets", buckets, "1 to 65535")
+	case time.Duration(buckets) > rate.Per:
+		return refuse("buckets", buckets, fmt.Sprintf("at most %d, the nanoseconds in rate.Per", rate.Per.Nanoseconds()))
+	}
+	// Then the word can count to four times as many buckets as the ring has.
+	if most := 1<<((60-bits.Len(uint(2*buckets)))/2) - 1; rate.Events < 0 || rate.Events > most {
+		return refuse("rate.Events", rate.Events, fmt.Sprintf("0 to %d with %d buckets", most, buckets))
+	}
+	return nil
+}
+
+// newCounterSpec returns the spec for checked arguments, that can also count carried events in a
+// window.
+func newCounterSpec(rate ratelimit.Rate, buckets, carried int64) *counterSpec {
+	return &counterSpec{
+		rate:    rate,
+		limit:   int64(rate.Events),
+		buckets: buckets,
+		width:   (int64(rate.Per) + buckets - 1) / buckets,
+		bits:    uint(bits.Len64(uint64(max(1, int64(rate.Events), carried)))),
+		changed: math.MinInt64,
+		settled: math.MinInt64,
+	}
+}
+
+// ringSize returns the power of two above 2*buckets.
+func ringSize(buckets int64) int64 { return 1 << bits.Len64(uint64(2*buckets)) }
+
+// earliest returns the first bucket in which anything can be granted.
+func (s *counterSpec) earliest(st counterState) int64 {
+	return max(st.bucket-s.buckets, s.changed)
+}
+
+// converted returns the frame of another rate that counts the same events. The rate changes with the
+// given bucket, which becomes the newest if it is later.
+func (c *counterScale) converted(word uint64, bucket int64, rate ratelimit.Rate) *counterFrame {
+	c.settle(word)
+	st, old := c.state(word), c.spec
+	if st.fresh {
+		return newCounterFrame(newCounterSpec(rate, old.buckets, 0), bucket, nil)
+	}
+	newest := max(bucket, st.bucket)
+	counts := c.counts(st, newest)
+	most, run := int64(0), int64(0) // in buckets+1 buckets in a row
+	for i, n := range counts {
+		run += n
+		if gone := i - int(old.buckets) - 1; gone >= 0 {
+			run -= counts[gone]
+		}
+		most = max(most, run)
+	}
+	s := newCounterSpec(rate, old.buckets, most)
+	s.changed, s.settled = max(bucket, old.changed), newest
+	return newCounterFrame(s, newest, counts)
+}

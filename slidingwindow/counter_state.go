@@ -1,0 +1,202 @@
+package slidingwindow
+
+import (
+	"time"
+
+	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/internal/atomics"
+	"github.com/seed-3506548a/ratelimit/internal/frame"
+	"github.com/seed-3506548a/ratelimit/internal/timeline"
+)
+
+// counterScale says what a frame's word means. From high to low:
+//
+//	1 bit          frozen: see package frame
+//	62-2*bits bits newest: the bucket of the newest grant, counted from first; at least len(ring)
+//	bits+1    bits before: how many events were counted before that bucket, modulo 2^(bits+1)
+//	bits      bits count: how many events are counted in that bucket
+//
+// A word of 0 means that nothing was ever granted. Callers move the word in three ways:
+//
+//	grant in the newest bucket, or in an earlier one   count += n
+//	grant in a later bucket                            newest = that, before += count, count = n
+//	refund in the newest bucket                        count -= n
+//
+// So before is constant while a bucket is the newest, and with that, the word (m, before, 0) with which
+// a bucket m began. It is kept in ring[m mod len(ring)], also for a bucket m that was skipped: as if it
+// had begun then too. To settle the ring is to write those of the newest bucket and of the skipped ones
+// before it, in ascending order, into slots that still have the word of an earlier bucket. Anybody can,
+// since all write the same; who begins a bucket does, and whoever finds that undone does it first. Only
+// then may the word move to a later bucket.
+//
+// Therefore slots only grow; one that has the word of bucket m has the right one; and all of the last
+// len(ring) buckets are there, once the newest is. A word that comes back within a bucket means the
+// same as before. What was counted since a bucket m began is before - before(m) + count, and that is
+// less than 2^(bits+1) for the 2*buckets+1 newest buckets: in any buckets+1 buckets in a row no more is
+// counted than the limit was, and bits holds that.
+type counterScale struct {
+	first int64            // the bucket that the word counts from, counted from the origin
+	ring  []atomics.Uint64 // its length is a power of two, and at least 2*buckets+1
+
+	width   int64 // as in spec, and so are the others: Allow finds them beside the word
+	limit   uint32
+	buckets uint16
+	bits    uint8
+	shift   uint8 // 2*bits+1
+
+	spec *counterSpec
+}
+
+type (
+	counterFrame = frame.Frame[counterScale]
+	counterPlan  = frame.Plan[counterScale]
+)
+
+// counterState is a word taken apart. Its bucket is counted from the origin.
+type counterState struct {
+	bucket, before, count int64
+	fresh                 bool
+}
+
+// newCounterFrame returns a frame for the given newest bucket and later ones, with the counts of
+// buckets up to it, oldest first; nil if nothing was ever granted.
+func newCounterFrame(s *counterSpec, bucket int64, counts []int64) *counterFrame {
+	size := ringSize(s.buckets)
+	c := counterScale{first: bucket - size, ring: make([]atomics.Uint64, size),
+		width: s.width, limit: uint32(s.limit), buckets: uint16(s.buckets), bits: uint8(s.bits), shift: uint8(2*s.bits + 1), spec: s}
+	began := make([]uint64, size)
+	var st counterState
+	for i, n := range counts {
+		st.bucket, st.before, st.count = bucket-int64(len(counts)-1-i), st.before+st.count, 0
+		word := c.word(st)
+		began[int64(word>>c.shift)%size] = word
+		st.count = n
+	}
+	for i := range c.ring {
+		c.ring[i].Init(began[i])
+	}
+	st.fresh = counts == nil
+	return frame.New(c, c.word(st))
+}
+
+// holds reports whether the word can have the bucket as its newest.
+func (c *counterScale) holds(bucket int64) bool {
+	newest := bucket - c.first
+	return newest >= int64(len(c.ring)) && newest < 1<<(63-c.shift)
+}
+
+// word packs a state, whose bucket the word can count to.
+func (c *counterScale) word(st counterState) uint64 {
+	if st.fresh {
+		return 0
+	}
+	return uint64(st.bucket-c.first)<<c.shift | uint64(st.before)&c.mask()<<c.bits | uint64(st.count)
+}
+
+// state unpacks a word, frozen or not.
+func (c *counterScale) state(word uint64) counterState {
+	word &^= frame.Frozen
+	if word == 0 {
+		return counterState{bucket: timeline.Bottom - 1, fresh: true} // before all others
+	}
+	return counterState{
+		bucket: c.first + int64(word>>c.shift),
+		before: int64(word >> c.bits & c.mask()),
+		count:  int64(word & (c.mask() >> 1)),
+	}
+}
+
+// mask has the bits that numbers of events are counted in.
+func (c *counterScale) mask() uint64 { return 1<<(c.bits+1) - 1 }
+
+// slot returns the word of the ring for a bucket counted from first.
+func (c *counterScale) slot(bucket int64) *atomics.Uint64 {
+	return &c.ring[bucket&int64(len(c.ring)-1)]
+}
+
+// since returns how many events have been counted since the bucket began, by two words.
+func (c *counterScale) since(word, began uint64) uint64 {
+	return (word-began)>>c.bits&c.mask() + word&(c.mask()>>1)
+}
+
+// settle brings the ring up to the word: see [counterScale].
+func (c *counterScale) settle(word uint64) {
+	word &^= frame.Frozen
+	newest := int64(word >> c.shift)
+	began := word &^ (c.mask() >> 1)
+	if word == 0 || c.slot(newest).Load() == began {
+		return
+	}
+	first := newest
+	for first > newest-int64(len(c.ring))+1 && c.slot(first-1).Load()>>c.shift != uint64(first-1) {
+		first--
+	}
+	for m := first; m <= newest; m++ {
+		c.slot(m).Max(began - uint64(newest-m)<<c.shift)
+	}
+}
+
+// counted returns how many events have been counted since the bucket began, by a settled ring: of the
+// newest 2*buckets+1 buckets, or of a later one.
+func (c *counterScale) counted(st counterState, bucket int64) int64 {
+	if st.fresh || bucket > st.bucket {
+		return 0
+	}
+	return int64(c.since(c.word(st), c.slot(bucket-c.first).Load()))
+}
+
+// counts returns the events of each of the 2*buckets+1 buckets up to the given one, oldest first.
+func (c *counterScale) counts(st counterState, upTo int64) []int64 {
+	counts := make([]int64, 2*c.spec.buckets+1)
+	for i := range counts {
+		m := upTo - 2*c.spec.buckets + int64(i)
+		if m >= st.bucket-2*c.spec.buckets {
+			counts[i] = c.counted(st, m) - c.counted(st, m+1)
+		}
+	}
+	return counts
+}
+
+// decide sets d to the decision on n events at off, in the given bucket, and reports whether they are
+// granted: they are if the events counted since that many buckets before leave room for them.
+func (c *counterScale) decide(d *ratelimit.Decision, st counterState, bucket, off int64, n int) bool {
+	s := c.spec
+	used := s.limit
+	if bucket >= s.earliest(st) {
+		used = c.counted(st, bucket-s.buckets)
+	}
+	*d = ratelimit.Decision{OK: n == 0, Limit: int(s.limit)}
+	switch {
+	case n == 0:
+	case n < 0 || int64(n) > s.limit:
+		d.RetryAfter = ratelimit.Never
+	case used+int64(n) > s.limit:
+		d.RetryAfter = c.wait(st, off, s.limit-int64(n))
+	default:
+		d.OK = true
+		d.Remaining = int(s.limit-used) - n
+		d.ResetAfter = timeline.Wait(off, (max(bucket, st.bucket)+s.buckets+1)*s.width)
+		return true
+	}
+	d.Remaining = int(max(0, s.limit-used))
+	d.ResetAfter = c.wait(st, off, 0)
+	return d.OK
+}
+
+// wait returns how long after off no more than left of the limit is used up.
+func (c *counterScale) wait(st counterState, off, left int64) time.Duration {
+	if st.fresh {
+		return 0
+	}
+	s := c.spec
+	low, high := s.earliest(st), st.bucket+s.buckets+1 // where nothing is
+	for low < high {
+		middle := low + (high-low)/2
+		if c.counted(st, middle-s.buckets) <= left {
+			high = middle
+		} else {
+			low = middle + 1
+		}
+	}
+	return timeline.Wait(off, low*s.width)
+}
