@@ -18,6 +18,7 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/fixedwindow"
 	"github.com/seed-3506548a/ratelimit/gcra"
+	"github.com/seed-3506548a/ratelimit/slidingwindow"
 	"github.com/seed-3506548a/ratelimit/tokenbucket"
 )
 
@@ -81,6 +82,13 @@ var limiters = []struct {
 		},
 		allow: windowAllow, parallel: windowParallel, take: windowTake, takeAt: windowTakeAt,
 	},
+	{
+		name: "slidingwindow-counter",
+		build: func(o outcome, opts ...ratelimit.Option) (ratelimit.Limiter, error) {
+			return slidingwindow.NewCounter(o.sliding(), 10, opts...)
+		},
+		allow: counterAllow, parallel: counterParallel, take: counterTake, takeAt: counterTakeAt,
+	},
 }
 
 // window returns the rate of a fixed window that acts like a bucket of o's.
@@ -94,124 +102,12 @@ func (o outcome) window() ratelimit.Rate {
 	return o.rate
 }
 
-func gcraAllow(b *testing.B, limiter ratelimit.Limiter) (grants int) {
-	l := limiter.(*gcra.Limiter)
-	for b.Loop() {
-		if l.Allow() {
-			grants++
-		}
+// sliding returns the rate of a sliding window that acts like a bucket of o's.
+func (o outcome) sliding() ratelimit.Rate {
+	if o == granted {
+		return ratelimit.PerSecond(100_000_000) // more than can be asked for
 	}
-	return grants
-}
-
-func gcraParallel(pb *testing.PB, limiter ratelimit.Limiter) (grants int) {
-	l := limiter.(*gcra.Limiter)
-	for pb.Next() {
-		if l.Allow() {
-			grants++
-		}
-	}
-	return grants
-}
-
-func gcraTake(b *testing.B, limiter ratelimit.Limiter) (grants int) {
-	l := limiter.(*gcra.Limiter)
-	for b.Loop() {
-		if l.Take(1).OK {
-			grants++
-		}
-	}
-	return grants
-}
-
-func gcraTakeAt(b *testing.B, limiter ratelimit.Limiter, t time.Time) (grants int) {
-	l := limiter.(*gcra.Limiter)
-	for b.Loop() {
-		if l.TakeAt(t, 1).OK {
-			grants++
-		}
-	}
-	return grants
-}
-
-func tokenAllow(b *testing.B, limiter ratelimit.Limiter) (grants int) {
-	l := limiter.(*tokenbucket.Limiter)
-	for b.Loop() {
-		if l.Allow() {
-			grants++
-		}
-	}
-	return grants
-}
-
-func tokenParallel(pb *testing.PB, limiter ratelimit.Limiter) (grants int) {
-	l := limiter.(*tokenbucket.Limiter)
-	for pb.Next() {
-		if l.Allow() {
-			grants++
-		}
-	}
-	return grants
-}
-
-func tokenTake(b *testing.B, limiter ratelimit.Limiter) (grants int) {
-	l := limiter.(*tokenbucket.Limiter)
-	for b.Loop() {
-		if l.Take(1).OK {
-			grants++
-		}
-	}
-	return grants
-}
-
-func tokenTakeAt(b *testing.B, limiter ratelimit.Limiter, t time.Time) (grants int) {
-	l := limiter.(*tokenbucket.Limiter)
-	for b.Loop() {
-		if l.TakeAt(t, 1).OK {
-			grants++
-		}
-	}
-	return grants
-}
-
-func windowAllow(b *testing.B, limiter ratelimit.Limiter) (grants int) {
-	l := limiter.(*fixedwindow.Limiter)
-	for b.Loop() {
-		if l.Allow() {
-			grants++
-		}
-	}
-	return grants
-}
-
-func windowParallel(pb *testing.PB, limiter ratelimit.Limiter) (grants int) {
-	l := limiter.(*fixedwindow.Limiter)
-	for pb.Next() {
-		if l.Allow() {
-			grants++
-		}
-	}
-	return grants
-}
-
-func windowTake(b *testing.B, limiter ratelimit.Limiter) (grants int) {
-	l := limiter.(*fixedwindow.Limiter)
-	for b.Loop() {
-		if l.Take(1).OK {
-			grants++
-		}
-	}
-	return grants
-}
-
-func windowTakeAt(b *testing.B, limiter ratelimit.Limiter, t time.Time) (grants int) {
-	l := limiter.(*fixedwindow.Limiter)
-	for b.Loop() {
-		if l.TakeAt(t, 1).OK {
-			grants++
-		}
-	}
-	return grants
+	return o.window()
 }
 
 // each runs a row for every limiter and outcome. Of a limiter that is to refuse, the burst is used up.

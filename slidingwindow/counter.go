@@ -72,7 +72,7 @@ func (l *Counter) Allow() bool {
 		if int64(word) <= 0 {
 			break // fresh, or frozen
 		}
-		newest := int64(word >> c.shift)
+		newest := c.newest(word)
 		oldest := newest - int64(c.buckets)
 		passed := uint64(off - (c.first+newest)*c.width)
 		if passed >= uint64(c.width) {
@@ -84,7 +84,7 @@ func (l *Counter) Allow() bool {
 			}
 		}
 		began := c.slot(oldest).Load()
-		if began>>c.shift != uint64(oldest) {
+		if c.newest(began) != oldest {
 			break // not settled yet, or moved on
 		}
 		if c.since(word, began) >= uint64(c.limit) {

@@ -69,7 +69,7 @@ func newCounterFrame(s *counterSpec, bucket int64, counts []int64) *counterFrame
 	for i, n := range counts {
 		st.bucket, st.before, st.count = bucket-int64(len(counts)-1-i), st.before+st.count, 0
 		word := c.word(st)
-		began[int64(word>>c.shift)%size] = word
+		began[c.newest(word)%size] = word
 		st.count = n
 	}
 	for i := range c.ring {
@@ -100,14 +100,18 @@ func (c *counterScale) state(word uint64) counterState {
 		return counterState{bucket: timeline.Bottom - 1, fresh: true} // before all others
 	}
 	return counterState{
-		bucket: c.first + int64(word>>c.shift),
-		before: int64(word >> c.bits & c.mask()),
+		bucket: c.first + c.newest(word),
+		before: int64(word >> (c.bits & 63) & c.mask()),
 		count:  int64(word & (c.mask() >> 1)),
 	}
 }
 
-// mask has the bits that numbers of events are counted in.
-func (c *counterScale) mask() uint64 { return 1<<(c.bits+1) - 1 }
+// mask has the bits that numbers of events are counted in. (Here and below, & 63 spares the compiler
+// the question what a longer shift would be.)
+func (c *counterScale) mask() uint64 { return 2<<(c.bits&63) - 1 }
+
+// newest returns the word's newest bucket, counted from first.
+func (c *counterScale) newest(word uint64) int64 { return int64(word >> (c.shift & 63)) }
 
 // slot returns the word of the ring for a bucket counted from first.
 func (c *counterScale) slot(bucket int64) *atomics.Uint64 {
@@ -116,19 +120,19 @@ func (c *counterScale) slot(bucket int64) *atomics.Uint64 {
 
 // since returns how many events have been counted since the bucket began, by two words.
 func (c *counterScale) since(word, began uint64) uint64 {
-	return (word-began)>>c.bits&c.mask() + word&(c.mask()>>1)
+	return (word-began)>>(c.bits&63)&c.mask() + word&(c.mask()>>1)
 }
 
 // settle brings the ring up to the word: see [counterScale].
 func (c *counterScale) settle(word uint64) {
 	word &^= frame.Frozen
-	newest := int64(word >> c.shift)
+	newest := c.newest(word)
 	began := word &^ (c.mask() >> 1)
 	if word == 0 || c.slot(newest).Load() == began {
 		return
 	}
 	first := newest
-	for first > newest-int64(len(c.ring))+1 && c.slot(first-1).Load()>>c.shift != uint64(first-1) {
+	for first > newest-int64(len(c.ring))+1 && c.newest(c.slot(first-1).Load()) != first-1 {
 		first--
 	}
 	for m := first; m <= newest; m++ {
@@ -142,7 +146,8 @@ func (c *counterScale) counted(st counterState, bucket int64) int64 {
 	if st.fresh || bucket > st.bucket {
 		return 0
 	}
-	return int64(c.since(c.word(st), c.slot(bucket-c.first).Load()))
+	before := c.slot(bucket-c.first).Load() >> (c.bits & 63)
+	return int64((uint64(st.before)-before)&c.mask()) + st.count
 }
 
 // counts returns the events of each of the 2*buckets+1 buckets up to the given one, oldest first.
@@ -190,6 +195,9 @@ func (c *counterScale) wait(st counterState, off, left int64) time.Duration {
 	}
 	s := c.spec
 	low, high := s.earliest(st), st.bucket+s.buckets+1 // where nothing is
+	if st.count > left {
+		low = high
+	}
 	for low < high {
 		middle := low + (high-low)/2
 		if c.counted(st, middle-s.buckets) <= left {

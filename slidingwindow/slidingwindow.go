@@ -26,9 +26,8 @@
 //
 // A decision reads the clock once and, if granted, does one compare-and-swap; the first grant in a
 // bucket does one more for each bucket that has passed since the last grant, but at most one for each
-// word of the ring. Lock-free; O(1), and O(log buckets) for the waits that a refusal tells. Memory: 48
-// bytes; a ring of 2^bitlen(2*buckets) words of 8 bytes; and 168 bytes. That is 472 bytes with 10
-// buckets. No decision allocates, but each time that
+// word of the ring. Lock-free; O(1), and O(log buckets) for the waits that a refusal tells. Memory: 184
+// bytes, and a ring of 2^bitlen(2*buckets) words of 8 bytes: 440 bytes with 10 buckets. No decision allocates, but each time that
 //
 //	3/4 * 2^(62 - 2*bitlen(rate.Events))
 //
