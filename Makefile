@@ -34,7 +34,7 @@ explore:
 
 ## model: compare 100 million operations of each limiter with its exact model
 model:
-	go test ./gcra ./tokenbucket ./fixedwindow -run '^TestModel' -v -timeout 2h -limittest.operations 100000000
+	go test ./gcra ./tokenbucket ./fixedwindow ./slidingwindow -run '^TestModel' -v -timeout 2h -limittest.operations 100000000
 
 ## bench: every limiter beside the floor
 bench:
@@ -44,4 +44,9 @@ bench:
 peers:
 	docs/benchmarks.sh $(benchstat)
 
-.PHONY: help check test race test-32 lint explore fuzz model bench peers
+## pictures: compute anew what docs/*.svg show, and draw it
+pictures:
+	go test ./bench -run '^TestEdge$$' -update
+	cd docs/pictures && go run .
+
+.PHONY: help check test race test-32 lint explore fuzz model bench peers pictures

@@ -145,7 +145,7 @@ func (l *Counter) take(d *ratelimit.Decision, off int64, n int) {
 		case bucket <= st.bucket:
 			landed = f.Word.CompareAndSwap(word, word+uint64(n))
 		case c.holds(bucket):
-			after := c.word(counterState{bucket: bucket, before: st.before + int64(st.count), count: int64(n)})
+			after := c.word(counterState{bucket: bucket, before: st.before + st.count, count: int64(n)})
 			if landed = f.Word.CompareAndSwap(word, after); landed {
 				c.settle(after)
 			}
