@@ -1,7 +1,9 @@
 package slidingwindow_test
 
 import (
+	"math/big"
 	"testing"
+	"time"
 
 	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/internal/limittest"
@@ -18,3 +20,28 @@ func buildCounter(rate ratelimit.Rate, size int, c ratelimit.Clock) (ratelimit.L
 func TestModelCounter(t *testing.T) { limittest.CompareRandom(t, buildCounter) }
 
 func FuzzModelCounter(f *testing.F) { limittest.FuzzModel(f, buildCounter) }
+
+// small has few events, since the model keeps a number for each.
+type small struct{ limittest.Sized }
+
+func (l small) SetRateAt(t time.Time, rate ratelimit.Rate, size int) error {
+	return l.Sized.SetRateAt(t, rate, few(size))
+}
+
+type smallModel struct{ *limittest.Log }
+
+func (m smallModel) SetRate(off, now *big.Int, rate ratelimit.Rate, size int) {
+	m.Log.SetRate(off, now, rate, few(size))
+}
+
+func few(size int) int { return 1 + size%50 }
+
+func buildLog(rate ratelimit.Rate, size int, c ratelimit.Clock) (ratelimit.Limiter, limittest.Model, error) {
+	rate = limittest.WithSize(rate, few(size))
+	l, err := slidingwindow.NewLog(rate, ratelimit.WithClock(c))
+	return small{limittest.Sized{Window: l}}, smallModel{limittest.NewLog(rate)}, err
+}
+
+func TestModelLog(t *testing.T) { limittest.CompareRandom(t, buildLog) }
+
+func FuzzModelLog(f *testing.F) { limittest.FuzzModel(f, buildLog) }

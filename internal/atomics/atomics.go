@@ -15,6 +15,9 @@ func (x *Uint64) Load() uint64 { return x.v.Load() }
 // Init is Store before anybody else sees x, or the cache line that begins with it.
 func (x *Uint64) Init(v uint64) { x.v.Store(v) }
 
+// Store is atomic.Uint64.Store.
+func (x *Uint64) Store(v uint64) { x.v.Store(v) }
+
 // CompareAndSwap is atomic.Uint64.CompareAndSwap.
 func (x *Uint64) CompareAndSwap(old, v uint64) bool { return x.v.CompareAndSwap(old, v) }
 
@@ -30,6 +33,9 @@ func (x *Uint64) Max(v uint64) {
 		}
 	}
 }
+
+// NewUint64s returns n of them that nobody else has seen yet.
+func NewUint64s(n int) []Uint64 { return make([]Uint64, n) }
 
 // Pointer is an atomic.Pointer.
 type Pointer[T any] struct{ v atomic.Pointer[T] }

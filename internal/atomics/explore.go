@@ -92,6 +92,13 @@ func (x *Uint64) Init(v uint64) {
 	x.v.Store(v)
 }
 
+// Store is atomic.Uint64.Store.
+func (x *Uint64) Store(v uint64) {
+	step(unsafe.Pointer(x))
+	x.v.Store(v)
+	wrote(v)
+}
+
 // CompareAndSwap is atomic.Uint64.CompareAndSwap.
 func (x *Uint64) CompareAndSwap(old, v uint64) bool {
 	step(unsafe.Pointer(x))
@@ -129,6 +136,13 @@ func (x *Uint64) Max(v uint64) {
 			return
 		}
 	}
+}
+
+// NewUint64s returns n of them that nobody else has seen yet.
+func NewUint64s(n int) []Uint64 {
+	all := make([]Uint64, n)
+	created(unsafe.Pointer(unsafe.SliceData(all)), uintptr(n)*unsafe.Sizeof(all[0]))
+	return all
 }
 
 // Pointer is an atomic.Pointer in steps. One that is initialised is a limiter's current frame. A call

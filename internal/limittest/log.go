@@ -1,0 +1,140 @@
+package limittest
+
+import (
+	"math/big"
+	"slices"
+	"time"
+
+	"github.com/seed-3506548a/ratelimit"
+)
+
+// Log is the model of slidingwindow.NewLog: the list of the times of all events.
+type Log struct {
+	rate  ratelimit.Rate
+	per   *big.Int
+	times []*big.Int // in order
+
+	newest  *big.Int // the latest time that was granted at; nil: nothing was ever granted
+	changed *big.Int // before the last change of rate nothing is granted; nil: it never changed
+	settled *big.Int // what was granted no later than this offset is not given back; nil: nothing
+}
+
+// NewLog returns the model for valid arguments.
+func NewLog(rate ratelimit.Rate) *Log {
+	return &Log{rate: rate, per: big.NewInt(int64(rate.Per))}
+}
+
+// used returns how many events are in the window that ends at off.
+func (m *Log) used(off *big.Int) (sum int) {
+	for _, at := range slices.Backward(m.times) {
+		if minus(off, at).Cmp(m.per) >= 0 {
+			break
+		}
+		sum++
+	}
+	return sum
+}
+
+func (m *Log) early(off *big.Int) bool { return m.changed != nil && off.Cmp(m.changed) < 0 }
+
+// when returns how long after off no more than left is used.
+func (m *Log) when(off *big.Int, left int) time.Duration {
+	fits := func(at *big.Int) bool { return !m.early(at) && m.used(at) <= left }
+	if fits(off) {
+		return 0
+	}
+	at := off
+	if m.changed != nil {
+		at = latest(at, m.changed)
+	}
+	if excess := len(m.times) - left; excess > 0 {
+		at = latest(at, new(big.Int).Add(m.times[excess-1], m.per))
+	}
+	if !fits(at) || fits(minus(at, one)) {
+		panic("the model contradicts itself")
+	}
+	if at.Cmp(top) > 0 {
+		return ratelimit.Never
+	}
+	return time.Duration(minus(at, off).Int64())
+}
+
+// Clone implements [Model].
+func (m *Log) Clone() Model {
+	c := *m // its numbers are replaced, never changed
+	c.times = slices.Clone(m.times)
+	return &c
+}
+
+// Take implements [Model].
+func (m *Log) Take(off *big.Int, n int) ratelimit.Decision {
+	off = clamp(off)
+	d := ratelimit.Decision{Limit: m.rate.Events}
+	switch {
+	case n == 0:
+		d.OK = true
+	case n < 0 || n > m.rate.Events:
+		d.RetryAfter = ratelimit.Never
+	case !m.early(off) && m.used(off)+n <= m.rate.Events:
+		d.OK = true
+		m.record(off, n)
+	default:
+		d.RetryAfter = m.when(off, m.rate.Events-n)
+	}
+	if !m.early(off) {
+		d.Remaining = max(0, m.rate.Events-m.used(off))
+	}
+	d.ResetAfter = m.when(off, 0)
+	return d
+}
+
+func (m *Log) record(off *big.Int, n int) {
+	if m.newest != nil {
+		off = latest(off, m.newest)
+	}
+	m.newest = off
+	m.times = slices.Concat(m.times, slices.Repeat([]*big.Int{off}, n))
+}
+
+// Peek implements [Model].
+func (m *Log) Peek(off *big.Int, n int) ratelimit.Decision {
+	old := *m
+	d := m.Take(off, n)
+	*m = old
+	return d
+}
+
+// Refund implements [Model]: of the events recorded at the newest time only, while they count.
+func (m *Log) Refund(off, now *big.Int, n int, held time.Duration) {
+	granted := minus(clamp(off), big.NewInt(int64(held)))
+	if m.newest == nil || n < 1 || held < 0 || granted.Cmp(m.newest) != 0 || m.settled != nil && granted.Cmp(m.settled) <= 0 {
+		return
+	}
+	there := 0
+	for _, at := range m.times {
+		if at.Cmp(granted) == 0 {
+			there++
+		}
+	}
+	if n <= there && minus(latest(clamp(off), clamp(now)), granted).Cmp(m.per) < 0 {
+		m.times = slices.Clone(m.times[:len(m.times)-n])
+	}
+}
+
+// SetRate implements [Model]; the size is the number of events, unless that is 0.
+func (m *Log) SetRate(off, _ *big.Int, rate ratelimit.Rate, size int) {
+	rate = WithSize(rate, size)
+	if m.rate == rate {
+		return
+	}
+	m.rate = rate
+	if m.newest != nil {
+		off = latest(clamp(off), m.newest)
+		if m.changed != nil {
+			off = latest(off, m.changed)
+		}
+		m.changed, m.settled = off, m.newest
+		unexpired := m.used(off)
+		m.times = slices.Clone(m.times[len(m.times)-unexpired:])
+	}
+}
