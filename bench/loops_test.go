@@ -46,7 +46,7 @@ func gcraTake(b *testing.B, limiter ratelimit.Limiter) (grants int) {
 func gcraTakeAt(b *testing.B, limiter ratelimit.Limiter, t time.Time) (grants int) {
 	l := limiter.(*gcra.Limiter)
 	for b.Loop() {
-		if l.TakeAt(t, 1).OK {
+		if t = t.Add(time.Microsecond); l.TakeAt(t, 1).OK {
 			grants++
 		}
 	}
@@ -86,7 +86,7 @@ func tokenTake(b *testing.B, limiter ratelimit.Limiter) (grants int) {
 func tokenTakeAt(b *testing.B, limiter ratelimit.Limiter, t time.Time) (grants int) {
 	l := limiter.(*tokenbucket.Limiter)
 	for b.Loop() {
-		if l.TakeAt(t, 1).OK {
+		if t = t.Add(time.Microsecond); l.TakeAt(t, 1).OK {
 			grants++
 		}
 	}
@@ -126,7 +126,7 @@ func windowTake(b *testing.B, limiter ratelimit.Limiter) (grants int) {
 func windowTakeAt(b *testing.B, limiter ratelimit.Limiter, t time.Time) (grants int) {
 	l := limiter.(*fixedwindow.Limiter)
 	for b.Loop() {
-		if l.TakeAt(t, 1).OK {
+		if t = t.Add(time.Microsecond); l.TakeAt(t, 1).OK {
 			grants++
 		}
 	}
@@ -166,7 +166,47 @@ func counterTake(b *testing.B, limiter ratelimit.Limiter) (grants int) {
 func counterTakeAt(b *testing.B, limiter ratelimit.Limiter, t time.Time) (grants int) {
 	l := limiter.(*slidingwindow.Counter)
 	for b.Loop() {
-		if l.TakeAt(t, 1).OK {
+		if t = t.Add(time.Microsecond); l.TakeAt(t, 1).OK {
+			grants++
+		}
+	}
+	return grants
+}
+
+func logAllow(b *testing.B, limiter ratelimit.Limiter) (grants int) {
+	l := limiter.(*slidingwindow.Log)
+	for b.Loop() {
+		if l.Allow() {
+			grants++
+		}
+	}
+	return grants
+}
+
+func logParallel(pb *testing.PB, limiter ratelimit.Limiter) (grants int) {
+	l := limiter.(*slidingwindow.Log)
+	for pb.Next() {
+		if l.Allow() {
+			grants++
+		}
+	}
+	return grants
+}
+
+func logTake(b *testing.B, limiter ratelimit.Limiter) (grants int) {
+	l := limiter.(*slidingwindow.Log)
+	for b.Loop() {
+		if l.Take(1).OK {
+			grants++
+		}
+	}
+	return grants
+}
+
+func logTakeAt(b *testing.B, limiter ratelimit.Limiter, t time.Time) (grants int) {
+	l := limiter.(*slidingwindow.Log)
+	for b.Loop() {
+		if t = t.Add(time.Microsecond); l.TakeAt(t, 1).OK {
 			grants++
 		}
 	}

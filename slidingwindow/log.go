@@ -28,7 +28,7 @@ type Log struct {
 //
 // The error is a [*ratelimit.ArgumentError] unless
 //
-//	0 <= rate.Events <= 2^24, 0 < rate.Per <= 2^58 ns (9 years)
+//	0 <= rate.Events <= 2^18-1, 0 < rate.Per <= 2^58 ns (9 years)
 //
 // At rate.Events == 0 the limiter refuses every event.
 func NewLog(rate ratelimit.Rate, opts ...ratelimit.Option) (*Log, error) {
@@ -41,7 +41,7 @@ func NewLog(rate ratelimit.Rate, opts ...ratelimit.Option) (*Log, error) {
 		return nil, err
 	}
 	l := &Log{line: line}
-	l.current.Init(newLogFrame(&logSpec{rate: rate}, firstCells, logState{prior: maxLog, first: maxLog, count: maxLog}, 0, nil))
+	l.current.Init(newLogFrame(&logSpec{rate: rate}, logState{}, 0, nil))
 	return l, nil
 }
 
@@ -65,8 +65,8 @@ func (l *Log) Allow() bool {
 		f := l.current.Load()
 		c := &f.Scale
 		word := f.Word.Load()
-		st := c.load(word)
-		refused := c.at(st, st.count-c.limit) > now-c.per
+		st := c.state(word)
+		refused := c.at(st, c.limit) > now-c.per
 		if !still(f, word) {
 			continue
 		}
@@ -76,7 +76,7 @@ func (l *Log) Allow() bool {
 		if word >= frame.Frozen || now < c.changed || c.limit == 0 {
 			break
 		}
-		moved, full := c.move(f, word, c.granted(st, now, 1))
+		moved, full := c.move(f, word, st, c.granted(st, now, 1))
 		if moved {
 			return true
 		}
@@ -118,7 +118,7 @@ func (l *Log) take(d *ratelimit.Decision, off int64, n int) {
 		f := l.current.Load()
 		c := &f.Scale
 		word := f.Word.Load()
-		st := c.load(word)
+		st := c.state(word)
 		ok := c.decide(d, st, now, n)
 		if !still(f, word) {
 			continue
@@ -130,11 +130,11 @@ func (l *Log) take(d *ratelimit.Decision, off int64, n int) {
 			l.current.Help(f)
 			continue
 		}
-		moved, full := c.move(f, word, c.granted(st, now, uint64(n)))
+		moved, full := c.move(f, word, st, c.granted(st, now, uint64(n)))
 		if full {
 			if moved = l.current.Replace(f, grantRenewed(now, n)); moved {
 				// The frame's last state decides; it may be another than the one just seen.
-				c.decide(d, c.load(f.Word.Load()), now, n)
+				c.decide(d, c.state(f.Word.Load()), now, n)
 			}
 		}
 		if moved {
@@ -143,14 +143,16 @@ func (l *Log) take(d *ratelimit.Decision, off int64, n int) {
 	}
 }
 
-// grantRenewed plans a frame with more cells, in which n events are granted if they still fit.
+// grantRenewed plans a frame with free cells, in which n events are granted if they still fit.
 func grantRenewed(now uint64, n int) *logPlan {
 	return &logPlan{Successor: func(f *logFrame, word uint64) *logFrame {
 		c := &f.Scale
-		return c.renewed(word, func(st logState) (logState, bool) {
-			var d ratelimit.Decision
-			return c.granted(st, now, uint64(n)), c.decide(&d, st, now, n)
-		})
+		st := c.state(word)
+		var d ratelimit.Decision
+		if !c.decide(&d, st, now, n) {
+			return c.renewed(st, st, 0)
+		}
+		return c.renewed(st, c.granted(st, now, uint64(n)), int64(n))
 	}}
 }
 
@@ -171,7 +173,7 @@ func (l *Log) peek(d *ratelimit.Decision, off int64, n int) {
 	for {
 		f := l.current.Load()
 		word := f.Word.Load()
-		f.Scale.decide(d, f.Scale.load(word), now, n)
+		f.Scale.decide(d, f.Scale.state(word), now, n)
 		if still(f, word) {
 			return
 		}
@@ -195,7 +197,7 @@ func (l *Log) RefundAt(t time.Time, n int, held time.Duration) {
 		f := l.current.Load()
 		c := &f.Scale
 		word := f.Word.Load()
-		st := c.load(word)
+		st := c.state(word)
 		now := instant(max(off, timeline.Clamp(l.line.Now())))
 		after, ok := c.refunded(st, granted, uint64(n))
 		if !still(f, word) {
@@ -208,7 +210,7 @@ func (l *Log) RefundAt(t time.Time, n int, held time.Duration) {
 			l.current.Help(f)
 			continue
 		}
-		moved, full := c.move(f, word, after)
+		moved, full := c.move(f, word, st, after)
 		if full {
 			moved = l.current.Replace(f, refundRenewed(granted, n))
 		}
@@ -218,20 +220,16 @@ func (l *Log) RefundAt(t time.Time, n int, held time.Duration) {
 	}
 }
 
-// refunded returns the state after a refund of n events granted at the given time, if it allows that.
-func (c *logScale) refunded(st logState, granted, n uint64) (logState, bool) {
-	if granted != st.time || granted <= c.spec.settled || n > st.count-st.first {
-		return st, false
-	}
-	st.count -= n
-	return st, true
-}
-
-// refundRenewed plans a frame with more cells, in which n events are given back if they still can be.
+// refundRenewed plans a frame with free cells, in which n events are given back if they still can be.
 func refundRenewed(granted uint64, n int) *logPlan {
 	return &logPlan{Successor: func(f *logFrame, word uint64) *logFrame {
 		c := &f.Scale
-		return c.renewed(word, func(st logState) (logState, bool) { return c.refunded(st, granted, uint64(n)) })
+		st := c.state(word)
+		after, ok := c.refunded(st, granted, uint64(n))
+		if !ok {
+			return c.renewed(st, st, 0)
+		}
+		return c.renewed(st, after, -int64(n))
 	}}
 }
 

@@ -6,8 +6,9 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 )
 
-// maxLog is the most events of a Log: it keeps 128 MB of times then.
-const maxLog = 1 << 24
+// maxLog is the most events of a Log. It keeps 4 MB of times then, and the word can count more versions
+// than that takes to copy.
+const maxLog = 1<<18 - 1
 
 // logSpec is a limit. It is immutable.
 type logSpec struct {
@@ -34,32 +35,26 @@ func checkLog(fn string, rate ratelimit.Rate) error {
 	return nil
 }
 
-// renewed returns a frame with more cells, and with the state that step makes of the last one, or with the
-// same if it does not want that any longer.
-func (c *logScale) renewed(word uint64, step func(st logState) (logState, bool)) *logFrame {
-	st := c.load(word)
-	after, ok := step(st)
-	if !ok {
-		after = st
-	}
-	cells := min(2*len(c.cells), 1<<cellBits)
-	return newLogFrame(c.spec, cells, after, len(c.ring), func(event uint64) uint64 { return c.at(st, event) })
+// renewed returns a frame with all cells free but one, and with the same events but for the last ones,
+// of which there are n more in after than in st; or less, if n is negative.
+func (c *logScale) renewed(st, after logState, n int64) *logFrame {
+	return newLogFrame(c.spec, after, uint64(len(c.ring)/2), func(ago uint64) uint64 {
+		return c.at(st, uint64(int64(ago)-n))
+	})
 }
 
 // converted returns the frame of another rate with the same events, none of which can be given back. The
 // rate changes at now, but not before the newest time: what was expired then is not known any more, so
 // late callers could be granted too much.
 func (c *logScale) converted(word, now uint64, rate ratelimit.Rate) *logFrame {
-	st := c.load(word)
+	st := c.state(word)
 	s := &logSpec{rate: rate}
-	held := 0
+	held := uint64(0)
 	if st.time > 0 {
 		s.changed, s.settled = max(now, st.time, c.changed), st.time
-		for held < len(c.ring) && c.at(st, st.count-1-uint64(held)) > s.changed-c.per {
+		for held < uint64(len(c.ring)/2) && c.at(st, held+1) > s.changed-c.per {
 			held++
 		}
 	}
-	after := st
-	after.prior, after.first = st.count, st.count
-	return newLogFrame(s, len(c.cells), after, held, func(event uint64) uint64 { return c.at(st, event) })
+	return newLogFrame(s, logState{time: st.time}, held, func(ago uint64) uint64 { return c.at(st, ago) })
 }

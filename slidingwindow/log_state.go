@@ -12,181 +12,213 @@ import (
 
 // logScale says what a frame's word means. From high to low:
 //
-//	1 bit    frozen: see package frame
-//	47 bits  version, one more with each change of state
-//	16 bits  the cell that has the state
+//	1 bit            frozen: see package frame
+//	56-2*bits bits   version, one more with each change of the word
+//	6 bits           the cell that has the newest time
+//	bits+1           slot of the ring that is next
+//	bits             how many of the last events were recorded at the newest time
 //
-// A state is more than a word holds, so it lies in a cell, which nobody writes to while the word refers
-// to it. To change it, a caller claims a free cell, writes the new state there, and moves the word to it
-// by CAS. Then the old cell is the caller's, and it sets that free. If the CAS fails, the caller sets
-// its own free. So a cell has one owner at a time: the word, or the caller that claimed it.
+// The newest time would not fit into the word, so it lies in a cell, which nobody writes to while the word
+// refers to it. To move the word to a later time, a caller claims a free cell by writing the time there,
+// with a CAS, and then moves the word by another. If that succeeds, the cell of the time before is the
+// caller's, and it sets it free; if not, it sets its own free. So each cell has one owner at a time: the
+// word, or the caller that claimed it.
 //
-// No value of the word comes back, because of the version. Therefore whoever has read a cell and finds the
-// word the same afterwards has read the state as it was when the word was loaded, and a CAS of the word
-// succeeds only if nothing has happened since.
+// No value of the word comes back, because of the version. Therefore whoever reads a cell and slots of the
+// ring, and finds the word the same afterwards, has read the state as it was when the word was loaded; and a
+// CAS of the word succeeds only if nothing has happened since.
 type logScale struct {
-	ring  []atomics.Uint64 // see logState; its length is a power of two, and at least the limit
-	cells []cell
+	ring  []atomics.Uint64 // see logState; twice as long as the most events that may have to be known
+	cells []atomics.Uint64 // times, or free
 
-	limit   uint64 // as in spec, and so are the others
+	limit   uint64 // as in spec, and so are per and changed
 	per     uint64
 	changed uint64
+	bits    uint8
 	spec    *logSpec
 }
 
 const (
-	cellBits   = 16
-	firstCells = 8 // of a new limiter: enough for so many callers at once, less one
+	cellBits = 6
+	free     = ^uint64(0)
 )
-
-// cell has a logState, or is free.
-type cell struct {
-	prior, first, count, before, time atomics.Uint64
-}
-
-// free is what a free cell has in the place of prior.
-const free = ^uint64(0)
 
 type (
 	logFrame = frame.Frame[logScale]
 	logPlan  = frame.Plan[logScale]
 )
 
-// logState is the list of events that were granted, which are numbered in the order in which they were.
-// Those from first to count-1, the newest, were recorded at the time; those from prior to first-1 at the
-// time before; and earlier ones have theirs in the ring, event p in slot p mod len(ring). Times do not fall
-// from event to event. Callers change the list in three ways:
+// logState is the list of events that were granted. The last ones were recorded at the newest time, and
+// the times of those before are in the ring, in the slots before next. Times do not fall from event to
+// event. Callers change the list in three ways:
 //
-//	grant of n events, no later than the time   count += n
-//	grant of n events, later                    prior = first, first = count, count += n; before = time, time = that
-//	refund of n of the newest events            count -= n
+//	grant of n events, no later than time   next += n, last += n
+//	grant of n events, later                next += n, last = n, time = that
+//	refund of n of the last events          next -= n, last -= n
 //
-// To do the second, the events from prior to first-1 are written into the ring before, by whoever comes to
-// it: all write the same. They cannot be refunded any more, so the times that they replace, of events
-// len(ring) earlier, are not needed again. They are written by an atomic maximum. A slot's times do not
-// fall, so a late writer changes nothing.
+// Before the second, the last events' times are written into the ring, by whoever comes to it: all write
+// the same. They are written by an atomic maximum. A slot's times do not fall, also if a refund lets it
+// be used again, so a late writer changes nothing. And what they replace is not needed, also not after a
+// refund: it is of events so long ago as the ring is long, half of which is all that is looked at.
 type logState struct {
-	prior, first, count, before, time uint64
+	next uint64 // slot
+	last uint64 // how many events
+	time uint64
+	cell uint64 // that has time
 }
 
-// Times in states are offsets with the highest bit turned around, so that they are ordered as unsigned
-// numbers, and 0 is long ago: expired at every time, and the newest time of a fresh limiter.
+// Times are offsets with the highest bit turned around, so that they are ordered as unsigned numbers, and
+// 0 is long ago: expired at every time, and the newest time if nothing was ever granted.
 func instant(off int64) uint64   { return uint64(off) ^ 1<<63 }
 func offsetOf(time uint64) int64 { return int64(time ^ 1<<63) }
 
-// newLogFrame returns a frame with the state, and with the times of so many events before first as at
-// tells them. (If the newest were written into the ring too, a refund would find other times gone.)
-func newLogFrame(s *logSpec, cells int, st logState, held int, at func(event uint64) uint64) *logFrame {
-	size := 1 << bits.Len64(uint64(max(s.rate.Events, held, 1)-1)) // the least power of two that holds all
-	c := logScale{ring: atomics.NewUint64s(size), cells: make([]cell, cells),
-		limit: uint64(s.rate.Events), per: uint64(s.rate.Per), changed: s.changed, spec: s}
-	for event := st.first - uint64(held); event < st.first; event++ {
-		c.ring[event&uint64(size-1)].Init(at(event))
+// newLogFrame returns a frame in which the given number of events before the last ones is held, with
+// times as at tells: the last but ago.
+func newLogFrame(s *logSpec, st logState, held uint64, at func(ago uint64) uint64) *logFrame {
+	most := max(uint64(s.rate.Events), held, 1)
+	c := logScale{ring: atomics.NewUint64s(int(2 * most)), cells: atomics.NewUint64s(1 << cellBits),
+		limit: uint64(s.rate.Events), per: uint64(s.rate.Per), changed: s.changed,
+		bits: uint8(bits.Len64(most)), spec: s}
+	st.next, st.cell = st.last, 0
+	for ago := st.last + 1; ago <= st.last+held; ago++ {
+		c.ring[c.slot(st.next, ago)].Init(at(ago))
 	}
 	for i := range c.cells {
-		c.cells[i].prior.Init(free)
+		c.cells[i].Init(free)
 	}
-	c.cells[0].prior.Init(st.prior)
-	c.cells[0].first.Init(st.first)
-	c.cells[0].count.Init(st.count)
-	c.cells[0].before.Init(st.before)
-	c.cells[0].time.Init(st.time)
-	return frame.New(c, 1<<cellBits)
+	c.cells[0].Init(st.time)
+	return frame.New(c, c.word(1, st))
 }
 
-// cell returns the cell that the word refers to.
-func (c *logScale) cell(word uint64) *cell { return &c.cells[word&(1<<cellBits-1)] }
+// version returns the word's version.
+func (c *logScale) version(word uint64) uint64 { return word >> (2*c.bits + 1 + cellBits) }
 
-// load returns the state that the word refers to. It is right if the word is the same afterwards.
-func (c *logScale) load(word uint64) logState {
-	cell := c.cell(word)
-	return logState{cell.prior.Load(), cell.first.Load(), cell.count.Load(), cell.before.Load(), cell.time.Load()}
+// word packs a state, except for its time.
+func (c *logScale) word(version uint64, st logState) uint64 {
+	return ((version<<cellBits|st.cell)<<(c.bits+1)|st.next)<<c.bits | st.last
+}
+
+// state returns the state that a word refers to, frozen or not. It is right if the word is the same
+// afterwards.
+func (c *logScale) state(word uint64) logState {
+	st := logState{
+		last: word & (1<<(c.bits&63) - 1),
+		next: word >> (c.bits & 63) & (2<<(c.bits&63) - 1),
+		cell: word >> (2*c.bits + 1) & (1<<cellBits - 1),
+	}
+	st.time = c.cells[st.cell].Load()
+	return st
 }
 
 // still reports whether f's word refers to the same state as word.
-func still(f *logFrame, word uint64) bool {
-	return (f.Word.Load()^word)&^frame.Frozen == 0
+func still(f *logFrame, word uint64) bool { return (f.Word.Load()^word)&^frame.Frozen == 0 }
+
+// slot returns the slot of the ring that is so many before next.
+func (c *logScale) slot(next, ago uint64) uint64 {
+	if next < ago {
+		next += uint64(len(c.ring))
+	}
+	return next - ago
 }
 
-// at returns the time of one of the newest len(ring) events.
-func (c *logScale) at(st logState, event uint64) uint64 {
-	switch {
-	case event < st.prior:
-		return c.ring[event&uint64(len(c.ring)-1)].Load()
-	case event < st.first:
-		return st.before
+// at returns the time of the last event but ago-1: the last for 1, and so on.
+func (c *logScale) at(st logState, ago uint64) uint64 {
+	if ago <= st.last {
+		return st.time
 	}
-	return st.time
+	return c.ring[c.slot(st.next, ago)].Load()
 }
 
 // granted returns the state after a grant of n events at now.
 func (c *logScale) granted(st logState, now, n uint64) logState {
 	if now > st.time {
-		for event := st.prior; event < st.first; event++ {
-			c.ring[event&uint64(len(c.ring)-1)].Max(st.before)
-		}
-		st.prior, st.first, st.before, st.time = st.first, st.count, st.time, now
+		st.last, st.time = 0, now
 	}
-	st.count += n
+	st.last += n
+	st.next += n
+	if st.next >= uint64(len(c.ring)) {
+		st.next -= uint64(len(c.ring))
+	}
 	return st
 }
 
-// move moves f's word from the given value, to the state after. It is full if there is no free cell, or no
-// version: then the frame must be replaced.
-func (c *logScale) move(f *logFrame, word uint64, after logState) (moved, full bool) {
-	next := word>>cellBits + 1
-	if next >= frame.Frozen>>cellBits {
-		return false, true
+// refunded returns the state after a refund of n events granted at the given time, if it allows that.
+func (c *logScale) refunded(st logState, granted, n uint64) (logState, bool) {
+	if granted != st.time || granted <= c.spec.settled || n > st.last {
+		return st, false
 	}
-	old := word & (1<<cellBits - 1)
-	for i := range uint64(len(c.cells)) {
-		claimed := (old + 1 + i) & uint64(len(c.cells)-1)
-		cell := &c.cells[claimed]
-		if cell.prior.Load() != free || !cell.prior.CompareAndSwap(free, after.prior) {
-			continue
-		}
-		cell.first.Store(after.first)
-		cell.count.Store(after.count)
-		cell.before.Store(after.before)
-		cell.time.Store(after.time)
-		if moved = f.Word.CompareAndSwap(word, next<<cellBits|claimed); moved {
-			cell = &c.cells[old]
-		}
-		cell.prior.Store(free)
-		return moved, false
-	}
-	return false, true
+	st.next = c.slot(st.next, n)
+	st.last -= n
+	return st, true
 }
 
-// expired returns how many of the newest limit events have expired at now: that many can be granted.
-func (c *logScale) expired(st logState, now uint64) uint64 {
-	low, high := st.count-c.limit, st.count
+// move moves f's word from the given one and its state to the state after. It is full if there is no free
+// cell, or no version: then the frame must be replaced.
+func (c *logScale) move(f *logFrame, word uint64, st, after logState) (moved, full bool) {
+	version := c.version(word) + 1
+	if version >= 1<<(56-2*c.bits) {
+		return false, true
+	}
+	if after.time == st.time {
+		return f.Word.CompareAndSwap(word, c.word(version, after)), false
+	}
+	for ago := st.last; ago > 0; ago-- {
+		c.ring[c.slot(st.next, ago)].Max(st.time)
+	}
+	if !still(f, word) {
+		return false, false // do not claim a cell in vain
+	}
+	var ok bool
+	if after.cell, ok = c.claim(st.cell, after.time); !ok {
+		return false, true
+	}
+	if f.Word.CompareAndSwap(word, c.word(version, after)) {
+		c.cells[st.cell].Store(free)
+		return true, false
+	}
+	c.cells[after.cell].Store(free)
+	return false, false
+}
+
+// claim returns a cell that has got the time, if one but the current is free.
+func (c *logScale) claim(current, time uint64) (cell uint64, ok bool) {
+	for i := range c.cells {
+		if uint64(i) != current && c.cells[i].Load() == free && c.cells[i].CompareAndSwap(free, time) {
+			return uint64(i), true
+		}
+	}
+	return 0, false
+}
+
+// room returns how many events can be granted at now: as many as of the last limit ones have expired.
+func (c *logScale) room(st logState, now uint64) uint64 {
+	if now < c.changed {
+		return 0
+	}
+	low, high := uint64(1), c.limit+1
 	for low < high {
 		middle := low + (high-low)/2
 		if c.at(st, middle) > now-c.per {
-			high = middle
-		} else {
 			low = middle + 1
+		} else {
+			high = middle
 		}
 	}
-	return low - (st.count - c.limit)
+	return c.limit + 1 - low
 }
 
 // decide sets d to the decision on n events at now, and reports whether they are granted: they are if
 // the event has expired that is limit before the last of them.
 func (c *logScale) decide(d *ratelimit.Decision, st logState, now uint64, n int) bool {
 	*d = ratelimit.Decision{OK: n == 0, Limit: int(c.limit)}
-	room := 0
-	if now >= c.changed {
-		room = int(c.expired(st, now))
-	}
-	newest := c.at(st, st.count-1)
+	room := int(c.room(st, now))
+	newest := c.at(st, 1)
 	switch {
 	case n == 0:
 	case n < 0 || n > int(c.limit):
 		d.RetryAfter = ratelimit.Never
 	case n > room:
-		d.RetryAfter = c.wait(now, c.at(st, st.count+uint64(n)-1-c.limit))
+		d.RetryAfter = c.wait(now, c.at(st, c.limit+1-uint64(n)))
 	default:
 		d.OK = true
 		room -= n

@@ -134,6 +134,20 @@ var explored = []kind{
 		world{name: "a bucket skipped", rate: ratelimit.Per(3, 10*time.Millisecond), burst: 3, other: ratelimit.Per(2, 10*time.Millisecond), before: 25 * time.Millisecond},
 		world{name: "fresh", rate: ratelimit.PerHour(2), burst: 2, other: ratelimit.PerHour(1), fresh: true},
 	),
+	{
+		name: "log", // of slidingwindow.NewLog
+		limiter: func(w world, c ratelimit.Clock) limiter {
+			return limittest.Sized{Window: ratelimit.Must(slidingwindow.NewLog(w.rate, ratelimit.WithClock(c)))}
+		},
+		model: func(w world, _ time.Time) limittest.Model { return limittest.NewLog(w.rate) },
+		does:  append(common, "take two"),
+		worlds: []world{
+			{name: "of 1", rate: ratelimit.Per(1, 50*time.Millisecond), burst: 1, other: ratelimit.Per(2, 50*time.Millisecond), before: 50 * time.Millisecond},
+			{name: "of 2", rate: ratelimit.Per(2, 50*time.Millisecond), burst: 2, other: ratelimit.Per(1, 50*time.Millisecond), before: 50 * time.Millisecond},
+			{name: "of 3", rate: ratelimit.PerSecond(3), burst: 3, other: ratelimit.PerSecond(2), before: 50 * time.Millisecond},
+			{name: "fresh", rate: ratelimit.PerHour(2), burst: 2, other: ratelimit.PerHour(1), fresh: true},
+		},
+	},
 }
 
 func counter(buckets int, worlds ...world) kind {
@@ -192,6 +206,10 @@ func (s *setting) operation(kind string, caller int) operation {
 		return operation{Name: kind,
 			Do:    func() any { return s.limiter.TakeAt(at, 1) },
 			Model: func(m *state) any { return m.limiter.Take(off, 1) }}
+	case "take two":
+		return operation{Name: kind,
+			Do:    func() any { return s.limiter.TakeAt(at, 2) },
+			Model: func(m *state) any { return m.limiter.Take(off, 2) }}
 	case "refuse":
 		return operation{Name: kind,
 			Do:    func() any { return s.limiter.TakeAt(at, s.burst) },
