@@ -514,9 +514,11 @@ func TestKnownBugs(t *testing.T) {
 }
 
 func TestConserve(t *testing.T) {
-	limittest.Conserve(t, func(size int, c ratelimit.Clock) (ratelimit.Limiter, error) {
+	sized := func(size int, c ratelimit.Clock) (ratelimit.Limiter, error) {
 		return gcra.New(ratelimit.PerMinute(1), size, ratelimit.WithClock(c))
-	})
+	}
+	limittest.Conserve(t, sized)
+	limittest.NoAllocations(t, sized)
 }
 
 // The frames of 2^31-1 a second last 3 s. Callers whose times jump between frames replace them all

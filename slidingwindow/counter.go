@@ -44,7 +44,7 @@ func NewCounter(rate ratelimit.Rate, buckets int, opts ...ratelimit.Option) (*Co
 		return nil, err
 	}
 	l := &Counter{line: line}
-	l.current.Init(newCounterFrame(newCounterSpec(rate, int64(buckets), 0), 0, nil))
+	l.current.Init(newCounterFrame(newCounterSpec(rate, int64(buckets)), 0, nil))
 	return l, nil
 }
 
@@ -57,7 +57,7 @@ func NewCounter(rate ratelimit.Rate, buckets int, opts ...ratelimit.Option) (*Co
 // from one load of the word, and from a word of the ring that never changes (see [counterScale]), and
 // lands only if the word has not moved since, so it is atomic. A lost race means that another caller's
 // change landed; then the same step on the new word is right, with the time as read before. A refusal
-// stores nothing.
+// stores nothing, except that it may settle the ring for a grant that is under way.
 func (l *Counter) Allow() bool {
 	var off int64
 	if l.line.Injected == nil {
@@ -206,12 +206,14 @@ func (l *Counter) peek(d *ratelimit.Decision, off int64, n int) {
 	}
 }
 
-// RefundAt gives back n events that were granted at t-held, if they still count at t and no later bucket
-// has been granted in since. See [ratelimit.Limiter] for what t must be.
+// RefundAt gives back n events that were granted at t-held, if the bucket of that time is still the newest
+// that was granted in, and counts at t. A grant that was late, in an older bucket, gives nothing back. See
+// [ratelimit.Limiter] for what t must be.
 //
 // While the newest bucket is that of the grant, the events are in its count: had they not been granted,
-// it would be lower by n and all else the same. The clock is read after the word, so that it is not
-// before any time that the word tells of.
+// it would be lower by n and all else the same; or, if they began the bucket, an earlier one would still be
+// the newest, of which only late callers could make use. The clock is read after the word, so that it is
+// not before any time that the word tells of.
 func (l *Counter) RefundAt(t time.Time, n int, held time.Duration) {
 	off := timeline.Clamp(l.line.At(t))
 	if held < 0 || int64(held) > off-timeline.Bottom {
@@ -243,9 +245,10 @@ func (l *Counter) SetRate(rate ratelimit.Rate) error {
 }
 
 // SetRateAt changes the number of events as of the bucket of t; rate.Per must be the one that the
-// limiter was made with. What was granted keeps counting, also if it is more than the new limit; it
-// cannot be refunded any more, and in buckets before that of t nothing is granted any more. The change
-// itself grants nothing, and no grant is lost or counted twice by changes under load. It costs
+// limiter was made with. What was granted keeps counting, also if it is more than the new limit, and in
+// buckets before that of t nothing is granted any more, unless nothing ever was. Nothing granted up to
+// then can be refunded, nor what is granted afterwards in the bucket that was the newest, or became it. The
+// change itself grants nothing, and no grant is lost or counted twice by changes under load. It costs
 // O(buckets) time and allocates a new ring. Errors are those of the constructor.
 func (l *Counter) SetRateAt(t time.Time, rate ratelimit.Rate) error {
 	return l.setRate("slidingwindow.Counter.SetRateAt", l.line.At(t), rate)

@@ -21,7 +21,6 @@ type counterSpec struct {
 	limit   int64 // rate.Events
 	buckets int64 // that a window is cut into
 	width   int64 // nanoseconds of a bucket, ceil(rate.Per/buckets)
-	bits    uint  // of the count in the word
 
 	// The last change of rate, before which nothing is granted; and grants in buckets up to settled
 	// give nothing back. Unknowably early, if nothing was granted before.
@@ -50,15 +49,13 @@ func checkCounter(fn string, rate ratelimit.Rate, buckets int) error {
 	return nil
 }
 
-// newCounterSpec returns the spec for checked arguments, that can also count carried events in a
-// window.
-func newCounterSpec(rate ratelimit.Rate, buckets, carried int64) *counterSpec {
+// newCounterSpec returns the spec for checked arguments.
+func newCounterSpec(rate ratelimit.Rate, buckets int64) *counterSpec {
 	return &counterSpec{
 		rate:    rate,
 		limit:   int64(rate.Events),
 		buckets: buckets,
 		width:   (int64(rate.Per) + buckets - 1) / buckets,
-		bits:    uint(bits.Len64(uint64(max(1, int64(rate.Events), carried)))),
 		changed: math.MinInt64,
 		settled: math.MinInt64,
 	}
@@ -76,21 +73,11 @@ func (s *counterSpec) earliest(st counterState) int64 {
 // given bucket, which becomes the newest if it is later.
 func (c *counterScale) converted(word uint64, bucket int64, rate ratelimit.Rate) *counterFrame {
 	c.settle(word)
-	st, old := c.state(word), c.spec
+	st, s := c.state(word), newCounterSpec(rate, c.spec.buckets)
 	if st.fresh {
-		return newCounterFrame(newCounterSpec(rate, old.buckets, 0), bucket, nil)
+		return newCounterFrame(s, bucket, nil)
 	}
 	newest := max(bucket, st.bucket)
-	counts := c.counts(st, newest)
-	most, run := int64(0), int64(0) // in buckets+1 buckets in a row
-	for i, n := range counts {
-		run += n
-		if gone := i - int(old.buckets) - 1; gone >= 0 {
-			run -= counts[gone]
-		}
-		most = max(most, run)
-	}
-	s := newCounterSpec(rate, old.buckets, most)
-	s.changed, s.settled = max(bucket, old.changed), newest
-	return newCounterFrame(s, newest, counts)
+	s.changed, s.settled = max(bucket, c.spec.changed), newest
+	return newCounterFrame(s, newest, c.counts(st, newest))
 }

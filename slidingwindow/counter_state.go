@@ -1,6 +1,7 @@
 package slidingwindow
 
 import (
+	"math/bits"
 	"time"
 
 	"github.com/seed-3506548a/ratelimit"
@@ -29,19 +30,20 @@ import (
 // since all write the same; who begins a bucket does, and whoever finds that undone does it first. Only
 // then may the word move to a later bucket.
 //
-// Therefore slots only grow; one that has the word of bucket m has the right one; and all of the last
-// len(ring) buckets are there, once the newest is. A word that comes back within a bucket means the
-// same as before. What was counted since a bucket m began is before - before(m) + count, and that is
-// less than 2^(bits+1) for the 2*buckets+1 newest buckets: in any buckets+1 buckets in a row no more is
-// counted than the limit was, and bits holds that.
+// Therefore slots only grow, and once the newest bucket has its word there, the 2*buckets before it have
+// theirs. (Nothing is said of those before them: a new frame does not have them, and a late helper may
+// write a wrong word there; nobody looks at it.) A word that comes back within a bucket means the same as
+// before. What was counted since a bucket m began is before - before(m) + count, and that is less than
+// 2^(bits+1) for the 2*buckets+1 newest buckets, since bits hold what is counted in any buckets+1 buckets
+// in a row.
 type counterScale struct {
 	first int64            // the bucket that the word counts from, counted from the origin
 	ring  []atomics.Uint64 // its length is a power of two, and at least 2*buckets+1
 
-	width   int64 // as in spec, and so are the others: Allow finds them beside the word
+	width   int64 // as in spec, and so are limit and buckets: Allow finds them beside the word
 	limit   uint32
 	buckets uint16
-	bits    uint8
+	bits    uint8 // hold the limit, and the most events in buckets+1 buckets in a row
 	shift   uint8 // 2*bits+1
 
 	spec *counterSpec
@@ -62,8 +64,9 @@ type counterState struct {
 // buckets up to it, oldest first; nil if nothing was ever granted.
 func newCounterFrame(s *counterSpec, bucket int64, counts []int64) *counterFrame {
 	size := ringSize(s.buckets)
+	width := bits.Len64(uint64(max(1, s.limit, most(counts, int(s.buckets)+1))))
 	c := counterScale{first: bucket - size, ring: make([]atomics.Uint64, size),
-		width: s.width, limit: uint32(s.limit), buckets: uint16(s.buckets), bits: uint8(s.bits), shift: uint8(2*s.bits + 1), spec: s}
+		width: s.width, limit: uint32(s.limit), buckets: uint16(s.buckets), bits: uint8(width), shift: uint8(2*width + 1), spec: s}
 	began := make([]uint64, size)
 	var st counterState
 	for i, n := range counts {
@@ -77,6 +80,19 @@ func newCounterFrame(s *counterSpec, bucket int64, counts []int64) *counterFrame
 	}
 	st.fresh = counts == nil
 	return frame.New(c, c.word(st))
+}
+
+// most returns the greatest sum of so many counts in a row, or less at the beginning.
+func most(counts []int64, row int) (most int64) {
+	sum := int64(0)
+	for i, n := range counts {
+		sum += n
+		if i >= row {
+			sum -= counts[i-row]
+		}
+		most = max(most, sum)
+	}
+	return most
 }
 
 // holds reports whether the word can have the bucket as its newest.

@@ -71,32 +71,6 @@ func TestCounterRefund(t *testing.T) {
 	used(1)
 }
 
-// Whatever was refunded, the limiter grants no more than one that never granted it.
-func TestCounterRefundIsAtMostAsIfNeverGranted(t *testing.T) {
-	random := rand.New(rand.NewPCG(3, 4))
-	refunds := 0
-	for range 3000 {
-		with, _ := counterAt(t, t0, ratelimit.PerSecond(5), 1+random.IntN(6))
-		without, _ := counterAt(t, t0, ratelimit.PerSecond(5), with.Buckets())
-		now := t0
-		for range 20 {
-			n := 1 + random.IntN(3)
-			if random.IntN(3) == 0 && with.TakeAt(now, n).OK {
-				later := now.Add(time.Duration(random.Int64N(int64(400 * ms))))
-				with.RefundAt(later, n, later.Sub(now))
-				refunds++
-				now = later
-				continue
-			}
-			if with.TakeAt(now, n).OK {
-				require.True(t, without.TakeAt(now, n).OK)
-			}
-			now = now.Add(time.Duration(random.Int64N(int64(400 * ms))))
-		}
-	}
-	require.Positive(t, refunds)
-}
-
 func TestCounterSetRate(t *testing.T) {
 	l, c := counterAt(t, t0, ratelimit.PerSecond(5), 4)
 	require.True(t, l.Take(4).OK)
@@ -133,32 +107,6 @@ func TestCounterBound(t *testing.T) {
 	}
 }
 
-// log is the obvious limiter of a window that moves by nanoseconds: it counts, at t, what was granted
-// at times after t-length, and records a late grant at the time of the newest.
-type log struct {
-	length time.Duration
-	limit  int
-	times  []time.Duration
-}
-
-func (l *log) take(t time.Duration, n int) bool {
-	for _, at := range l.times {
-		if at > t-l.length {
-			n++
-		}
-	}
-	return n <= l.limit
-}
-
-func (l *log) record(t time.Duration, n int) {
-	for _, at := range l.times {
-		t = max(t, at)
-	}
-	for range n {
-		l.times = append(l.times, t)
-	}
-}
-
 // What fits into every window of length (buckets+1)*width is granted; and there are requests that a
 // window of rate.Per has room for, and that are refused.
 func TestCounterWithholdsNoMoreThanABucket(t *testing.T) {
@@ -168,7 +116,7 @@ func TestCounterWithholdsNoMoreThanABucket(t *testing.T) {
 		for range 300 {
 			l, _ := counterAt(t, t0, ratelimit.PerSecond(5), buckets)
 			width := (time.Second + time.Duration(buckets) - 1) / time.Duration(buckets)
-			longer, exact := &log{length: time.Duration(buckets+1) * width, limit: 5}, &log{length: time.Second, limit: 5}
+			longer, exact := &obvious{length: time.Duration(buckets+1) * width, limit: 5}, &obvious{length: time.Second, limit: 5}
 			now, newest := time.Duration(0), time.Duration(0)
 			for range 40 {
 				n := 1 + random.IntN(3)
@@ -193,10 +141,9 @@ func TestCounterWithholdsNoMoreThanABucket(t *testing.T) {
 	require.Positive(t, early)
 }
 
-// TestCounterShare computes the table in docs/choosing.md: what a client gets that asks all the time,
-// after one burst at the worst moment.
+// TestCounterShare computes the table in docs/choosing.md: what a client gets that asks all the time.
 func TestCounterShare(t *testing.T) {
-	table := "| buckets of a minute | refuses early by up to | a client that asks all the time gets, of 100 a minute | bytes |\n|---|---|---|---|\n"
+	table := "| buckets of a minute | refuses longer than a Log by up to | a client that asks all the time gets, of 100 a minute | bytes |\n|---|---|---|---|\n"
 	for _, buckets := range []int{1, 2, 4, 6, 10, 20, 60} {
 		l, _ := counterAt(t, t0, ratelimit.PerMinute(100), buckets)
 		width := time.Minute / time.Duration(buckets)
@@ -209,13 +156,13 @@ func TestCounterShare(t *testing.T) {
 			}
 			now += max(d.RetryAfter, 1)
 		}
-		// The first of a minute's 100 is followed by the next after buckets+1 buckets.
+		// The first of a minute's 100 are followed by the next after buckets+1 buckets.
 		share := big.NewRat(int64(granted), minutes)
 		want := big.NewRat(int64(100*buckets), int64(buckets+1))
 		diff, _ := new(big.Rat).Sub(share, want).Float64()
 		require.InDelta(t, 0, diff, 0.01)
 		per, _ := share.Float64()
-		table += fmt.Sprintf("| %d | %v | %.1f | %d |\n", buckets, width, per, 184+8*ring(buckets))
+		table += fmt.Sprintf("| %d | %v | %.1f | %d |\n", buckets, width, per, 192+8*ring(buckets))
 	}
 	page, err := os.ReadFile("../docs/choosing.md")
 	require.NoError(t, err)
@@ -321,12 +268,17 @@ func TestCounterOutgrowsItsFrame(t *testing.T) {
 	}
 	l, _ := counterAt(t, t0, rate, 10)
 	frames, now := 0, t0
-	for range 100_000 { // buckets
-		if testing.AllocsPerRun(1, func() { now = now.Add(50 * ms); l.TakeAt(now, 1) }) > 0 { // runs twice
+	for range 500 {
+		if testing.AllocsPerRun(1, func() { // runs twice, and counts once
+			for range 100 { // buckets
+				now = now.Add(100 * ms)
+				l.TakeAt(now, 1)
+			}
+		}) > 0 {
 			frames++
 		}
 	}
-	require.InDelta(t, 100_000/(1<<12-32), frames, 13, "of which AllocsPerRun sees every other")
+	require.InDelta(t, 50_000/(1<<12-32), frames, 12, "of twice as many, every other may be counted")
 	require.Positive(t, frames)
 }
 
@@ -336,9 +288,11 @@ func TestCounterConforms(t *testing.T) {
 			limittest.Conform(t, func(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
 				return slidingwindow.NewCounter(ratelimit.PerSecond(10), buckets, opts...)
 			})
-			limittest.Conserve(t, func(size int, c ratelimit.Clock) (ratelimit.Limiter, error) {
+			sized := func(size int, c ratelimit.Clock) (ratelimit.Limiter, error) {
 				return slidingwindow.NewCounter(ratelimit.PerHour(size), buckets, ratelimit.WithClock(c))
-			})
+			}
+			limittest.Conserve(t, sized)
+			limittest.NoAllocations(t, sized)
 		})
 	}
 }

@@ -240,9 +240,11 @@ func TestConform(t *testing.T) {
 			limittest.Conform(t, func(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
 				return construct(ratelimit.PerSecond(10), 5, opts...)
 			})
-			limittest.Conserve(t, func(size int, c ratelimit.Clock) (ratelimit.Limiter, error) {
+			sized := func(size int, c ratelimit.Clock) (ratelimit.Limiter, error) {
 				return construct(ratelimit.Per(1, time.Hour), size, ratelimit.WithClock(c))
-			})
+			}
+			limittest.Conserve(t, sized)
+			limittest.NoAllocations(t, sized)
 		})
 	}
 }

@@ -4,15 +4,15 @@ package frame
 
 import "github.com/seed-3506548a/ratelimit/internal/atomics"
 
-// Frozen marks the word of a frame that is being replaced; the state is in the other 63 bits. Limiters
-// choose their states so that a frozen word reads like a debt beyond every limit, so the granting path
-// needs no test of its own for it.
+// Frozen marks the word of a frame that is being replaced; the state is in the other 63 bits. A bucket's
+// frozen word reads like a debt beyond every limit, so its granting path needs no test of its own for it.
 const Frozen = 1 << 63
 
 // Frame is a word and what it means.
 //
-// While the word is not frozen, it is the limiter's whole state, and any caller moves it by CAS. That
-// a value may come back does no harm, since equal words are equal states. A frozen word never changes.
+// While the word is not frozen, it is the limiter's state (with what else the scale says how to read), and
+// any caller moves it by CAS. That a value may come back does no harm if equal words are equal states. A
+// frozen word never changes.
 type Frame[Scale any] struct {
 	Word  atomics.Uint64
 	Scale Scale // immutable

@@ -23,7 +23,6 @@ func Conform(t *testing.T, build New) {
 	t.Run("DecisionIsExact", func(t *testing.T) { decisionIsExact(t, build) })
 	t.Run("AnyClockOrigin", func(t *testing.T) { anyClockOrigin(t, build) })
 	t.Run("BadOptions", func(t *testing.T) { badOptions(t, build) })
-	t.Run("NoAllocations", func(t *testing.T) { noAllocations(t, build) })
 	t.Run("Refund", func(t *testing.T) { refund(t, build) })
 }
 
@@ -192,55 +191,6 @@ func badOptions(t *testing.T, build New) {
 type clockFunc func() time.Time
 
 func (f clockFunc) Now() time.Time { return f() }
-
-// noAllocations counts the allocations of a thousand calls of each method, while it is granted and
-// while it is refused: testing.AllocsPerRun divides in integers, so one run has all the calls.
-func noAllocations(t *testing.T, build New) {
-	for name, opts := range map[string][]ratelimit.Option{
-		"system": nil,
-		"clock":  {ratelimit.WithClock(clock.New())},
-		"mock":   {ratelimit.WithClock(clock.NewMock())},
-	} {
-		l, err := build(opts...)
-		require.NoError(t, err)
-		now := l.Clock().Now()
-		giveBack := func() { l.RefundAt(now, 1, 0) }
-		if name == "system" || name == "clock" {
-			giveBack = func() { // time goes on, so refund as of the time it is
-				now = l.Clock().Now()
-				l.RefundAt(now, 1, 0)
-			}
-		}
-		count := func(what string, want bool, ask func() bool) {
-			answers := 0
-			allocs := testing.AllocsPerRun(1, func() {
-				answers = 0
-				for range 1000 {
-					if ask() == want {
-						answers++
-					}
-				}
-			})
-			require.Zero(t, allocs, "%s, %s, %v", name, what, want)
-			require.Greater(t, answers, 990, "%s, %s, %v", name, what, want)
-		}
-		count("Allow", true, func() bool { defer giveBack(); return l.Allow() })
-		count("Take", true, func() bool { defer giveBack(); return l.Take(1).OK })
-		count("TakeAt", true, func() bool { defer giveBack(); return l.TakeAt(now, 1).OK })
-		count("PeekAt", true, func() bool { return l.PeekAt(now, 1).OK })
-		for l.Allow() {
-			continue
-		}
-		far := now.Add(-time.Hour)
-		count("TakeAt", false, func() bool { return l.TakeAt(far, 1).OK })
-		count("PeekAt", false, func() bool { return l.PeekAt(far, 1).OK })
-		count("Take", false, func() bool { return l.Take(1000).OK })
-		if name == "mock" {
-			count("Allow", false, l.Allow)
-			count("Take", false, func() bool { return l.Take(1).OK })
-		}
-	}
-}
 
 // refund checks that what was granted at an instant can be given back at that instant, once, and
 // that what makes no sense gives nothing back.
