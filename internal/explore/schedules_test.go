@@ -44,6 +44,15 @@ func twoByTwo(kinds []string) (all [][][]string) {
 	return all
 }
 
+// oneAhead has a caller with an operation, of all kinds, and another that meanwhile takes an event, and one
+// much later.
+func oneAhead(kinds []string) (all [][][]string) {
+	for _, a := range kinds {
+		all = append(all, [][]string{{a}, {"take", "take later"}})
+	}
+	return all
+}
+
 // explore explores the scenarios that the callers make in w, until one fails.
 func (k kind) explore(w world, all [][][]string) (total explore.Result, bounded int) {
 	total.Preemptions = -1
@@ -64,7 +73,11 @@ func (k kind) explore(w world, all [][][]string) (total explore.Result, bounded 
 
 func TestAllSchedules(t *testing.T) {
 	for _, k := range explored {
-		shapes := map[string][][][]string{"3 callers, 1 operation": threeByOne(k.does), "2 callers, 2 operations": twoByTwo(k.does)}
+		shapes := map[string][][][]string{
+			"3 callers, 1 operation":  threeByOne(k.does),
+			"2 callers, 2 operations": twoByTwo(k.does),
+			"1 caller gets ahead":     oneAhead(k.does),
+		}
 		for _, w := range k.worlds {
 			for shape, all := range shapes {
 				t.Run(k.name+"/"+w.name+"/"+shape, func(t *testing.T) {

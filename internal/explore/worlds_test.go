@@ -42,6 +42,7 @@ type world struct {
 	other  ratelimit.Rate // what SetRateAt sets
 	before time.Duration  // how long ago an event was taken, and, of Reservers, one reserved for each caller
 	fresh  bool           // or nothing was
+	long   bool           // events were taken before that one too, each a rate.Per before the next
 }
 
 var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -127,7 +128,7 @@ var explored = []kind{
 	},
 	counter(2, // buckets of slidingwindow.NewCounter, and a ring of 8 words
 		world{name: "inside the bucket", rate: ratelimit.PerSecond(3), burst: 3, other: ratelimit.PerSecond(2), before: 50 * time.Millisecond},
-		world{name: "next bucket", rate: ratelimit.Per(3, 100*time.Millisecond), burst: 3, other: ratelimit.Per(2, 100*time.Millisecond), before: 50 * time.Millisecond},
+		world{name: "next bucket", rate: ratelimit.Per(3, 100*time.Millisecond), burst: 3, other: ratelimit.Per(2, 100*time.Millisecond), before: 50 * time.Millisecond, long: true},
 		world{name: "frame outgrown", rate: ratelimit.Per(1<<28-1, 20*time.Millisecond), burst: 1<<28 - 1, other: ratelimit.Per(2, 20*time.Millisecond), before: time.Hour},
 	),
 	counter(1, // and a ring of 4
@@ -142,9 +143,9 @@ var explored = []kind{
 		model: func(w world, _ time.Time) limittest.Model { return limittest.NewLog(w.rate) },
 		does:  append(common, "take two"),
 		worlds: []world{
-			{name: "of 1", rate: ratelimit.Per(1, 50*time.Millisecond), burst: 1, other: ratelimit.Per(2, 50*time.Millisecond), before: 50 * time.Millisecond},
-			{name: "of 2", rate: ratelimit.Per(2, 50*time.Millisecond), burst: 2, other: ratelimit.Per(1, 50*time.Millisecond), before: 50 * time.Millisecond},
-			{name: "of 3", rate: ratelimit.PerSecond(3), burst: 3, other: ratelimit.PerSecond(2), before: 50 * time.Millisecond},
+			{name: "of 1", rate: ratelimit.Per(1, 50*time.Millisecond), burst: 1, other: ratelimit.Per(2, 50*time.Millisecond), before: 60 * time.Millisecond},
+			{name: "of 2, full ring", rate: ratelimit.Per(2, 50*time.Millisecond), burst: 2, other: ratelimit.Per(1, 50*time.Millisecond), before: 50 * time.Millisecond, long: true},
+			{name: "of 3, full ring", rate: ratelimit.Per(3, 40*time.Millisecond), burst: 3, other: ratelimit.Per(2, 40*time.Millisecond), before: 30 * time.Millisecond, long: true},
 			{name: "fresh", rate: ratelimit.PerHour(2), burst: 2, other: ratelimit.PerHour(1), fresh: true},
 		},
 	},
@@ -172,6 +173,13 @@ func (k kind) build(w world) *setting {
 	clock.Set(s.origin)
 	s.limiter = k.limiter(w, clock)
 	s.model = &state{limiter: k.model(w, s.origin)}
+	if w.long {
+		for k := 5; k > 0; k-- {
+			at := s.origin.Add(-time.Duration(k) * w.rate.Per)
+			s.limiter.TakeAt(at, w.burst)
+			s.model.limiter.Take(s.offset(at), w.burst)
+		}
+	}
 	if !w.fresh {
 		s.limiter.TakeAt(s.origin, 1)
 		s.model.limiter.Take(new(big.Int), 1)
@@ -206,6 +214,11 @@ func (s *setting) operation(kind string, caller int) operation {
 		return operation{Name: kind,
 			Do:    func() any { return s.limiter.TakeAt(at, 1) },
 			Model: func(m *state) any { return m.limiter.Take(off, 1) }}
+	case "take later":
+		later := at.Add(8 * s.rate.Per)
+		return operation{Name: kind,
+			Do:    func() any { return s.limiter.TakeAt(later, 1) },
+			Model: func(m *state) any { return m.limiter.Take(s.offset(later), 1) }}
 	case "take two":
 		return operation{Name: kind,
 			Do:    func() any { return s.limiter.TakeAt(at, 2) },

@@ -1,0 +1,68 @@
+//go:build explore
+
+package explore_test
+
+import (
+	"fmt"
+	"math/big"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-3506548a/ratelimit/internal/explore"
+	"github.com/seed-3506548a/ratelimit/internal/limittest"
+)
+
+// Callers that are suspended for good, before whatever step, keep nobody from going on: not one of them,
+// and not a hundred, which is more than a Log has cells for. And when they wake up, all times together keep the
+// limit.
+func TestNobodyWaitsForASuspendedCaller(t *testing.T) {
+	for _, k := range explored {
+		for _, w := range k.worlds {
+			for _, crowd := range []int{1, 100} {
+				t.Run(fmt.Sprintf("%s/%s/%d", k.name, w.name, crowd), func(t *testing.T) {
+					number := 0
+					for k.stall(t, w, crowd, number) {
+						number++
+					}
+					require.Greater(t, number, 2)
+					t.Logf("suspended before each of %d steps", number)
+				})
+			}
+		}
+	}
+}
+
+// stall suspends a crowd of callers before the step of the given number, and asks for 200 events, some of
+// which are granted. It reports whether a caller had so many steps.
+func (k kind) stall(t *testing.T, w world, crowd, number int) bool {
+	s := k.build(w)
+	now := s.now.Add(8 * s.rate.Per) // when all that was granted has expired
+	var grants []limittest.Grant
+	take := func(at time.Time) {
+		if s.limiter.TakeAt(at, 1).OK {
+			grants = append(grants, limittest.Grant{At: at, N: 1})
+		}
+	}
+	stalled := false
+	others := func() {
+		before := len(grants)
+		for i := range 200 {
+			take(now.Add(time.Duration(i) * s.rate.Per / 10))
+		}
+		require.Greater(t, len(grants), before+10)
+	}
+	for i := range crowd {
+		inner := others
+		others = func() {
+			stalled = explore.Stall(func() { take(now.Add(time.Duration(i))) }, number, inner) || stalled
+		}
+	}
+	others()
+	limittest.RequireBound(t, grants, func(length time.Duration) *big.Int {
+		windows := int64(2 + length/s.rate.Per) // those of fixed windows, and more than the others allow
+		return big.NewInt(windows * int64(max(s.burst, s.rate.Events)))
+	})
+	return stalled
+}
