@@ -6,6 +6,7 @@
 package bench_test
 
 import (
+	"fmt"
 	"math"
 	"sync"
 	"sync/atomic"
@@ -257,6 +258,24 @@ func BenchmarkTakeAt(b *testing.B) {
 	each(b, []outcome{granted, refused}, nil, func(b *testing.B, limiter int, l ratelimit.Limiter) int {
 		return limiters[limiter].takeAt(b, l, time.Now())
 	})
+}
+
+// A Log remembers each event, so it has more to do for more of them: with the next grant, it writes their
+// times down. Other limiters have not.
+func BenchmarkTakeMany(b *testing.B) {
+	for _, n := range []int{1, 10, 100, 1000} {
+		b.Run(fmt.Sprintf("limiter=slidingwindow-log/n=%d", n), func(b *testing.B) {
+			l := ratelimit.Must(slidingwindow.NewLog(granted.log()))
+			t := time.Now()
+			grants := 0
+			for b.Loop() {
+				if t = t.Add(time.Microsecond); l.TakeAt(t, n).OK {
+					grants++
+				}
+			}
+			granted.report(b, grants)
+		})
+	}
 }
 
 // BenchmarkLatency times single decisions, with one clock read in each sample: see limiter=none.

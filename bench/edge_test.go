@@ -54,6 +54,7 @@ func TestEdge(t *testing.T) {
 		"fixedwindow-anchored":  19,
 		"fixedwindow-aligned":   19,
 		"slidingwindow-counter": 10,
+		"slidingwindow-log":     10,
 	}, most)
 
 	const path = "../docs/edge.csv"

@@ -142,8 +142,9 @@ func (l *Limiter) SetRate(rate ratelimit.Rate) error {
 
 // SetRateAt changes the number of events as of t; rate.Per must be the one that the limiter was made
 // with. What was granted in the window that is open keeps counting, also if it is more than the new
-// limit; it cannot be refunded any more, and for times before t nothing is granted any more. The change itself grants nothing, and no grant is lost or
-// counted twice by changes under load. A few small allocations. Errors are those of the constructor.
+// limit; it cannot be refunded any more, and for times before t nothing is granted any more. The change
+// itself grants nothing, and no grant is lost or counted twice by changes under load. A few small
+// allocations. Errors are those of the constructor.
 func (l *Limiter) SetRateAt(t time.Time, rate ratelimit.Rate) error {
 	return l.window.SetRateAt("fixedwindow.SetRateAt", "rate.Events", t, rate, capacity(rate))
 }
