@@ -49,10 +49,11 @@ func NewLog(rate ratelimit.Rate, opts ...ratelimit.Option) (*Log, error) {
 //
 // It is Take(1).OK without the search for what remains.
 //
-// Invariant of the loop: the state that the word refers to lists exactly the events granted so far. The
-// step is computed from that state and lands only if the word has not moved since, so it is atomic. A
-// lost race means that another caller's change landed; then the same step on the new state is right, with
-// the time as read before. A refusal stores nothing.
+// Invariant of the loop: the state that the word refers to lists the events that were granted and not
+// given back, as far as they may count. The step is computed from that state and lands only if the word has
+// not moved since, so it is atomic. A lost race means that another caller's change landed; then the same
+// step on the new state is right, with the time as read before. A refusal stores nothing, unless it first
+// lost a race for what was left.
 func (l *Log) Allow() bool {
 	var off int64
 	if l.line.Injected == nil {
@@ -110,8 +111,9 @@ func (l *Log) TakeAt(t time.Time, n int) (d ratelimit.Decision) {
 
 // take is Allow for any n and any off, with a whole Decision.
 //
-// A refusal, and n == 0, acts when the word is loaded. It may answer from a frozen word: that word was the
-// limiter's state until its frame was replaced, which was not before f was loaded.
+// A refusal, and n == 0, acts when the word is loaded, or, if it is a frozen one, at some moment since f
+// was: until its frame was replaced, that word was the limiter's state. One that is found out by replacing
+// the frame acts then.
 func (l *Log) take(d *ratelimit.Decision, off int64, n int) {
 	now := instant(timeline.Clamp(off))
 	for {
@@ -180,13 +182,13 @@ func (l *Log) peek(d *ratelimit.Decision, off int64, n int) {
 	}
 }
 
-// RefundAt gives back n events that were granted at t-held, if they have not expired at t and nothing has
-// been granted at a later time. See [ratelimit.Limiter] for what t must be.
+// RefundAt gives back n events that were granted at t-held, if they have not expired at t, nothing has been
+// granted at a later time, and the rate has not changed since. A grant that was late gives nothing back. See
+// [ratelimit.Limiter] for what t must be.
 //
-// While the newest time is that of the grant, the events are among the newest. Had they not been granted,
-// there would be n less of these and all else the same; or, if there were none, the newest time would be
-// earlier, which only late callers could make use of. The clock is read after the word, so that it is not
-// before any time that the word tells of.
+// While the newest time is that of the grant, the events are among the last ones, which all have that time.
+// Had they not been granted, as many events would be left as are now, at times no later than these. The clock
+// is read after the word, so that it is not before any time that the word tells of.
 func (l *Log) RefundAt(t time.Time, n int, held time.Duration) {
 	off := timeline.Clamp(l.line.At(t))
 	if n < 1 || held < 0 || int64(held) > off-timeline.Bottom {
@@ -239,10 +241,12 @@ func (l *Log) SetRate(rate ratelimit.Rate) error {
 }
 
 // SetRateAt changes the number of events as of t; rate.Per must be the one that the limiter was made
-// with. What was granted keeps counting, also if it is more than the new limit; it cannot be refunded any
-// more, and for times before t, or before the newest grant, nothing is granted any more. The change itself
-// grants nothing, and no grant is lost or counted twice by changes under load. It costs O(rate.Events) time
-// and allocates a new ring. Errors are those of the constructor.
+// with. What was granted keeps counting, also if it is more than the new limit. Unless nothing ever was, for
+// times before t, before the newest grant, and before an earlier change's t, nothing is granted any more; and
+// what was granted up to the newest time, or is later at that time, cannot be refunded. The change itself
+// grants nothing, and no grant is lost or counted twice by changes under load. The time that it takes, and
+// the new ring, are of the order of the limit, or of what still counts, if that is more. To set the present rate
+// does nothing. Errors are those of the constructor.
 func (l *Log) SetRateAt(t time.Time, rate ratelimit.Rate) error {
 	return l.setRate("slidingwindow.Log.SetRateAt", l.line.At(t), rate)
 }

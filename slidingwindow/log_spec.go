@@ -6,8 +6,8 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 )
 
-// maxLog is the most events of a Log. It keeps 4 MB of times then, and the word can count more versions
-// than that takes to copy.
+// maxLog is the most events of a Log. It keeps 4 MB of times then, and the word counts four times as many
+// versions before they have to be copied.
 const maxLog = 1<<18 - 1
 
 // logSpec is a limit. It is immutable.
@@ -38,7 +38,7 @@ func checkLog(fn string, rate ratelimit.Rate) error {
 // renewed returns a frame with all cells free but one, and with the same events but for the last ones,
 // of which there are n more in after than in st; or less, if n is negative.
 func (c *logScale) renewed(st, after logState, n int64) *logFrame {
-	return newLogFrame(c.spec, after, uint64(len(c.ring)/2), func(ago uint64) uint64 {
+	return newLogFrame(c.spec, after, max(c.limit, c.held(st, st.time)), func(ago uint64) uint64 {
 		return c.at(st, uint64(int64(ago)-n))
 	})
 }
@@ -49,12 +49,20 @@ func (c *logScale) renewed(st, after logState, n int64) *logFrame {
 func (c *logScale) converted(word, now uint64, rate ratelimit.Rate) *logFrame {
 	st := c.state(word)
 	s := &logSpec{rate: rate}
-	held := uint64(0)
-	if st.time > 0 {
-		s.changed, s.settled = max(now, st.time, c.changed), st.time
-		for held < uint64(len(c.ring)/2) && c.at(st, held+1) > s.changed-c.per {
-			held++
-		}
+	if st.time == 0 {
+		return newLogFrame(s, st, 0, nil)
 	}
-	return newLogFrame(s, logState{time: st.time}, held, func(ago uint64) uint64 { return c.at(st, ago) })
+	s.changed, s.settled = max(now, st.time, c.changed), st.time
+	return newLogFrame(s, logState{time: st.time}, c.held(st, s.changed), func(ago uint64) uint64 {
+		return c.at(st, ago)
+	})
+}
+
+// held returns how many events have not expired at now. At the newest time or later, it knows of all that
+// have not.
+func (c *logScale) held(st logState, now uint64) (n uint64) {
+	for n < uint64(len(c.ring)/2) && c.at(st, n+1) > now-c.per {
+		n++
+	}
+	return n
 }

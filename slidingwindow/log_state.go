@@ -58,8 +58,8 @@ type (
 //
 // Before the second, the last events' times are written into the ring, by whoever comes to it: all write
 // the same. They are written by an atomic maximum. A slot's times do not fall, also if a refund lets it
-// be used again, so a late writer changes nothing. And what they replace is not needed, also not after a
-// refund: it is of events so long ago as the ring is long, half of which is all that is looked at.
+// be used again, so a late writer changes nothing. What they replace is of events a ring's length before the
+// last ones: the ring is twice as long as what is looked at before these, so that a refund finds all there.
 type logState struct {
 	next uint64 // slot
 	last uint64 // how many events
@@ -73,7 +73,7 @@ func instant(off int64) uint64   { return uint64(off) ^ 1<<63 }
 func offsetOf(time uint64) int64 { return int64(time ^ 1<<63) }
 
 // newLogFrame returns a frame in which the given number of events before the last ones is held, with
-// times as at tells: the last but ago.
+// times as at tells: of the last event but ago-1.
 func newLogFrame(s *logSpec, st logState, held uint64, at func(ago uint64) uint64) *logFrame {
 	most := max(uint64(s.rate.Events), held, 1)
 	c := logScale{ring: atomics.NewUint64s(int(2 * most)), cells: atomics.NewUint64s(1 << cellBits),

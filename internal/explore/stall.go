@@ -43,8 +43,8 @@ func (s *stall) Step(unsafe.Pointer) {
 	s.left--
 }
 
-func (s *stall) New(unsafe.Pointer, uintptr)        {}
-func (s *stall) Root(unsafe.Pointer)                {}
-func (s *stall) Saw(uint64)                         {}
-func (s *stall) Wrote(uint64)                       {}
-func (s *stall) Name(pointer unsafe.Pointer) uint64 { return 0 }
+func (s *stall) New(unsafe.Pointer, uintptr) {}
+func (s *stall) Root(unsafe.Pointer)         {}
+func (s *stall) Saw(uint64)                  {}
+func (s *stall) Wrote(uint64)                {}
+func (s *stall) Name(unsafe.Pointer) uint64  { return 0 }

@@ -11,8 +11,8 @@ const Frozen = 1 << 63
 // Frame is a word and what it means.
 //
 // While the word is not frozen, it is the limiter's state (with what else the scale says how to read), and
-// any caller moves it by CAS. That a value may come back does no harm if equal words are equal states. A
-// frozen word never changes.
+// any caller moves it by CAS. That a value may come back does no harm if equal words are equal states; where
+// they are not, a limiter must let none come back. A frozen word never changes.
 type Frame[Scale any] struct {
 	Word  atomics.Uint64
 	Scale Scale // immutable
