@@ -17,6 +17,7 @@ func TestSizes(t *testing.T) {
 	require.EqualValues(t, 72, unsafe.Sizeof(counterFrame{}))
 	require.EqualValues(t, 56, unsafe.Sizeof(counterSpec{}))
 	require.EqualValues(t, 48, unsafe.Sizeof(Log{}))
-	require.EqualValues(t, 104, unsafe.Sizeof(logFrame{}))
+	require.EqualValues(t, 128, unsafe.Sizeof(logFrame{}), "two cache lines, and so it is aligned to one")
+	require.EqualValues(t, 64, unsafe.Offsetof(logFrame{}.Scale)+unsafe.Offsetof(logScale{}.ring), "the word and its cells fill the first")
 	require.EqualValues(t, 32, unsafe.Sizeof(logSpec{}))
 }

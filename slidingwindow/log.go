@@ -67,7 +67,7 @@ func (l *Log) Allow() bool {
 		c := &f.Scale
 		word := f.Word.Load()
 		st := c.state(word)
-		refused := c.at(st, c.limit) > now-c.per
+		refused := c.at(st, uint64(c.limit)) > now-c.per
 		if !still(f, word) {
 			continue
 		}

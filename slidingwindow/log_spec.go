@@ -6,8 +6,8 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 )
 
-// maxLog is the most events of a Log. It keeps 4 MB of times then, and the word counts four times as many
-// versions before they have to be copied.
+// maxLog is the most events of a Log. It keeps 4 MB of times then, and the word counts 2^23 versions before
+// they have to be copied.
 const maxLog = 1<<18 - 1
 
 // logSpec is a limit. It is immutable.
@@ -38,7 +38,7 @@ func checkLog(fn string, rate ratelimit.Rate) error {
 // renewed returns a frame with all cells free but one, and with the same events but for the last ones,
 // of which there are n more in after than in st; or less, if n is negative.
 func (c *logScale) renewed(st, after logState, n int64) *logFrame {
-	return newLogFrame(c.spec, after, max(c.limit, c.held(st, st.time)), func(ago uint64) uint64 {
+	return newLogFrame(c.spec, after, max(uint64(c.limit), c.held(st, st.time)), func(ago uint64) uint64 {
 		return c.at(st, uint64(int64(ago)-n))
 	})
 }

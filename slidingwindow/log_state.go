@@ -13,8 +13,8 @@ import (
 // logScale says what a frame's word means. From high to low:
 //
 //	1 bit            frozen: see package frame
-//	56-2*bits bits   version, one more with each change of the word
-//	6 bits           the cell that has the newest time
+//	59-2*bits bits   version, one more with each change of the word
+//	3 bits           the cell that has the newest time
 //	bits+1           slot of the ring that is next
 //	bits             how many of the last events were recorded at the newest time
 //
@@ -28,18 +28,19 @@ import (
 // ring, and finds the word the same afterwards, has read the state as it was when the word was loaded; and a
 // CAS of the word succeeds only if nothing has happened since.
 type logScale struct {
-	ring  []atomics.Uint64 // see logState; twice as long as the most events that may have to be known
-	cells []atomics.Uint64 // times, or free
+	cells [cells]atomics.Uint64 // times, or free; they fill the word's cache line
 
-	limit   uint64 // as in spec, and so are per and changed
-	per     uint64
+	ring    []atomics.Uint64 // see logState; twice as long as the most events that may have to be known
+	per     uint64           // as in spec, and so are changed and limit
 	changed uint64
+	limit   uint32
 	bits    uint8
 	spec    *logSpec
 }
 
 const (
-	cellBits = 6
+	cellBits = 3
+	cells    = 7
 	free     = ^uint64(0)
 )
 
@@ -76,18 +77,19 @@ func offsetOf(time uint64) int64 { return int64(time ^ 1<<63) }
 // times as at tells: of the last event but ago-1.
 func newLogFrame(s *logSpec, st logState, held uint64, at func(ago uint64) uint64) *logFrame {
 	most := max(uint64(s.rate.Events), held, 1)
-	c := logScale{ring: atomics.NewUint64s(int(2 * most)), cells: atomics.NewUint64s(1 << cellBits),
-		limit: uint64(s.rate.Events), per: uint64(s.rate.Per), changed: s.changed,
-		bits: uint8(bits.Len64(most)), spec: s}
+	f := &logFrame{Scale: logScale{ring: atomics.NewUint64s(int(2 * most)), per: uint64(s.rate.Per), changed: s.changed,
+		limit: uint32(s.rate.Events), bits: uint8(bits.Len64(most)), spec: s}}
+	c := &f.Scale
 	st.next, st.cell = st.last, 0
 	for ago := st.last + 1; ago <= st.last+held; ago++ {
 		c.ring[c.slot(st.next, ago)].Init(at(ago))
 	}
+	f.Word.Init(c.word(1, st))
 	for i := range c.cells {
 		c.cells[i].Init(free)
 	}
 	c.cells[0].Init(st.time)
-	return frame.New(c, c.word(1, st))
+	return f
 }
 
 // version returns the word's version.
@@ -156,7 +158,7 @@ func (c *logScale) refunded(st logState, granted, n uint64) (logState, bool) {
 // cell, or no version: then the frame must be replaced.
 func (c *logScale) move(f *logFrame, word uint64, st, after logState) (moved, full bool) {
 	version := c.version(word) + 1
-	if version >= 1<<(56-2*c.bits) {
+	if version >= 1<<(59-2*c.bits) {
 		return false, true
 	}
 	if after.time == st.time {
@@ -195,7 +197,8 @@ func (c *logScale) room(st logState, now uint64) uint64 {
 	if now < c.changed {
 		return 0
 	}
-	low, high := uint64(1), c.limit+1
+	limit := uint64(c.limit)
+	low, high := uint64(1), limit+1
 	for low < high {
 		middle := low + (high-low)/2
 		if c.at(st, middle) > now-c.per {
@@ -204,7 +207,7 @@ func (c *logScale) room(st logState, now uint64) uint64 {
 			high = middle
 		}
 	}
-	return c.limit + 1 - low
+	return limit + 1 - low
 }
 
 // decide sets d to the decision on n events at now, and reports whether they are granted: they are if
@@ -218,7 +221,7 @@ func (c *logScale) decide(d *ratelimit.Decision, st logState, now uint64, n int)
 	case n < 0 || n > int(c.limit):
 		d.RetryAfter = ratelimit.Never
 	case n > room:
-		d.RetryAfter = c.wait(now, c.at(st, c.limit+1-uint64(n)))
+		d.RetryAfter = c.wait(now, c.at(st, uint64(c.limit)+1-uint64(n)))
 	default:
 		d.OK = true
 		room -= n

@@ -46,10 +46,10 @@
 //
 // A grant of Log does three compare-and-swaps or stores, and one more for each event that was recorded at
 // the newest time before; at that time or an earlier one, just one. Decisions are O(1), and O(log rate.Events) in Take and
-// Peek, which tell what remains. Memory: 16 bytes for each event of the limit, and 704 bytes. No decision
-// allocates, except that one grant begins a new frame, with a new ring, when more than 63 callers are in
-// the middle of a grant at once, and after 2^(56 - 2*bitlen(rate.Events)) grants and refunds, which is
-// at least four times the limit.
+// Peek, which tell what remains. Memory: 16 bytes for each event of the limit, and 208 bytes. No decision
+// allocates, except that one grant begins a new frame, with a new ring, when more than six callers are in
+// the middle of a grant at once, and after 2^(59 - 2*bitlen(rate.Events)) grants and refunds, which is
+// at least 32 times the limit.
 //
 // # Source
 //

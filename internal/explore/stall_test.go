@@ -15,7 +15,7 @@ import (
 )
 
 // Callers that are suspended for good, before whatever step, keep nobody from going on: not one of them,
-// and not a hundred, which is more than a Log has cells for. And when they wake up, all times together keep the
+// and not a hundred, many more than a Log has cells for. And when they wake up, all times together keep the
 // limit.
 func TestNobodyWaitsForASuspendedCaller(t *testing.T) {
 	for _, k := range explored {
