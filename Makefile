@@ -34,7 +34,7 @@ explore:
 
 ## model: compare 100 million operations of each limiter with its exact model
 model:
-	go test ./gcra ./tokenbucket ./fixedwindow ./slidingwindow -run '^TestModel' -v -timeout 2h -limittest.operations 100000000
+	go test . ./gcra ./tokenbucket ./fixedwindow ./slidingwindow -run '^TestModel' -v -timeout 2h -limittest.operations 100000000
 
 ## bench: every limiter beside the floor
 bench:

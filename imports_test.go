@@ -23,6 +23,7 @@ var layers = [][]string{
 	{"internal/frame", "internal/reservation"},
 	{"internal/bucket", "internal/window"},
 	{"fixedwindow", "gcra", "slidingwindow", "tokenbucket"},
+	{"burst"},
 	{"bench"},
 }
 

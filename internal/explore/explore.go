@@ -18,6 +18,9 @@ type Operation[M any] struct {
 	Do   func() any
 	// Model does the same to the model, one at a time, and returns what it says.
 	Model func(m M) any
+	// Lost, if there is one, reports whether the caller may also be told this if the call changed nothing,
+	// since it lost a race.
+	Lost func(told any) bool
 }
 
 // Scenario is one limiter, fresh for each schedule, with its callers and its model.
@@ -27,6 +30,10 @@ type Scenario[M any] struct {
 	Clone   func(m M) M   // a copy of m
 	Final   func() any    // what can be told of the limiter when all callers are done
 	Explain func(m M) any // what should be told, by the model
+
+	// Remembers says that what a call does in a turn of a loop may depend on earlier turns, since it is a
+	// composition of several loops: see atomics.Pointer.
+	Remembers bool
 }
 
 // Result says what was explored.
@@ -221,7 +228,7 @@ func (e *execution[M]) Step(p unsafe.Pointer) {
 	}
 	t := e.threads[e.current]
 	t.pending = step{caller: e.current, variable: e.name(uintptr(p)), address: uintptr(p), first: t.calls[t.at].begin == 0}
-	if t.pending.variable == e.root {
+	if t.pending.variable == e.root && !e.Remembers {
 		t.seen = t.told // a new turn
 	}
 	t.seen = hash(t.seen, 0) // it has got further, also if it was told nothing

@@ -45,13 +45,13 @@ func (e *execution[M]) explain(m M, done []int) bool {
 		if !e.minimal(t.calls[done[i]], done) {
 			continue
 		}
-		next := e.Clone(m)
-		if e.Callers[i][done[i]].Model(next) != t.calls[done[i]].told {
-			continue
-		}
 		after := slices.Clone(done)
 		after[i]++
-		if e.explain(next, after) {
+		operation, told, next := e.Callers[i][done[i]], t.calls[done[i]].told, e.Clone(m)
+		if operation.Model(next) == told && e.explain(next, after) {
+			return true
+		}
+		if operation.Lost != nil && operation.Lost(told) && e.explain(m, after) {
 			return true
 		}
 	}

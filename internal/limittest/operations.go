@@ -111,12 +111,13 @@ func (w *world) operate(l ratelimit.Limiter, m Model) (call string, got, want ra
 	case 4, 5, 6, 7, 8:
 		return "TakeAt", l.TakeAt(w.now, n), m.Take(off, n)
 	}
-	if w.below(4) == 0 {
+	changeable, ok := l.(settable)
+	if w.below(4) == 0 && ok {
 		rate, size := w.source.rate(), w.source.size()
 		if w.below(2) == 0 {
 			rate.Per = w.rate.Per
 		}
-		if err := l.(settable).SetRateAt(w.now, rate, size); err == nil {
+		if err := changeable.SetRateAt(w.now, rate, size); err == nil {
 			m.SetRate(off, at, rate, size)
 			w.rate, w.size = rate, size
 		}
@@ -149,7 +150,7 @@ func (w *world) operate(l ratelimit.Limiter, m Model) (call string, got, want ra
 	return fmt.Sprintf("ReserveAt %v", most), got, want
 }
 
-// settable is what limiters have besides.
+// settable is what limiters that are not compositions have besides.
 type settable interface {
 	SetRateAt(t time.Time, rate ratelimit.Rate, size int) error
 }

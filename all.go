@@ -1,0 +1,215 @@
+package ratelimit
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+	"slices"
+	"time"
+)
+
+// All returns a limiter that grants a request if every one of ls does, and then charges it to all of them.
+// Its Decision has the least Limit and Remaining of all members and the greatest RetryAfter and
+// ResetAfter; By is the first member with the longest RetryAfter, or, if none has to be waited for, with the
+// least Remaining.
+//
+// The members must share one clock, which is read once for a decision ([Unlimited] goes with any). The
+// error is an [*ArgumentError] if there is no member, if one is nil or there twice, also inside of another
+// that is made of limiters and says of which by a method Unwrap() []Limiter, or if their clocks differ.
+//
+// # Guarantee
+//
+// No member's bound is ever exceeded. A refusal leaves every member as it was, bit for bit, unless it has lost
+// a race: all members are asked first, and then charged in their order; if one refuses then, since somebody else
+// was faster, those charged already are given back their events, in reverse order and as of the time it is
+// by then. Meanwhile others may be refused for them: at most n events in each member for each call that is
+// under way. What a member does not give back (see its RefundAt) stays charged: at most n events for
+// each race lost. So put last what gives back least, as a Log does.
+//
+// # Cost
+//
+// A look at every member but the first, and a charge to each. No state of its own, no allocation, and
+// lock-free if the members are: there is no loop over lost races.
+func All(ls ...Limiter) (Limiter, error) {
+	refuse := func(i int, field string, value any, want string) (Limiter, error) {
+		return nil, &ArgumentError{"ratelimit.All", fmt.Sprintf("ls[%d]%s", i, field), value, want}
+	}
+	if len(ls) == 0 {
+		return nil, &ArgumentError{"ratelimit.All", "len(ls)", 0, "1 or more"}
+	}
+	a := &all{members: append([]Limiter(nil), ls...), clock: SystemClock{}}
+	leader := -1
+	for i, l := range ls {
+		if isNil(l) {
+			return refuse(i, "", nil, "a limiter")
+		}
+		for j, other := range ls[:i] {
+			if shared(l, other) {
+				return refuse(i, "", reflect.TypeOf(l), fmt.Sprintf("another limiter than in ls[%d]: a request is charged to each once", j))
+			}
+		}
+		if l == Unlimited() {
+			continue
+		}
+		switch clock := l.Clock(); {
+		case leader < 0:
+			leader, a.clock = i, clock
+		case !same(clock, a.clock):
+			return refuse(i, ".Clock()", reflect.TypeOf(clock), fmt.Sprintf("the clock of ls[%d], which is read for all", leader))
+		}
+	}
+	return a, nil
+}
+
+// isNil also finds a nil pointer inside of the interface.
+func isNil(l Limiter) bool {
+	if l == nil {
+		return true
+	}
+	v := reflect.ValueOf(l)
+	return v.Kind() == reflect.Pointer && v.IsNil()
+}
+
+// same reports whether two values can be told to be the same.
+func same(a, b any) bool {
+	return reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
+}
+
+// shared reports whether a and b are, or are made of, the same limiter; one without a state does not count.
+func shared(a, b Limiter) bool {
+	for _, pair := range [][2]Limiter{{a, b}, {b, a}} {
+		if whole, ok := pair[0].(interface{ Unwrap() []Limiter }); ok {
+			return slices.ContainsFunc(whole.Unwrap(), func(part Limiter) bool { return shared(part, pair[1]) })
+		}
+	}
+	return same(a, b) && a != Unlimited()
+}
+
+// all keeps no state of its own.
+type all struct {
+	members []Limiter
+	clock   Clock
+}
+
+// Unwrap returns the members.
+func (a *all) Unwrap() []Limiter { return slices.Clone(a.members) }
+
+func (a *all) Allow() bool {
+	t := a.clock.Now()
+	for _, l := range a.members[1:] {
+		if !l.PeekAt(t, 1).OK {
+			return false
+		}
+	}
+	return a.charge(nil, t, 1, 0)
+}
+
+func (a *all) Take(n int) Decision { return a.TakeAt(a.clock.Now(), n) }
+
+func (a *all) TakeAt(t time.Time, n int) (d Decision) {
+	for i := 1; i < len(a.members); i++ {
+		if m := a.members[i].PeekAt(t, n); !m.OK {
+			return a.refused(t, n, i, &m)
+		}
+	}
+	d = unbound
+	a.charge(&d, t, n, 0)
+	return d
+}
+
+// charge charges the members from i on, and reports whether all granted; otherwise none of them is charged.
+// It makes d, if there is one, the decision of them too.
+//
+// Each member's decision stays in a stack frame of its own, so any number of members costs no allocation.
+func (a *all) charge(d *Decision, t time.Time, n, i int) bool {
+	if i == len(a.members) {
+		return true
+	}
+	l := a.members[i]
+	m := l.TakeAt(t, n)
+	granted := m.OK && a.charge(d, t, n, i+1)
+	if m.OK && !granted { // a race is lost: a later member has refused
+		now := a.clock.Now()
+		if now.Before(t) {
+			now = t
+		}
+		l.RefundAt(now, n, now.Sub(t))
+	}
+	switch {
+	case d == nil:
+		return granted
+	case granted:
+	case m.OK:
+		m = refusal(l, t, n)
+	default:
+		for j := i + 1; j < len(a.members); j++ {
+			other := refusal(a.members[j], t, n)
+			d.and(j, &other)
+		}
+	}
+	d.and(i, &m)
+	return granted
+}
+
+func (a *all) PeekAt(t time.Time, n int) (d Decision) {
+	d = unbound
+	for i, l := range a.members {
+		m := l.PeekAt(t, n)
+		if !m.OK {
+			return a.refused(t, n, i, &m)
+		}
+		d.and(i, &m)
+	}
+	return d
+}
+
+// refused returns the decision if the member with the given index refuses by m.
+func (a *all) refused(t time.Time, n, index int, m *Decision) (d Decision) {
+	d = unbound
+	for i, l := range a.members {
+		if i == index {
+			d.and(i, m)
+			continue
+		}
+		other := refusal(l, t, n)
+		d.and(i, &other)
+	}
+	return d
+}
+
+// refusal returns what l says to a request that is not granted: if it would grant it, what it has anyway.
+func refusal(l Limiter, t time.Time, n int) Decision {
+	m := l.PeekAt(t, n)
+	if m.OK {
+		m = l.PeekAt(t, 0)
+	}
+	return m
+}
+
+func (a *all) RefundAt(t time.Time, n int, held time.Duration) {
+	for _, l := range slices.Backward(a.members) {
+		l.RefundAt(t, n, held)
+	}
+}
+
+func (a *all) Clock() Clock { return a.clock }
+
+// unbound is the decision of no member at all.
+var unbound = Decision{OK: true, Limit: math.MaxInt, Remaining: math.MaxInt, By: math.MaxInt}
+
+// and makes d the decision of its members and of that with the given index, which decided m.
+func (d *Decision) and(index int, m *Decision) {
+	switch first := index < d.By; {
+	case m.RetryAfter != d.RetryAfter:
+		if m.RetryAfter > d.RetryAfter {
+			d.By = index
+		}
+	case m.RetryAfter > 0 && first, m.RetryAfter == 0 && (m.Remaining < d.Remaining || m.Remaining == d.Remaining && first):
+		d.By = index
+	}
+	d.OK = d.OK && m.OK
+	d.Limit = min(d.Limit, m.Limit)
+	d.Remaining = min(d.Remaining, m.Remaining)
+	d.RetryAfter = max(d.RetryAfter, m.RetryAfter)
+	d.ResetAfter = max(d.ResetAfter, m.ResetAfter)
+}

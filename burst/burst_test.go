@@ -1,0 +1,130 @@
+package burst_test
+
+import (
+	"math/big"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/burst"
+	"github.com/seed-3506548a/ratelimit/gcra"
+	"github.com/seed-3506548a/ratelimit/internal/limittest"
+	"github.com/seed-3506548a/ratelimit/slidingwindow"
+)
+
+const ms = time.Millisecond
+
+var t0 = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// newAt returns AniList's limits, 90 a minute and 10 a second, on a clock that shows t0.
+func newAt(t testing.TB) (*burst.Limiter, *limittest.Clock) {
+	c := limittest.NewClock(t0)
+	perMinute, err := slidingwindow.NewLog(ratelimit.PerMinute(90), ratelimit.WithClock(c))
+	require.NoError(t, err)
+	l, err := burst.New(perMinute, ratelimit.PerSecond(10))
+	require.NoError(t, err)
+	require.Same(t, c, l.Clock())
+	return l, c
+}
+
+// Of 90 a minute, at most 10 pass in any second: so the minute is used up after 8 seconds.
+func TestStory(t *testing.T) {
+	l, c := newAt(t)
+	require.Equal(t, ratelimit.Decision{OK: true, Limit: 10, Remaining: 10, By: 1}, l.Peek(0))
+	for second := range 9 {
+		c.Set(t0.Add(time.Duration(second) * time.Second))
+		require.Equal(t, 0, l.Take(10).Remaining)
+		if second < 8 {
+			d := l.Take(1)
+			require.Equal(t, ratelimit.Decision{Limit: 10, RetryAfter: time.Second, ResetAfter: time.Minute, By: 1}, d)
+		}
+	}
+	d := l.Take(1)
+	require.Equal(t, ratelimit.Decision{Limit: 10, RetryAfter: 52 * time.Second, ResetAfter: time.Minute, By: 0}, d)
+	require.False(t, l.Allow())
+	c.Set(t0.Add(time.Minute))
+	require.True(t, l.Allow())
+	require.False(t, l.Take(11).OK)
+}
+
+func TestRefund(t *testing.T) {
+	l, c := newAt(t)
+	fresh := l.Peek(0)
+	require.True(t, l.Take(4).OK)
+	l.RefundAt(c.Now(), 4, 0)
+	require.Equal(t, fresh, l.Peek(0))
+}
+
+func TestSetPeak(t *testing.T) {
+	l, c := newAt(t)
+	require.True(t, l.Take(4).OK)
+	require.NoError(t, l.SetPeak(ratelimit.PerSecond(5)))
+	require.Equal(t, ratelimit.PerSecond(5), l.Peak())
+	require.Equal(t, 1, l.Peek(0).Remaining)
+	require.NoError(t, l.SetPeakAt(c.Now(), ratelimit.PerSecond(0)))
+	require.False(t, l.Allow())
+	require.EqualError(t, l.SetPeak(ratelimit.PerMinute(1)),
+		"burst.SetPeakAt: peak.Per is 1m0s, want 1s, as the limiter was made: only Events can change")
+}
+
+func TestBound(t *testing.T) {
+	c := limittest.NewClock(t0)
+	inner, err := gcra.New(ratelimit.PerSecond(20), 20, ratelimit.WithClock(c))
+	require.NoError(t, err)
+	l, err := burst.New(inner, ratelimit.Per(3, 100*ms))
+	require.NoError(t, err)
+	limittest.RequireBoundInAnyOrder(t, l, 50*ms, func(length time.Duration) *big.Int {
+		bucket := limittest.BucketBound(ratelimit.PerSecond(20), 20)(length)
+		if peak := big.NewInt(3 * (1 + int64(length/(100*ms)))); peak.Cmp(bucket) < 0 {
+			return peak
+		}
+		return bucket
+	})
+}
+
+func TestConform(t *testing.T) {
+	limittest.Conform(t, func(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
+		inner, err := gcra.New(ratelimit.PerSecond(10), 20, opts...)
+		if err != nil {
+			return nil, err
+		}
+		return burst.New(inner, ratelimit.PerSecond(10), opts...)
+	})
+	limittest.NoAllocations(t, func(size int, c ratelimit.Clock) (ratelimit.Limiter, error) {
+		inner, err := gcra.New(ratelimit.PerHour(1), size, ratelimit.WithClock(c))
+		if err != nil {
+			return nil, err
+		}
+		return burst.New(inner, ratelimit.PerHour(size))
+	})
+}
+
+func TestArguments(t *testing.T) {
+	c, other := limittest.NewClock(t0), limittest.NewClock(t0)
+	inner := ratelimit.Must(gcra.New(ratelimit.PerSecond(1), 1, ratelimit.WithClock(c)))
+	for _, row := range []struct {
+		inner ratelimit.Limiter
+		peak  ratelimit.Rate
+		opts  []ratelimit.Option
+		want  string
+	}{
+		{nil, ratelimit.PerSecond(1), nil, "burst.New: inner is nil, want a limiter"},
+		{inner, ratelimit.PerSecond(-1), nil, "burst.New: peak.Events is -1, want 0 to 262143; a Counter can do more"},
+		{inner, ratelimit.Per(1, 0), nil, "burst.New: peak.Per is 0s, want more than 0s"},
+		{inner, ratelimit.PerSecond(1), []ratelimit.Option{nil}, "burst.New: opts[1] is nil, want an option"},
+		{inner, ratelimit.PerSecond(1), []ratelimit.Option{ratelimit.WithClock(other)},
+			"burst.New: WithClock is *limittest.Clock, want the clock of inner, which is read for all"},
+	} {
+		_, err := burst.New(row.inner, row.peak, row.opts...)
+		var bad *ratelimit.ArgumentError
+		require.ErrorAs(t, err, &bad)
+		require.EqualError(t, err, row.want)
+	}
+	l, err := burst.New(ratelimit.Unlimited(), ratelimit.PerSecond(1), ratelimit.WithClock(c))
+	require.NoError(t, err)
+	require.Same(t, c, l.Clock())
+	_, err = ratelimit.All(l, l.Unwrap()[1])
+	require.ErrorContains(t, err, "want another limiter than in ls[0]")
+}

@@ -1,0 +1,78 @@
+package limittest
+
+import (
+	"math/big"
+	"time"
+
+	"github.com/seed-3506548a/ratelimit"
+)
+
+// All is the model of ratelimit.All: models that share an origin.
+type All []Model
+
+// Take implements [Model].
+func (m All) Take(off *big.Int, n int) ratelimit.Decision {
+	if d := m.Peek(off, n); !d.OK {
+		return d
+	}
+	var all []ratelimit.Decision
+	for _, member := range m {
+		all = append(all, member.Take(off, n))
+	}
+	return merged(all)
+}
+
+// Peek implements [Model]: if one of them refuses, the others say what they have anyway.
+func (m All) Peek(off *big.Int, n int) ratelimit.Decision {
+	ok := true
+	for _, member := range m {
+		ok = ok && member.Peek(off, n).OK
+	}
+	var all []ratelimit.Decision
+	for _, member := range m {
+		d := member.Peek(off, n)
+		if d.OK && !ok {
+			d = member.Peek(off, 0)
+		}
+		all = append(all, d)
+	}
+	return merged(all)
+}
+
+// merged returns the decision of all members.
+func merged(all []ratelimit.Decision) ratelimit.Decision {
+	d := all[0]
+	for _, m := range all {
+		d.OK = d.OK && m.OK
+		d.Limit = min(d.Limit, m.Limit)
+		d.Remaining = min(d.Remaining, m.Remaining)
+		d.RetryAfter = max(d.RetryAfter, m.RetryAfter)
+		d.ResetAfter = max(d.ResetAfter, m.ResetAfter)
+	}
+	for i, m := range all { // the first of those that bind
+		if m.RetryAfter == d.RetryAfter && (d.RetryAfter > 0 || m.Remaining == d.Remaining) {
+			d.By = i
+			break
+		}
+	}
+	return d
+}
+
+// Refund implements [Model].
+func (m All) Refund(off, now *big.Int, n int, held time.Duration) {
+	for _, member := range m {
+		member.Refund(off, now, n, held)
+	}
+}
+
+// SetRate implements [Model], and does nothing.
+func (m All) SetRate(*big.Int, *big.Int, ratelimit.Rate, int) {}
+
+// Clone implements [Model].
+func (m All) Clone() Model {
+	var c All
+	for _, member := range m {
+		c = append(c, member.Clone())
+	}
+	return c
+}
