@@ -101,6 +101,19 @@ func TestAnAlignedWindowFollowsTheWallClock(t *testing.T) {
 	require.False(t, l.TakeAt(now, 1).OK, "a time with a monotonic reading is taken by its wall clock")
 }
 
+// All methods read the same clock: in windows of 9 years, these calls are in one.
+func TestAlignedOnTheSystemsClock(t *testing.T) {
+	l, err := fixedwindow.NewAligned(ratelimit.Per(3, 1<<58))
+	require.NoError(t, err)
+	require.True(t, l.Allow())
+	require.True(t, l.Take(1).OK)
+	require.True(t, l.Allow())
+	require.False(t, l.Allow())
+	d := l.TakeAt(time.Now(), 1)
+	require.False(t, d.OK)
+	require.Less(t, d.RetryAfter, time.Duration(1<<58))
+}
+
 func TestAlignedToTheEpochWhateverTheOrigin(t *testing.T) {
 	for _, origin := range []time.Time{
 		{}, time.Unix(0, 1), time.Unix(-1, 0), time.Date(2157, 6, 1, 1, 2, 3, 4, time.UTC), time.Date(1601, 1, 1, 0, 0, 0, 1, time.UTC),

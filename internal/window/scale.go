@@ -28,6 +28,7 @@ type scale struct {
 	length uint64 // but 0 if times before the change of rate lie in the window: Allow leaves them to take
 	limit  uint32
 	bits   uint8
+	wall   bool // of aligned windows
 
 	spec *spec
 }
@@ -47,7 +48,7 @@ type state struct {
 // newFrame returns a frame for off, and for times around it, with the given state.
 func newFrame(s *spec, off int64, st state) *windowFrame {
 	c := scale{start: s.floor(off - s.quarter), span: uint64(3*s.quarter - 3*s.grid - s.length), grid: s.grid,
-		length: uint64(s.length), limit: uint32(s.limit), bits: uint8(s.bits), spec: s}
+		length: uint64(s.length), limit: uint32(s.limit), bits: uint8(s.bits), wall: s.kind == Aligned, spec: s}
 	if !st.fresh && st.start < s.changed {
 		c.length = 0
 	}

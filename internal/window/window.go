@@ -58,10 +58,13 @@ func align(t time.Time, per time.Duration) time.Time {
 // nothing.
 func (w *Window) Allow() bool {
 	var off int64
-	if w.line.Injected == nil {
-		off = int64(time.Since(w.line.Origin))
-	} else {
+	switch {
+	case w.line.Injected != nil:
 		off = w.line.Now()
+	case w.current.Load().Scale.wall: // time.Since would do the same, with more checks than it needs
+		off = time.Now().UnixNano() - w.line.Origin.UnixNano()
+	default:
+		off = int64(time.Since(w.line.Origin))
 	}
 	for {
 		f := w.current.Load()
