@@ -184,8 +184,8 @@ func TestAllLeavesWhatALogDoesNotTakeBack(t *testing.T) {
 	require.Equal(t, 5-1-2, first.PeekAt(t0.Add(1), 0).Remaining)
 }
 
-// Callers of two compositions with a member in common, and of that alone, never exceed a member's limit; and
-// what they lost races for is given back.
+// Callers of two compositions with a member in common, and of that alone, never exceed its limit; and what they
+// lost races for, it has got back.
 func TestAllUnderLoad(t *testing.T) {
 	const n = 3000
 	c := clock.NewMock()
@@ -193,23 +193,19 @@ func TestAllUnderLoad(t *testing.T) {
 	common := ratelimit.Must(slidingwindow.NewLog(ratelimit.PerHour(n), with))
 	a := ratelimit.Must(gcra.New(ratelimit.PerHour(1), n, with))
 	b := ratelimit.Must(fixedwindow.NewAligned(ratelimit.PerHour(n), with))
-	var granted, grantedA, grantedB atomic.Int64
+	var granted atomic.Int64
 	done := make(chan struct{})
-	for _, caller := range []struct {
-		limiter ratelimit.Limiter
-		own     *atomic.Int64
-	}{
-		{ratelimit.Must(ratelimit.All(a, common)), &grantedA},
-		{ratelimit.Must(ratelimit.All(a, b, common)), &grantedB},
-		{ratelimit.Must(ratelimit.All(common, b)), &grantedB},
-		{common, new(atomic.Int64)},
+	for _, l := range []ratelimit.Limiter{
+		ratelimit.Must(ratelimit.All(a, common)),
+		ratelimit.Must(ratelimit.All(a, b, common)),
+		ratelimit.Must(ratelimit.All(common, b)),
+		common,
 	} {
 		go func() {
 			defer func() { done <- struct{}{} }()
 			for refused := 0; refused < 100; {
-				if d := caller.limiter.Take(1 + refused%2); d.OK {
-					granted.Add(int64(1 + refused%2))
-					caller.own.Add(int64(1 + refused%2))
+				if n := 1 + refused%2; l.Take(n).OK {
+					granted.Add(int64(n))
 				} else {
 					refused++
 				}

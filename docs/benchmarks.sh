@@ -36,7 +36,8 @@ compare-and-swap more to grant. In the rows named granted every request is grant
 refused none is; the benchmarks check it. In those named mixed, at 10000000 a second, a part is, which
 depends on the machine: \`go test -bench mixed ./bench\` prints it. Rows named Parallel run on all cores,
 where granted ones vary with who happens to hold the cache line; so does Latency, which is of single
-calls, each with one more clock read in it: compare with limiter=none.
+calls, each with one more clock read in it: compare with limiter=none. The rows of TakeMany take n events
+at once, and those of Compositions named members are a clock read and a TakeAt of each member.
 
 \`\`\`
 $table

@@ -41,8 +41,8 @@
 //	3/4 * 2^(62 - 2*bitlen(rate.Events))
 //
 // buckets have passed (with the events still counted after a cut for rate.Events, if they are more), and
-// when a fresh limiter is first asked for a time before its origin. That is a day for 1.5 million a second
-// in buckets of 100 ms, ten months for 100,000 in 10 s in buckets of a second, and centuries for limits up to a thousand.
+// when a fresh limiter is first asked for a time before its origin. In buckets of 100 ms, that is most of a
+// day for 1.5 million a second, seven months for 100,000, and millennia for a thousand.
 //
 // A grant of Log does three compare-and-swaps or stores, and one more for each event that was recorded at
 // the newest time before; at that time or an earlier one, just one. Decisions are O(1), and O(log rate.Events) in Take and
