@@ -28,8 +28,9 @@ import (
 //
 // # Cost
 //
-// A look at every member but the first, and a charge to each. No state of its own, no allocation, and
-// lock-free if the members are: there is no loop over lost races.
+// A look at every member but the first, and a charge to each. The look is a PeekAt, or, if the member has
+// that method, its FitsAt(t time.Time, n int) bool, which says no more than PeekAt(t, n).OK and can cost less.
+// No state of its own, no allocation, and lock-free if the members are: there is no loop over lost races.
 func All(ls ...Limiter) (Limiter, error) {
 	refuse := func(i int, field string, value any, want string) (Limiter, error) {
 		return nil, &ArgumentError{"ratelimit.All", fmt.Sprintf("ls[%d]%s", i, field), value, want}
@@ -37,7 +38,7 @@ func All(ls ...Limiter) (Limiter, error) {
 	if len(ls) == 0 {
 		return nil, &ArgumentError{"ratelimit.All", "len(ls)", 0, "1 or more"}
 	}
-	a := &all{members: append([]Limiter(nil), ls...), clock: SystemClock{}}
+	a := &all{members: slices.Clone(ls), clock: SystemClock{}}
 	leader := -1
 	for i, l := range ls {
 		if isNil(l) {
@@ -48,6 +49,7 @@ func All(ls ...Limiter) (Limiter, error) {
 				return refuse(i, "", reflect.TypeOf(l), fmt.Sprintf("another limiter than in ls[%d]: a request is charged to each once", j))
 			}
 		}
+		a.fits = append(a.fits, fits(l))
 		if l == Unlimited() {
 			continue
 		}
@@ -85,9 +87,18 @@ func shared(a, b Limiter) bool {
 	return same(a, b) && a != Unlimited()
 }
 
+// fits returns what tells whether l would grant.
+func fits(l Limiter) func(t time.Time, n int) bool {
+	if l, ok := l.(interface{ FitsAt(time.Time, int) bool }); ok {
+		return l.FitsAt
+	}
+	return func(t time.Time, n int) bool { return l.PeekAt(t, n).OK }
+}
+
 // all keeps no state of its own.
 type all struct {
 	members []Limiter
+	fits    []func(t time.Time, n int) bool // for each member
 	clock   Clock
 }
 
@@ -96,59 +107,55 @@ func (a *all) Unwrap() []Limiter { return slices.Clone(a.members) }
 
 func (a *all) Allow() bool {
 	t := a.clock.Now()
-	for _, l := range a.members[1:] {
-		if !l.PeekAt(t, 1).OK {
+	for _, fits := range a.fits[1:] {
+		if !fits(t, 1) {
 			return false
 		}
 	}
-	return a.charge(nil, t, 1, 0)
+	for i, l := range a.members {
+		if m := l.TakeAt(t, 1); !m.OK {
+			a.undo(t, 1, i)
+			return false
+		}
+	}
+	return true
 }
 
 func (a *all) Take(n int) Decision { return a.TakeAt(a.clock.Now(), n) }
 
 func (a *all) TakeAt(t time.Time, n int) (d Decision) {
 	for i := 1; i < len(a.members); i++ {
+		if a.fits[i](t, n) {
+			continue
+		}
 		if m := a.members[i].PeekAt(t, n); !m.OK {
 			return a.refused(t, n, i, &m)
 		}
 	}
 	d = unbound
-	a.charge(&d, t, n, 0)
+	for i, l := range a.members {
+		m := l.TakeAt(t, n)
+		if !m.OK {
+			a.undo(t, n, i)
+			return a.refused(t, n, i, &m)
+		}
+		d.and(i, &m)
+	}
 	return d
 }
 
-// charge charges the members from i on, and reports whether all granted; otherwise none of them is charged.
-// It makes d, if there is one, the decision of them too.
-//
-// Each member's decision stays in a stack frame of its own, so any number of members costs no allocation.
-func (a *all) charge(d *Decision, t time.Time, n, i int) bool {
-	if i == len(a.members) {
-		return true
+// undo gives back what the first so many members were charged at t, if any: a race is lost.
+func (a *all) undo(t time.Time, n, charged int) {
+	if charged == 0 {
+		return
 	}
-	l := a.members[i]
-	m := l.TakeAt(t, n)
-	granted := m.OK && a.charge(d, t, n, i+1)
-	if m.OK && !granted { // a race is lost: a later member has refused
-		now := a.clock.Now()
-		if now.Before(t) {
-			now = t
-		}
+	now := a.clock.Now()
+	if now.Before(t) {
+		now = t
+	}
+	for _, l := range slices.Backward(a.members[:charged]) {
 		l.RefundAt(now, n, now.Sub(t))
 	}
-	switch {
-	case d == nil:
-		return granted
-	case granted:
-	case m.OK:
-		m = refusal(l, t, n)
-	default:
-		for j := i + 1; j < len(a.members); j++ {
-			other := refusal(a.members[j], t, n)
-			d.and(j, &other)
-		}
-	}
-	d.and(i, &m)
-	return granted
 }
 
 func (a *all) PeekAt(t time.Time, n int) (d Decision) {

@@ -182,6 +182,20 @@ func (l *Log) peek(d *ratelimit.Decision, off int64, n int) {
 	}
 }
 
+// FitsAt reports whether TakeAt would grant n events, and charges nothing: PeekAt(t, n).OK without the
+// search for what remains. It may already be outdated. [ratelimit.All] asks it.
+func (l *Log) FitsAt(t time.Time, n int) bool {
+	now := instant(timeline.Clamp(l.line.At(t)))
+	for {
+		f := l.current.Load()
+		word := f.Word.Load()
+		fits := f.Scale.fits(f.Scale.state(word), now, n)
+		if still(f, word) {
+			return fits
+		}
+	}
+}
+
 // RefundAt gives back n events that were granted at t-held, if they have not expired at t, nothing has been
 // granted at a later time, and the rate has not changed since. A grant that was late gives nothing back. See
 // [ratelimit.Limiter] for what t must be.

@@ -210,6 +210,15 @@ func (c *logScale) room(st logState, now uint64) uint64 {
 	return limit + 1 - low
 }
 
+// fits reports whether n events can be granted at now: if the event has expired that is limit before the
+// last of them.
+func (c *logScale) fits(st logState, now uint64, n int) bool {
+	if n < 1 || n > int(c.limit) {
+		return n == 0
+	}
+	return now >= c.changed && c.at(st, uint64(c.limit)+1-uint64(n)) <= now-c.per
+}
+
 // decide sets d to the decision on n events at now, and reports whether they are granted: they are if
 // the event has expired that is limit before the last of them.
 func (c *logScale) decide(d *ratelimit.Decision, st logState, now uint64, n int) bool {

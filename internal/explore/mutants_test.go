@@ -82,7 +82,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "All: a lost race gives nothing back", file: "all.go",
-		old: "		l.RefundAt(now, n, now.Sub(t))\n", mutated: "		_ = now\n",
+		old: "		l.RefundAt(now, n, now.Sub(t))\n", mutated: "		_, _ = now, l\n",
 		explored: "TestCompositions",
 	},
 }

@@ -102,7 +102,11 @@ func (w *world) operate(l ratelimit.Limiter, m Model) (call string, got, want ra
 		got.OK = l.Allow()
 		return "Allow", got, want
 	case 2:
-		return "PeekAt", l.PeekAt(w.now, n), m.Peek(off, n)
+		got, want = l.PeekAt(w.now, n), m.Peek(off, n)
+		if asked, ok := l.(interface{ FitsAt(time.Time, int) bool }); ok && got == want {
+			got.OK = asked.FitsAt(w.now, n)
+		}
+		return "PeekAt, FitsAt", got, want
 	case 3:
 		held := w.held()
 		l.RefundAt(w.now, n, held)
