@@ -1,0 +1,316 @@
+package ratelimit_test
+
+import (
+	"context"
+	"errors"
+	"math"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/benbjohnson/clock"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/burst"
+	"github.com/seed-3506548a/ratelimit/fixedwindow"
+	"github.com/seed-3506548a/ratelimit/gcra"
+	"github.com/seed-3506548a/ratelimit/slidingwindow"
+	"github.com/seed-3506548a/ratelimit/tokenbucket"
+)
+
+// waits says, for each limiter, when those who ask one after the other are served, in seconds.
+var waits = []struct {
+	name     string
+	build    func(opts ...ratelimit.Option) (ratelimit.Limiter, error)
+	servedAt []int
+}{
+	{"gcra", func(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
+		return gcra.New(ratelimit.PerMinute(2), 1, opts...)
+	}, []int{0, 30, 60, 90, 120}},
+	{"tokenbucket", func(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
+		return tokenbucket.New(ratelimit.PerMinute(2), 2, opts...)
+	}, []int{0, 0, 30, 60, 90}},
+	{"tokenbucket by interval", func(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
+		return tokenbucket.NewInterval(ratelimit.PerMinute(2), 2, opts...)
+	}, []int{0, 0, 60, 60, 120}},
+	{"anchored window", func(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
+		return fixedwindow.NewAnchored(ratelimit.PerMinute(2), opts...)
+	}, []int{0, 0, 60, 60, 120}},
+	{"aligned window", func(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
+		return fixedwindow.NewAligned(ratelimit.PerMinute(2), opts...)
+	}, []int{0, 0, 60, 60, 120}},
+	{"counter", func(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
+		return slidingwindow.NewCounter(ratelimit.PerMinute(2), 6, opts...)
+	}, []int{0, 0, 70, 70, 140}},
+	{"log", func(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
+		return slidingwindow.NewLog(ratelimit.PerMinute(2), opts...)
+	}, []int{0, 0, 60, 60, 120}},
+	{"burst", func(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
+		inner := ratelimit.Must(gcra.New(ratelimit.PerMinute(2), 2, opts...))
+		return burst.New(inner, ratelimit.Per(1, 10*time.Second))
+	}, []int{0, 10, 30, 60, 90}},
+	{"all", func(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
+		return ratelimit.All(
+			ratelimit.Must(slidingwindow.NewLog(ratelimit.PerMinute(2), opts...)),
+			ratelimit.Must(slidingwindow.NewLog(ratelimit.Per(3, 2*time.Minute), opts...)),
+		)
+	}, []int{0, 0, 60, 120, 120}},
+	{"unlimited", func(...ratelimit.Option) (ratelimit.Limiter, error) {
+		return ratelimit.Unlimited(), nil
+	}, []int{0, 0, 0}},
+}
+
+// bubble runs f where time.Now begins at midnight in 2000 and moves on when all wait.
+func bubble(t *testing.T, name string, f func(t *testing.T)) {
+	t.Run(name, func(t *testing.T) { synctest.Test(t, f) })
+}
+
+// aDayAhead is a clock that only tells the time.
+type aDayAhead struct{}
+
+func (aDayAhead) Now() time.Time { return time.Now().Add(24 * time.Hour) }
+
+// served waits for one event count times, and returns after how many seconds each time; -1 for an error, or
+// if it was not after whole seconds.
+func served(ctx context.Context, l ratelimit.Limiter, count int) (at []int) {
+	start := l.Clock().Now()
+	for range count {
+		err := ratelimit.Wait(ctx, l, 1)
+		elapsed := l.Clock().Now().Sub(start)
+		if err != nil || elapsed%time.Second != 0 {
+			at = append(at, -1)
+			continue
+		}
+		at = append(at, int(elapsed/time.Second))
+	}
+	return at
+}
+
+func TestWait(t *testing.T) {
+	for _, row := range waits {
+		bubble(t, row.name+" on the system's clock", func(t *testing.T) {
+			require.Equal(t, row.servedAt, served(t.Context(), ratelimit.Must(row.build()), len(row.servedAt)))
+		})
+		bubble(t, row.name+" on a clock that cannot wait", func(t *testing.T) {
+			l := ratelimit.Must(row.build(ratelimit.WithClock(aDayAhead{})))
+			require.Equal(t, row.servedAt, served(t.Context(), l, len(row.servedAt)))
+		})
+		bubble(t, row.name+" on a mock", func(t *testing.T) {
+			mock := clock.NewMock()
+			l := ratelimit.Must(row.build(ratelimit.WithClock(mock)))
+			result := make(chan []int)
+			go func() { result <- served(t.Context(), l, len(row.servedAt)) }()
+			for {
+				synctest.Wait()
+				select {
+				case at := <-result:
+					require.Equal(t, row.servedAt, at)
+					return
+				default:
+					mock.Add(time.Second)
+				}
+			}
+		})
+	}
+}
+
+// Whoever came first is served first, if the limiter can reserve.
+func TestWaitIsInOrder(t *testing.T) {
+	for _, row := range waits {
+		l := ratelimit.Must(row.build())
+		if _, ok := l.(ratelimit.Reserver); !ok {
+			continue
+		}
+		bubble(t, row.name, func(t *testing.T) {
+			l := ratelimit.Must(row.build())
+			served := make([]time.Duration, len(row.servedAt))
+			start := time.Now()
+			var all sync.WaitGroup
+			for i := range served {
+				all.Go(func() {
+					_ = ratelimit.Wait(t.Context(), l, 1)
+					served[i] = time.Since(start)
+				})
+				synctest.Wait()
+			}
+			all.Wait()
+			for i, seconds := range row.servedAt {
+				require.Equal(t, time.Duration(seconds)*time.Second, served[i], "waiter %d", i)
+			}
+		})
+	}
+}
+
+// All who wait for a window wake at once; those that it has no room for wait for the next.
+func TestWaitInAHerd(t *testing.T) {
+	bubble(t, "aligned window", func(t *testing.T) {
+		l := ratelimit.Must(fixedwindow.NewAligned(ratelimit.PerMinute(2)))
+		start := time.Now()
+		served := make(map[time.Duration]int)
+		var mu sync.Mutex
+		var all sync.WaitGroup
+		for range 7 {
+			all.Go(func() {
+				err := ratelimit.Wait(t.Context(), l, 1)
+				mu.Lock()
+				defer mu.Unlock()
+				if err == nil {
+					served[time.Since(start)]++
+				}
+			})
+		}
+		all.Wait()
+		require.Equal(t, map[time.Duration]int{0: 2, time.Minute: 2, 2 * time.Minute: 2, 3 * time.Minute: 1}, served)
+	})
+}
+
+func TestWaitThatCanHaveNoEnd(t *testing.T) {
+	for _, row := range waits {
+		l := ratelimit.Must(row.build())
+		require.ErrorIs(t, ratelimit.Wait(t.Context(), l, -1), ratelimit.ErrNever, row.name)
+		if l != ratelimit.Unlimited() {
+			require.ErrorIs(t, ratelimit.Wait(t.Context(), l, 4), ratelimit.ErrNever, row.name)
+		}
+		require.NoError(t, ratelimit.Wait(t.Context(), l, 0), row.name)
+		require.True(t, l.Allow(), "%s: nothing was charged", row.name)
+	}
+	none := ratelimit.Must(gcra.New(ratelimit.PerMinute(0), 3))
+	require.EqualError(t, ratelimit.Wait(t.Context(), none, 2),
+		"ratelimit.Wait: n is 2, at most 0 can be granted at once: the request can never be granted")
+}
+
+// An early deadline is told of at once, and costs nothing.
+func TestWaitBeyondTheDeadline(t *testing.T) {
+	for _, row := range waits {
+		last := len(row.servedAt) - 1
+		due := time.Duration(row.servedAt[last]-row.servedAt[last-1]) * time.Second
+		if due == 0 {
+			continue
+		}
+		bubble(t, row.name+" on the system's clock", func(t *testing.T) {
+			l := ratelimit.Must(row.build())
+			served(t.Context(), l, last)
+			start := time.Now()
+			early, cancel := context.WithTimeout(t.Context(), due-1)
+			defer cancel()
+			before := l.Take(0)
+			err := ratelimit.Wait(early, l, 1)
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			require.NoError(t, early.Err(), "at once")
+			require.Equal(t, start, time.Now(), "at once")
+			require.Equal(t, before, l.Take(0), "nothing was charged")
+
+			exact, cancel := context.WithTimeout(t.Context(), due+1)
+			defer cancel()
+			require.NoError(t, ratelimit.Wait(exact, l, 1))
+			require.Equal(t, due, time.Since(start))
+		})
+	}
+	bubble(t, "the text", func(t *testing.T) {
+		l := ratelimit.Must(gcra.New(ratelimit.PerMinute(1), 1))
+		l.Allow()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		require.EqualError(t, ratelimit.Wait(ctx, l, 1),
+			"ratelimit.Wait: to be granted in 1m0s, and the deadline is in 1s: context deadline exceeded")
+	})
+	bubble(t, "a reservation due at the deadline", func(t *testing.T) {
+		l := ratelimit.Must(gcra.New(ratelimit.PerMinute(1), 1))
+		l.Allow()
+		for range 20 { // whichever of two timers comes first
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			require.NoError(t, ratelimit.Wait(ctx, l, 1))
+			cancel()
+		}
+	})
+	bubble(t, "by a mock's time", func(t *testing.T) {
+		mock := clock.NewMock()
+		l := ratelimit.Must(gcra.New(ratelimit.PerMinute(1), 1, ratelimit.WithClock(mock)))
+		l.Allow()
+		early, cancel := mock.WithTimeout(t.Context(), 59*time.Second)
+		defer cancel()
+		require.ErrorIs(t, ratelimit.Wait(early, l, 1), context.DeadlineExceeded)
+		past, cancel := mock.WithTimeout(t.Context(), -time.Second)
+		defer cancel()
+		require.ErrorIs(t, ratelimit.Wait(past, l, 1), context.DeadlineExceeded)
+	})
+}
+
+// A wait that is given up leaves the limiter as if it had not been.
+func TestWaitGivenUp(t *testing.T) {
+	for _, row := range waits {
+		last := len(row.servedAt) - 1
+		due := time.Duration(row.servedAt[last]-row.servedAt[last-1]) * time.Second
+		if due == 0 {
+			continue
+		}
+		bubble(t, row.name, func(t *testing.T) {
+			l := ratelimit.Must(row.build())
+			served(t.Context(), l, last)
+			before, start := l.Take(0), time.Now()
+			ctx, cancel := context.WithCancel(t.Context())
+			result := make(chan error)
+			go func() { result <- ratelimit.Wait(ctx, l, 1) }()
+			synctest.Wait()
+			cancel()
+			require.Equal(t, context.Canceled, <-result)
+			require.Equal(t, before, l.Take(0))
+
+			require.Equal(t, context.Canceled, ratelimit.Wait(ctx, l, 1), "cancelled before")
+			require.NoError(t, ratelimit.Wait(t.Context(), l, 1))
+			require.Equal(t, due, time.Since(start))
+		})
+	}
+}
+
+// At 1000000007 a second only 2.3 s can be reserved ahead. Who needs more waits until it can reserve.
+func TestWaitFartherThanCanBeReserved(t *testing.T) {
+	bubble(t, "gcra", func(t *testing.T) {
+		const n = math.MaxInt32
+		l := ratelimit.Must(gcra.New(ratelimit.PerSecond(1_000_000_007), n))
+		start := time.Now()
+		var all sync.WaitGroup
+		for range 5 {
+			all.Go(func() { _ = ratelimit.Wait(t.Context(), l, n) })
+		}
+		all.Wait()
+		require.Equal(t, time.Duration(8_589_934_528), time.Since(start), "4n/rate, rounded up")
+		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+		defer cancel()
+		for range 2 {
+			all.Go(func() { _ = ratelimit.Wait(t.Context(), l, n) })
+		}
+		synctest.Wait()
+		start = time.Now()
+		require.ErrorIs(t, ratelimit.Wait(ctx, l, n), context.DeadlineExceeded)
+		require.Equal(t, start, time.Now(), "at once")
+		all.Wait()
+	})
+}
+
+// hasty refuses as one that lost a race: the same request may pass at once.
+type hasty struct {
+	ratelimit.Limiter
+	refusals int
+}
+
+func (h *hasty) TakeAt(t time.Time, n int) ratelimit.Decision {
+	if h.refusals--; h.refusals >= 0 {
+		return ratelimit.Decision{Limit: 1, Remaining: 1}
+	}
+	return h.Limiter.TakeAt(t, n)
+}
+
+func TestWaitAfterALostRace(t *testing.T) {
+	mock := clock.NewMock()
+	l := &hasty{ratelimit.Must(slidingwindow.NewLog(ratelimit.PerMinute(1), ratelimit.WithClock(mock))), 3}
+	require.NoError(t, ratelimit.Wait(t.Context(), l, 1))
+	require.Equal(t, -1, l.refusals)
+
+	l.refusals = math.MaxInt
+	ctx, cancel := context.WithCancelCause(t.Context())
+	time.AfterFunc(0, func() { cancel(errors.New("enough")) })
+	require.Equal(t, context.Canceled, ratelimit.Wait(ctx, l, 1), "it can be given up")
+}
