@@ -1,63 +1,53 @@
 package bench_test
 
 import (
-	"bufio"
-	_ "embed"
-	"fmt"
-	"regexp"
-	"strings"
+	"testing"
 	"time"
-
-	"github.com/benbjohnson/clock"
 
 	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/gcra"
+	"github.com/seed-3506548a/ratelimit/simulate"
 )
 
-//go:embed testdata/access.log
-var accessLog string
-
-// commonLog is a line of the Common Log Format: host, identity, user, time, request, status, size.
-var commonLog = regexp.MustCompile(`^(\S+) \S+ (\S+) \[([^]]+)\] "(\S+) (\S+) [^"]*" \d{3} (?:\d+|-)$`)
-
-// Trakt's AUTHED_API_POST_LIMIT lets every user send one POST, PUT or DELETE a second. This plays a
-// log through it under a mock clock, and prints who was refused, when, and for how long.
-func Example_replay() {
-	mock := clock.NewMock()
-	limits := map[string]*gcra.Limiter{}
-	writes, refused := 0, 0
-	for lines := bufio.NewScanner(strings.NewReader(accessLog)); lines.Scan(); {
-		line := commonLog.FindStringSubmatch(lines.Text())
-		user, stamp, method, path := line[2], line[3], line[4], line[5]
-		if user == "-" || method == "GET" {
-			continue
-		}
-		at, err := time.Parse("02/Jan/2006:15:04:05 -0700", stamp)
-		if err != nil {
-			fmt.Println(err)
-			continue
-		}
-		mock.Set(at)
-		if limits[user] == nil {
-			limits[user] = ratelimit.Must(gcra.New(ratelimit.PerSecond(1), 1, ratelimit.WithClock(mock)))
-		}
-		writes++
-		if d := limits[user].Take(1); !d.OK {
-			refused++
-			fmt.Printf("%s %-5s %-6s %-20s retry after %v\n", at.Format(time.TimeOnly), user, method, path, d.RetryAfter)
+// BenchmarkReplay plays ten million generated events through a gcra, once by [simulate.Replay] and once by
+// a bare loop over the same events: what the report costs. An op is an event.
+func BenchmarkReplay(b *testing.B) {
+	const count = 10_000_000
+	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	traffic := ratelimit.Must(simulate.Poisson(start, ratelimit.PerSecond(2000), 1))
+	build := func() ratelimit.Limiter { return ratelimit.Must(gcra.New(ratelimit.PerSecond(1500), 10)) }
+	events := func(yield func(simulate.Event) bool) {
+		left := count
+		for e := range traffic {
+			if left--; left < 0 || !yield(e) {
+				return
+			}
 		}
 	}
-	fmt.Printf("%d of %d writes refused\n", refused, writes)
-	// Output:
-	// 08:02:00 bob   POST   /sync/ratings        retry after 1s
-	// 08:02:00 bob   POST   /sync/ratings        retry after 1s
-	// 08:02:01 bob   POST   /sync/watchlist      retry after 1s
-	// 08:02:01 bob   POST   /scrobble/stop       retry after 1s
-	// 08:06:40 carol POST   /checkin             retry after 1s
-	// 08:06:40 carol POST   /sync/history        retry after 1s
-	// 08:06:40 carol DELETE /sync/watchlist/17   retry after 1s
-	// 08:06:40 carol POST   /checkin             retry after 1s
-	// 08:11:41 bob   POST   /checkin             retry after 1s
-	// 08:11:41 bob   POST   /scrobble/stop       retry after 1s
-	// 10 of 84 writes refused
+	b.Run("how=bare", func(b *testing.B) {
+		grants := 0
+		for b.Loop() {
+			l := build()
+			for e := range events {
+				if l.TakeAt(e.At, e.N).OK {
+					grants++
+				}
+			}
+		}
+		report(b, count, grants)
+	})
+	b.Run("how=replay", func(b *testing.B) {
+		grants := 0
+		for b.Loop() {
+			grants += simulate.Replay(events, build()).Granted
+		}
+		report(b, count, grants)
+	})
+}
+
+// report tells of a single event.
+func report(b *testing.B, count, grants int) {
+	events := float64(b.N) * float64(count)
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/events, "ns/event")
+	b.ReportMetric(float64(grants)/events, "granted/event")
 }

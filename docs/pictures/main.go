@@ -1,30 +1,46 @@
-// Command pictures draws the pictures of the documentation from the data that tests wrote. It runs in
-// its folder and is a module of its own, so that nobody else depends on what draws.
+// Command pictures draws the pictures of the documentation, and compares the limiters on a log of one's own.
+//
+//	go run .                                        the documentation's
+//	go run . -log access.log -rate 60/min           a log: the table here, the picture in compare.svg
+//
+// It runs in its folder and is a module of its own, so that nobody else depends on what draws.
 package main
 
 import (
 	"bytes"
 	"encoding/csv"
+	"flag"
 	"fmt"
-	"image/color"
 	"log"
 	"os"
-	"slices"
 	"strconv"
 
-	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/vg"
-	"gonum.org/v1/plot/vg/draw"
+	"github.com/seed-3506548a/ratelimit"
 )
 
 func main() {
-	if err := edge("../edge.csv", "../edge.svg"); err != nil {
+	log.SetFlags(0)
+	name := flag.String("log", "", "access log in the Common or Combined Log Format to compare the limiters on")
+	rate := ratelimit.PerMinute(60)
+	flag.TextVar(&rate, "rate", rate, "rate to limit it to, with -log")
+	flag.Parse()
+	var err error
+	switch {
+	case flag.NArg() > 0:
+		err = fmt.Errorf("there is an argument %q, want flags only", flag.Arg(0))
+	case *name != "":
+		err = compareLog(*name, rate)
+	default:
+		if err = edge("../edge.csv", "../edge.svg"); err == nil {
+			err = compareCrowd("../simulating.md", "../compare.svg")
+		}
+	}
+	if err != nil {
 		log.Fatal(err)
 	}
 }
 
-// edge draws a row for each limiter, with a dot for each grant.
+// edge draws what TestEdge in bench has computed.
 func edge(from, to string) error {
 	data, err := os.ReadFile(from)
 	if err != nil {
@@ -34,48 +50,16 @@ func edge(from, to string) error {
 	if err != nil {
 		return err
 	}
-	p := plot.New()
-	p.Title.Text = "10 a second, asked once at 0 s and all the time from 0.9 s on, and the most granted in any second"
-	p.X.Label.Text = "seconds"
-	p.X.Min, p.X.Max = 0, 2.5
-	for _, second := range []float64{1, 2} {
-		if err = mark(p, second); err != nil {
-			return err
-		}
+	picture := raster{
+		title: "10 a second, asked once at 0 s and all the time from 0.9 s on, and the most granted in any second",
+		axis:  "seconds", end: 2.5, marks: []float64{1, 2},
 	}
-	var names []string
-	var dots plotter.XYs
-	for _, record := range slices.Backward(records[1:]) { // the first at the top
-		name := fmt.Sprintf("%s: %s ", record[0], record[2])
-		if len(names) == 0 || names[len(names)-1] != name {
-			names = append(names, name)
-		}
+	for _, record := range records[1:] {
 		var ms float64
 		if ms, err = strconv.ParseFloat(record[1], 64); err != nil {
 			return err
 		}
-		dots = append(dots, plotter.XY{X: ms / 1000, Y: float64(len(names) - 1)})
+		picture.dot(fmt.Sprintf("%s: %s ", record[0], record[2]), ms/1000)
 	}
-	scatter, err := plotter.NewScatter(dots)
-	if err != nil {
-		return err
-	}
-	scatter.Shape = draw.CircleGlyph{}
-	scatter.Radius = vg.Points(1.6)
-	scatter.Color = color.RGBA{R: 0x1f, G: 0x5f, B: 0xbf, A: 0xff}
-	p.Add(scatter)
-	p.NominalY(names...)
-	p.Y.Min, p.Y.Max = -0.5, float64(len(names))-0.5
-	return p.Save(24*vg.Centimeter, vg.Length(2.5+float64(len(names)))*vg.Centimeter, to)
-}
-
-// mark draws the edge of a window.
-func mark(p *plot.Plot, at float64) error {
-	line, err := plotter.NewLine(plotter.XYs{{X: at, Y: -0.5}, {X: at, Y: 99}})
-	if err != nil {
-		return err
-	}
-	line.Color = color.Gray{Y: 190}
-	p.Add(line)
-	return nil
+	return picture.draw(to)
 }

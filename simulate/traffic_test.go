@@ -1,0 +1,164 @@
+package simulate_test
+
+import (
+	"iter"
+	"math"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/simulate"
+)
+
+// count counts the events in [t0+from, t0+to), and requires them to be in order.
+func count(t *testing.T, events iter.Seq[simulate.Event], from, to time.Duration) (n int) {
+	last := t0
+	for e := range simulate.Until(events, t0.Add(to)) {
+		require.False(t, e.At.Before(last))
+		require.Equal(t, 1, e.N)
+		last = e.At
+		if !e.At.Before(t0.Add(from)) {
+			n++
+		}
+	}
+	return n
+}
+
+func TestConstant(t *testing.T) {
+	events := ratelimit.Must(simulate.Constant(t0, ratelimit.PerSecond(3)))
+	require.Equal(t, slices.Collect(at(1, 0, 333333333, 666666666, time.Second)),
+		slices.Collect(simulate.Until(events, t0.Add(time.Second+1))))
+	fast := ratelimit.Must(simulate.Constant(t0, ratelimit.PerSecond(math.MaxInt32)))
+	require.Equal(t, 2_147_484, count(t, fast, 0, time.Millisecond))
+	slow := ratelimit.Must(simulate.Constant(t0, ratelimit.Per(1, math.MaxInt64)))
+	require.Len(t, slices.Collect(slow), 2, "it ends after 292 years")
+}
+
+// Counts of independent events vary by their square root: here they are within 5 times that.
+func requireAbout(t *testing.T, want float64, got int) {
+	t.Helper()
+	require.InDelta(t, want, got, 5*math.Sqrt(want))
+}
+
+func TestPoisson(t *testing.T) {
+	events := ratelimit.Must(simulate.Poisson(t0, ratelimit.PerSecond(1000), 7))
+	requireAbout(t, 100_000, count(t, events, 0, 100*time.Second))
+	var gaps []time.Duration
+	last, squares := t0, 0.0
+	for e := range simulate.Until(events, t0.Add(100*time.Second)) {
+		gap := e.At.Sub(last)
+		gaps, last = append(gaps, gap), e.At
+		squares += math.Pow(gap.Seconds()*1000, 2)
+	}
+	require.InDelta(t, 2, squares/float64(len(gaps)), 0.05, "the second moment of the exponential distribution")
+	slices.Sort(gaps)
+	require.InDelta(t, math.Ln2, gaps[len(gaps)/2].Seconds()*1000, 0.02, "its median")
+
+	// Faster than the clock can show.
+	requireAbout(t, 1_000_000, count(t, ratelimit.Must(simulate.Poisson(t0, ratelimit.Per(10, 1), 7)), 0, 100*time.Microsecond))
+}
+
+func TestOnOff(t *testing.T) {
+	events := ratelimit.Must(simulate.OnOff(t0, ratelimit.PerSecond(1000), time.Second, 3*time.Second, 7))
+	n := count(t, events, 0, 4000*time.Second)
+	require.InDelta(t, 1_000_000, n, 150_000, "a quarter of the time")
+	silent := 0 // longer than Poisson's ever are: 14 times as long as the average comes once in a million
+	last := t0
+	for e := range simulate.Until(events, t0.Add(4000*time.Second)) {
+		if e.At.Sub(last) > 30*time.Millisecond {
+			silent++
+		}
+		last = e.At
+	}
+	require.InDelta(t, 1000, silent, 150, "it was off so often")
+
+	always := ratelimit.Must(simulate.OnOff(t0, ratelimit.PerSecond(1000), time.Second, 0, 7))
+	requireAbout(t, 100_000, count(t, always, 0, 100*time.Second))
+}
+
+func TestFlashCrowd(t *testing.T) {
+	const s = time.Second
+	events := ratelimit.Must(simulate.FlashCrowd(t0, simulate.Crowd{
+		Usual: ratelimit.PerSecond(100), Peak: ratelimit.PerSecond(10_100), After: 10 * s, Rise: 10 * s, Decay: 10 * s}, 7))
+	requireAbout(t, 1000, count(t, events, 0, 10*s))
+	requireAbout(t, 1000+50_000, count(t, events, 10*s, 20*s))
+	requireAbout(t, 1000+100_000*(1-1/math.E), count(t, events, 20*s, 30*s))
+	requireAbout(t, 10_000+100_000*(1/math.E-math.Exp(-11)), count(t, events, 30*s, 130*s))
+	requireAbout(t, 10_000, count(t, events, 200*s, 300*s))
+
+	// A lull is a crowd that is smaller than the usual.
+	lull := ratelimit.Must(simulate.FlashCrowd(t0, simulate.Crowd{
+		Usual: ratelimit.PerSecond(1000), Peak: ratelimit.PerSecond(0), After: 10 * s, Rise: 10 * s}, 7))
+	requireAbout(t, 5000, count(t, lull, 10*s, 20*s))
+	requireAbout(t, 10_000, count(t, lull, 20*s, 30*s)) // without decay all are back at once
+
+	// With nobody usually, all are there at once and then gone.
+	burst := ratelimit.Must(simulate.FlashCrowd(t0, simulate.Crowd{
+		Usual: ratelimit.PerSecond(0), Peak: ratelimit.PerSecond(1_000_000), After: s, Decay: time.Millisecond}, 7))
+	requireAbout(t, 1000, len(slices.Collect(burst)))
+
+	// A crowd that is never over does not keep it from coming to an end.
+	late := ratelimit.Must(simulate.FlashCrowd(t0, simulate.Crowd{
+		Usual: ratelimit.PerDay(1), Peak: ratelimit.PerSecond(1_000_000_000), After: math.MaxInt64 - 1, Rise: math.MaxInt64}, 7))
+	requireAbout(t, 106_751, len(slices.Collect(late)))
+}
+
+func TestTrafficIsDeterministic(t *testing.T) {
+	end := t0.Add(time.Minute)
+	for name, build := range map[string]func(seed uint64) iter.Seq[simulate.Event]{
+		"Poisson": func(seed uint64) iter.Seq[simulate.Event] {
+			return ratelimit.Must(simulate.Poisson(t0, ratelimit.PerSecond(20), seed))
+		},
+		"OnOff": func(seed uint64) iter.Seq[simulate.Event] {
+			return ratelimit.Must(simulate.OnOff(t0, ratelimit.PerSecond(20), time.Second, time.Second, seed))
+		},
+		"FlashCrowd": func(seed uint64) iter.Seq[simulate.Event] {
+			return ratelimit.Must(simulate.FlashCrowd(t0, simulate.Crowd{
+				Usual: ratelimit.PerSecond(1), Peak: ratelimit.PerSecond(20), After: time.Second, Rise: time.Second, Decay: 10 * time.Second}, seed))
+		},
+	} {
+		events := simulate.Until(build(1), end)
+		first := slices.Collect(events)
+		require.NotEmpty(t, first, name)
+		require.Equal(t, first, slices.Collect(events), "%s: the same sequence twice", name)
+		require.Equal(t, first, slices.Collect(simulate.Until(build(1), end)), "%s: the same seed", name)
+		require.NotEqual(t, first, slices.Collect(simulate.Until(build(2), end)), "%s: another seed", name)
+		for range build(1) {
+			break
+		}
+	}
+}
+
+func TestTrafficArguments(t *testing.T) {
+	second := ratelimit.PerSecond(1)
+	for want, err := range map[string]error{
+		"simulate.Constant: rate.Events is -1, want 0 or more":                           failure(simulate.Constant(t0, ratelimit.PerSecond(-1))),
+		"simulate.Poisson: rate.Per is 0s, want more than 0s":                            failure(simulate.Poisson(t0, ratelimit.Rate{Events: 1}, 1)),
+		"simulate.OnOff: rate.Per is -1ns, want more than 0s":                            failure(simulate.OnOff(t0, ratelimit.Per(1, -1), 1, 1, 1)),
+		"simulate.OnOff: on is 1µs, want 1.001µs or more":                                failure(simulate.OnOff(t0, second, time.Microsecond, time.Second, 1)),
+		"simulate.OnOff: off is -1ns, want 0s or more":                                   failure(simulate.OnOff(t0, second, time.Second, -1, 1)),
+		"simulate.FlashCrowd: crowd.Usual.Per is 0s, want more than 0s":                  failure(simulate.FlashCrowd(t0, simulate.Crowd{Peak: second}, 1)),
+		"simulate.FlashCrowd: crowd.Peak.Events is -1, want 0 or more":                   failure(simulate.FlashCrowd(t0, simulate.Crowd{Usual: second, Peak: ratelimit.PerSecond(-1)}, 1)),
+		"simulate.FlashCrowd: crowd.Rise is -1ns, want 0s or more":                       failure(simulate.FlashCrowd(t0, simulate.Crowd{Usual: second, Peak: second, Rise: -1}, 1)),
+		"simulate.FlashCrowd: crowd.After is -1ns, want 0s or more":                      failure(simulate.FlashCrowd(t0, simulate.Crowd{Usual: second, Peak: second, After: -1}, 1)),
+		"simulate.FlashCrowd: crowd.Decay is -2562047h47m16.854775808s, want 0s or more": failure(simulate.FlashCrowd(t0, simulate.Crowd{Usual: second, Peak: second, Decay: math.MinInt64}, 1)),
+	} {
+		var bad *ratelimit.ArgumentError
+		require.ErrorAs(t, err, &bad, want)
+		require.EqualError(t, err, want)
+	}
+	none := ratelimit.PerSecond(0)
+	for _, events := range []iter.Seq[simulate.Event]{
+		ratelimit.Must(simulate.Constant(t0, none)),
+		ratelimit.Must(simulate.Poisson(t0, none, 1)),
+		ratelimit.Must(simulate.OnOff(t0, none, time.Second, time.Second, 1)),
+		ratelimit.Must(simulate.FlashCrowd(t0, simulate.Crowd{Usual: none, Peak: none}, 1)),
+	} {
+		require.Empty(t, slices.Collect(events))
+	}
+}
+
+func failure(_ iter.Seq[simulate.Event], err error) error { return err }
