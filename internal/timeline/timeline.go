@@ -5,6 +5,7 @@ package timeline
 import (
 	"fmt"
 	"math"
+	"math/big"
 	"reflect"
 	"time"
 
@@ -20,7 +21,7 @@ const (
 	Top    int64 = math.MaxInt64 / 2
 )
 
-// Timeline is a clock and an origin. It is immutable.
+// Timeline is a clock and an origin. It is immutable once it is in use.
 type Timeline struct {
 	// Injected is the clock that the limiter was given, nil for the system's: a hot path calls
 	// time.Since(Origin) by itself then, which costs a call less than any method could.
@@ -58,6 +59,15 @@ func isNil(c ratelimit.Clock) bool {
 	}
 	v := reflect.ValueOf(c)
 	return (v.Kind() == reflect.Pointer || v.Kind() == reflect.Func) && v.IsNil()
+}
+
+// Align moves the origin to the last multiple of per since the Unix epoch, and takes its monotonic reading
+// off: offsets are then by the wall clock.
+func (l *Timeline) Align(per time.Duration) {
+	second := new(big.Int).Mul(big.NewInt(l.Origin.Unix()), big.NewInt(int64(time.Second)))
+	nanos := second.Add(second, big.NewInt(int64(l.Origin.Nanosecond())))
+	past := new(big.Int).Mod(nanos, big.NewInt(int64(per)))
+	l.Origin = l.Origin.Round(0).Add(-time.Duration(past.Int64()))
 }
 
 // Now reads the clock.

@@ -6,7 +6,6 @@ package window
 
 import (
 	"math"
-	"math/big"
 	"time"
 
 	"github.com/seed-3506548a/ratelimit"
@@ -34,19 +33,10 @@ func (w *Window) Init(kind Kind, fn, field string, rate ratelimit.Rate, capacity
 		return err
 	}
 	if kind == Aligned {
-		w.line.Origin = align(w.line.Origin, rate.Per)
+		w.line.Align(rate.Per)
 	}
 	w.current.Init(newFrame(newSpec(kind, rate, capacity, 0, math.MinInt64), 0, state{fresh: true}))
 	return nil
-}
-
-// align returns the last multiple of per since the Unix epoch that is not after t, without a monotonic
-// reading: differences from it are by the wall clock.
-func align(t time.Time, per time.Duration) time.Time {
-	second := new(big.Int).Mul(big.NewInt(t.Unix()), big.NewInt(int64(time.Second)))
-	nanos := second.Add(second, big.NewInt(int64(t.Nanosecond())))
-	past := new(big.Int).Mod(nanos, big.NewInt(int64(per)))
-	return t.Round(0).Add(-time.Duration(past.Int64()))
 }
 
 // Allow is Take(1).OK, and within a window it does no division.
