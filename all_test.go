@@ -168,6 +168,45 @@ func TestAllGivesBackAfterALostRace(t *testing.T) {
 	require.Equal(t, 5, second.Peek(0).Remaining)
 }
 
+// So does Allow, and a call as of a time that the clock has not come to; in reverse order.
+func TestAllGivesBackInReverseOrder(t *testing.T) {
+	c := limittest.NewClock(t0)
+	for name, ask := range map[string]func(l ratelimit.Limiter, at time.Time) bool{
+		"Allow":  func(l ratelimit.Limiter, _ time.Time) bool { return l.Allow() },
+		"TakeAt": func(l ratelimit.Limiter, at time.Time) bool { return l.TakeAt(at, 1).OK },
+	} {
+		at := t0
+		if name == "TakeAt" {
+			at = t0.Add(10 * time.Second)
+		}
+		bucket := func(size int) *gcra.Limiter {
+			return ratelimit.Must(gcra.New(ratelimit.PerSecond(1), size, ratelimit.WithClock(c)))
+		}
+		first, second, third := bucket(5), bucket(5), bucket(2)
+		var order []int
+		l := ratelimit.Must(ratelimit.All(
+			refunded{first, func() { order = append(order, 0) }},
+			refunded{second, func() { order = append(order, 1) }},
+			meddler{third, func() { third.TakeAt(at, 2) }},
+		))
+		require.False(t, ask(l, at), name)
+		require.Equal(t, 5, first.PeekAt(at, 0).Remaining, name)
+		require.Equal(t, 5, second.PeekAt(at, 0).Remaining, name)
+		require.Equal(t, []int{1, 0}, order, name)
+	}
+}
+
+// refunded tells when it is given something back.
+type refunded struct {
+	ratelimit.Limiter
+	tell func()
+}
+
+func (r refunded) RefundAt(t time.Time, n int, held time.Duration) {
+	r.tell()
+	r.Limiter.RefundAt(t, n, held)
+}
+
 // A Log takes back only its newest: if somebody was granted later in the meantime, the events of a lost race
 // count on. That is at most n for each race.
 func TestAllLeavesWhatALogDoesNotTakeBack(t *testing.T) {

@@ -107,7 +107,7 @@ func ExampleWait() {
 	fmt.Println(ratelimit.Wait(ctx, limiter, 2))
 	// Output:
 	// <nil> true
-	// ratelimit.Wait: n is 2, at most 1 can be granted at once: the request can never be granted
+	// ratelimit.Wait: n is 2, want at most 1, which is all that can be granted at once: the request can never be granted
 }
 
 // 50 an hour and 600 a day, both at once.

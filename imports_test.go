@@ -24,7 +24,7 @@ var layers = [][]string{
 	{"internal/bucket", "internal/window"},
 	{"fixedwindow", "gcra", "slidingwindow", "tokenbucket"},
 	{"burst"},
-	{"simulate"},
+	{"keyed", "simulate"},
 	{"bench"},
 }
 

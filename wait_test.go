@@ -169,7 +169,9 @@ func TestWaitInAHerd(t *testing.T) {
 func TestWaitThatCanHaveNoEnd(t *testing.T) {
 	for _, row := range waits {
 		l := ratelimit.Must(row.build())
-		require.ErrorIs(t, ratelimit.Wait(t.Context(), l, -1), ratelimit.ErrNever, row.name)
+		err := ratelimit.Wait(t.Context(), l, -1)
+		require.ErrorIs(t, err, ratelimit.ErrNever, row.name)
+		require.EqualError(t, err, "ratelimit.Wait: n is -1, want 0 or more: the request can never be granted")
 		if l != ratelimit.Unlimited() {
 			require.ErrorIs(t, ratelimit.Wait(t.Context(), l, 4), ratelimit.ErrNever, row.name)
 		}
@@ -178,7 +180,14 @@ func TestWaitThatCanHaveNoEnd(t *testing.T) {
 	}
 	none := ratelimit.Must(gcra.New(ratelimit.PerMinute(0), 3))
 	require.EqualError(t, ratelimit.Wait(t.Context(), none, 2),
-		"ratelimit.Wait: n is 2, at most 0 can be granted at once: the request can never be granted")
+		"ratelimit.Wait: n is 2, want at most 0, which is all that can be granted at once: the request can never be granted")
+	mock := clock.NewMock()
+	late := ratelimit.Must(gcra.New(ratelimit.PerMinute(1), 1, ratelimit.WithClock(mock)))
+	mock.Add(1 << 62)
+	require.True(t, late.Allow())
+	require.EqualError(t, ratelimit.Wait(t.Context(), late, 1),
+		"ratelimit.Wait: n is 1, it would be granted after the end of the time that the limiter can represent: the request can never be granted")
+	require.EqualError(t, ratelimit.Wait(t.Context(), nil, 1), "ratelimit.Wait: l is nil, want a limiter")
 }
 
 // An early deadline is told of at once, and costs nothing.
@@ -216,15 +225,20 @@ func TestWaitBeyondTheDeadline(t *testing.T) {
 		require.EqualError(t, ratelimit.Wait(ctx, l, 1),
 			"ratelimit.Wait: to be granted in 1m0s, and the deadline is in 1s: context deadline exceeded")
 	})
-	bubble(t, "a reservation due at the deadline", func(t *testing.T) {
-		l := ratelimit.Must(gcra.New(ratelimit.PerMinute(1), 1))
-		l.Allow()
-		for range 20 { // whichever of two timers comes first
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-			require.NoError(t, ratelimit.Wait(ctx, l, 1))
-			cancel()
-		}
-	})
+	for name, l := range map[string]func() ratelimit.Limiter{
+		"reserved": func() ratelimit.Limiter { return ratelimit.Must(gcra.New(ratelimit.PerMinute(1), 1)) },
+		"asked":    func() ratelimit.Limiter { return ratelimit.Must(slidingwindow.NewLog(ratelimit.PerMinute(1))) },
+	} {
+		bubble(t, name+", and due at the deadline", func(t *testing.T) {
+			l := l()
+			l.Allow()
+			for range 20 { // whichever of two timers comes first
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				require.NoError(t, ratelimit.Wait(ctx, l, 1))
+				cancel()
+			}
+		})
+	}
 	bubble(t, "by a mock's time", func(t *testing.T) {
 		mock := clock.NewMock()
 		l := ratelimit.Must(gcra.New(ratelimit.PerMinute(1), 1, ratelimit.WithClock(mock)))
@@ -232,13 +246,20 @@ func TestWaitBeyondTheDeadline(t *testing.T) {
 		early, cancel := mock.WithTimeout(t.Context(), 59*time.Second)
 		defer cancel()
 		require.ErrorIs(t, ratelimit.Wait(early, l, 1), context.DeadlineExceeded)
-		past, cancel := mock.WithTimeout(t.Context(), -time.Second)
+		for _, timeout := range []time.Duration{-time.Second, 0} {
+			past, end := mock.WithTimeout(t.Context(), timeout)
+			require.ErrorIs(t, ratelimit.Wait(past, l, 1), context.DeadlineExceeded)
+			end()
+		}
+		mock.Set(time.Now().Add(time.Hour))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		require.ErrorIs(t, ratelimit.Wait(past, l, 1), context.DeadlineExceeded)
+		require.ErrorIs(t, ratelimit.Wait(ctx, l, 0), context.DeadlineExceeded, "it is another time by the mock")
 	})
 }
 
-// A wait that is given up leaves the limiter as if it had not been.
+// A wait that is given up leaves the limiter as if it had not been. (Of a bucket filled in batches, if what it had was
+// not enough, the rest of the batch is lost.)
 func TestWaitGivenUp(t *testing.T) {
 	for _, row := range waits {
 		last := len(row.servedAt) - 1
@@ -301,6 +322,55 @@ func (h *hasty) TakeAt(t time.Time, n int) ratelimit.Decision {
 		return ratelimit.Decision{Limit: 1, Remaining: 1}
 	}
 	return h.Limiter.TakeAt(t, n)
+}
+
+// jumpy is a mock that somebody moves on between any two calls.
+type jumpy struct {
+	*clock.Mock
+	jump time.Duration
+}
+
+func (j *jumpy) After(d time.Duration) <-chan time.Time {
+	j.Add(j.jump)
+	j.jump = 0
+	return j.Mock.After(d)
+}
+
+func TestWaitWhileTheMockMoves(t *testing.T) {
+	for _, jump := range []time.Duration{1, 10 * time.Second, time.Minute, time.Hour} {
+		bubble(t, jump.String(), func(t *testing.T) {
+			mock := &jumpy{Mock: clock.NewMock(), jump: jump}
+			l := ratelimit.Must(gcra.New(ratelimit.PerMinute(1), 1, ratelimit.WithClock(mock)))
+			l.Allow()
+			result := make(chan error, 1)
+			go func() { result <- ratelimit.Wait(t.Context(), l, 1) }()
+			time.Sleep(time.Second) // of the bubble, for the goroutine to come to rest
+			if rest := time.Minute - jump; rest > 0 {
+				require.Empty(t, result)
+				mock.Set(time.Unix(60, 0).Add(-1))
+				time.Sleep(time.Second)
+				require.Empty(t, result)
+				mock.Set(time.Unix(60, 0))
+				time.Sleep(time.Second)
+			}
+			require.Len(t, result, 1)
+		})
+	}
+}
+
+// slow is a clock that goes at half the speed, and cannot wait.
+type slow struct{ start time.Time }
+
+func (s slow) Now() time.Time { return s.start.Add(time.Since(s.start) / 2) }
+
+func TestWaitForASlowClock(t *testing.T) {
+	bubble(t, "at half the speed", func(t *testing.T) {
+		start := time.Now()
+		l := ratelimit.Must(gcra.New(ratelimit.PerMinute(1), 1, ratelimit.WithClock(slow{start})))
+		l.Allow()
+		require.NoError(t, ratelimit.Wait(t.Context(), l, 1))
+		require.InDelta(t, 2*time.Minute, time.Since(start), float64(time.Millisecond), "it is looked at again")
+	})
 }
 
 func TestWaitAfterALostRace(t *testing.T) {

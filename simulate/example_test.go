@@ -36,8 +36,8 @@ func Example() {
 			report.Granted, report.Offered, report.MostGranted(time.Minute), report.Waits(1)[0].Round(time.Second))
 	}
 	// Output:
-	// 502 of 842 granted, at most 113 in a minute; the longest wait is 45s
-	// 486 of 842 granted, at most 60 in a minute; the longest wait is 7s
+	// 512 of 843 granted, at most 112 in a minute; the longest wait is 45s
+	// 496 of 843 granted, at most 60 in a minute; the longest wait is 4s
 }
 
 // Trakt's AUTHED_API_POST_LIMIT lets every user send one POST, PUT or DELETE a second. This finds in a log

@@ -53,6 +53,11 @@ example.com ident Anna Maria [02/Mar/2026:08:00:10 +0000] "-" 408 0 "-" "-"
 func TestReadLogOfOtherLines(t *testing.T) {
 	const good = `192.0.2.1 - - [02/Mar/2026:08:00:08 +0000] "GET / HTTP/1.1" 200 512`
 	for line, want := range map[string]string{
+		`example.com:80 192.0.2.1 - bob [02/Mar/2026:08:00:08 +0000] "GET / HTTP/1.1" 200 512`: `it begins with "example.com:80 192.0.2.1 - bob [02/Mar/2026:08:00:08 +0000] \"GET", want host, identity, user and [time]`,
+		`192.0.2.1 - - [02/Mar/2026:08:00:08.5 +0000] "GET / HTTP/1.1" 200 512`:                `time is "02/Mar/2026:08:00:08.5 +0000", want one as in [02/Jan/2006:15:04:05 -0700]`,
+		`192.0.2.1 - - [02/Mar/2026:08:00:08 +0000] "GET / HTTP/1.1"200 512`:                   `after the time comes "\"GET / HTTP/1.1\"200 512", want a request in quotes`,
+		`192.0.2.1 - - [02/Mar/2026:08:00:08 +0000] "GET / HTTP/1.1" -20 512`:                  `status is "-20", want three digits`,
+		`192.0.2.1 - - [02/Mar/2026:08:00:08 +0000] "GET / HTTP/1.1" 200 +5`:                   `size is "+5", want a number of bytes or -`,
 		`hello`:                    `it begins with "hello", want host, identity, user and [time]`,
 		`192.0.2.1 - [02/Mar/2026`: `it begins with "192.0.2.1 - [02/Mar/2026", want host, identity, user and [time]`,
 		`192.0.2.1 - - [02/Mar/2026:08:00:08 +0000`:                                      `time is "02/Mar/2026:08:00:08 +0000", want one as in [02/Jan/2006:15:04:05 -0700]`,
@@ -74,14 +79,18 @@ func TestReadLogOfOtherLines(t *testing.T) {
 
 	entries, failures := read(t, strings.NewReader(good+"\n"+good+strings.Repeat(" ", 1<<20)+"\n"+good))
 	require.Len(t, entries, 1)
-	require.Equal(t, []string{"simulate.ReadLog: line 2: bufio.Scanner: token too long"}, failures)
+	require.Equal(t, []string{"simulate.ReadLog: line 2: it is longer than 1 MiB: bufio.Scanner: token too long"}, failures)
 	broken := errors.New("broken")
-	entries, failures = read(t, io.MultiReader(strings.NewReader(good+"\n"), iotest.ErrReader(broken)))
-	require.Len(t, entries, 1)
-	require.Equal(t, []string{"simulate.ReadLog: line 2: broken"}, failures)
-	for _, err := range simulate.ReadLog(iotest.ErrReader(broken)) {
+	for _, cut := range []string{"", good, good[:len(good)-2]} { // of what is cut off nobody knows what it was
+		entries, failures = read(t, io.MultiReader(strings.NewReader(good+"\r\n"+cut), iotest.ErrReader(broken)))
+		require.Len(t, entries, 1)
+		require.Equal(t, []string{"simulate.ReadLog: line 2: broken"}, failures)
+	}
+	var err error
+	for _, err = range simulate.ReadLog(iotest.ErrReader(broken)) {
 		require.ErrorIs(t, err, broken)
 	}
+	require.Error(t, err)
 	for _, err := range simulate.ReadLog(strings.NewReader(good + "\n" + good)) {
 		require.NoError(t, err)
 		break

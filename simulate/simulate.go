@@ -3,9 +3,15 @@
 //	report := simulate.Replay(events, limiter)
 //	fmt.Println(report.Granted, "of", report.Offered, "granted;", report.MostGranted(time.Minute), "in a minute")
 //
-// Events come from a log ([ReadLog]), a generator ([Constant], [Poisson], [OnOff], [FlashCrowd]), or any
-// other [iter.Seq]. Nothing is waited for: the time is that of the events, whatever it is by now, so a week takes
-// as long as the limiter takes to decide.
+// Nothing is waited for: the time is that of the events, so a week takes as long as the limiter takes to decide.
+//
+// # Traffic
+//
+// Events come from a log ([ReadLog]), from any other [iter.Seq], or from a generator: [Constant], [Poisson], [OnOff],
+// [FlashCrowd]. These make events of N == 1 from a start on, in the order of time, and end only 292 years later: cut
+// them by [Until]. A rate of 0 makes none. The same arguments make the same events each time that the sequence is run
+// through, on one platform; on another, where floating-point numbers are rounded otherwise, they may differ. Errors of
+// generators are an [*ratelimit.ArgumentError].
 //
 // # Cost
 //
@@ -31,10 +37,11 @@ type Event struct {
 
 // Replay asks l for each of the events, in their order, by its TakeAt, and reports what it said. The limiter is
 // charged as by any other caller: hand in a new one. Times may be in any order, as far as the limiter takes late
-// ones.
+// ones, and within 146 years of when it was made.
 //
-// The same events and limiter make the same report, if the limiter also was made at the same time by its clock: the
-// buckets of a slidingwindow.Counter are counted from then, so give it a mock.
+// The same events and limiter make the same report, if the limiter was also made at the same time by its clock: some
+// count from then, as the buckets of a slidingwindow.Counter do. So make it on a mock that shows the time of the first
+// event.
 //
 // The events must come to an end: see [Until].
 func Replay(events iter.Seq[Event], l ratelimit.Limiter) Report {
@@ -98,19 +105,21 @@ type record struct {
 	n    int
 }
 
-// list is a list in parts of one length, so that it grows without being copied.
+// list is a list in parts of one length, so that it grows without being copied; but the first part is small at
+// first.
 type list struct {
-	parts  []*[part]record
+	parts  [][]record
 	length int
 }
 
 const part = 1 << 12
 
 func (l *list) append(r record) {
+	i := l.length / part
 	if l.length%part == 0 {
-		l.parts = append(l.parts, new([part]record))
+		l.parts = append(l.parts, make([]record, 0, min(l.length, part)))
 	}
-	l.parts[l.length/part][l.length%part] = r
+	l.parts[i] = append(l.parts[i], r)
 	l.length++
 }
 
@@ -132,7 +141,7 @@ func (l *list) sorted() []record {
 }
 
 // Grants returns the requests that were granted, in the order in which they were made. It may be played
-// through the limiter behind.
+// through the limiter behind. Times must be within 292 years of the first request's.
 func (r Report) Grants() iter.Seq[Event] {
 	return func(yield func(Event) bool) {
 		for g := range r.granted.all() {
@@ -165,7 +174,7 @@ func (r Report) MostGranted(window time.Duration) (most int) {
 
 // Waits returns, for each of the quantiles, the RetryAfter that such a share of the refused requests was told
 // at most, those that could never be granted left out: Waits(0.5, 1) is the median and the longest. The shares are
-// from 0, for the shortest, to 1; others count as the nearer of these. Without refusals all are 0. It takes
+// from 0, for the shortest, to 1; others count as the nearer of these, and what is no number as 0. Without refusals all are 0. It takes
 // O(k log k) for k refused requests.
 func (r Report) Waits(quantiles ...float64) []time.Duration {
 	refused := r.refused.sorted()
@@ -174,8 +183,12 @@ func (r Report) Waits(quantiles ...float64) []time.Duration {
 		if len(refused) == 0 {
 			break
 		}
-		rank := int(math.Ceil(min(max(q, 0), 1) * float64(len(refused))))
-		waits[i] = refused[min(max(rank, 1), len(refused))-1].time
+		rank := 1
+		if q > 0 { // and a number
+			const below = 1 - 0x1p-50 // for a product that is a whole number but for its rounding
+			rank = int(math.Ceil(min(q, 1) * float64(len(refused)) * below))
+		}
+		waits[i] = refused[max(rank, 1)-1].time
 	}
 	return waits
 }

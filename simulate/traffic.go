@@ -10,13 +10,6 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 )
 
-// The generators make events of N == 1 from a start on, in the order of time, and end only 292 years later: cut
-// them by [Until]. A rate of 0 makes none. The same arguments make the same events, each time that the sequence is
-// run through, on one platform; on another, times can differ by a nanosecond.
-//
-// Their errors are an [*ratelimit.ArgumentError], for rates that [ratelimit.Rate.Validate] refuses and lengths of
-// time that are negative, or 0 where that makes no sense.
-
 // Until returns the events before the first that is not before end.
 func Until(events iter.Seq[Event], end time.Time) iter.Seq[Event] {
 	return func(yield func(Event) bool) {
@@ -69,15 +62,15 @@ func OnOff(start time.Time, rate ratelimit.Rate, on, off time.Duration, seed uin
 	if err := check(fn, "rate", rate); err != nil {
 		return nil, err
 	}
-	if rate.Events == 0 {
-		return Poisson(start, rate, seed)
-	}
-	least := rate.Per/time.Duration(rate.Events)/1_000_000 + 1
+	least := rate.Per/time.Duration(max(rate.Events, 1))/1_000_000 + 1
 	if on < least {
 		return nil, &ratelimit.ArgumentError{Func: fn, Field: "on", Value: on, Want: least.String() + " or more"}
 	}
 	if off < 0 {
 		return nil, &ratelimit.ArgumentError{Func: fn, Field: "off", Value: off, Want: "0s or more"}
+	}
+	if rate.Events == 0 {
+		return Poisson(start, rate, seed)
 	}
 	return func(yield func(Event) bool) {
 		left := -1.0 // ns that it is still on
@@ -112,7 +105,7 @@ type Crowd struct {
 }
 
 // FlashCrowd makes events that know nothing of each other, at a rate that rises to a peak and decays: what a
-// site sees that was linked to from a larger one.
+// site sees that was linked to from a larger one. It is also an error if the peak is less than the usual rate.
 func FlashCrowd(start time.Time, crowd Crowd, seed uint64) (iter.Seq[Event], error) {
 	const fn = "simulate.FlashCrowd"
 	if err := check(fn, "crowd.Usual", crowd.Usual); err != nil {
@@ -129,37 +122,40 @@ func FlashCrowd(start time.Time, crowd Crowd, seed uint64) (iter.Seq[Event], err
 			return nil, &ratelimit.ArgumentError{Func: fn, Field: "crowd." + length.name, Value: length.value, Want: "0s or more"}
 		}
 	}
-	usual, peak := perNano(crowd.Usual), perNano(crowd.Peak)
+	usual, excess := perNano(crowd.Usual), perNano(crowd.Peak)-perNano(crowd.Usual)
+	if excess < 0 {
+		return nil, &ratelimit.ArgumentError{Func: fn, Field: "crowd.Peak", Value: crowd.Peak, Want: "the usual rate or more: " + crowd.Usual.String()}
+	}
 	rise := int64(crowd.After)
 	top := rise + min(int64(crowd.Rise), math.MaxInt64-rise)
-	rate := func(off int64) float64 {
-		switch {
-		case off < rise:
-			return usual
-		case off < top:
-			return usual + (peak-usual)*(float64(off-rise)/float64(top-rise))
-		case off == top:
-			return peak
-		}
-		return usual + (peak-usual)*math.Exp(-float64(off-top)/float64(crowd.Decay))
-	}
-	// An event comes after the distance that there would be at the greatest rate up to the end of a stage; and it is
-	// kept by such a chance as the rate then has of that. None is known of behind the end: there the next stage begins.
+	decay := float64(crowd.Decay)
+	// An event comes when the rate, summed up from now on, is a number that is exponentially distributed. Nothing is known
+	// of that behind the end of a stage: there the next begins, with another number.
 	return generate(start, seed, func(random *rand.Rand, t *walk) bool {
-		greatest, end := max(usual, rate(t.off)), int64(math.MaxInt64)
+		sum, end := random.ExpFloat64(), int64(math.MaxInt64)
+		var gap float64
 		switch {
 		case t.off < rise:
 			end = rise
+			gap = sum / usual
 		case t.off < top:
-			greatest, end = max(usual, peak), top
+			end = top
+			slope := excess / float64(top-rise)
+			now := usual + slope*(float64(t.off-rise)+t.part)
+			gap = 2 * sum / (now + math.Sqrt(now*now+2*slope*sum)) // of now*gap + slope*gap²/2 = sum, the positive solution
+		default: // whoever comes first, of the usual and the others
+			gap = sum / usual
+			left := excess * math.Exp(-(float64(t.off-top)+t.part)/decay) * decay // how many others are still to come
+			if others := random.ExpFloat64(); others < left {
+				gap = min(gap, -decay*math.Log1p(-others/left))
+			}
 		}
-		gap := random.ExpFloat64() / greatest
-		if greatest == 0 || gap >= float64(end-t.off) {
-			*t = walk{off: end}
-			return false
+		if gap < float64(end-t.off)-t.part {
+			t.forward(gap)
+			return true
 		}
-		t.forward(gap)
-		return random.Float64()*greatest < rate(t.off)
+		*t = walk{off: end}
+		return false
 	}), nil
 }
 

@@ -75,8 +75,13 @@ func TestOnOff(t *testing.T) {
 	}
 	require.InDelta(t, 1000, silent, 150, "it was off so often")
 
-	always := ratelimit.Must(simulate.OnOff(t0, ratelimit.PerSecond(1000), time.Second, 0, 7))
-	requireAbout(t, 100_000, count(t, always, 0, 100*time.Second))
+	// Also if it is on for no longer than events are apart, and if it is never off.
+	for _, on := range []time.Duration{time.Second, time.Millisecond, 100 * time.Microsecond} {
+		always := ratelimit.Must(simulate.OnOff(t0, ratelimit.PerSecond(1000), on, 0, 7))
+		requireAbout(t, 100_000, count(t, always, 0, 100*time.Second))
+		quarter := ratelimit.Must(simulate.OnOff(t0, ratelimit.PerSecond(1000), on, 3*on, 7))
+		require.InDelta(t, 100_000, count(t, quarter, 0, 400*time.Second), 25_000, "on for %v", on)
+	}
 }
 
 func TestFlashCrowd(t *testing.T) {
@@ -89,16 +94,17 @@ func TestFlashCrowd(t *testing.T) {
 	requireAbout(t, 10_000+100_000*(1/math.E-math.Exp(-11)), count(t, events, 30*s, 130*s))
 	requireAbout(t, 10_000, count(t, events, 200*s, 300*s))
 
-	// A lull is a crowd that is smaller than the usual.
-	lull := ratelimit.Must(simulate.FlashCrowd(t0, simulate.Crowd{
-		Usual: ratelimit.PerSecond(1000), Peak: ratelimit.PerSecond(0), After: 10 * s, Rise: 10 * s}, 7))
-	requireAbout(t, 5000, count(t, lull, 10*s, 20*s))
-	requireAbout(t, 10_000, count(t, lull, 20*s, 30*s)) // without decay all are back at once
-
 	// With nobody usually, all are there at once and then gone.
 	burst := ratelimit.Must(simulate.FlashCrowd(t0, simulate.Crowd{
 		Usual: ratelimit.PerSecond(0), Peak: ratelimit.PerSecond(1_000_000), After: s, Decay: time.Millisecond}, 7))
 	requireAbout(t, 1000, len(slices.Collect(burst)))
+
+	// However long it takes to rise, the first do not keep one waiting: after t there are t² · peak/(2 · rise).
+	for e := range ratelimit.Must(simulate.FlashCrowd(t0, simulate.Crowd{
+		Usual: ratelimit.PerSecond(0), Peak: ratelimit.PerSecond(1_000_000_000), Rise: math.MaxInt64}, 7)) {
+		require.WithinRange(t, e.At, t0.Add(100*time.Millisecond), t0.Add(40*time.Second))
+		break
+	}
 
 	// A crowd that is never over does not keep it from coming to an end.
 	late := ratelimit.Must(simulate.FlashCrowd(t0, simulate.Crowd{
@@ -140,6 +146,8 @@ func TestTrafficArguments(t *testing.T) {
 		"simulate.OnOff: rate.Per is -1ns, want more than 0s":                            failure(simulate.OnOff(t0, ratelimit.Per(1, -1), 1, 1, 1)),
 		"simulate.OnOff: on is 1µs, want 1.001µs or more":                                failure(simulate.OnOff(t0, second, time.Microsecond, time.Second, 1)),
 		"simulate.OnOff: off is -1ns, want 0s or more":                                   failure(simulate.OnOff(t0, second, time.Second, -1, 1)),
+		"simulate.FlashCrowd: crowd.Peak is 1/s, want the usual rate or more: 2/s":       failure(simulate.FlashCrowd(t0, simulate.Crowd{Usual: ratelimit.PerSecond(2), Peak: second}, 1)),
+		"simulate.OnOff: on is -1ns, want 1.001µs or more":                               failure(simulate.OnOff(t0, ratelimit.PerSecond(0), -1, 1, 1)),
 		"simulate.FlashCrowd: crowd.Usual.Per is 0s, want more than 0s":                  failure(simulate.FlashCrowd(t0, simulate.Crowd{Peak: second}, 1)),
 		"simulate.FlashCrowd: crowd.Peak.Events is -1, want 0 or more":                   failure(simulate.FlashCrowd(t0, simulate.Crowd{Usual: second, Peak: ratelimit.PerSecond(-1)}, 1)),
 		"simulate.FlashCrowd: crowd.Rise is -1ns, want 0s or more":                       failure(simulate.FlashCrowd(t0, simulate.Crowd{Usual: second, Peak: second, Rise: -1}, 1)),

@@ -180,6 +180,9 @@ func (l *Limiter) RefundAt(t time.Time, n int, held time.Duration) {
 // ReserveAt takes n tokens as of t that may be used at most within later, when they have come back;
 // see [ratelimit.Reserver]. The reservation is one allocation.
 //
+// A bucket that NewInterval made gives what is left of a batch to a reservation from the next one as well; until
+// then it refuses, also if that is cancelled.
+//
 // Tokens can be reserved ahead at most as far as package gcra says, or, of a bucket that NewInterval
 // made, 2^(61 - bitlen(capacity)) steps of its grid. What would have to wait for longer is refused,
 // whatever within says.
