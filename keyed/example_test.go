@@ -1,0 +1,91 @@
+package keyed_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+
+	"github.com/benbjohnson/clock"
+
+	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/keyed"
+)
+
+// perUser answers 429 to users beyond their limit. Who the user is, the caller has to know.
+func perUser(users *keyed.Table[string], user func(*http.Request) string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !users.Allow(user(r)) {
+			http.Error(w, "too many requests", http.StatusTooManyRequests)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// Each user may send 90 requests a minute, 2 of them at once, of up to 100,000 who do so at a time.
+func ExampleNewGCRA() {
+	mock := clock.NewMock() // in a server: no clock, the table takes the system's
+	users := ratelimit.Must(keyed.NewGCRA[string](ratelimit.PerMinute(90), 2, 100_000, keyed.WithClock(mock)))
+	byHeader := func(r *http.Request) string { return r.Header.Get("X-User") }
+	handler := perUser(users, byHeader, http.NotFoundHandler())
+	for _, user := range []string{"ann", "ann", "ann", "bob"} {
+		request := httptest.NewRequest(http.MethodGet, "/", nil)
+		request.Header.Set("X-User", user)
+		response := httptest.NewRecorder()
+		handler.ServeHTTP(response, request)
+		fmt.Println(user, response.Code)
+	}
+	// Output:
+	// ann 404
+	// ann 404
+	// ann 429
+	// bob 404
+}
+
+// WillItTrack counts by address and endpoint: 60 in each full minute.
+func ExampleNewAlignedWindow() {
+	type endpoint struct {
+		address netip.Addr
+		route   string
+	}
+	mock := clock.NewMock()
+	limits := ratelimit.Must(keyed.NewAlignedWindow[endpoint](ratelimit.PerMinute(60), 10_000, keyed.WithClock(mock)))
+	home := netip.MustParseAddr("192.0.2.1")
+	fmt.Println(limits.Take(endpoint{home, "/v1/items"}, 60).OK)
+	fmt.Println(limits.Take(endpoint{home, "/v1/items"}, 1).RetryAfter)
+	fmt.Println(limits.Take(endpoint{home, "/v1/batches"}, 1).OK)
+	// Output:
+	// true
+	// 1m0s
+	// true
+}
+
+// A user's limit and an address's, both at once. The decision says by which of them it was refused.
+func ExampleTable_Limiter() {
+	mock := clock.NewMock()
+	users := ratelimit.Must(keyed.NewGCRA[string](ratelimit.PerSecond(10), 10, 1000, keyed.WithClock(mock)))
+	addresses := ratelimit.Must(keyed.NewGCRA[netip.Addr](ratelimit.PerSecond(20), 20, 1000, keyed.WithClock(mock)))
+	home := netip.MustParseAddr("192.0.2.1")
+	for _, user := range []string{"ann", "bob", "eve"} {
+		both := ratelimit.Must(ratelimit.All(users.Limiter(user), addresses.Limiter(home)))
+		d := both.Take(10)
+		fmt.Println(user, d.OK, d.By)
+	}
+	// Output:
+	// ann true 0
+	// bob true 0
+	// eve false 1
+}
+
+// Some have bought more.
+func ExampleTable_TakeLimitAt() {
+	mock := clock.NewMock()
+	users := ratelimit.Must(keyed.NewGCRA[string](ratelimit.PerMinute(60), 5, 1000, keyed.WithClock(mock)))
+	gold := ratelimit.Must(users.Limit(ratelimit.PerMinute(600), 50))
+	fmt.Println(users.TakeLimitAt(mock.Now(), "ann", 50, gold).OK)
+	fmt.Println(users.Take("bob", 50).OK)
+	// Output:
+	// true
+	// false
+}

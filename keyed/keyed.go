@@ -1,0 +1,98 @@
+// Package keyed limits each key by itself: each user, address or token, of as many as there are.
+//
+// [Table] keeps a key in 8 bytes of a table whose size is fixed, for limits that are a time (GCRA) or a count in an
+// aligned window. It never exceeds a key's limit, also if it is full or under attack by ever new keys; then it is
+// stricter with keys that it has no place for. [Map] keeps any limiter for each key, exactly, with a mutex and some hundred
+// bytes. Take a Table unless the limit does not fit into it, or keys must be listed.
+//
+//	perUser, err := keyed.NewGCRA[string](ratelimit.PerMinute(90), 10, 100_000)
+//	if !perUser.Allow(user) {
+//		// refused: nothing was charged
+//	}
+//
+// # Guarantee of a Table
+//
+// For each key, in every closed interval [a, b] of the callers' own timestamps, in whatever order they came,
+//
+//	granted <= burst + (b-a)*rate + 1/m
+//
+// with m = 256, or as many whole nanoseconds as there are between two events, if those are less: a key's clock goes by
+// ticks of 1/m of an event. Of aligned windows, at most rate.Events in each. All or nothing, refusals that
+// write nothing, exact RetryAfter, Remaining and ResetAfter (of what the table would decide), any clock and no overflow: as
+// in the contract of [ratelimit.Limiter]; except that
+//
+//   - a caller whose time is more than 2^16 events' time (2^24 ticks) before the newest grant's of any key is refused; of
+//     windows, more than 2^24/rate.Events of them,
+//   - nothing is given back: there is no RefundAt,
+//   - the rate of a table does not change; [Table.TakeLimitAt] takes another limit for a call.
+//
+// A key that is not in the table, whose set of 8 words is full of live ones, shares the word that owes least, and its
+// debt: it is refused earlier, and never later, than alone. At twice as many words as live keys, which is what a capacity
+// of that many makes, that befalls 3 of 100 new keys if the burst is 1, few of a million if it is 2, and none if it is 5 or
+// more. Two keys with the same 24 bits of hash in one set share a word too: one of 4 million keys does, at that load.
+//
+// # Cost of a Table
+//
+// 16 bytes for each key of the capacity, at once; nothing afterwards: no allocation, no goroutine, nothing to collect, and
+// keys are not kept. A decision hashes the key, reads a cache line, and if granted writes a word of it. Lock-free.
+//
+// # Source
+//
+// GCRA: see package gcra. That a new key inherits the least count is the idea of the Space-Saving algorithm (Metwally,
+// Agrawal, El Abbadi: Efficient Computation of Frequent and Top-k Elements in Data Streams, 2005), here for times.
+package keyed
+
+import (
+	"fmt"
+
+	"github.com/seed-3506548a/ratelimit"
+)
+
+// Option adjusts a table or a map under construction.
+type Option func(*options)
+
+type options struct {
+	clock    []ratelimit.Option
+	failOpen bool
+	storage  []uint64
+	supplied bool
+}
+
+// WithClock makes it read the time from c. A nil c is an error of the constructor.
+func WithClock(c ratelimit.Clock) Option {
+	return func(o *options) { o.clock = []ratelimit.Option{ratelimit.WithClock(c)} }
+}
+
+// FailOpen makes a Table grant what it would refuse only because there is no place for the key: untracked, and counted
+// in Stats. Then an attacker with more keys than there are words is not limited, and neither is anybody else.
+func FailOpen() Option {
+	return func(o *options) { o.failOpen = true }
+}
+
+// WithStorage makes a Table keep its words in those given, which must be zero and for nobody else: in huge pages, say.
+// They must be twice the capacity, rounded up to a multiple of 8, and up to 7 more if they do not begin at a multiple
+// of 64 bytes. What a table has left there means nothing to another table.
+func WithStorage(words []uint64) Option {
+	return func(o *options) { o.storage, o.supplied = words, true }
+}
+
+func choose(fn string, opts []Option) (o options, err error) {
+	for i, opt := range opts {
+		if opt == nil {
+			return o, &ratelimit.ArgumentError{Func: fn, Field: fmt.Sprintf("opts[%d]", i), Value: nil, Want: "an option"}
+		}
+		opt(&o)
+	}
+	return o, nil
+}
+
+// Stats is what a Table has come across since it was made.
+type Stats struct {
+	Slots int // words; the capacity is half of them
+	Live  int // keys that owe something, an estimate if there are more than 8192 words
+
+	Inherited uint64 // times that a key took the word of a live one, with its debt
+	Saturated uint64 // requests refused only because of a debt that the key would have inherited
+	Untracked uint64 // those that were granted all the same: see FailOpen
+	Retries   uint64 // times that a caller lost a race, and looked again
+}

@@ -1,0 +1,264 @@
+package keyed
+
+import (
+	"flag"
+	"math"
+	"math/big"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/internal/limittest"
+	"github.com/seed-3506548a/ratelimit/internal/timeline"
+)
+
+var operations = flag.Int("keyed.operations", 500_000, "operations that TestModel compares with the model")
+
+// model is the rule as it is written down, with whole times instead of 40 bits.
+type model struct {
+	scale    *scale
+	sets     [][setSize]entry
+	newest   uint64
+	failOpen bool
+}
+
+type entry struct{ tag, tat uint64 } // a TAT of 0: never used
+
+func (m *model) find(hash, now uint64) (e *entry, tag, debt uint64, present bool) {
+	set := &m.sets[int(hash>>32)*len(m.sets)>>32]
+	tag = max(hash&0xffffff, 1)
+	e = &set[0]
+	for i := range set {
+		if set[i].tag == tag {
+			e, present = &set[i], true
+			break
+		}
+		if set[i].tat < e.tat {
+			e = &set[i]
+		}
+	}
+	if e.tat > now {
+		debt = e.tat - now
+	}
+	return e, tag, debt, present
+}
+
+func (m *model) take(hash uint64, off int64, n int, limit *Limit, charge bool) (d ratelimit.Decision) {
+	now := m.scale.at(off)
+	e, tag, debt, present := m.find(hash, now)
+	isLate := now+1<<24 < m.newest
+	fits := func(n int) bool {
+		return n >= 0 && n <= limit.most && !isLate && debt+uint64(n)*limit.perEvent <= limit.depth
+	}
+	d.Limit = limit.most
+	d.OK = n == 0 || fits(n)
+	if !d.OK && m.failOpen && !present && !isLate && n > 0 && n <= limit.most {
+		return ratelimit.Decision{OK: true, Limit: limit.most, Remaining: limit.most}
+	}
+	when := func(ticks uint64) time.Duration { // by search
+		ticks = max(ticks, m.newest-min(m.newest, 1<<24))
+		low, high := off-1, timeline.Top+1
+		for low+1 < high {
+			middle := low + int64(uint64(high-low)/2)
+			if m.scale.at(middle) >= ticks {
+				high = middle
+			} else {
+				low = middle
+			}
+		}
+		return timeline.Wait(off, high)
+	}
+	switch {
+	case d.OK && n > 0:
+		debt += uint64(n) * limit.perEvent
+		if charge {
+			if m.newest == 0 {
+				m.newest = now
+			}
+			if now > m.newest+1<<23 { // may take away the word that was found
+				m.advance(now)
+				return m.take(hash, off, n, limit, true)
+			}
+			e.tag, e.tat = tag, now+debt
+		}
+	case !d.OK && (n < 0 || n > limit.most):
+		d.RetryAfter = ratelimit.Never
+	case !d.OK:
+		d.RetryAfter = when(now + max(debt+uint64(n)*limit.perEvent, limit.depth) - limit.depth)
+	}
+	if !isLate && limit.most > 0 && debt < limit.depth {
+		d.Remaining = int((limit.depth - debt) / limit.perEvent)
+	}
+	if debt > 0 || isLate {
+		d.ResetAfter = when(now + debt)
+	}
+	return d
+}
+
+// advance looks after the sets lap by lap. Of a long time in which all is long over, whole rounds count for nothing.
+func (m *model) advance(now uint64) {
+	const lap, round = 1 << 37, 1 << 40
+	for laps := 0; m.newest < now; laps++ {
+		if rounds := (now - m.newest) / round * round; laps >= 4 && rounds > 0 {
+			m.newest += rounds
+			for i := range m.sets {
+				for j := range m.sets[i] {
+					if e := &m.sets[i][j]; e.tat > 0 {
+						e.tat += rounds
+					}
+				}
+			}
+			continue
+		}
+		from := m.newest
+		m.newest = min(now, from+lap)
+		turn := func(at uint64) uint64 { // which set's
+			share := new(big.Int).Mul(new(big.Int).SetUint64(at), big.NewInt(int64(len(m.sets))))
+			return share.Quo(share, big.NewInt(lap)).Uint64()
+		}
+		for v := turn(from); v < turn(m.newest); v++ {
+			set := &m.sets[v%uint64(len(m.sets))]
+			for j := range set {
+				if e := &set[j]; e.tat > 0 {
+					e.tat = max(e.tat, m.newest-1<<24)
+				}
+			}
+		}
+	}
+}
+
+func (m *model) reset(hash uint64) {
+	if e, _, _, present := m.find(hash, 0); present {
+		e.tag = 0
+		if e.tat%(1<<40) == 0 { // the word would be empty
+			e.tat++
+		}
+	}
+}
+
+// play compares a table with the model, in a world of so many operations.
+func play(t *testing.T, random *rand.Rand, operations int) (granted int) {
+	capacity := 1 + random.IntN(40)
+	var options []Option
+	failOpen := random.IntN(5) == 0
+	if failOpen {
+		options = append(options, FailOpen())
+	}
+	origin := []time.Time{time.Unix(0, 0), time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2157, 5, 6, 7, 8, 9, 10, time.UTC)}[random.IntN(3)]
+	options = append(options, WithClock(limittest.NewClock(origin)))
+	rate := randomRate(random)
+	var table *Table[int]
+	var err error
+	if random.IntN(3) == 0 {
+		rate.Events = min(rate.Events, maxWindow)
+		table, err = NewAlignedWindow[int](rate, capacity, options...)
+	} else {
+		burst := 1 + random.IntN(1<<random.IntN(15))
+		table, err = NewGCRA[int](rate, burst, capacity, options...)
+	}
+	require.NoError(t, err)
+	c := &table.core
+	m := &model{scale: &c.scale, sets: make([][setSize]entry, len(c.words)/setSize), failOpen: failOpen}
+	limits := []*Limit{&c.limited}
+	for range 2 {
+		other := ratelimit.Per(1+random.IntN(rate.Events), rate.Per)
+		burst := 1 + random.IntN(10)
+		if c.scale.aligned {
+			burst = other.Events
+		}
+		if limit, err := table.Limit(other, burst); err == nil {
+			limits = append(limits, &limit)
+		}
+	}
+	keys := make([]uint64, 1+random.IntN(100))
+	for i := range keys {
+		keys[i] = random.Uint64()
+		if random.IntN(4) == 0 { // the same tag in another set
+			keys[i] = keys[i]&^0xffffff | keys[0]&0xffffff
+		}
+	}
+	nanos := max(float64(rate.Per)/float64(rate.Events), 1) // of an event
+	off := int64(0)
+	var last ratelimit.Decision
+	for range operations {
+		switch random.IntN(30) {
+		case 0: // far, also by rounds of the 40 bits
+			off += int64(nanos * math.Exp2(random.Float64()*35))
+		case 1:
+			off += int64(nanos*float64(uint64(1)<<32)) + random.Int64N(5) - 2
+		case 2: // late
+			off -= int64(nanos * math.Exp2(random.Float64()*18))
+		case 3:
+			off += int64(last.RetryAfter) - 1
+		case 4:
+			off += int64(last.ResetAfter)
+		case 5, 6, 7, 8, 9:
+			off += int64(nanos * random.Float64() * 2)
+		case 10:
+			off += random.Int64N(3) - 1
+		}
+		off = timeline.Clamp(off)
+		hash := keys[random.IntN(len(keys))]
+		n := []int{0, 1, 1, 1, 2, 3, c.limited.burst, c.limited.burst + 1, -1, math.MaxInt, math.MinInt}[random.IntN(11)]
+		limit := limits[random.IntN(len(limits))]
+		var got, want ratelimit.Decision
+		switch random.IntN(10) {
+		case 0:
+			c.reset(hash)
+			m.reset(hash)
+			continue
+		case 1:
+			c.peek(&got, hash, off, n, limit)
+			want = m.take(hash, off, n, limit, false)
+		default:
+			words := append([]uint64(nil), c.words...)
+			c.take(&got, hash, off, n, limit)
+			want = m.take(hash, off, n, limit, true)
+			if !got.OK || n == 0 {
+				require.Equal(t, words, c.words, "a refusal writes nothing")
+			}
+		}
+		if got != want {
+			require.Equal(t, want, got, "%v, burst %d, %d keys in %d words, n %d, off %d", rate, limit.burst, len(keys), len(c.words), n, off)
+		}
+		if got.OK && n > 0 {
+			granted++
+		}
+		last = got
+	}
+	requireNoKeyTwice(t, c)
+	return granted
+}
+
+func requireNoKeyTwice(t testing.TB, c *core) {
+	for first := 0; first < len(c.words); first += setSize {
+		seen := map[uint64]bool{}
+		for _, word := range c.words[first : first+setSize] {
+			if tag := tagOf(word); tag != 0 {
+				require.False(t, seen[tag], "a key twice")
+				seen[tag] = true
+			}
+		}
+	}
+}
+
+// TestModel compares every field of every decision, also across the wrap of the 40 bits, with more keys than there is
+// room for, and with late callers.
+func TestModel(t *testing.T) {
+	random := rand.New(rand.NewPCG(5, 6))
+	compared, granted := 0, 0
+	for compared < *operations {
+		granted += play(t, random, 1000)
+		compared += 1000
+	}
+	t.Logf("compared %d operations, %d of them grants", compared, granted)
+	require.Greater(t, granted, compared/20)
+}
+
+func FuzzModel(f *testing.F) {
+	f.Add(uint64(1), uint64(2))
+	f.Fuzz(func(t *testing.T, a, b uint64) { play(t, rand.New(rand.NewPCG(a, b)), 300) })
+}

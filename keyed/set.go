@@ -1,0 +1,146 @@
+package keyed
+
+import (
+	"math/bits"
+	"sync/atomic"
+)
+
+// A set is eight words, a cache line. A key belongs to one set, and is in at most one of its words:
+//
+//	24 bits   tag of the key, from its hash; 0 if it was reset
+//	40 bits   theoretical arrival time (TAT) in ticks, modulo 2^40
+//
+// A word of 0 is empty. What a key owes at a time is its TAT less that; nothing, if the TAT has passed: then the
+// key cannot be told from one that was never seen, and its word may be taken for another.
+//
+// # The rule
+//
+//	the key is in the set      debt = what its word owes
+//	it is not                  take the word with the least TAT, the first of several; debt = what that owes
+//	debt + n events too much   refuse, and store nothing
+//	else                       CAS(word, tag | now + debt + n events); if that fails, from the beginning
+//
+// A new key inherits the debt of the word that it takes, if there is any. So it never gets more than it may, for
+// what it owes in truth is never more than the least of its set:
+//
+//	a present key's true TAT <= its word's TAT
+//	an absent key's true TAT <= the least TAT of its set
+//
+// Both are kept by all that is done to a word: a grant raises its TAT by what it grants, and the key that loses it had a
+// TAT that is the least, which only grows.
+//
+// No key gets into two words. For every CAS strictly raises a word's TAT, so no value comes back. Suppose that A
+// puts K into word i by a CAS at a, and B puts K into another word j by a CAS at b > a, while K is still in i. B has not
+// seen K, so it read word i before a: it saw at most what A replaced there, v_i <= w_i. A chose i: (w_i, i) < (u_j, j) as A
+// saw j. Word j only grows, and did not change between B's reading it and b, which is after a, so u_j <= v_j. B chose j:
+// (v_j, j) < (v_i, i). Together (w_i, i) < (u_j, j) <= (v_j, j) < (v_i, i) <= (w_i, i).
+//
+// # The newest time
+//
+// 40 bits of ticks come round, after years or hours as the rate has it. So the table remembers the newest time
+// that something was granted at, to within slack. Let it be N, read after the words:
+//
+//	callers before N - late are refused, all
+//	callers after N + slack move N to their time before they grant
+//	words have TATs below N + slack + maxDepth; what is older than N - late is as good as empty
+//	moving N on by 2^37 ticks, those who do it come by each word once, and raise the TATs older than N - late to that
+//
+// So no word's TAT is further than 2^39 from N, either way, and its 40 bits say which time is meant. To raise an old
+// TAT changes nothing for anybody, since all who come before it are refused, and keeps it growing. If somebody is
+// suspended for 2^37 ticks on the way, a word may become older than that. It is then taken for a later one than it is,
+// and refuses its keys for a while.
+const (
+	setSize = 8
+
+	late    uint64 = 1 << 24
+	slack   uint64 = late / 2
+	lapBits        = 37
+	lap     uint64 = 1 << lapBits // in which all words are looked after
+	half    uint64 = 1 << (tatBits - 1)
+)
+
+func tagOf(word uint64) uint64 { return word >> tatBits }
+
+func pack(tag, tat uint64) uint64 { return tag<<tatBits | tat&tatMask }
+
+// tat returns the whole of a word's TAT.
+func tat(word, newest uint64) uint64 {
+	oldest := newest - half
+	return oldest + (word-oldest)&tatMask
+}
+
+// find returns the word that is, or would be, the key's, and what that owes at now. It is a function of what was
+// read.
+func find(set *[setSize]uint64, tag, now, newest uint64) (i int, debt uint64, present bool) {
+	for i, word := range set {
+		if tagOf(word) == tag {
+			return i, owed(word, now, newest), true
+		}
+	}
+	oldest := newest - half
+	least := ^uint64(0)
+	for i, word := range set {
+		age := uint64(i) // of an empty one, before all others
+		if word != 0 {
+			age |= ((word-oldest)&tatMask + 1) * setSize
+		}
+		least = min(least, age)
+	}
+	i = int(least % setSize)
+	return i, owed(set[i], now, newest), false
+}
+
+// owed returns what a word owes at now.
+func owed(word, now, newest uint64) uint64 {
+	if word == 0 {
+		return 0
+	}
+	t := tat(word, newest)
+	return max(t, now) - now
+}
+
+// advance moves the newest time on to now. If that is far, it goes by laps until all words are old, and
+// skips whole rounds of the 40 bits then: they look the same afterwards.
+func (c *core) advance(now uint64) {
+	hopped := uint64(0)
+	for {
+		newest := c.newest.Load()
+		switch far := now - newest; {
+		case newest == 0: // no word was ever written
+			c.newest.CompareAndSwap(0, now)
+			continue
+		case now <= newest:
+			return
+		case hopped >= half && far > tatMask:
+			c.newest.CompareAndSwap(newest, newest+far&^tatMask)
+			continue
+		default:
+			to := newest + min(far, lap)
+			if c.newest.CompareAndSwap(newest, to) {
+				c.sweep(newest, to)
+				hopped += to - newest
+			}
+		}
+	}
+}
+
+// sweep looks after the sets whose turn it is between two times, at most a lap apart.
+func (c *core) sweep(from, to uint64) {
+	sets := uint64(len(c.words)) / setSize
+	visited := func(at uint64) uint64 { // since the beginning of time
+		high, low := bits.Mul64(at, sets)
+		return high<<(64-lapBits) | low>>lapBits
+	}
+	old := to - late
+	for v := visited(from); v < visited(to); v++ {
+		first := v % sets * setSize
+		for i := first; i < first+setSize; i++ {
+			for {
+				word := atomic.LoadUint64(&c.words[i])
+				if word == 0 || tat(word, to) >= old || atomic.CompareAndSwapUint64(&c.words[i], word, pack(tagOf(word), old)) {
+					break
+				}
+			}
+		}
+	}
+}
