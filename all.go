@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"slices"
 	"time"
+
+	"github.com/seed-3506548a/ratelimit/internal/identity"
 )
 
 // All returns a limiter that grants a request if every one of ls does, and then charges it to all of them.
@@ -41,7 +43,7 @@ func All(ls ...Limiter) (Limiter, error) {
 	a := &all{members: slices.Clone(ls), clock: SystemClock{}}
 	leader := -1
 	for i, l := range ls {
-		if isNil(l) {
+		if identity.IsNil(l) {
 			return refuse(i, "", nil, "a limiter")
 		}
 		for j, other := range ls[:i] {
@@ -56,25 +58,11 @@ func All(ls ...Limiter) (Limiter, error) {
 		switch clock := l.Clock(); {
 		case leader < 0:
 			leader, a.clock = i, clock
-		case !same(clock, a.clock):
+		case !identity.Same(clock, a.clock):
 			return refuse(i, ".Clock()", reflect.TypeOf(clock), fmt.Sprintf("the clock of ls[%d], which is read for all", leader))
 		}
 	}
 	return a, nil
-}
-
-// isNil also finds a nil pointer inside of the interface.
-func isNil(l Limiter) bool {
-	if l == nil {
-		return true
-	}
-	v := reflect.ValueOf(l)
-	return v.Kind() == reflect.Pointer && v.IsNil()
-}
-
-// same reports whether two values can be told to be the same.
-func same(a, b any) bool {
-	return reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
 }
 
 // shared reports whether a and b are, or are made of, the same limiter; one without a state does not count.
@@ -84,7 +72,7 @@ func shared(a, b Limiter) bool {
 			return slices.ContainsFunc(whole.Unwrap(), func(part Limiter) bool { return shared(part, pair[1]) })
 		}
 	}
-	return same(a, b) && a != Unlimited()
+	return identity.Same(a, b) && a != Unlimited()
 }
 
 // fits returns what tells whether l would grant.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"runtime"
 	"time"
+
+	"github.com/seed-3506548a/ratelimit/internal/identity"
 )
 
 // ErrNever is the error of a [Wait] that would have no end.
@@ -32,7 +34,7 @@ var ErrNever = errors.New("the request can never be granted")
 // Cost: a timer, a Reservation if need be, and a few hundred nanoseconds at the least; if a refusal will do, call
 // Take.
 func Wait(ctx context.Context, l Limiter, n int) error {
-	if isNil(l) {
+	if identity.IsNil(l) {
 		return &ArgumentError{"ratelimit.Wait", "l", nil, "a limiter"}
 	}
 	if err := done(ctx); err != nil {

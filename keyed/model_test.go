@@ -28,7 +28,7 @@ type model struct {
 type entry struct{ tag, tat uint64 } // a TAT of 0: never used
 
 func (m *model) find(hash, now uint64) (e *entry, tag, debt uint64, present bool) {
-	set := &m.sets[int(hash>>32)*len(m.sets)>>32]
+	set := &m.sets[(hash>>32)*uint64(len(m.sets))>>32]
 	tag = max(hash&0xffffff, 1)
 	e = &set[0]
 	for i := range set {

@@ -8,3 +8,8 @@ require (
 	github.com/seed-3506548a/ratelimit v0.0.0-00010101000000-000000000000
 	golang.org/x/time v0.16.0
 )
+
+require (
+	github.com/puzpuzpuz/xsync/v4 v4.5.0 // indirect
+	github.com/sethvargo/go-limiter v0.7.1 // indirect
+)

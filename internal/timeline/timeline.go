@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"math"
 	"math/big"
-	"reflect"
 	"time"
 
 	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/internal/identity"
 )
 
 // Times further from the origin than 2^62 ns (146 years) are taken as the nearest of these two
@@ -41,7 +41,7 @@ func New(fn string, opts []ratelimit.Option) (Timeline, error) {
 		}
 		opt(&chosen)
 	}
-	if isNil(chosen.Clock) {
+	if identity.IsNil(chosen.Clock) {
 		return Timeline{}, &ratelimit.ArgumentError{
 			Func: fn, Field: "WithClock", Value: nil, Want: "a clock, or no such option for the system's"}
 	}
@@ -50,15 +50,6 @@ func New(fn string, opts []ratelimit.Option) (Timeline, error) {
 		line.Injected = nil
 	}
 	return line, nil
-}
-
-// isNil also finds a nil pointer or function inside of the interface, whose Now would panic.
-func isNil(c ratelimit.Clock) bool {
-	if c == nil {
-		return true
-	}
-	v := reflect.ValueOf(c)
-	return (v.Kind() == reflect.Pointer || v.Kind() == reflect.Func) && v.IsNil()
 }
 
 // Align moves the origin to the last multiple of per since the Unix epoch, and takes its monotonic reading

@@ -1,0 +1,136 @@
+package peers_test
+
+import (
+	"context"
+	"math"
+	"math/rand/v2"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/puzpuzpuz/xsync/v4"
+	"github.com/sethvargo/go-limiter/memorystore"
+	"golang.org/x/time/rate"
+
+	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/gcra"
+	"github.com/seed-3506548a/ratelimit/keyed"
+)
+
+// stores keep a limit for each key: this module's, a library's, and what people write. Each allow grants always,
+// for keys first seen and known; and hardly grants anything in a store for refusals.
+var stores = []struct {
+	name  string
+	build func(b *testing.B, keys int, o outcome) (allow func(key string) bool)
+}{
+	{"keyed-table", func(_ *testing.B, keys int, o outcome) func(string) bool {
+		rate, burst := ratelimit.PerSecond(1), 1<<30
+		if o == refused {
+			rate, burst = ratelimit.PerDay(1), 1
+		}
+		return ratelimit.Must(keyed.NewGCRA[string](rate, burst, keys)).Allow
+	}},
+	{"keyed-map", func(_ *testing.B, keys int, o outcome) func(string) bool {
+		return ratelimit.Must(keyed.NewMap(keys, func(string) (ratelimit.Limiter, error) { return newGCRA(o), nil })).Allow
+	}},
+	{"mutex-map-of-x-time-rate", func(_ *testing.B, _ int, o outcome) func(string) bool {
+		var mu sync.Mutex
+		limiters := map[string]*rate.Limiter{}
+		return func(key string) bool {
+			mu.Lock()
+			l := limiters[key]
+			if l == nil {
+				l = newXTimeRate(o)
+				limiters[key] = l
+			}
+			mu.Unlock()
+			return l.Allow()
+		}
+	}},
+	{"sync-map-of-x-time-rate", func(_ *testing.B, _ int, o outcome) func(string) bool {
+		var limiters sync.Map
+		return func(key string) bool {
+			l, ok := limiters.Load(key)
+			if !ok {
+				l, _ = limiters.LoadOrStore(key, newXTimeRate(o))
+			}
+			return l.(*rate.Limiter).Allow()
+		}
+	}},
+	{"xsync-map-of-gcra", func(_ *testing.B, _ int, o outcome) func(string) bool {
+		limiters := xsync.NewMap[string, *gcra.Limiter]()
+		return func(key string) bool {
+			l, ok := limiters.Load(key)
+			if !ok {
+				l, _ = limiters.LoadOrStore(key, newGCRA(o))
+			}
+			return l.Allow()
+		}
+	}},
+	{"sethvargo-go-limiter", func(b *testing.B, _ int, o outcome) func(string) bool {
+		tokens := uint64(math.MaxInt32)
+		if o == refused {
+			tokens = 1
+		}
+		store, err := memorystore.New(&memorystore.Config{Tokens: tokens, Interval: 24 * time.Hour})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { _ = store.Close(context.Background()) })
+		return func(key string) bool {
+			_, _, _, ok, err := store.Take(context.Background(), key)
+			return ok && err == nil
+		}
+	}},
+}
+
+// BenchmarkKeyed measures keys that come for the first time, at random, always the same one, and refused.
+func BenchmarkKeyed(b *testing.B) {
+	for _, keys := range []int{1000, 1_000_000} {
+		names := make([]string, keys)
+		for i := range names {
+			names[i] = "user-" + strconv.Itoa(i)
+		}
+		order := rand.New(rand.NewPCG(1, 2)).Perm(keys)
+		anyone := func(i int) string { return names[order[i%keys]] }
+		same := func(int) string { return names[0] }
+		for _, s := range stores {
+			known := func(b *testing.B, o outcome) func(string) bool {
+				allow := s.build(b, keys, o)
+				for _, name := range names {
+					allow(name)
+				}
+				return allow
+			}
+			run := func(traffic string, o outcome, key func(i int) string) {
+				b.Run("traffic="+traffic+"/keys="+strconv.Itoa(keys)+"/limiter="+s.name, func(b *testing.B) {
+					allow, grants := known(b, o), 0
+					for i := 0; b.Loop(); i++ {
+						if allow(key(i)) {
+							grants++
+						}
+					}
+					check(b, o, grants)
+				})
+			}
+			run("random", granted, anyone)
+			run("hot", granted, same)
+			run("refused", refused, same)
+			b.Run("traffic=first/keys="+strconv.Itoa(keys)+"/limiter="+s.name, func(b *testing.B) {
+				allow, grants := s.build(b, keys, granted), 0
+				for i := 0; b.Loop(); i++ {
+					if i > 0 && i%keys == 0 {
+						b.StopTimer()
+						allow = s.build(b, keys, granted)
+						b.StartTimer()
+					}
+					if allow(anyone(i)) {
+						grants++
+					}
+				}
+				check(b, granted, grants)
+			})
+		}
+	}
+}

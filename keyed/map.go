@@ -1,0 +1,271 @@
+package keyed
+
+import (
+	"fmt"
+	"hash/maphash"
+	"iter"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/internal/timeline"
+)
+
+// What a [Map] says in Decision.By if it refuses a request by itself, and not by the key's limiter.
+const (
+	Full      = -1 // no place for a new key: all that were looked at are live
+	NoLimiter = -2 // factory made no limiter for the key: see MapStats.Err
+	Late      = -3 // the time is one of which the map may have forgotten what the key was granted
+)
+
+// Map is a limiter for each key, made by a function when the key is first charged, for at most so many keys. It is for
+// limits that a [Table] cannot keep: logs, compositions, a limit that depends on the key; and for keys that must be
+// listed.
+//
+// Its zero value is of no use, and its methods may panic on it: call [NewMap]. It is safe for simultaneous use and must not
+// be copied after first use. Keys are kept, and so is what they refer to: clone a string that is a part of a large one.
+//
+// # Guarantee
+//
+// For each key that is not Reset, in whatever order the callers' times come, all is decided as by one limiter that is never
+// forgotten, so its bound holds; except that the map itself may refuse, which charges nothing:
+//
+//   - Full. A key is forgotten, to make room for another, only when its limiter cannot be told from a new one (ResetAfter is
+//     0, and Remaining the Limit), as of the caller's time or the map's clock, whichever is earlier. So a time
+//     in the future makes no room. If there is no such key among 8 of each shard, the new one is refused. RetryAfter
+//     is when the first of these can go: an estimate, exact with up to 8 keys.
+//   - Late. A new limiter would not know of grants at times before its predecessor had become as new. For a key that is
+//     made after others of its shard were forgotten, a time before the last of these had become as new, or more than a day
+//     before it was forgotten, is refused. Of those that are looked at, the one goes that has been as new for longest.
+//     RetryAfter is when the time is late no more and the key's own limiter grants. Allow and Take are never refused so,
+//     unless the clock runs backwards.
+//   - NoLimiter. RetryAfter is Never, but the next request asks factory again.
+//
+// All that rests on what the limiters say of themselves in ResetAfter. What else was done to one, such as a change of its
+// rate, is forgotten with it. A limiter that several keys share (in a composition, say) keeps all of them from being
+// forgotten while it is in use: compose it with [Map.Limiter] instead. After the wall clock was set back, a time of it
+// may come twice for an aligned window that has been forgotten in between.
+//
+// # Cost
+//
+// A decision hashes the key, takes the mutex of one of up to 64 shards, and asks the limiter under it: no allocation. Each
+// key takes its limiter and about 64 bytes. A new key in a map that has its capacity looks at 8 keys, and at 8 more in each
+// other shard as long as there is none that can go: 512 before a refusal. No goroutine; keys stay until another needs
+// their place.
+type Map[K comparable] struct {
+	line     timeline.Timeline
+	factory  func(K) (ratelimit.Limiter, error)
+	seed     maphash.Seed
+	shards   []shard[K] // a power of two
+	capacity int
+
+	_ [128]byte // between what only is read, and what is written
+
+	count                          atomic.Int64 // places that are taken: there are never more keys than that
+	evicted, refused, late, failed atomic.Uint64
+	failure                        atomic.Pointer[error] // the last
+}
+
+// NewMap returns a map for at most capacity keys, for each of which factory makes a limiter when it is first charged. It
+// reads the time from the system's monotonic clock unless [WithClock] gives it another.
+//
+// The limiters must share the map's clock, which the map reads for them ([ratelimit.Unlimited] goes with any).
+// Clocks that cannot be compared are taken as different. factory must not call the map: it runs under a lock. It may run
+// for several keys at once, and for one key many times. If it returns an error, no limiter or one with another clock, the
+// request is refused.
+//
+// The error is a [*ratelimit.ArgumentError] unless
+//
+//	1 <= capacity <= 2^30 (2^25 on 32-bit platforms)
+//
+// and there is a factory, and no option that is for a Table.
+func NewMap[K comparable](capacity int, factory func(K) (ratelimit.Limiter, error), opts ...Option) (*Map[K], error) {
+	const fn = "keyed.NewMap"
+	refuse := func(field string, value any, want string) (*Map[K], error) {
+		return nil, &ratelimit.ArgumentError{Func: fn, Field: field, Value: value, Want: want}
+	}
+	if capacity < 1 || capacity > maxCapacity {
+		return refuse("capacity", capacity, fmt.Sprintf("1 to %d", maxCapacity))
+	}
+	if factory == nil {
+		return refuse("factory", nil, "a function that makes the limiter of a key")
+	}
+	chosen, err := choose(fn, opts)
+	if err != nil {
+		return nil, err
+	}
+	if chosen.failOpen {
+		return refuse("FailOpen", true, "no such option: it is for a Table")
+	}
+	if chosen.supplied {
+		return refuse("len(WithStorage)", len(chosen.storage), "no such option: it is for a Table")
+	}
+	line, err := timeline.New(fn, chosen.clock)
+	if err != nil {
+		return nil, err
+	}
+	shards := 1
+	for shards < maxShards && capacity/(2*shards) >= perShard {
+		shards *= 2
+	}
+	m := &Map[K]{line: line, factory: factory, seed: maphash.MakeSeed(), shards: make([]shard[K], shards), capacity: capacity}
+	for i := range m.shards {
+		m.shards[i].entries = map[K]resident{}
+		m.shards[i].floor = noFloor
+	}
+	return m, nil
+}
+
+// Allow reports whether one event of the key may happen now, and charges it if so. It is Take(k, 1).OK.
+func (m *Map[K]) Allow(k K) bool { return m.Take(k, 1).OK }
+
+// Take charges n events of the key now, all of them or none. See [ratelimit.Decision] for what it returns, and [Full] for
+// what else By may be.
+//
+// If a key of the shard was forgotten after the time was read and before the shard's lock was free, the time is read
+// again: that others were faster is no reason to refuse.
+func (m *Map[K]) Take(k K, n int) ratelimit.Decision {
+	clock := m.Clock()
+	t := clock.Now()
+	for {
+		d, late := m.take(t, k, n)
+		if !late {
+			return d
+		}
+		now := clock.Now()
+		if !now.After(t) { // late by the clock itself, which has run backwards
+			m.late.Add(1)
+			return d
+		}
+		t = now
+	}
+}
+
+// TakeAt charges n events of the key as of t, all of them or none; t may be any time. A request for n < 1 makes no place for
+// the key.
+func (m *Map[K]) TakeAt(t time.Time, k K, n int) ratelimit.Decision {
+	d, late := m.take(t, k, n)
+	if late {
+		m.late.Add(1)
+	}
+	return d
+}
+
+// PeekAt returns what TakeAt would, and charges nothing. It may already be outdated. For a key that is not in the map it
+// asks a limiter that factory makes for the purpose, which is thrown away.
+func (m *Map[K]) PeekAt(t time.Time, k K, n int) ratelimit.Decision {
+	home := m.home(k)
+	d, floor, ok := m.find(home, t, k, n)
+	if ok {
+		return d
+	}
+	if m.lateness(t, floor) == 0 && m.count.Load() >= int64(m.capacity) {
+		if wait := m.search(home, m.earlier(t)); wait > 0 {
+			return refusal(n, wait, Full)
+		}
+	}
+	l, ok := m.build(k)
+	if !ok {
+		return refusal(n, ratelimit.Never, NoLimiter)
+	}
+	return m.peek(resident{l, floor}, t, n)
+}
+
+// RefundAt gives back, as of t, n events that were granted held before t: see [ratelimit.Limiter]. If the key has been
+// forgotten since, there is nothing to give back.
+func (m *Map[K]) RefundAt(t time.Time, k K, n int, held time.Duration) {
+	s := &m.shards[m.home(k)]
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	// A grant before the floor is one of a predecessor, which has become as new.
+	if e, ok := s.entries[k]; ok && held >= 0 && m.lateness(t.Add(-held), e.since) == 0 {
+		e.limiter.RefundAt(t, n, held)
+	}
+}
+
+// Reset forgets the key and what it owes: it may be granted as much as one that was never seen.
+func (m *Map[K]) Reset(k K) {
+	s := &m.shards[m.home(k)]
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if _, ok := s.entries[k]; ok {
+		delete(s.entries, k)
+		m.count.Add(-1)
+	}
+}
+
+// Limiter returns the limiter of one key: to compose it ([ratelimit.All]), or to wait ([ratelimit.Wait]). It has no state
+// of its own, but asks the map each time. Two of the same map and key are equal.
+func (m *Map[K]) Limiter(k K) ratelimit.Limiter { return mapped[K]{m, k} }
+
+// All yields the keys that are in the map, each at most once and in no order, and for each what [Map.Limiter] returns. The
+// keys of a shard are copied when their turn comes, and no lock is held while they are yielded: the map may be called
+// meanwhile. A key may have been forgotten by the time it is yielded, and one that is new may be missing.
+func (m *Map[K]) All() iter.Seq2[K, ratelimit.Limiter] {
+	return func(yield func(K, ratelimit.Limiter) bool) {
+		for i := range m.shards {
+			for _, k := range m.shards[i].keys() {
+				if !yield(k, m.Limiter(k)) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Len returns how many keys there are, with those that are just being made.
+func (m *Map[K]) Len() int { return int(m.count.Load()) }
+
+// Capacity returns the capacity that the map was made with.
+func (m *Map[K]) Capacity() int { return m.capacity }
+
+// Clock returns the clock that Allow and Take read.
+func (m *Map[K]) Clock() ratelimit.Clock { return m.line.Clock() }
+
+// MapStats is what a Map has come across since it was made.
+type MapStats struct {
+	Len int // keys, as of Map.Len
+
+	Evicted uint64 // keys that were forgotten to make room
+	Refused uint64 // requests of new keys that there was no place for: see Full
+	Late    uint64 // requests that were refused and whose time was late: see Late
+	Failed  uint64 // times that factory made no limiter
+	Err     error  // why it did not, the last time
+}
+
+// Stats returns what the map has come across.
+func (m *Map[K]) Stats() MapStats {
+	stats := MapStats{
+		Len:     m.Len(),
+		Evicted: m.evicted.Load(),
+		Refused: m.refused.Load(),
+		Late:    m.late.Load(),
+		Failed:  m.failed.Load(),
+	}
+	if failure := m.failure.Load(); failure != nil {
+		stats.Err = *failure
+	}
+	return stats
+}
+
+func (m *Map[K]) home(k K) int { return int(maphash.Comparable(m.seed, k) & uint64(len(m.shards)-1)) }
+
+var _ ratelimit.Limiter = mapped[string]{}
+
+// mapped is the limiter of a key, by the map.
+type mapped[K comparable] struct {
+	m   *Map[K]
+	key K
+}
+
+func (v mapped[K]) Allow() bool { return v.m.Allow(v.key) }
+
+func (v mapped[K]) Take(n int) ratelimit.Decision { return v.m.Take(v.key, n) }
+
+func (v mapped[K]) TakeAt(t time.Time, n int) ratelimit.Decision { return v.m.TakeAt(t, v.key, n) }
+
+func (v mapped[K]) PeekAt(t time.Time, n int) ratelimit.Decision { return v.m.PeekAt(t, v.key, n) }
+
+func (v mapped[K]) RefundAt(t time.Time, n int, held time.Duration) { v.m.RefundAt(t, v.key, n, held) }
+
+func (v mapped[K]) Clock() ratelimit.Clock { return v.m.Clock() }
