@@ -37,12 +37,22 @@ refused none is; the benchmarks check it. In those named mixed, at 10000000 a se
 depends on the machine: \`go test -bench mixed ./bench\` prints it. Rows named Parallel run on all cores,
 where granted ones vary with who happens to hold the cache line; so does Latency, which is of single
 calls, each with one more clock read in it: compare with limiter=none. The rows of TakeMany take n events
-at once, and those of Compositions named members are a clock read and a TakeAt of each member.
+at once, and those of Compositions named members are a clock read and a TakeAt of each member. An op of Replay
+is ten million events. Rows named Keyed are a decision for one of so many string keys, of which fetching the string is a
+part.
+
+![A decision for one of so many keys, in random order](keys.svg)
 
 \`\`\`
 $table
 \`\`\`
 PAGE
+
+# What make pictures draws of the stores.
+{
+	echo "store,keys,ns"
+	sed -nE 's|^Keyed/traffic=random/keys=([0-9]+)/limiter=([a-z-]+)-[0-9]+,([^,]+),.*|\2,\1,\3|p' <<< "$csv" | awk -F, '{ printf "%s,%s,%.0f\n", $1, $2, $3 * 1e9 }'
+} > docs/keys.csv
 
 # The README's table: the rows of bench/peers, by limiter.
 numbers=$(awk -F, -v cores="$(nproc)" '

@@ -136,10 +136,7 @@ func (c *core) report(d *ratelimit.Decision, o *outcome, off int64, now uint64, 
 	case n < 0 || n > limit.most:
 		d.RetryAfter = ratelimit.Never
 	default:
-		least := now
-		if after := debt + uint64(n)*limit.perEvent; after > limit.depth {
-			least += after - limit.depth
-		}
+		least := now + debt + uint64(n)*limit.perEvent - limit.depth
 		d.RetryAfter = timeline.Wait(off, c.scale.when(max(least, soonest)))
 	}
 	if debt > 0 || o.late {
@@ -155,8 +152,7 @@ func (c *core) reset(hash uint64) {
 		if !o.present {
 			return
 		}
-		// A word of 0 would be empty, and its TAT the least of all.
-		if atomic.CompareAndSwapUint64(&c.words[first+uint64(i)], word, max(pack(0, word), 1)) {
+		if atomic.CompareAndSwapUint64(&c.words[first+uint64(i)], word, notEmpty(pack(0, word))) {
 			return
 		}
 		c.count(hash).retries.Add(1)

@@ -21,10 +21,11 @@
 // write nothing, exact RetryAfter, Remaining and ResetAfter (of what the table would decide), any clock and no overflow: as
 // in the contract of [ratelimit.Limiter]; except that
 //
-//   - a caller whose time is more than 2^16 events' time (2^24 ticks) before the newest grant's of any key is refused; of
-//     windows, more than 2^24/rate.Events of them,
+//   - a caller whose time is more than 2^16 events' time (2^24 ticks) before the newest grant's of any key may be refused,
+//     and is if it is more than 1.5 times that; of windows, 2^24/rate.Events of them,
 //   - nothing is given back: there is no RefundAt,
-//   - the rate of a table does not change; [Table.TakeLimitAt] takes another limit for a call.
+//   - the rate of a table does not change; [Table.TakeLimitAt] takes another limit for a call, for which m is how many of
+//     the table's ticks there are between two events of that limit.
 //
 // A key that is not in the table, whose set of 8 words is full of live ones, shares the word that owes least, and its
 // debt: it is refused earlier, and never later, than alone. At twice as many words as live keys, which is what a capacity
@@ -35,6 +36,10 @@
 //
 // 16 bytes for each key of the capacity, at once; nothing afterwards: no allocation, no goroutine, nothing to collect, and
 // keys are not kept. A decision hashes the key, reads a cache line, and if granted writes a word of it. Lock-free.
+//
+// Now and then a grant also looks after a part of the table: after all of it in 2^37 ticks (2^29 events' time: 4 days of one
+// event each ms, 17 years of one each second), and up to 12 times at once if the whole table was idle for longer; some 50 ms
+// each time for 10 million keys.
 //
 // # Source
 //

@@ -76,7 +76,7 @@ type Map[K comparable] struct {
 //
 // The error is a [*ratelimit.ArgumentError] unless
 //
-//	1 <= capacity <= 2^30 (2^25 on 32-bit platforms)
+//	1 <= capacity <= 2^30 (2^26-1 on 32-bit platforms)
 //
 // and there is a factory, and no option that is for a Table.
 func NewMap[K comparable](capacity int, factory func(K) (ratelimit.Limiter, error), opts ...Option) (*Map[K], error) {

@@ -123,7 +123,7 @@ func (m *model) advance(now uint64) {
 			set := &m.sets[v%uint64(len(m.sets))]
 			for j := range set {
 				if e := &set[j]; e.tat > 0 {
-					e.tat = max(e.tat, m.newest-1<<24)
+					e.tat = max(e.tat, from-1<<24)
 				}
 			}
 		}
@@ -156,7 +156,8 @@ func play(t *testing.T, random *rand.Rand, operations int) (granted int) {
 		rate.Events = min(rate.Events, maxWindow)
 		table, err = NewAlignedWindow[int](rate, capacity, options...)
 	} else {
-		burst := 1 + random.IntN(1<<random.IntN(15))
+		burst := 1 + random.IntN(1<<random.IntN(31))
+		burst = int(min(uint64(burst), maxDepth/ticksPerEvent(rate)))
 		table, err = NewGCRA[int](rate, burst, capacity, options...)
 	}
 	require.NoError(t, err)

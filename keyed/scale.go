@@ -49,15 +49,17 @@ type scale struct {
 
 // newGCRA returns the scale for a checked rate. At a rate of 0 a tick is a nanosecond.
 func newGCRA(rate ratelimit.Rate) scale {
-	ticks, length := uint64(1), uint64(1)
-	if rate.Events > 0 {
-		ticks, length = ticksPerEvent(rate)*uint64(rate.Events), uint64(rate.Per)
+	if rate.Events == 0 {
+		return newScale(rate, 1, 1, false)
 	}
-	return newScale(rate, ticks, length, false)
+	return newScale(rate, ticksPerEvent(rate)*uint64(rate.Events), uint64(rate.Per), false)
 }
 
-// ticksPerEvent is for a checked rate, of more than 0 and at most one event a nanosecond.
+// ticksPerEvent is for a checked rate of at most one event a nanosecond; without a rate, a tick is one.
 func ticksPerEvent(rate ratelimit.Rate) uint64 {
+	if rate.Events == 0 {
+		return 1
+	}
 	return uint64(min(finest, int64(rate.Per)/int64(rate.Events)))
 }
 
@@ -156,7 +158,7 @@ func (c *core) limit(fn string, rate ratelimit.Rate, burst int) (Limit, error) {
 			return refuse("rate", rate, "a rate at which an event drains within 2^38 of the table's ticks")
 		}
 		l.perEvent = up.Uint64()
-		if l.perEvent < 16 && !interval.IsInt() {
+		if own := ticksPerEvent(s.rate); l.perEvent < 16 && (!interval.IsInt() || l.perEvent < own) {
 			return refuse("rate", rate, "one of which an event takes at least 16 of the table's ticks: make the table for the fastest")
 		}
 	}

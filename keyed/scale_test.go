@@ -88,7 +88,6 @@ func TestLimit(t *testing.T) {
 		{ratelimit.PerSecond(20), 7, 128},
 		{ratelimit.PerSecond(160), 1, 16},
 		{ratelimit.PerSecond(150), 1, 18}, // 17.07
-		{ratelimit.PerSecond(2560), 1, 1},
 		{ratelimit.PerMinute(1), 3, 256 * 600},
 		{ratelimit.Per(3, 2*time.Second), 3, 1707}, // 1706.67
 	} {
@@ -110,6 +109,7 @@ func TestLimit(t *testing.T) {
 		"keyed.Table.Limit: burst is 1073741825, want at most 1073741824 at this rate: 2^38 of the table's ticks":                              failure(table.Limit(ratelimit.PerSecond(10), 1<<30+1)),
 		"keyed.Table.Limit: rate is 1/87600h, want a rate at which an event drains within 2^38 of the table's ticks":                           failure(table.Limit(ratelimit.Per(1, 10*365*24*time.Hour), 1)),
 		"keyed.Table.Limit: rate is 200/s, want one of which an event takes at least 16 of the table's ticks: make the table for the fastest":  failure(table.Limit(ratelimit.PerSecond(200), 1)),
+		"keyed.Table.Limit: rate is 2560/s, want one of which an event takes at least 16 of the table's ticks: make the table for the fastest": failure(table.Limit(ratelimit.PerSecond(2560), 1)),
 		"keyed.Table.Limit: rate is 3/10ns, want one of which an event takes at least 16 of the table's ticks: make the table for the fastest": failure(none.Limit(ratelimit.Per(3, 10), 1)),
 		"keyed.Table.Limit: rate.Per is 1s, want 1m0s, the table's windows":                                                                    failure(windows.Limit(ratelimit.PerSecond(1), 1)),
 		"keyed.Table.Limit: rate.Events is 61, want at most 60, as the table was made":                                                         failure(windows.Limit(ratelimit.PerMinute(61), 61)),
@@ -119,5 +119,7 @@ func TestLimit(t *testing.T) {
 		require.ErrorAs(t, err, &bad, want)
 		require.EqualError(t, err, want)
 	}
+	fast := ratelimit.Must(NewGCRA[string](ratelimit.Per(1, 5), 5, 8))
+	require.Equal(t, uint64(5), ratelimit.Must(fast.Limit(ratelimit.Per(1, 5), 5)).perEvent, "its own ticks are nanoseconds")
 	require.Equal(t, uint64(math.MaxInt32), ratelimit.Must(none.Limit(ratelimit.Per(1, math.MaxInt32), 1)).perEvent, "a tick is a nanosecond")
 }

@@ -43,12 +43,15 @@ import (
 //	callers before N - late are refused, all
 //	callers after N + slack move N to their time before they grant
 //	words have TATs below N + slack + maxDepth; what is older than N - late is as good as empty
-//	moving N on by 2^37 ticks, those who do it come by each word once, and raise the TATs older than N - late to that
+//	before N moves on, by a lap of 2^37 ticks at most, a share of the words is looked after: in a lap, each once
 //
-// So no word's TAT is further than 2^39 from N, either way, and its 40 bits say which time is meant. To raise an old
-// TAT changes nothing for anybody, since all who come before it are refused, and keeps it growing. If somebody is
-// suspended for 2^37 ticks on the way, a word may become older than that. It is then taken for a later one than it is,
-// and refuses its keys for a while.
+// To look after a word is to raise its TAT to N - late, if it is older. That changes nothing for anybody, since all who
+// come before it are refused, and keeps it growing. So no word's TAT is further than 2^39 from N, either way, and its 40
+// bits say which time is meant: N does not move before the share has been looked after, and who does so while N has
+// moved has read nothing but words, and gives up.
+//
+// (A caller that is suspended for a lap or more, between reading an empty word and taking it, leaves one that is older. It
+// may be taken for a later one in the end, and refuse its keys for a while; it never grants too much.)
 const (
 	setSize = 8
 
@@ -116,31 +119,38 @@ func (c *core) advance(now uint64) {
 			continue
 		default:
 			to := newest + min(far, lap)
-			if c.newest.CompareAndSwap(newest, to) {
-				c.sweep(newest, to)
+			if c.sweep(newest, to) && c.newest.CompareAndSwap(newest, to) {
 				hopped += to - newest
 			}
 		}
 	}
 }
 
-// sweep looks after the sets whose turn it is between two times, at most a lap apart.
-func (c *core) sweep(from, to uint64) {
+// sweep looks after the sets whose turn it is while the newest time moves on between two times, at most a lap apart. It
+// gives up if somebody else has moved it.
+func (c *core) sweep(from, to uint64) bool {
 	sets := uint64(len(c.words)) / setSize
 	visited := func(at uint64) uint64 { // since the beginning of time
 		high, low := bits.Mul64(at, sets)
 		return high<<(64-lapBits) | low>>lapBits
 	}
-	old := to - late
+	old := from - late
 	for v := visited(from); v < visited(to); v++ {
 		first := v % sets * setSize
 		for i := first; i < first+setSize; i++ {
 			for {
 				word := atomic.LoadUint64(&c.words[i])
-				if word == 0 || tat(word, to) >= old || atomic.CompareAndSwapUint64(&c.words[i], word, pack(tagOf(word), old)) {
+				if c.newest.Load() != from { // or what the word says would be another time
+					return false
+				}
+				if word == 0 || tat(word, from) >= old || atomic.CompareAndSwapUint64(&c.words[i], word, notEmpty(pack(tagOf(word), old))) {
 					break
 				}
 			}
 		}
 	}
+	return true
 }
+
+// notEmpty keeps a word without a tag from being 0, if its TAT happens to be: then it would be the least of all.
+func notEmpty(word uint64) uint64 { return max(word, 1) }

@@ -13,7 +13,8 @@ import (
 )
 
 // Table is a limit for each key, in a fixed number of words: see the package documentation for what it guarantees
-// and costs.
+// and costs. Keys are compared as Go's maps do: a NaN is never the same key again, and what cannot be compared, in an
+// interface, panics.
 //
 // Its zero value is of no use, and its methods panic on it: call [NewGCRA] or [NewAlignedWindow]. It is safe for
 // simultaneous use and must not be copied after first use.
@@ -53,9 +54,10 @@ const maxCapacity = min(1<<30, math.MaxInt/32)
 //
 //	0 <= rate.Events <= 2^31-1, rate.Per > 0, at most one event a nanosecond
 //	1 <= burst <= 2^31-1, and 2^38 ticks: 2^30 for rates of up to one in 256 ns
-//	1 <= capacity <= 2^30 (2^25 on 32-bit platforms)
+//	1 <= capacity <= 2^30 (2^26-1 on 32-bit platforms)
 //
-// At rate.Events == 0 every event is refused.
+// At rate.Events == 0 every event is refused; by limits of [Table.Limit], with ticks of a nanosecond, for which a caller is
+// late after 16 ms: make the table for the fastest limit instead.
 //
 // [gcra.New]: https://pkg.go.dev/github.com/seed-3506548a/ratelimit/gcra#New
 func NewGCRA[K comparable](rate ratelimit.Rate, burst, capacity int, opts ...Option) (*Table[K], error) {
@@ -72,7 +74,7 @@ func NewGCRA[K comparable](rate ratelimit.Rate, burst, capacity int, opts ...Opt
 // The error is a [*ratelimit.ArgumentError] unless
 //
 //	0 <= rate.Events <= 2^22 (4,194,304), rate.Per > 0, at most one event a nanosecond
-//	1 <= capacity <= 2^30 (2^25 on 32-bit platforms)
+//	1 <= capacity <= 2^30 (2^26-1 on 32-bit platforms)
 //
 // At rate.Events == 0 every event is refused.
 func NewAlignedWindow[K comparable](rate ratelimit.Rate, capacity int, opts ...Option) (*Table[K], error) {
@@ -94,6 +96,17 @@ func newTable[K comparable](fn string, s scale, rate ratelimit.Rate, burst, capa
 	if err != nil {
 		return nil, err
 	}
+	t := &Table[K]{core{scale: s, seed: maphash.MakeSeed(), capacity: capacity, failOpen: chosen.failOpen}}
+	c := &t.core
+	if c.limited, err = c.limit(fn, rate, burst); err != nil {
+		return nil, err
+	}
+	if c.line, err = timeline.New(fn, chosen.clock); err != nil {
+		return nil, err
+	}
+	if s.aligned {
+		c.line.Align(rate.Per)
+	}
 	slots := (2*capacity + setSize - 1) / setSize * setSize
 	words := chosen.storage
 	if !chosen.supplied {
@@ -103,28 +116,18 @@ func newTable[K comparable](fn string, s scale, rate ratelimit.Rate, burst, capa
 		return nil, &ratelimit.ArgumentError{Func: fn, Field: "len(WithStorage)", Value: len(chosen.storage),
 			Want: fmt.Sprintf("%d or more words for this capacity, or %d that begin at a multiple of 64 bytes", slots+setSize-1, slots)}
 	}
-	t := &Table[K]{core{scale: s, seed: maphash.MakeSeed(), words: words[:slots:slots], capacity: capacity, failOpen: chosen.failOpen}}
-	c := &t.core
-	if c.line, err = timeline.New(fn, chosen.clock); err != nil {
-		return nil, err
-	}
-	if s.aligned {
-		c.line.Align(rate.Per)
-	}
-	c.limited, err = c.limit(fn, rate, burst)
-	if err != nil {
-		return nil, err
-	}
+	c.words = words[:slots:slots]
 	return t, nil
 }
 
-// aligned returns the part of words that begins with a cache line.
+// aligned returns the part of words that begins with a cache line; nothing if none does, as words themselves may be
+// misaligned on 32-bit platforms.
 func aligned(words []uint64) []uint64 {
-	if len(words) == 0 {
-		return nil
-	}
 	const line = setSize * 8
 	past := uintptr(unsafe.Pointer(unsafe.SliceData(words))) % line
+	if len(words) == 0 || past%8 != 0 {
+		return nil
+	}
 	skip := int((line - past) % line / 8)
 	return words[min(skip, len(words)):]
 }
@@ -148,7 +151,7 @@ func (t *Table[K]) TakeAt(at time.Time, k K, n int) (d ratelimit.Decision) {
 }
 
 // TakeLimitAt is TakeAt by another limit than the table's, which [Table.Limit] has made; by any other, and by none, it
-// refuses all. What a key owes does not depend on the limit that it was granted by.
+// refuses every event. What a key owes does not depend on the limit that it was granted by.
 func (t *Table[K]) TakeLimitAt(at time.Time, k K, n int, limit Limit) (d ratelimit.Decision) {
 	t.core.take(&d, t.hash(k), t.core.line.At(at), n, &limit)
 	return d
@@ -165,7 +168,7 @@ func (t *Table[K]) PeekAt(at time.Time, k K, n int) (d ratelimit.Decision) {
 // that is more; the limit's own is rounded up to whole ones.
 //
 // The error is a [*ratelimit.ArgumentError] for what the constructor refuses; for rates so much faster than the table's
-// that an emission interval would be rounded up by more than a 16th; and, of windows, for another length, or more events
+// that an emission interval is less than 16 ticks; and, of windows, for another length, or more events
 // than the table's. The burst of windows is rate.Events.
 func (t *Table[K]) Limit(rate ratelimit.Rate, burst int) (Limit, error) {
 	return t.core.limit("keyed.Table.Limit", rate, burst)

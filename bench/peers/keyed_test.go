@@ -85,9 +85,12 @@ var stores = []struct {
 	}},
 }
 
-// BenchmarkKeyed measures keys that come for the first time, at random, always the same one, and refused.
+const few, many = 1000, 1_000_000
+
+// BenchmarkKeyed measures keys that come at random; of few, always the same one, and one that is refused; and of many, each
+// for the first time.
 func BenchmarkKeyed(b *testing.B) {
-	for _, keys := range []int{1000, 1_000_000} {
+	for _, keys := range []int{few, 10_000, 100_000, many} {
 		names := make([]string, keys)
 		for i := range names {
 			names[i] = "user-" + strconv.Itoa(i)
@@ -115,8 +118,13 @@ func BenchmarkKeyed(b *testing.B) {
 				})
 			}
 			run("random", granted, anyone)
-			run("hot", granted, same)
-			run("refused", refused, same)
+			if keys == few {
+				run("hot", granted, same)
+				run("refused", refused, same)
+			}
+			if keys != many {
+				continue
+			}
 			b.Run("traffic=first/keys="+strconv.Itoa(keys)+"/limiter="+s.name, func(b *testing.B) {
 				allow, grants := s.build(b, keys, granted), 0
 				for i := 0; b.Loop(); i++ {

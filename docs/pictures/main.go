@@ -34,19 +34,31 @@ func main() {
 		if err = edge("../edge.csv", "../edge.svg"); err == nil {
 			err = compareCrowd("../simulating.md", "../compare.svg")
 		}
+		if err == nil {
+			err = keys("../keys.csv", "../keys.svg")
+		}
 	}
 	if err != nil {
 		log.Fatal(err)
 	}
 }
 
-// edge draws what TestEdge in bench has computed.
-func edge(from, to string) error {
+// records reads a CSV without its first line.
+func records(from string) ([][]string, error) {
 	data, err := os.ReadFile(from)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	records, err := csv.NewReader(bytes.NewReader(data)).ReadAll()
+	all, err := csv.NewReader(bytes.NewReader(data)).ReadAll()
+	if err != nil {
+		return nil, err
+	}
+	return all[1:], nil
+}
+
+// edge draws what TestEdge in bench has computed.
+func edge(from, to string) error {
+	grants, err := records(from)
 	if err != nil {
 		return err
 	}
@@ -54,7 +66,7 @@ func edge(from, to string) error {
 		title: "10 a second, asked once at 0 s and all the time from 0.9 s on, and the most granted in any second",
 		axis:  "seconds", end: 2.5, marks: []float64{1, 2},
 	}
-	for _, record := range records[1:] {
+	for _, record := range grants {
 		var ms float64
 		if ms, err = strconv.ParseFloat(record[1], 64); err != nil {
 			return err

@@ -1,0 +1,102 @@
+package keyed
+
+import (
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/internal/limittest"
+)
+
+// A visitor that was suspended does not take a new debt for an old one, and lower it.
+func TestVisitorsThatComeLate(t *testing.T) {
+	const burst = 1 << 30
+	table := ratelimit.Must(NewGCRA[int](ratelimit.PerSecond(1_000_000), burst, 4, WithClock(limittest.NewClock(time.Unix(0, 0)))))
+	c := &table.core
+	now := c.scale.at(0)
+	require.True(t, c.charge(1, now, 1, &c.limited).ok)
+	from := c.newest.Load()
+	later := now + 3*lap + lap/2
+	require.True(t, c.charge(2, later, burst, &c.limited).ok)
+	require.False(t, c.sweep(from, from+lap), "it gives up")
+	require.False(t, c.charge(2, later, 1, &c.limited).ok, "nothing is forgotten")
+	newest := c.newest.Load()
+	c.advance(newest - 1)
+	require.Equal(t, newest, c.newest.Load(), "it never goes back")
+}
+
+// Many come back at one moment, after so long that the words must be looked after: everybody gets a burst, once, and
+// those who owed something long ago are as good as new.
+func TestComingBackTogether(t *testing.T) {
+	const keys, burst = 2000, 1 << 30
+	for _, laps := range []float64{1.5, 3.0001, 5, 7, 9.5} {
+		table := ratelimit.Must(NewGCRA[int](ratelimit.PerSecond(1_000_000), burst, 50_000, WithClock(limittest.NewClock(time.Unix(0, 0)))))
+		for key := range 50_000 {
+			require.True(t, table.TakeAt(time.Unix(0, 0), key, 1+key).OK)
+		}
+		at := time.Unix(0, 0).Add(time.Duration(laps * float64(lap) * 1000 / 256)) // a tick is 1000/256 ns
+		var granted [keys]atomic.Int32
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() {
+				for key := range granted {
+					if table.TakeAt(at, key, burst).OK {
+						granted[key].Add(1)
+					}
+				}
+			})
+		}
+		all.Wait()
+		for key := range granted {
+			require.EqualValues(t, 1, granted[key].Load(), "after %v laps", laps)
+			require.False(t, table.TakeAt(at, key, burst).OK)
+		}
+		requireNoKeyTwice(t, &table.core)
+	}
+}
+
+// A word without a tag stays one that is not empty, whatever its TAT is raised to.
+func TestWordsStayTaken(t *testing.T) {
+	table := ratelimit.Must(NewGCRA[int](ratelimit.PerSecond(1), 1, 4, WithClock(limittest.NewClock(time.Unix(0, 0)))))
+	c := &table.core
+	now := c.scale.at(0)
+	require.True(t, c.charge(0x77, now, 1, &c.limited).ok)
+	c.reset(0x77)
+	round := (now>>tatBits + 1) << tatBits
+	c.advance(round + late) // from where they are raised to 0 modulo 2^40
+	c.advance(round + late + lap)
+	require.Equal(t, uint64(1), c.words[0])
+	require.Zero(t, c.stats(0).Live)
+
+	// Keys whose hash would make no tag have one.
+	require.True(t, c.charge(0, round+late+lap, 1, &c.limited).ok)
+	require.False(t, c.charge(1, round+late+lap, 1, &c.limited).ok, "it is the same as 1")
+}
+
+func TestAligned(t *testing.T) {
+	words := make([]uint64, 40)
+	for i := range 9 {
+		got := aligned(words[i:])
+		require.Zero(t, uintptr(unsafe.Pointer(unsafe.SliceData(got)))%64)
+		require.GreaterOrEqual(t, len(got), len(words)-i-7)
+	}
+	half := unsafe.Slice((*uint64)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(words)), 4)), 39)
+	require.Empty(t, aligned(half), "no word of it can be used")
+	require.Empty(t, aligned(nil))
+	_, err := NewGCRA[int](ratelimit.PerSecond(1), 1, 8, WithStorage(half))
+	require.Error(t, err)
+}
+
+// What can never be granted is not granted by FailOpen either, nor counted.
+func TestFailOpenOfNothing(t *testing.T) {
+	for _, opts := range [][]Option{{FailOpen()}, nil} {
+		table := ratelimit.Must(NewGCRA[int](ratelimit.PerSecond(0), 1, 4, opts...))
+		require.False(t, table.Allow(1))
+		require.Equal(t, Stats{Slots: 8}, table.Stats())
+	}
+}
