@@ -30,8 +30,10 @@ import (
 //
 // # Cost
 //
-// A look at every member but the first, and a charge to each. The look is a PeekAt, or, if the member has
-// that method, its FitsAt(t time.Time, n int) bool, which says no more than PeekAt(t, n).OK and can cost less.
+// A look at every member but the first, and a charge to each. If a member has these methods, which say less and can
+// cost less, they are called: FitsAt(t time.Time, n int) bool for PeekAt(t, n).OK, and AllowAt(t time.Time) bool for
+// TakeAt(t, 1).OK.
+//
 // No state of its own, no allocation, and lock-free if the members are: there is no loop over lost races.
 func All(ls ...Limiter) (Limiter, error) {
 	refuse := func(i int, field string, value any, want string) (Limiter, error) {
@@ -52,6 +54,7 @@ func All(ls ...Limiter) (Limiter, error) {
 			}
 		}
 		a.fits = append(a.fits, fits(l))
+		a.allow = append(a.allow, allow(l))
 		if l == Unlimited() {
 			continue
 		}
@@ -83,10 +86,19 @@ func fits(l Limiter) func(t time.Time, n int) bool {
 	return func(t time.Time, n int) bool { return l.PeekAt(t, n).OK }
 }
 
+// allow returns what charges one event to l if it grants it.
+func allow(l Limiter) func(t time.Time) bool {
+	if l, ok := l.(interface{ AllowAt(time.Time) bool }); ok {
+		return l.AllowAt
+	}
+	return func(t time.Time) bool { return l.TakeAt(t, 1).OK }
+}
+
 // all keeps no state of its own.
 type all struct {
 	members []Limiter
-	fits    []func(t time.Time, n int) bool // for each member
+	fits    []func(t time.Time, n int) bool // for each member, and so is
+	allow   []func(t time.Time) bool
 	clock   Clock
 }
 
@@ -100,8 +112,8 @@ func (a *all) Allow() bool {
 			return false
 		}
 	}
-	for i, l := range a.members {
-		if m := l.TakeAt(t, 1); !m.OK {
+	for i, allow := range a.allow {
+		if !allow(t) {
 			a.undo(t, 1, i)
 			return false
 		}

@@ -45,22 +45,26 @@ func NewLog(rate ratelimit.Rate, opts ...ratelimit.Option) (*Log, error) {
 	return l, nil
 }
 
-// Allow reports whether one event may happen now, and charges it if so.
-//
-// It is Take(1).OK without the search for what remains.
+// Allow reports whether one event may happen now, and charges it if so. It is Take(1).OK without the search for what
+// remains.
+func (l *Log) Allow() bool {
+	if l.line.Injected == nil {
+		return l.allow(int64(time.Since(l.line.Origin)))
+	}
+	return l.allow(timeline.Clamp(l.line.Now()))
+}
+
+// AllowAt is Allow as of t: TakeAt(t, 1).OK without the search for what remains. [ratelimit.All] calls it.
+func (l *Log) AllowAt(t time.Time) bool { return l.allow(timeline.Clamp(l.line.At(t))) }
+
+// allow is take for one event, and without a Decision.
 //
 // Invariant of the loop: the state that the word refers to lists the events that were granted and not
 // given back, as far as they may count. The step is computed from that state and lands only if the word has
 // not moved since, so it is atomic. A lost race means that another caller's change landed; then the same
 // step on the new state is right, with the time as read before. A refusal stores nothing, unless it first
 // lost a race for what was left.
-func (l *Log) Allow() bool {
-	var off int64
-	if l.line.Injected == nil {
-		off = int64(time.Since(l.line.Origin))
-	} else {
-		off = timeline.Clamp(l.line.Now())
-	}
+func (l *Log) allow(off int64) bool {
 	now := instant(off)
 	for {
 		f := l.current.Load()
@@ -109,7 +113,7 @@ func (l *Log) TakeAt(t time.Time, n int) (d ratelimit.Decision) {
 	return d
 }
 
-// take is Allow for any n and any off, with a whole Decision.
+// take is allow for any n and any off, with a whole Decision.
 //
 // A refusal, and n == 0, acts when the word is loaded, or, if it is a frozen one, at some moment since f
 // was: until its frame was replaced, that word was the limiter's state. One that is found out by replacing

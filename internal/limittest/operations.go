@@ -113,6 +113,12 @@ func (w *world) operate(l ratelimit.Limiter, m Model) (call string, got, want ra
 		m.Refund(off, at, n, held)
 		return "RefundAt", l.PeekAt(w.now, 1), m.Peek(off, 1)
 	case 4, 5, 6, 7, 8:
+		if quick, ok := l.(interface{ AllowAt(time.Time) bool }); ok && n == 1 {
+			want = m.Take(off, 1)
+			got = want
+			got.OK = quick.AllowAt(w.now)
+			return "AllowAt", got, want
+		}
 		return "TakeAt", l.TakeAt(w.now, n), m.Take(off, n)
 	}
 	changeable, ok := l.(settable)
