@@ -13,7 +13,8 @@ var everything = flag.Bool("keyed.everything", false, "run the rule with 3 words
 type rule func(set *[setSize]uint64, tag, now, newest uint64) (i int, debt uint64, present bool)
 
 // world runs callers on one set, of which only the first words are in play, step by step: each load of a word and each
-// CAS is one. What a call is about (key and time) is chosen when it begins. All choices and interleavings are run.
+// CAS is one. What a call is about (key and time, or that the key is to be reset) is chosen when it begins. All choices and
+// interleavings are run.
 type world struct {
 	rule                  rule
 	words, callers, calls int
@@ -30,7 +31,9 @@ const (
 	depth  = 2 * event
 )
 
-var times = [...]uint8{0, 3} // that callers come at
+var times = [...]uint8{0, 3, reset} // that callers come at
+
+const reset = 100 // is none
 
 // state fits into a map's key. TATs count from moment, and 0 is that of an empty word; keys are tags, from 1.
 type state struct {
@@ -95,15 +98,22 @@ func (w *world) explore(s state) {
 func (w *world) act(s state, a int) state {
 	actor := &s.actors[a]
 	set := w.packed(actor.saw)
-	now := moment + uint64(actor.time)
-	i, debt, _ := w.rule(&set, uint64(actor.key), now, moment)
-	if debt+event <= depth {
+	now := uint64(moment)
+	if actor.time != reset {
+		now += uint64(actor.time)
+	}
+	i, debt, present := w.rule(&set, uint64(actor.key), now, moment)
+	if granted := debt+event <= depth; actor.time == reset && present || actor.time != reset && granted {
 		if s.words[i] != actor.saw[i] {
 			actor.read, actor.saw = 0, [3]word{}
 			return s
 		}
-		s.words[i] = word{actor.key, uint8(now + debt + event - moment)}
-		s.truth[actor.key] = max(s.truth[actor.key], actor.time) + event
+		if actor.time == reset {
+			s.words[i].tag, s.truth[actor.key] = 0, 0
+		} else {
+			s.words[i] = word{actor.key, uint8(now + debt + event - moment)}
+			s.truth[actor.key] = max(s.truth[actor.key], actor.time) + event
+		}
 	}
 	*actor = struct {
 		calls, key, time, read uint8

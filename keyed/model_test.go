@@ -181,6 +181,8 @@ func play(t *testing.T, random *rand.Rand, operations int) (granted int) {
 			keys[i] = keys[i]&^0xffffff | keys[0]&0xffffff
 		}
 	}
+	truth := map[[2]uint64]uint64{}                         // the TAT of a limiter that each key has for itself, charged with what the table granted
+	alone := len(keys) <= setSize                           // nobody has to share a word
 	nanos := max(float64(rate.Per)/float64(rate.Events), 1) // of an event
 	off := int64(0)
 	var last ratelimit.Decision
@@ -206,10 +208,18 @@ func play(t *testing.T, random *rand.Rand, operations int) (granted int) {
 		n := []int{0, 1, 1, 1, 2, 3, c.limited.burst, c.limited.burst + 1, -1, math.MaxInt, math.MinInt}[random.IntN(11)]
 		limit := limits[random.IntN(len(limits))]
 		var got, want ratelimit.Decision
+		first, tag := c.set(hash)
+		key, now := [2]uint64{first, tag}, c.scale.at(off)
+		isLate := now+late < c.newest.Load()
 		switch random.IntN(10) {
 		case 0:
+			if len(keys)%2 == 0 {
+				continue
+			}
 			c.reset(hash)
 			m.reset(hash)
+			delete(truth, key)
+			alone = false // what it owed is left for the others
 			continue
 		case 1:
 			c.peek(&got, hash, off, n, limit)
@@ -220,6 +230,16 @@ func play(t *testing.T, random *rand.Rand, operations int) (granted int) {
 			want = m.take(hash, off, n, limit, true)
 			if !got.OK || n == 0 {
 				require.Equal(t, words, c.words, "a refusal writes nothing")
+			}
+			if n <= 0 || n > limit.most || failOpen {
+				break
+			}
+			debt := max(truth[key], now) - now
+			exact := debt+uint64(n)*limit.perEvent <= limit.depth
+			require.False(t, got.OK && !exact, "the key's own limiter would not grant it")
+			require.False(t, alone && exact && !isLate && !got.OK, "and this one would")
+			if got.OK {
+				truth[key] = now + debt + uint64(n)*limit.perEvent
 			}
 		}
 		if got != want {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"strconv"
 	"sync"
 	"testing"
@@ -141,4 +142,43 @@ func BenchmarkKeyed(b *testing.B) {
 			})
 		}
 	}
+}
+
+// BenchmarkKeyedMemory fills a store with a million keys, and reports what it takes of the heap besides the keys' own
+// bytes, and how long a collection of the garbage takes with it.
+func BenchmarkKeyedMemory(b *testing.B) {
+	names := make([]string, many)
+	for i := range names {
+		names[i] = "user-" + strconv.Itoa(i)
+	}
+	for _, s := range stores {
+		b.Run("limiter="+s.name, func(b *testing.B) {
+			var bytes, nanos float64
+			for range b.N {
+				before, _ := heap()
+				allow := s.build(b, many, granted)
+				for _, name := range names {
+					allow(name)
+				}
+				after, took := heap()
+				bytes += float64(after) - float64(before)
+				nanos += float64(took)
+				allow(names[0])
+			}
+			b.ReportMetric(bytes/float64(b.N)/many, "B/key")
+			b.ReportMetric(nanos/float64(b.N)/1e6, "gc-ms")
+		})
+	}
+	runtime.KeepAlive(names)
+}
+
+// heap collects all garbage, and returns what is left and how long that took.
+func heap() (bytes uint64, took time.Duration) {
+	runtime.GC()
+	start := time.Now()
+	runtime.GC()
+	took = time.Since(start)
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc, took
 }
