@@ -37,7 +37,7 @@
 // 16 bytes for each key of the capacity, at once; nothing afterwards: no allocation, no goroutine, nothing to collect, and
 // keys are not kept. A decision hashes the key, reads a cache line, and if granted writes a word of it. Lock-free.
 //
-// Now and then a grant also looks after a part of the table: after all of it in 2^37 ticks (2^29 events' time: 4 days of one
+// Now and then a grant also looks after a part of the table: after all of it in 2^37 ticks (2^29 events' time: 6 days of one
 // event each ms, 17 years of one each second), and up to 12 times at once if the whole table was idle for longer; some 50 ms
 // each time for 10 million keys.
 //
