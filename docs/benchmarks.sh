@@ -57,7 +57,7 @@ PAGE
 # The README's table: the rows of bench/peers, by limiter.
 numbers=$(awk -F, -v cores="$(nproc)" '
 	/bench\/peers$/ { peers = 1 }
-	peers && /limiter=/ {
+	peers && /^Allow.*limiter=/ {
 		limiter = $1; sub(/.*limiter=/, "", limiter); sub(/\/.*/, "", limiter)
 		column = ($1 ~ /Parallel/ ? "all" : "one") ($1 ~ /granted/ ? "granted" : "refused")
 		if (!(limiter in seen)) { seen[limiter] = 1; order[++count] = limiter }
