@@ -2,8 +2,8 @@
 //
 // [Table] keeps a key in 8 bytes of a table whose size is fixed, for limits that are a time (GCRA) or a count in an
 // aligned window. It never exceeds a key's limit, also if it is full or under attack by ever new keys; then it is
-// stricter with keys that it has no place for. [Map] keeps any limiter for each key, exactly, with a mutex and some hundred
-// bytes. Take a Table unless the limit does not fit into it, or keys must be listed.
+// stricter with keys that it has no place for. [Map] keeps any limiter for each key, exactly, with a mutex, and some 50
+// to 80 bytes beside the limiter. Take a Table unless the limit does not fit into it, or keys must be listed.
 //
 //	perUser, err := keyed.NewGCRA[string](ratelimit.PerMinute(90), 10, 100_000)
 //	if !perUser.Allow(user) {

@@ -11,14 +11,15 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
-// What a [Map] says in Decision.By if it refuses a request by itself, and not by the key's limiter.
+// What a [Map] says in Decision.By if it refuses a request by itself, and not by the key's limiter. For Full and
+// NoLimiter no limiter was asked: Limit and Remaining are 0.
 const (
 	Full      = -1 // no place for a new key: all that were looked at are live
 	NoLimiter = -2 // factory made no limiter for the key: see MapStats.Err
 	Late      = -3 // the time is one of which the map may have forgotten what the key was granted
 )
 
-// Map is a limiter for each key, made by a function when the key is first charged, for at most so many keys. It is for
+// Map is a limiter for each key, made by a function when something of the key is first asked for, for at most so many keys. It is for
 // limits that a [Table] cannot keep: logs, compositions, a limit that depends on the key; and for keys that must be
 // listed.
 //
@@ -27,29 +28,30 @@ const (
 //
 // # Guarantee
 //
-// For each key that is not Reset, in whatever order the callers' times come, all is decided as by one limiter that is never
-// forgotten, so its bound holds; except that the map itself may refuse, which charges nothing:
+// For each key that is not Reset, in whatever order the callers' times come, the bound holds of one limiter that is never
+// forgotten. (What a limiter counts from its own origin begins anew, as the buckets of a Counter do.) The map itself may
+// refuse, which charges nothing:
 //
 //   - Full. A key is forgotten, to make room for another, only when its limiter cannot be told from a new one (ResetAfter is
 //     0, and Remaining the Limit), as of the caller's time or the map's clock, whichever is earlier. So a time
 //     in the future makes no room. If there is no such key among 8 of each shard, the new one is refused. RetryAfter
-//     is when the first of these can go: an estimate, exact with up to 8 keys.
+//     is when the first of these can go: an estimate, exact with a capacity of up to 8.
 //   - Late. A new limiter would not know of grants at times before its predecessor had become as new. For a key that is
 //     made after others of its shard were forgotten, a time before the last of these had become as new, or more than a day
 //     before it was forgotten, is refused. Of those that are looked at, the one goes that has been as new for longest.
 //     RetryAfter is when the time is late no more and the key's own limiter grants. Allow and Take are never refused so,
-//     unless the clock runs backwards.
+//     unless the clock runs backwards: after it has jumped ahead and back, new keys are, until it has caught up.
 //   - NoLimiter. RetryAfter is Never, but the next request asks factory again.
 //
 // All that rests on what the limiters say of themselves in ResetAfter. What else was done to one, such as a change of its
 // rate, is forgotten with it. A limiter that several keys share (in a composition, say) keeps all of them from being
-// forgotten while it is in use: compose it with [Map.Limiter] instead. After the wall clock was set back, a time of it
-// may come twice for an aligned window that has been forgotten in between.
+// forgotten while it is in use: compose it with [Map.Limiter] instead, outside of the map. After the wall clock was set, in
+// either direction, an aligned window that was forgotten in between may be granted twice.
 //
 // # Cost
 //
 // A decision hashes the key, takes the mutex of one of up to 64 shards, and asks the limiter under it: no allocation. Each
-// key takes its limiter and about 64 bytes. A new key in a map that has its capacity looks at 8 keys, and at 8 more in each
+// key takes its limiter and some 50 to 80 bytes. A new key in a map that has its capacity looks at 8 keys, and at 8 more in each
 // other shard as long as there is none that can go: 512 before a refusal. No goroutine; keys stay until another needs
 // their place.
 type Map[K comparable] struct {
@@ -66,12 +68,14 @@ type Map[K comparable] struct {
 	failure                        atomic.Pointer[error] // the last
 }
 
-// NewMap returns a map for at most capacity keys, for each of which factory makes a limiter when it is first charged. It
+// NewMap returns a map for at most capacity keys, for each of which factory makes a limiter when an event of it is first
+// asked for. It
 // reads the time from the system's monotonic clock unless [WithClock] gives it another.
 //
 // The limiters must share the map's clock, which the map reads for them ([ratelimit.Unlimited] goes with any).
-// Clocks that cannot be compared are taken as different. factory must not call the map: it runs under a lock. It may run
-// for several keys at once, and for one key many times. If it returns an error, no limiter or one with another clock, the
+// Clocks that cannot be compared are taken as different. factory may run at any time, also several times at once and for one
+// key. Neither factory nor a limiter that it makes may call the map, or another one whose limiters call this: they run under
+// a lock. If factory returns an error, no limiter or one with another clock, the
 // request is refused.
 //
 // The error is a [*ratelimit.ArgumentError] unless
@@ -111,7 +115,7 @@ func NewMap[K comparable](capacity int, factory func(K) (ratelimit.Limiter, erro
 	m := &Map[K]{line: line, factory: factory, seed: maphash.MakeSeed(), shards: make([]shard[K], shards), capacity: capacity}
 	for i := range m.shards {
 		m.shards[i].entries = map[K]resident{}
-		m.shards[i].floor = noFloor
+		m.shards[i].floor = timeline.Bottom
 	}
 	return m, nil
 }
@@ -152,7 +156,8 @@ func (m *Map[K]) TakeAt(t time.Time, k K, n int) ratelimit.Decision {
 }
 
 // PeekAt returns what TakeAt would, and charges nothing. It may already be outdated. For a key that is not in the map it
-// asks a limiter that factory makes for the purpose, which is thrown away.
+// asks a limiter that factory makes for the purpose, which is thrown away; and a full map looks at other keys each time, of
+// which this or that can go.
 func (m *Map[K]) PeekAt(t time.Time, k K, n int) ratelimit.Decision {
 	home := m.home(k)
 	d, floor, ok := m.find(home, t, k, n)
@@ -171,8 +176,8 @@ func (m *Map[K]) PeekAt(t time.Time, k K, n int) ratelimit.Decision {
 	return m.peek(resident{l, floor}, t, n)
 }
 
-// RefundAt gives back, as of t, n events that were granted held before t: see [ratelimit.Limiter]. If the key has been
-// forgotten since, there is nothing to give back.
+// RefundAt gives back, as of t, n events that were granted held before t: see [ratelimit.Limiter]. If the key was evicted
+// since, there is nothing to give back. Do not refund what was granted before a Reset: the new limiter would give it back.
 func (m *Map[K]) RefundAt(t time.Time, k K, n int, held time.Duration) {
 	s := &m.shards[m.home(k)]
 	s.mutex.Lock()
@@ -226,7 +231,7 @@ func (m *Map[K]) Clock() ratelimit.Clock { return m.line.Clock() }
 type MapStats struct {
 	Len int // keys, as of Map.Len
 
-	Evicted uint64 // keys that were forgotten to make room
+	Evicted uint64 // keys that were forgotten to make room, also if factory then failed
 	Refused uint64 // requests of new keys that there was no place for: see Full
 	Late    uint64 // requests that were refused and whose time was late: see Late
 	Failed  uint64 // times that factory made no limiter

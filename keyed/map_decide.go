@@ -172,9 +172,6 @@ func (m *Map[K]) find(home int, t time.Time, k K, n int) (d ratelimit.Decision, 
 
 // lateness returns how long before since t is; 0 if it is not.
 func (m *Map[K]) lateness(t time.Time, since int64) time.Duration {
-	if since == noFloor {
-		return 0
-	}
 	return time.Duration(max(since-timeline.Clamp(m.line.At(t)), 0))
 }
 

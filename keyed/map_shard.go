@@ -2,7 +2,6 @@ package keyed
 
 import (
 	"maps"
-	"math"
 	"slices"
 	"sync"
 	"time"
@@ -32,8 +31,6 @@ const (
 	maxShards = 64
 	perShard  = 64 // keys, at least, if there is more than one shard
 	sample    = 8  // keys of a shard that are looked at to evict one
-
-	noFloor = math.MinInt64
 
 	// memory is how long before an eviction late callers may come. To look further back costs nothing, but must not leave
 	// the range of a limiter's time.
@@ -78,6 +75,10 @@ func (s *shard[K]) keys() []K {
 func (s *shard[K]) evict(m *Map[K], as time.Time) time.Duration {
 	victim, age, wait := s.oldest(as)
 	if wait == 0 {
+		// It was as new all that time, if it answers for the past; else nobody knows but for now.
+		if d := s.entries[victim].limiter.PeekAt(as.Add(-age), 0); d.ResetAfter > 0 || d.Remaining < d.Limit {
+			age = 0
+		}
 		s.floor = max(s.floor, timeline.Clamp(m.line.At(as))-int64(age))
 		delete(s.entries, victim)
 		m.evicted.Add(1)
