@@ -98,6 +98,8 @@ func never(n int, d *Decision) error {
 	switch {
 	case n < 0:
 		want = "want 0 or more"
+	case d.By < 0: // as package keyed says it
+		want = fmt.Sprintf("and no limiter was found to ask (By is %d)", d.By)
 	case n > d.Limit:
 		want = fmt.Sprintf("want at most %d, which is all that can be granted at once", d.Limit)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/seed-3506548a/ratelimit/burst"
 	"github.com/seed-3506548a/ratelimit/fixedwindow"
 	"github.com/seed-3506548a/ratelimit/gcra"
+	"github.com/seed-3506548a/ratelimit/keyed"
 	"github.com/seed-3506548a/ratelimit/slidingwindow"
 	"github.com/seed-3506548a/ratelimit/tokenbucket"
 )
@@ -187,6 +188,9 @@ func TestWaitThatCanHaveNoEnd(t *testing.T) {
 	require.True(t, late.Allow())
 	require.EqualError(t, ratelimit.Wait(t.Context(), late, 1),
 		"ratelimit.Wait: n is 1, it would be granted after the end of the time that the limiter can represent: the request can never be granted")
+	failing := ratelimit.Must(keyed.NewMap(1, func(string) (ratelimit.Limiter, error) { return nil, errors.New("no") }))
+	require.EqualError(t, ratelimit.Wait(t.Context(), failing.Limiter("k"), 1),
+		"ratelimit.Wait: n is 1, and no limiter was found to ask (By is -2): the request can never be granted")
 	require.EqualError(t, ratelimit.Wait(t.Context(), nil, 1), "ratelimit.Wait: l is nil, want a limiter")
 }
 
