@@ -74,6 +74,7 @@ func BenchmarkKeyed(b *testing.B) {
 			b.Run("calls=parallel/"+name, func(b *testing.B) {
 				table := build()
 				var grants, begin atomic.Int64
+				b.ResetTimer()
 				b.RunParallel(func(pb *testing.PB) {
 					granted := 0
 					for i := int(begin.Add(int64(keys / 2))); pb.Next(); i++ {
