@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/internal/limittest"
 )
 
 var (
@@ -35,7 +36,7 @@ func TestUnlimited(t *testing.T) {
 	l.RefundAt(time.Now(), 1, 0)
 	assert.Equal(t, all, l.Take(1))
 	assert.Equal(t, ratelimit.SystemClock{}, l.Clock())
-	assert.Zero(t, testing.AllocsPerRun(1, func() {
+	assert.Zero(t, limittest.Allocations(func() {
 		for range 1000 {
 			l.Allow()
 			l.Take(1)

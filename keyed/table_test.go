@@ -284,7 +284,7 @@ func requireNoAllocation[K comparable](t *testing.T, key func(i int) K) {
 	} {
 		limit := ratelimit.Must(table.Limit(table.Rate(), table.Burst()))
 		first := true
-		require.Zero(t, testing.AllocsPerRun(1, func() { // the first keys are new, and then known
+		require.Zero(t, limittest.Allocations(func() { // the first keys are new, and then known
 			for i := range 1000 {
 				table.Allow(key(i))
 				table.Take(key(i), 1)
