@@ -31,8 +31,7 @@ var ErrNever = errors.New("the request can never be granted")
 // Time is read from l.Clock(), by which ctx's deadline is understood too, and is waited for by that clock's
 // method After(time.Duration) <-chan time.Time, as github.com/benbjohnson/clock has it, if there is one, else
 // by the system's timers: a clock that does not say when it moves is looked at again after as long as it should take.
-// Cost: a timer, a Reservation if need be, and a few hundred nanoseconds at the least; if a refusal will do, call
-// Take.
+// Cost: a timer, and a Reservation if need be; if a refusal will do, call Take.
 func Wait(ctx context.Context, l Limiter, n int) error {
 	if identity.IsNil(l) {
 		return &ArgumentError{"ratelimit.Wait", "l", nil, "a limiter"}

@@ -331,31 +331,34 @@ func (h *hasty) TakeAt(t time.Time, n int) ratelimit.Decision {
 // jumpy is a mock that somebody moves on between any two calls.
 type jumpy struct {
 	*clock.Mock
-	jump time.Duration
+	jump  time.Duration
+	known chan struct{} // gets something each time that the mock knows of somebody who waits
 }
 
 func (j *jumpy) After(d time.Duration) <-chan time.Time {
 	j.Add(j.jump)
 	j.jump = 0
+	defer func() { j.known <- struct{}{} }()
 	return j.Mock.After(d)
 }
 
 func TestWaitWhileTheMockMoves(t *testing.T) {
 	for _, jump := range []time.Duration{1, 10 * time.Second, time.Minute, time.Hour} {
 		bubble(t, jump.String(), func(t *testing.T) {
-			mock := &jumpy{Mock: clock.NewMock(), jump: jump}
+			mock := &jumpy{Mock: clock.NewMock(), jump: jump, known: make(chan struct{}, 9)}
 			l := ratelimit.Must(gcra.New(ratelimit.PerMinute(1), 1, ratelimit.WithClock(mock)))
 			l.Allow()
 			result := make(chan error, 1)
 			go func() { result <- ratelimit.Wait(t.Context(), l, 1) }()
-			time.Sleep(time.Second) // of the bubble, for the goroutine to come to rest
+			<-mock.known
+			synctest.Wait()
 			if rest := time.Minute - jump; rest > 0 {
 				require.Empty(t, result)
 				mock.Set(time.Unix(60, 0).Add(-1))
-				time.Sleep(time.Second)
+				synctest.Wait()
 				require.Empty(t, result)
 				mock.Set(time.Unix(60, 0))
-				time.Sleep(time.Second)
+				synctest.Wait()
 			}
 			require.Len(t, result, 1)
 		})

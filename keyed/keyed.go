@@ -2,8 +2,8 @@
 //
 // [Table] keeps a key in 8 bytes of a table whose size is fixed, for limits that are a time (GCRA) or a count in an
 // aligned window. It never exceeds a key's limit, also if it is full or under attack by ever new keys; then it is
-// stricter with keys that it has no place for. [Map] keeps any limiter for each key, exactly, with a mutex, and some 50
-// to 80 bytes beside the limiter. Take a Table unless the limit does not fit into it, or keys must be listed.
+// stricter with keys that it has no place for. [Map] keeps any limiter for each key, exactly, with a mutex, in
+// a Go map. Take a Table unless the limit does not fit into it, or keys must be listed.
 //
 //	perUser, err := keyed.NewGCRA[string](ratelimit.PerMinute(90), 10, 100_000)
 //	if !perUser.Allow(user) {
@@ -38,8 +38,7 @@
 // keys are not kept. A decision hashes the key, reads a cache line, and if granted writes a word of it. Lock-free.
 //
 // Now and then a grant also looks after a part of the table: after all of it in 2^37 ticks (2^29 events' time: 6 days of one
-// event each ms, 17 years of one each second), and up to 12 times at once if the whole table was idle for longer; some 50 ms
-// each time for 10 million keys.
+// event each ms, 17 years of one each second), and up to 12 times at once if the whole table was idle for longer.
 //
 // # Source
 //

@@ -51,7 +51,7 @@ const (
 // # Cost
 //
 // A decision hashes the key, takes the mutex of one of up to 64 shards, and asks the limiter under it: no allocation. Each
-// key takes its limiter and some 50 to 80 bytes. A new key in a map that has its capacity looks at 8 keys, and at 8 more in each
+// key takes its limiter and an entry of a Go map. A new key in a map that has its capacity looks at 8 keys, and at 8 more in each
 // other shard as long as there is none that can go: 512 before a refusal. No goroutine; keys stay until another needs
 // their place.
 type Map[K comparable] struct {
@@ -201,7 +201,9 @@ func (m *Map[K]) Reset(k K) {
 
 // Limiter returns the limiter of one key: to compose it ([ratelimit.All]), or to wait ([ratelimit.Wait]). It has no state
 // of its own, but asks the map each time. Two of the same map and key are equal.
-func (m *Map[K]) Limiter(k K) ratelimit.Limiter { return mapped[K]{m, k} }
+func (m *Map[K]) Limiter(k K) ratelimit.Limiter { return view[K]{m, k} }
+
+func (m *Map[K]) refundAt(t time.Time, k K, n int, held time.Duration) { m.RefundAt(t, k, n, held) }
 
 // All yields the keys that are in the map, each at most once and in no order, and for each what [Map.Limiter] returns. The
 // keys of a shard are copied when their turn comes, and no lock is held while they are yielded: the map may be called
@@ -254,23 +256,3 @@ func (m *Map[K]) Stats() MapStats {
 }
 
 func (m *Map[K]) home(k K) int { return int(maphash.Comparable(m.seed, k) & uint64(len(m.shards)-1)) }
-
-var _ ratelimit.Limiter = mapped[string]{}
-
-// mapped is the limiter of a key, by the map.
-type mapped[K comparable] struct {
-	m   *Map[K]
-	key K
-}
-
-func (v mapped[K]) Allow() bool { return v.m.Allow(v.key) }
-
-func (v mapped[K]) Take(n int) ratelimit.Decision { return v.m.Take(v.key, n) }
-
-func (v mapped[K]) TakeAt(t time.Time, n int) ratelimit.Decision { return v.m.TakeAt(t, v.key, n) }
-
-func (v mapped[K]) PeekAt(t time.Time, n int) ratelimit.Decision { return v.m.PeekAt(t, v.key, n) }
-
-func (v mapped[K]) RefundAt(t time.Time, n int, held time.Duration) { v.m.RefundAt(t, v.key, n, held) }
-
-func (v mapped[K]) Clock() ratelimit.Clock { return v.m.Clock() }

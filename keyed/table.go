@@ -183,6 +183,9 @@ func (t *Table[K]) Reset(k K) { t.core.reset(t.hash(k)) }
 // are equal.
 func (t *Table[K]) Limiter(k K) ratelimit.Limiter { return view[K]{t, k} }
 
+// refundAt gives nothing back.
+func (t *Table[K]) refundAt(time.Time, K, int, time.Duration) {}
+
 // Clock returns the clock that Allow and Take read.
 func (t *Table[K]) Clock() ratelimit.Clock { return t.core.line.Clock() }
 
@@ -199,20 +202,3 @@ func (t *Table[K]) Capacity() int { return t.core.capacity }
 func (t *Table[K]) Stats() Stats { return t.core.stats(t.core.line.Now()) }
 
 func (t *Table[K]) hash(k K) uint64 { return maphash.Comparable(t.core.seed, k) }
-
-type view[K comparable] struct {
-	table *Table[K]
-	key   K
-}
-
-func (v view[K]) Allow() bool { return v.table.Allow(v.key) }
-
-func (v view[K]) Take(n int) ratelimit.Decision { return v.table.Take(v.key, n) }
-
-func (v view[K]) TakeAt(t time.Time, n int) ratelimit.Decision { return v.table.TakeAt(t, v.key, n) }
-
-func (v view[K]) PeekAt(t time.Time, n int) ratelimit.Decision { return v.table.PeekAt(t, v.key, n) }
-
-func (v view[K]) RefundAt(time.Time, int, time.Duration) {}
-
-func (v view[K]) Clock() ratelimit.Clock { return v.table.Clock() }

@@ -149,19 +149,6 @@ func (l *Log) take(d *ratelimit.Decision, off int64, n int) {
 	}
 }
 
-// grantRenewed plans a frame with free cells, in which n events are granted if they still fit.
-func grantRenewed(now uint64, n int) *logPlan {
-	return &logPlan{Successor: func(f *logFrame, word uint64) *logFrame {
-		c := &f.Scale
-		st := c.state(word)
-		var d ratelimit.Decision
-		if !c.decide(&d, st, now, n) {
-			return c.renewed(st, st, 0)
-		}
-		return c.renewed(st, c.granted(st, now, uint64(n)), int64(n))
-	}}
-}
-
 // Peek returns what Take would, and charges nothing. It may already be outdated.
 func (l *Log) Peek(n int) (d ratelimit.Decision) {
 	l.peek(&d, l.line.Now(), n)
@@ -238,19 +225,6 @@ func (l *Log) RefundAt(t time.Time, n int, held time.Duration) {
 			return
 		}
 	}
-}
-
-// refundRenewed plans a frame with free cells, in which n events are given back if they still can be.
-func refundRenewed(granted uint64, n int) *logPlan {
-	return &logPlan{Successor: func(f *logFrame, word uint64) *logFrame {
-		c := &f.Scale
-		st := c.state(word)
-		after, ok := c.refunded(st, granted, uint64(n))
-		if !ok {
-			return c.renewed(st, st, 0)
-		}
-		return c.renewed(st, after, -int64(n))
-	}}
 }
 
 // SetRate is SetRateAt by the limiter's clock.

@@ -192,6 +192,32 @@ func (c *logScale) claim(current, time uint64) (cell uint64, ok bool) {
 	return 0, false
 }
 
+// grantRenewed plans a frame with free cells, in which n events are granted if they still fit.
+func grantRenewed(now uint64, n int) *logPlan {
+	return &logPlan{Successor: func(f *logFrame, word uint64) *logFrame {
+		c := &f.Scale
+		st := c.state(word)
+		var d ratelimit.Decision
+		if !c.decide(&d, st, now, n) {
+			return c.renewed(st, st, 0)
+		}
+		return c.renewed(st, c.granted(st, now, uint64(n)), int64(n))
+	}}
+}
+
+// refundRenewed plans a frame with free cells, in which n events are given back if they still can be.
+func refundRenewed(granted uint64, n int) *logPlan {
+	return &logPlan{Successor: func(f *logFrame, word uint64) *logFrame {
+		c := &f.Scale
+		st := c.state(word)
+		after, ok := c.refunded(st, granted, uint64(n))
+		if !ok {
+			return c.renewed(st, st, 0)
+		}
+		return c.renewed(st, after, -int64(n))
+	}}
+}
+
 // room returns how many events can be granted at now: as many as of the last limit ones have expired.
 func (c *logScale) room(st logState, now uint64) uint64 {
 	if now < c.changed {
