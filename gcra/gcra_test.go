@@ -507,12 +507,6 @@ func TestConform(t *testing.T) {
 	})
 }
 
-func TestKnownBugs(t *testing.T) {
-	limittest.KnownBugs(t, func(rate ratelimit.Rate, burst int, c ratelimit.Clock) (ratelimit.Limiter, error) {
-		return gcra.New(rate, burst, ratelimit.WithClock(c))
-	})
-}
-
 func TestConserve(t *testing.T) {
 	sized := func(size int, c ratelimit.Clock) (ratelimit.Limiter, error) {
 		return gcra.New(ratelimit.PerMinute(1), size, ratelimit.WithClock(c))

@@ -249,16 +249,6 @@ func TestConform(t *testing.T) {
 	}
 }
 
-func TestKnownBugs(t *testing.T) {
-	for name, construct := range kinds {
-		t.Run(name, func(t *testing.T) {
-			limittest.KnownBugs(t, func(rate ratelimit.Rate, capacity int, c ratelimit.Clock) (ratelimit.Limiter, error) {
-				return construct(rate, capacity, ratelimit.WithClock(c))
-			})
-		})
-	}
-}
-
 func TestArguments(t *testing.T) {
 	_, err := tokenbucket.New(ratelimit.PerSecond(1), 0)
 	require.EqualError(t, err, "tokenbucket.New: capacity is 0, want 1 to 2147483647")
