@@ -10,7 +10,7 @@ import (
 var everything = flag.Bool("keyed.everything", false, "run the rule with 3 words, 3 callers and 2 calls each: minutes, and gigabytes")
 
 // rule is find, or a tempting variant of it.
-type rule func(set *[setSize]uint64, tag, now, newest uint64) (i int, debt uint64, present bool)
+type rule func(set *[setSize]uint64, tag, now, newest uint64) (i, debt uint64, present bool)
 
 // world runs callers on one set, of which only the first words are in play, step by step: each load of a word and each
 // CAS is one. What a call is about (key and time, or that the key is to be reset) is chosen when it begins. All choices and
@@ -50,18 +50,21 @@ type actor struct {
 	saw                    [3]word
 }
 
-// packed returns the set as the table has it. Words that are out of play are other keys', and never the least.
-func (w *world) packed(words [3]word) (set [setSize]uint64) {
+// packed returns the set as the table has it, in the order in which a key looks at it. Words that are out of play are
+// other keys', and never the least.
+func (w *world) packed(words [3]word, key uint8) (set [setSize]uint64) {
 	for i := range set {
-		switch {
-		case i >= w.words:
+		if i >= w.words {
 			set[i] = pack(uint64(100+i), moment+1000)
-		case words[i] != word{}:
-			set[i] = pack(uint64(words[i].tag), moment+uint64(words[i].tat))
+		} else if known := words[w.at(key, i)]; known != (word{}) {
+			set[i] = pack(uint64(known.tag), moment+uint64(known.tat))
 		}
 	}
 	return set
 }
+
+// at returns the i-th word that a key looks at: the keys begin with different ones.
+func (w *world) at(key uint8, i int) int { return (int(key) + i) % w.words }
 
 // explore runs everything that can happen from s on.
 func (w *world) explore(s state) {
@@ -89,7 +92,8 @@ func (w *world) explore(s state) {
 			}
 		case int(actor.read) < w.words:
 			next := s
-			next.actors[a].saw[actor.read] = s.words[actor.read]
+			i := w.at(actor.key, int(actor.read))
+			next.actors[a].saw[i] = s.words[i]
 			next.actors[a].read++
 			w.explore(next)
 		default:
@@ -101,12 +105,13 @@ func (w *world) explore(s state) {
 // act has a caller decide by what it saw, and store that if nothing has changed.
 func (w *world) act(s state, a int) state {
 	actor := &s.actors[a]
-	set := w.packed(actor.saw)
+	set := w.packed(actor.saw, actor.key)
 	now := uint64(moment)
 	if actor.time != reset {
 		now += uint64(actor.time)
 	}
-	i, debt, present := w.rule(&set, uint64(actor.key), now, moment)
+	looked, debt, present := w.rule(&set, uint64(actor.key), now, moment)
+	i := w.at(actor.key, int(looked))
 	if granted := debt+event <= depth; actor.time == reset && present || actor.time != reset && granted {
 		if s.words[i] != actor.saw[i] {
 			actor.read, actor.saw = 0, [3]word{}
@@ -177,18 +182,18 @@ func TestNoKeyTwiceAndNoDebtLost(t *testing.T) {
 
 // The tempting variants fail.
 func TestTemptingRules(t *testing.T) {
-	firstExpired := func(set *[setSize]uint64, tag, now, newest uint64) (int, uint64, bool) {
+	firstExpired := func(set *[setSize]uint64, tag, now, newest uint64) (uint64, uint64, bool) {
 		i, debt, present := find(set, tag, now, newest)
 		if !present {
 			for j, word := range set {
 				if owed(word, now, newest) == 0 {
-					return j, 0, false
+					return uint64(j), 0, false
 				}
 			}
 		}
 		return i, debt, present
 	}
-	forgetful := func(set *[setSize]uint64, tag, now, newest uint64) (int, uint64, bool) {
+	forgetful := func(set *[setSize]uint64, tag, now, newest uint64) (uint64, uint64, bool) {
 		i, debt, present := find(set, tag, now, newest)
 		if !present {
 			debt = 0

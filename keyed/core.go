@@ -8,77 +8,102 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
-// outcome is what a key was told, in ticks.
+// outcome is what a key was told, and why: what it owed before, and the newest time, in ticks.
 type outcome struct {
-	ok        bool
-	late      bool   // before the newest time, by more than may be
-	present   bool   // the key is in the table, or was put there
-	untracked bool   // granted without a charge: see FailOpen
-	debt      uint64 // before the decision
-	newest    uint64
+	told         verdict
+	debt, newest uint64
 }
 
-// set returns the place of the first word of the key's set, and the key's tag.
-func (c *core) set(hash uint64) (first, tag uint64) {
-	high, _ := bits.Mul64(hash, uint64(len(c.words)/setSize))
-	return high * setSize, max(hash&(1<<(64-tatBits)-1), 1)
+type verdict uint8
+
+const (
+	refused   verdict = iota
+	tooLate           // before the newest time, by more than may be
+	untracked         // granted without a charge, as there is no place for the key: see FailOpen
+	granted
+)
+
+func (o outcome) ok() bool { return o.told >= untracked }
+
+// place is where a key belongs.
+type place struct {
+	set *[setSize]uint64
+	tag uint64
 }
 
-// look reads the key's set, until it finds the key, and what it says at now. The newest time is read after the words,
-// which are not ahead of it then.
-func (c *core) look(first, tag, now uint64) (i int, word uint64, o outcome) {
-	words := (*[setSize]uint64)(c.words[first:])
+func (c *core) place(hash uint64) place {
+	set, _ := bits.Mul64(hash, uint64(len(c.words)/setSize))
+	return place{(*[setSize]uint64)(c.words[set*setSize:]), max(hash&(1<<(64-tatBits)-1), 1)}
+}
+
+// word returns the i-th word that is looked at. The first depends on the key, so that most are found by one look, which
+// the processor can foresee.
+func (p place) word(i uint64) *uint64 { return &p.set[(p.tag+i)%setSize] }
+
+// look finds the key, or the word that it would take, and what that owes at now. The newest time is read after the
+// words, which are not ahead of it then.
+func (c *core) look(p place, now uint64) (i, word, debt, newest uint64, present bool) {
+	if word = atomic.LoadUint64(p.word(0)); tagOf(word) == p.tag {
+		newest = c.newest.Load()
+		return 0, word, owed(word, now, newest), newest, true
+	}
+	return c.search(p, now)
+}
+
+// search is look, beyond the first word.
+func (c *core) search(p place, now uint64) (i, word, debt, newest uint64, present bool) {
 	var set [setSize]uint64
-	for i := range words {
-		set[i] = atomic.LoadUint64(&words[i])
-		if tagOf(set[i]) == tag {
+	for i := range uint64(setSize) {
+		set[i] = atomic.LoadUint64(p.word(i))
+		if tagOf(set[i]) == p.tag {
 			break
 		}
 	}
-	o.newest = c.newest.Load()
-	o.late = now+late < o.newest
-	i, o.debt, o.present = find(&set, tag, now, o.newest)
-	return i, set[i], o
+	newest = c.newest.Load()
+	i, debt, present = find(&set, p.tag, now, newest)
+	return i, set[i%setSize], debt, newest, present
 }
 
 // charge is the rule: see set.go. A lost race means that another caller's change of the set has landed. A refusal stores
 // nothing. n is more than 0, and not more than the limit's.
 func (c *core) charge(hash, now, n uint64, limit *Limit) outcome {
-	first, tag := c.set(hash)
+	p := c.place(hash)
 	cost := n * limit.perEvent
 	for {
-		i, word, o := c.look(first, tag, now)
+		i, word, debt, newest, present := c.look(p, now)
+		told := c.judge(debt, cost, newest, now, present, limit)
 		switch {
-		case o.late || o.debt+cost > limit.depth:
-			if c.opens(&o, cost, limit) {
+		case told != granted:
+			if told == untracked {
 				c.count(hash).untracked.Add(1)
-				return o
-			}
-			if !o.present && !o.late && cost <= limit.depth {
+			} else if told == refused && !present && cost <= limit.depth {
 				c.count(hash).saturated.Add(1)
 			}
-			return o
-		case now > o.newest+slack || o.newest == 0:
+			return outcome{told, debt, newest}
+		case now > newest+slack || newest == 0:
 			c.advance(now)
-		case atomic.CompareAndSwapUint64(&c.words[first+uint64(i)], word, pack(tag, now+o.debt+cost)):
-			if !o.present && o.debt > 0 {
+		case atomic.CompareAndSwapUint64(p.word(i), word, pack(p.tag, now+debt+cost)):
+			if !present && debt > 0 {
 				c.count(hash).inherited.Add(1)
 			}
-			o.ok, o.present = true, true
-			return o
+			return outcome{granted, debt, newest}
 		default:
 			c.count(hash).retries.Add(1)
 		}
 	}
 }
 
-// opens reports whether a key that there is no place for is granted all the same, and makes o tell of that.
-func (c *core) opens(o *outcome, cost uint64, limit *Limit) bool {
-	if !c.failOpen || o.present || o.late || cost > limit.depth {
-		return false
+// judge says what a key is told that wants something of that cost.
+func (c *core) judge(debt, cost, newest, now uint64, present bool, limit *Limit) verdict {
+	switch {
+	case now+late < newest:
+		return tooLate
+	case debt+cost <= limit.depth:
+		return granted
+	case c.failOpen && !present && cost <= limit.depth:
+		return untracked
 	}
-	o.ok, o.untracked = true, true
-	return true
+	return refused
 }
 
 func (c *core) count(hash uint64) *rare { return &c.rare[hash%uint64(len(c.rare))] }
@@ -91,7 +116,7 @@ func (c *core) take(d *ratelimit.Decision, hash uint64, off int64, n int, limit 
 	}
 	now := c.scale.at(off)
 	o := c.charge(hash, now, uint64(n), limit)
-	c.report(d, &o, off, now, n, limit)
+	c.report(d, o, off, now, n, limit)
 }
 
 // peek sets d to what take would decide.
@@ -104,29 +129,30 @@ func (c *core) peek(d *ratelimit.Decision, hash uint64, off int64, n int, limit 
 		return
 	}
 	now := c.scale.at(off)
-	first, tag := c.set(hash)
-	_, _, o := c.look(first, tag, now)
+	_, _, debt, newest, present := c.look(c.place(hash), now)
+	o := outcome{refused, debt, newest}
 	if n > 0 && n <= limit.most {
-		cost := uint64(n) * limit.perEvent
-		o.ok = !o.late && o.debt+cost <= limit.depth || c.opens(&o, cost, limit)
+		o.told = c.judge(debt, uint64(n)*limit.perEvent, newest, now, present, limit)
+	} else if now+late < newest {
+		o.told = tooLate
 	}
-	c.report(d, &o, off, now, n, limit)
+	c.report(d, o, off, now, n, limit)
 }
 
 // report sets d to the decision on n events at off, which is now in ticks, for what o says.
-func (c *core) report(d *ratelimit.Decision, o *outcome, off int64, now uint64, n int, limit *Limit) {
-	*d = ratelimit.Decision{OK: o.ok || n == 0, Limit: limit.most}
+func (c *core) report(d *ratelimit.Decision, o outcome, off int64, now uint64, n int, limit *Limit) {
+	*d = ratelimit.Decision{OK: o.ok() || n == 0, Limit: limit.most}
 	off = timeline.Clamp(off)
 	debt := o.debt
-	if o.untracked {
+	if o.told == untracked {
 		d.Remaining = limit.most
 		return
 	}
-	if o.ok {
+	if o.told == granted {
 		debt += uint64(n) * limit.perEvent
 	}
 	soonest := now // when all is refused no longer for being late
-	if o.late {
+	if o.told == tooLate {
 		soonest = o.newest - late
 	} else if debt < limit.depth {
 		d.Remaining = int((limit.depth - debt) / limit.perEvent)
@@ -139,20 +165,17 @@ func (c *core) report(d *ratelimit.Decision, o *outcome, off int64, now uint64, 
 		least := now + debt + uint64(n)*limit.perEvent - limit.depth
 		d.RetryAfter = timeline.Wait(off, c.scale.when(max(least, soonest)))
 	}
-	if debt > 0 || o.late {
+	if debt > 0 || o.told == tooLate {
 		d.ResetAfter = timeline.Wait(off, c.scale.when(max(now+debt, soonest)))
 	}
 }
 
 // reset takes the tag off the key's word.
 func (c *core) reset(hash uint64) {
-	first, tag := c.set(hash)
+	p := c.place(hash)
 	for {
-		i, word, o := c.look(first, tag, c.newest.Load())
-		if !o.present {
-			return
-		}
-		if atomic.CompareAndSwapUint64(&c.words[first+uint64(i)], word, notEmpty(pack(0, word))) {
+		i, word, _, _, present := c.look(p, c.newest.Load())
+		if !present || atomic.CompareAndSwapUint64(p.word(i), word, notEmpty(pack(0, word))) {
 			return
 		}
 		c.count(hash).retries.Add(1)

@@ -30,8 +30,9 @@ type entry struct{ tag, tat uint64 } // a TAT of 0: never used
 func (m *model) find(hash, now uint64) (e *entry, tag, debt uint64, present bool) {
 	set := &m.sets[(hash>>32)*uint64(len(m.sets))>>32]
 	tag = max(hash&0xffffff, 1)
-	e = &set[0]
+	e = &set[tag%setSize]
 	for i := range set {
+		i = (int(tag) + i) % setSize
 		if set[i].tag == tag {
 			e, present = &set[i], true
 			break
@@ -181,7 +182,7 @@ func play(t *testing.T, random *rand.Rand, operations int) (granted int) {
 			keys[i] = keys[i]&^0xffffff | keys[0]&0xffffff
 		}
 	}
-	truth := map[[2]uint64]uint64{}                         // the TAT of a limiter that each key has for itself, charged with what the table granted
+	truth := map[place]uint64{}                             // the TAT of a limiter that each key has for itself, charged with what the table granted
 	alone := len(keys) <= setSize                           // nobody has to share a word
 	nanos := max(float64(rate.Per)/float64(rate.Events), 1) // of an event
 	off := int64(0)
@@ -208,8 +209,8 @@ func play(t *testing.T, random *rand.Rand, operations int) (granted int) {
 		n := []int{0, 1, 1, 1, 2, 3, c.limited.burst, c.limited.burst + 1, -1, math.MaxInt, math.MinInt}[random.IntN(11)]
 		limit := limits[random.IntN(len(limits))]
 		var got, want ratelimit.Decision
-		first, tag := c.set(hash)
-		key, now := [2]uint64{first, tag}, c.scale.at(off)
+		p := c.place(hash)
+		key, now := p, c.scale.at(off)
 		isLate := now+late < c.newest.Load()
 		switch random.IntN(10) {
 		case 0:

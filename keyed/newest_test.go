@@ -19,12 +19,12 @@ func TestVisitorsThatComeLate(t *testing.T) {
 	table := ratelimit.Must(NewGCRA[int](ratelimit.PerSecond(1_000_000), burst, 4, WithClock(limittest.NewClock(time.Unix(0, 0)))))
 	c := &table.core
 	now := c.scale.at(0)
-	require.True(t, c.charge(1, now, 1, &c.limited).ok)
+	require.True(t, c.charge(1, now, 1, &c.limited).ok())
 	from := c.newest.Load()
 	later := now + 3*lap + lap/2
-	require.True(t, c.charge(2, later, burst, &c.limited).ok)
+	require.True(t, c.charge(2, later, burst, &c.limited).ok())
 	require.False(t, c.sweep(from, from+lap), "it gives up")
-	require.False(t, c.charge(2, later, 1, &c.limited).ok, "nothing is forgotten")
+	require.False(t, c.charge(2, later, 1, &c.limited).ok(), "nothing is forgotten")
 	newest := c.newest.Load()
 	c.advance(newest - 1)
 	require.Equal(t, newest, c.newest.Load(), "it never goes back")
@@ -65,17 +65,17 @@ func TestWordsStayTaken(t *testing.T) {
 	table := ratelimit.Must(NewGCRA[int](ratelimit.PerSecond(1), 1, 4, WithClock(limittest.NewClock(time.Unix(0, 0)))))
 	c := &table.core
 	now := c.scale.at(0)
-	require.True(t, c.charge(0x77, now, 1, &c.limited).ok)
+	require.True(t, c.charge(0x77, now, 1, &c.limited).ok())
 	c.reset(0x77)
 	round := (now>>tatBits + 1) << tatBits
 	c.advance(round + late) // from where they are raised to 0 modulo 2^40
 	c.advance(round + late + lap)
-	require.Equal(t, uint64(1), c.words[0])
+	require.Equal(t, uint64(1), *c.place(0x77).word(0))
 	require.Zero(t, c.stats(0).Live)
 
 	// Keys whose hash would make no tag have one.
-	require.True(t, c.charge(0, round+late+lap, 1, &c.limited).ok)
-	require.False(t, c.charge(1, round+late+lap, 1, &c.limited).ok, "it is the same as 1")
+	require.True(t, c.charge(0, round+late+lap, 1, &c.limited).ok())
+	require.False(t, c.charge(1, round+late+lap, 1, &c.limited).ok(), "it is the same as 1")
 }
 
 func TestAligned(t *testing.T) {

@@ -20,6 +20,8 @@ import (
 //	debt + n events too much   refuse, and store nothing
 //	else                       CAS(word, tag | now + debt + n events); if that fails, from the beginning
 //
+// The words of a set are in the order in which the key looks at them, which depends on its tag: see place.
+//
 // A new key inherits the debt of the word that it takes, if there is any. So it never gets more than it may, for
 // what it owes in truth is never more than the least of its set:
 //
@@ -74,10 +76,10 @@ func tat(word, newest uint64) uint64 {
 
 // find returns the word that is, or would be, the key's, and what that owes at now. It is a function of what was
 // read.
-func find(set *[setSize]uint64, tag, now, newest uint64) (i int, debt uint64, present bool) {
+func find(set *[setSize]uint64, tag, now, newest uint64) (i, debt uint64, present bool) {
 	for i, word := range set {
 		if tagOf(word) == tag {
-			return i, owed(word, now, newest), true
+			return uint64(i), owed(word, now, newest), true
 		}
 	}
 	oldest := newest - half
@@ -89,7 +91,7 @@ func find(set *[setSize]uint64, tag, now, newest uint64) (i int, debt uint64, pr
 		}
 		least = min(least, age)
 	}
-	i = int(least % setSize)
+	i = least % setSize
 	return i, owed(set[i], now, newest), false
 }
 

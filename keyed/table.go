@@ -135,7 +135,7 @@ func aligned(words []uint64) []uint64 {
 // Allow reports whether one event of the key may happen now, and charges it if so. It is Take(k, 1).OK.
 func (t *Table[K]) Allow(k K) bool {
 	c := &t.core
-	return c.charge(t.hash(k), c.scale.at(c.line.Now()), 1, &c.limited).ok
+	return c.charge(t.hash(k), c.scale.at(c.line.Now()), 1, &c.limited).ok()
 }
 
 // Take charges n events of the key now, all of them or none. See [ratelimit.Decision] for what it returns.

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -88,21 +89,36 @@ var stores = []struct {
 
 const few, many = 1000, 1_000_000
 
+// names returns keys in the order of use, one beside the other in memory: as a server has just read them out of a request, it
+// is not they that have to be fetched, but what a store keeps of them.
+func names(keys int) []string {
+	var all []byte
+	ends := make([]int, keys)
+	for i, n := range rand.New(rand.NewPCG(1, 2)).Perm(keys) {
+		all = append(all, "user-"...)
+		all = strconv.AppendInt(all, int64(n), 10)
+		ends[i] = len(all)
+	}
+	names, whole, begin := make([]string, keys), string(all), 0
+	for i, end := range ends {
+		names[i] = whole[begin:end]
+		begin = end
+	}
+	return names
+}
+
 // BenchmarkKeyed measures keys that come at random; of few, always the same one, and one that is refused; and of many, each
 // for the first time.
 func BenchmarkKeyed(b *testing.B) {
 	for _, keys := range []int{few, 10_000, 100_000, many} {
-		names := make([]string, keys) // in the order of use, so that only what they refer to is far away
-		for i, n := range rand.New(rand.NewPCG(1, 2)).Perm(keys) {
-			names[n] = "user-" + strconv.Itoa(i)
-		}
+		names := names(keys)
 		anyone := func(i int) string { return names[i%keys] }
 		same := func(int) string { return names[0] }
 		for _, s := range stores {
 			known := func(b *testing.B, o outcome) func(string) bool {
 				allow := s.build(b, keys, o)
 				for _, i := range rand.New(rand.NewPCG(5, 6)).Perm(keys) { // or what a store allocates were in the order of use
-					allow(names[i])
+					allow(strings.Clone(names[i])) // as an earlier request brought it
 				}
 				return allow
 			}
