@@ -30,7 +30,7 @@
 // # Cost
 //
 // A decision reads the clock once (NewAligned: the wall clock, with time.Now) and, if granted, does one
-// compare-and-swap; it divides only in Take, in Peek, and to open a window. Lock-free; O(1). 48 bytes
+// compare-and-swap; it divides only in Take, in Peek, and to open a window. Lock-free; O(1). 64 bytes
 // and a cache line of 64 bytes with the state in one of its words, and 96 bytes for the rate; no
 // decision allocates, but each time that 2^(62 - bitlen(rate.Events)) steps of the grid have passed, one
 // grant begins a new frame with three small allocations: 52 days for 1000 every 5 minutes, decades for

@@ -31,7 +31,7 @@
 //
 // A decision reads the clock once and does one multiplication and, if granted, one compare-and-swap;
 // Take and Peek do three divisions more. Lock-free; O(1). A refusal writes nothing, so refused
-// callers on many cores do not slow each other down. A limiter is 48 bytes, a cache line of 64 bytes
+// callers on many cores do not slow each other down. A limiter is 64 bytes, a cache line of 64 bytes
 // with the state in one of its words, and 112 bytes for rate and burst.
 //
 // No decision allocates, with one exception. The word counts ticks from the beginning of a frame of

@@ -60,10 +60,13 @@ func NewCounter(rate ratelimit.Rate, buckets int, opts ...ratelimit.Option) (*Co
 // stores nothing, except that it may settle the ring for a grant that is under way.
 func (l *Counter) Allow() bool {
 	var off int64
-	if l.line.Injected == nil {
-		off = int64(time.Since(l.line.Origin))
-	} else {
-		off = l.line.Now()
+	switch line := &l.line; {
+	case line.Injected == nil:
+		off = int64(time.Since(line.Origin))
+	case line.Coarse != nil:
+		off = int64(line.Coarse.Elapsed()) - line.Ahead
+	default:
+		off = line.Now()
 	}
 	for {
 		f := l.current.Load()

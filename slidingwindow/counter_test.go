@@ -162,7 +162,7 @@ func TestCounterShare(t *testing.T) {
 		diff, _ := new(big.Rat).Sub(share, want).Float64()
 		require.InDelta(t, 0, diff, 0.01)
 		per, _ := share.Float64()
-		table += fmt.Sprintf("| %d | %v | %.1f | %d |\n", buckets, width, per, 192+8*ring(buckets))
+		table += fmt.Sprintf("| %d | %v | %.1f | %d |\n", buckets, width, per, 208+8*ring(buckets))
 	}
 	page, err := os.ReadFile("../docs/choosing.md")
 	require.NoError(t, err)

@@ -48,10 +48,14 @@ func NewLog(rate ratelimit.Rate, opts ...ratelimit.Option) (*Log, error) {
 // Allow reports whether one event may happen now, and charges it if so. It is Take(1).OK without the search for what
 // remains.
 func (l *Log) Allow() bool {
-	if l.line.Injected == nil {
-		return l.allow(int64(time.Since(l.line.Origin)))
+	switch line := &l.line; {
+	case line.Injected == nil:
+		return l.allow(int64(time.Since(line.Origin)))
+	case line.Coarse != nil:
+		return l.allow(int64(line.Coarse.Elapsed()) - line.Ahead)
+	default:
+		return l.allow(timeline.Clamp(line.Now()))
 	}
-	return l.allow(timeline.Clamp(l.line.Now()))
 }
 
 // AllowAt is Allow as of t: TakeAt(t, 1).OK without the search for what remains. [ratelimit.All] calls it.

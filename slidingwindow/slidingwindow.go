@@ -34,7 +34,7 @@
 //
 // A grant of Counter does one compare-and-swap; the first in a bucket does one more for each bucket since
 // that of the last grant, but at most one for each word of the ring. Decisions are O(1), and O(log buckets)
-// where they have to tell a wait. Memory: 192 bytes and a ring of 2^bitlen(2*buckets) words of 8 bytes, 448
+// where they have to tell a wait. Memory: 208 bytes and a ring of 2^bitlen(2*buckets) words of 8 bytes, 464
 // bytes with 10 buckets. No decision allocates, except that one grant begins a new frame, with a new ring,
 // each time that at least
 //
@@ -46,7 +46,7 @@
 //
 // A grant of Log does three compare-and-swaps or stores, and one more for each event that was recorded at
 // the newest time before; at that time or an earlier one, just one. Decisions are O(1), and O(log rate.Events) in Take and
-// Peek, which tell what remains. Memory: 16 bytes for each event of the limit, and 208 bytes. No decision
+// Peek, which tell what remains. Memory: 16 bytes for each event of the limit, and 224 bytes. No decision
 // allocates, except that one grant begins a new frame, with a new ring, when more than six callers are in
 // the middle of a grant at once, and after 2^(59 - 2*bitlen(rate.Events)) grants and refunds, which is
 // at least 32 times the limit.

@@ -287,5 +287,5 @@ func TestSize(t *testing.T) {
 	if unsafe.Sizeof(uintptr(0)) != 8 {
 		t.Skip("counted on 64-bit platforms")
 	}
-	require.EqualValues(t, 56, unsafe.Sizeof(tokenbucket.Limiter{}))
+	require.EqualValues(t, 72, unsafe.Sizeof(tokenbucket.Limiter{}))
 }

@@ -11,9 +11,13 @@ import (
 	"time"
 
 	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/internal/atomics"
 	"github.com/seed-3506548a/ratelimit/internal/frame"
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
+
+// A frame's word is one. The compiler inlines its methods only where their package is imported.
+var _ atomics.Uint64
 
 // Bucket has the methods of [ratelimit.Limiter], but those that return a Decision set one instead: it
 // has more fields than the compiler keeps in registers, and each layer that returned it by value
@@ -47,10 +51,13 @@ func (b *Bucket) Init(fn, field string, rate ratelimit.Rate, burst int, opts []r
 // the time as read before: a late time can only find more debt. A refusal stores nothing.
 func (b *Bucket) Allow() bool {
 	var off int64
-	if b.line.Injected == nil {
-		off = int64(time.Since(b.line.Origin))
-	} else {
-		off = b.line.Now()
+	switch line := &b.line; {
+	case line.Injected == nil:
+		off = int64(time.Since(line.Origin))
+	case line.Coarse != nil:
+		off = int64(line.Coarse.Elapsed()) - line.Ahead
+	default:
+		off = line.Now()
 	}
 	for {
 		f := b.current.Load()

@@ -9,9 +9,13 @@ import (
 	"time"
 
 	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/internal/atomics"
 	"github.com/seed-3506548a/ratelimit/internal/frame"
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
+
+// A frame's word is one. The compiler inlines its methods only where their package is imported.
+var _ atomics.Uint64
 
 // Window has the methods of [ratelimit.Limiter], but those that return a Decision set one instead, as
 // those of package bucket do. Init makes a Window; it must not be copied afterwards.
@@ -48,20 +52,22 @@ func (w *Window) Init(kind Kind, fn, field string, rate ratelimit.Rate, capacity
 // nothing.
 func (w *Window) Allow() bool {
 	var off int64
-	switch {
-	case w.line.Injected != nil:
-		off = w.line.Now()
+	switch line := &w.line; {
+	case line.Coarse != nil:
+		off = int64(line.Coarse.Elapsed()) - line.Ahead
+	case line.Injected != nil:
+		off = line.Now()
 	case w.current.Load().Scale.wall: // time.Since would do the same, with more checks than it needs
-		off = time.Now().UnixNano() - w.line.Origin.UnixNano()
+		off = time.Now().UnixNano() - line.Origin.UnixNano()
 	default:
-		off = int64(time.Since(w.line.Origin))
+		off = int64(time.Since(line.Origin))
 	}
 	for {
 		f := w.current.Load()
 		c := &f.Scale
 		word := f.Word.Load()
-		count := word & (1<<c.bits - 1)
-		passed := uint64(off - c.start - int64(word>>c.bits)*c.grid)
+		count := word & (1<<(c.bits&63) - 1)
+		passed := uint64(off - c.start - int64(word>>(c.bits&63))*c.grid)
 		if count == 0 || passed >= c.length || word >= frame.Frozen || !c.holds(off) {
 			break // fresh, or not in the first length of the window
 		}

@@ -1,0 +1,159 @@
+package ratelimit_test
+
+import (
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/fixedwindow"
+	"github.com/seed-3506548a/ratelimit/gcra"
+	"github.com/seed-3506548a/ratelimit/slidingwindow"
+	"github.com/seed-3506548a/ratelimit/tokenbucket"
+)
+
+func TestCoarseClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const step = time.Millisecond
+		c, err := ratelimit.NewCoarseClock(step)
+		require.NoError(t, err)
+		exact := func() {
+			require.Equal(t, time.Now(), c.Now())
+			require.Equal(t, time.Since(c.Origin()), c.Elapsed())
+		}
+		exact()
+		time.Sleep(step / 2)
+		exact()
+
+		c.Start()
+		c.Start()
+		exact()
+		time.Sleep(step - 1)
+		require.Equal(t, step-1, time.Since(c.Now()), "nobody has read the clock yet")
+		require.Equal(t, step/2, c.Elapsed())
+		time.Sleep(time.Nanosecond)
+		synctest.Wait()
+		exact()
+		for range 100 {
+			time.Sleep(step / 3)
+			require.Less(t, time.Since(c.Now()), step)
+			require.Equal(t, c.Now().Sub(c.Origin()), c.Elapsed())
+		}
+
+		c.Stop()
+		c.Stop()
+		time.Sleep(step / 2)
+		exact()
+		c.Start()
+		time.Sleep(step / 2)
+		require.Equal(t, step/2, time.Since(c.Now()))
+		c.Stop() // or the bubble would not end
+	})
+}
+
+func TestCoarseClockOfNoStep(t *testing.T) {
+	for _, step := range []time.Duration{0, -1} {
+		_, err := ratelimit.NewCoarseClock(step)
+		require.ErrorContains(t, err, "step is")
+		require.ErrorContains(t, err, "want more than 0")
+	}
+}
+
+// A limiter on a coarse clock decides as of what that tells, whichever method is asked.
+func TestLimitersOnACoarseClock(t *testing.T) {
+	rate := ratelimit.PerSecond(1000)
+	for name, build := range map[string]func(...ratelimit.Option) (ratelimit.Limiter, error){
+		"gcra":        func(o ...ratelimit.Option) (ratelimit.Limiter, error) { return gcra.New(rate, 5, o...) },
+		"tokenbucket": func(o ...ratelimit.Option) (ratelimit.Limiter, error) { return tokenbucket.New(rate, 5, o...) },
+		"interval": func(o ...ratelimit.Option) (ratelimit.Limiter, error) {
+			return tokenbucket.NewInterval(ratelimit.Per(5, 3*time.Millisecond), 5, o...)
+		},
+		"anchored": func(o ...ratelimit.Option) (ratelimit.Limiter, error) {
+			return fixedwindow.NewAnchored(ratelimit.Per(5, 3*time.Millisecond), o...)
+		},
+		"aligned": func(o ...ratelimit.Option) (ratelimit.Limiter, error) {
+			return fixedwindow.NewAligned(ratelimit.Per(5, 3*time.Millisecond), o...)
+		},
+		"counter": func(o ...ratelimit.Option) (ratelimit.Limiter, error) {
+			return slidingwindow.NewCounter(ratelimit.Per(5, 3*time.Millisecond), 3, o...)
+		},
+		"log": func(o ...ratelimit.Option) (ratelimit.Limiter, error) {
+			return slidingwindow.NewLog(ratelimit.Per(5, 3*time.Millisecond), o...)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				random := rand.New(rand.NewPCG(1, 2))
+				c := ratelimit.Must(ratelimit.NewCoarseClock(time.Millisecond))
+				time.Sleep(12345)
+				c.Start()
+				defer c.Stop()
+				l, err := build(ratelimit.WithClock(c))
+				require.NoError(t, err)
+				twin, err := build()
+				require.NoError(t, err)
+				require.Same(t, c, l.Clock())
+				grants := 0
+				for range 5000 {
+					time.Sleep(time.Duration(random.IntN(600_000)))
+					switch random.IntN(50) {
+					case 0:
+						c.Stop()
+					case 1:
+						c.Start()
+					}
+					n := random.IntN(3)
+					want := twin.TakeAt(c.Now(), n)
+					if n == 1 {
+						require.Equal(t, want.OK, l.Allow())
+					} else {
+						require.Equal(t, want, l.Take(n))
+					}
+					if want.OK {
+						grants += n
+					}
+				}
+				require.Greater(t, grants, 1000)
+			})
+		})
+	}
+}
+
+func TestCoarseClockUnderLoad(t *testing.T) {
+	c := ratelimit.Must(ratelimit.NewCoarseClock(time.Microsecond))
+	defer c.Stop()
+	var readers sync.WaitGroup
+	for range 4 {
+		readers.Go(func() {
+			last, elapsed := c.Now(), c.Elapsed()
+			for range 10_000 {
+				now, later := c.Now(), c.Elapsed()
+				if now.Before(last) || later < elapsed {
+					t.Errorf("went from %v to %v, %v to %v", last, now, elapsed, later)
+					return
+				}
+				last, elapsed = now, later
+			}
+		})
+	}
+	for range 100 {
+		c.Start()
+		c.Stop()
+	}
+	readers.Wait()
+}
+
+func TestCoarseClockAllocatesNothing(t *testing.T) {
+	c := ratelimit.Must(ratelimit.NewCoarseClock(time.Hour))
+	c.Start()
+	defer c.Stop()
+	require.Zero(t, testing.AllocsPerRun(10, func() {
+		for range 1000 {
+			_, _ = c.Now(), c.Elapsed()
+		}
+	}))
+}
