@@ -22,26 +22,37 @@ var update = flag.Bool("update", false, "write the files that tests compare with
 // from 0.9 s on every 10 ms.
 var edge = outcome{"edge", ratelimit.PerSecond(10), 10}
 
+// atEdge returns when the limiter grants, in milliseconds.
+func atEdge(tb testing.TB, limiter int) (grants []int) {
+	l, err := limiters[limiter].build(edge, ratelimit.WithClock(clock.NewMock()))
+	require.NoError(tb, err)
+	for ms := 0; ms < 2500; ms += 10 {
+		if (ms == 0 || ms >= 900) && l.TakeAt(time.UnixMilli(int64(ms)), 1).OK {
+			grants = append(grants, ms)
+		}
+	}
+	return grants
+}
+
+// worstSecond returns the most that is granted in any window of a second.
+func worstSecond(grants []int) (most int) {
+	for i := range grants {
+		for j := i; j < len(grants) && grants[j]-grants[i] < 1000; j++ {
+			most = max(most, j-i+1)
+		}
+	}
+	return most
+}
+
 // TestEdge computes what docs/edge.svg shows: when each limiter granted. At the edge between two windows
 // some grant up to twice the limit within a second; how many is in docs/choosing.md.
 func TestEdge(t *testing.T) {
 	most := map[string]int{}
 	var table strings.Builder
 	w := csv.NewWriter(&table)
-	for _, limiter := range limiters {
-		l, err := limiter.build(edge, ratelimit.WithClock(clock.NewMock()))
-		require.NoError(t, err)
-		var grants []int // in milliseconds
-		for ms := 0; ms < 2500; ms += 10 {
-			if (ms == 0 || ms >= 900) && l.TakeAt(time.UnixMilli(int64(ms)), 1).OK {
-				grants = append(grants, ms)
-			}
-		}
-		for i := range grants {
-			for j := i; j < len(grants) && grants[j]-grants[i] < 1000; j++ {
-				most[limiter.name] = max(most[limiter.name], j-i+1)
-			}
-		}
+	for i, limiter := range limiters {
+		grants := atEdge(t, i)
+		most[limiter.name] = worstSecond(grants)
 		for _, ms := range grants {
 			require.NoError(t, w.Write([]string{limiter.name, strconv.Itoa(ms), strconv.Itoa(most[limiter.name])}))
 		}

@@ -63,36 +63,6 @@ func tokenAllow(b *testing.B, limiter ratelimit.Limiter) (grants int) {
 	return grants
 }
 
-func tokenParallel(pb *testing.PB, limiter ratelimit.Limiter) (grants int) {
-	l := limiter.(*tokenbucket.Limiter)
-	for pb.Next() {
-		if l.Allow() {
-			grants++
-		}
-	}
-	return grants
-}
-
-func tokenTake(b *testing.B, limiter ratelimit.Limiter) (grants int) {
-	l := limiter.(*tokenbucket.Limiter)
-	for b.Loop() {
-		if l.Take(1).OK {
-			grants++
-		}
-	}
-	return grants
-}
-
-func tokenTakeAt(b *testing.B, limiter ratelimit.Limiter, t time.Time) (grants int) {
-	l := limiter.(*tokenbucket.Limiter)
-	for b.Loop() {
-		if t = t.Add(time.Microsecond); l.TakeAt(t, 1).OK {
-			grants++
-		}
-	}
-	return grants
-}
-
 func windowAllow(b *testing.B, limiter ratelimit.Limiter) (grants int) {
 	l := limiter.(*fixedwindow.Limiter)
 	for b.Loop() {

@@ -18,9 +18,6 @@ func (x *Uint64) Init(v uint64) { x.v.Store(v) }
 // Store is atomic.Uint64.Store.
 func (x *Uint64) Store(v uint64) { x.v.Store(v) }
 
-// CompareAndSwap is atomic.Uint64.CompareAndSwap.
-func (x *Uint64) CompareAndSwap(old, v uint64) bool { return x.v.CompareAndSwap(old, v) }
-
 // Or is atomic.Uint64.Or.
 func (x *Uint64) Or(mask uint64) uint64 { return x.v.Or(mask) }
 

@@ -32,6 +32,12 @@ var (
 // LostRaces counts the CompareAndSwaps that did nothing since another caller's change landed first.
 var LostRaces atomic.Int64
 
+// Counted and Failed are what they are with the build tag count.
+const Counted = true
+
+// Failed returns LostRaces.
+func Failed() int64 { return LostRaces.Load() }
+
 func step(variable unsafe.Pointer) {
 	if Explorer != nil {
 		Explorer.Step(variable)
