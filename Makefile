@@ -1,5 +1,3 @@
-benchstat = golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
-
 ## help: list the targets
 help:
 	@sed -n 's/^## //p' Makefile
@@ -36,17 +34,22 @@ explore:
 model:
 	go test . ./gcra ./tokenbucket ./fixedwindow ./slidingwindow -run '^TestModel' -v -timeout 2h -limittest.operations 100000000
 
+## soak: all limiters under real callers on real clocks for SOAK (default 10m), all bounds checked afterwards
+SOAK ?= 10m
+soak:
+	go test ./internal/soak -run TestSoak -v -timeout 3h -soak.duration $(SOAK)
+
 ## bench: every limiter beside the floor
 bench:
 	go test -run '^$$' -bench . ./bench
 
-## peers: this module and others in one run, medians of 10, into docs/benchmarks.md and README.md
-peers:
-	docs/benchmarks.sh $(benchstat)
+## bench-report: this module and others in one run, medians of 10, into docs/benchmarks.md and README.md
+bench-report:
+	docs/benchmarks.sh
 
 ## pictures: compute anew what docs/*.svg show, and draw it
 pictures:
 	go test ./bench -run '^TestEdge$$' -update
 	cd docs/pictures && go run .
 
-.PHONY: help check test race test-32 lint explore fuzz model bench peers pictures
+.PHONY: help check test race test-32 lint explore fuzz model soak bench bench-report pictures

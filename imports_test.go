@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -48,7 +49,7 @@ func TestImportsRunOneWay(t *testing.T) {
 			return fs.SkipDir
 		}
 		dir := path.Dir(file)
-		onlyForTests := dir == "internal/limittest" || dir == "internal/explore" || dir == "internal/fieldbugs"
+		onlyForTests := slices.Contains([]string{"internal/limittest", "internal/explore", "internal/fieldbugs", "internal/soak"}, dir)
 		if path.Ext(file) != ".go" || strings.HasSuffix(file, "_test.go") || onlyForTests {
 			return nil
 		}
