@@ -21,7 +21,7 @@ const module = "github.com/seed-3506548a/ratelimit"
 var layers = [][]string{
 	{"internal/identity"},
 	{"."},
-	{"internal/atomics", "internal/timeline"},
+	{"internal/atomics", "internal/timeline", "limittest"},
 	{"internal/frame", "internal/reservation"},
 	{"internal/bucket", "internal/window"},
 	{"fixedwindow", "gcra", "slidingwindow", "tokenbucket"},

@@ -1,25 +1,14 @@
 package limittest
 
 import (
-	"sync/atomic"
 	"time"
+
+	"github.com/seed-3506548a/ratelimit/limittest"
 )
 
 // Clock shows the time that it was set to last. (The Mock of benbjohnson/clock sleeps for a
 // millisecond in Set, which is too long for a hundred million operations.)
-type Clock struct {
-	now atomic.Pointer[time.Time]
-}
+type Clock = limittest.Clock
 
 // NewClock returns a clock that shows t.
-func NewClock(t time.Time) *Clock {
-	c := new(Clock)
-	c.Set(t)
-	return c
-}
-
-// Set moves the clock, in either direction.
-func (c *Clock) Set(t time.Time) { c.now.Store(&t) }
-
-// Now returns the time that the clock shows.
-func (c *Clock) Now() time.Time { return *c.now.Load() }
+func NewClock(t time.Time) *Clock { return limittest.NewClock(t) }

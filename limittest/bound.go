@@ -1,0 +1,110 @@
+package limittest
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// TestBound asks the limiter a few thousand times, at times that jump forwards and back and to the moments that it names itself,
+// and returns an error if it granted more than most allows in any closed interval between two grants. A token bucket, for
+// instance, has
+//
+//	most = func(length time.Duration) int { return burst + int(length/interval) }
+//
+// The step is about as long as the limiter takes to grant one more. It is an error too if never half of the bound is used.
+func TestBound(build New, step time.Duration, most func(length time.Duration) int) error {
+	l, _, err := onClock(build, start)
+	if err != nil {
+		return err
+	}
+	type grant struct {
+		at time.Time
+		n  int
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	var grants []grant
+	now := start
+	for range 2000 {
+		n := 1 + random.IntN(3)
+		d := l.TakeAt(now, n)
+		if d.OK {
+			grants = append(grants, grant{now, n})
+		}
+		switch random.IntN(8) {
+		case 0:
+			now = now.Add(-time.Duration(random.Int64N(int64(4 * step)))) // a stale reading
+		case 1, 2:
+			now = now.Add(time.Duration(random.Int64N(int64(2 * step))))
+		case 3:
+			now = start.Add(time.Duration(random.Int64N(int64(100 * step))))
+		case 4, 5, 6:
+			if d.RetryAfter < 365*24*time.Hour {
+				now = now.Add(d.RetryAfter - time.Duration(random.IntN(2)))
+			}
+		}
+	}
+	slices.SortFunc(grants, func(a, b grant) int { return a.at.Compare(b.at) })
+	used := 0.0
+	for i, first := range grants {
+		sum := 0
+		for _, last := range grants[i:] {
+			sum += last.n
+			bound := most(last.at.Sub(first.at))
+			if sum > bound {
+				return fmt.Errorf("%d events are granted in the %v from %v on, want at most %d", sum, last.at.Sub(first.at), first.at.Sub(start), bound)
+			}
+			used = max(used, float64(sum)/float64(bound))
+		}
+	}
+	if used < 0.5 {
+		return fmt.Errorf("at most %.2f of the bound is used: is it this limiter's?", used)
+	}
+	return nil
+}
+
+// conservation has callers take, and give back, at one time: together they get what there is.
+func conservation(build New) error {
+	const rounds, callers = 200, 4
+	for range rounds {
+		l, _, err := onClock(build, start)
+		if err != nil {
+			return err
+		}
+		limit := l.PeekAt(start, 0).Limit
+		var kept atomic.Int64
+		var group sync.WaitGroup
+		for caller := range callers {
+			group.Go(func() {
+				random := rand.New(rand.NewPCG(1, uint64(caller)))
+				for refused := 0; refused < 3; {
+					n := 1 + random.IntN(3)
+					switch {
+					case n == 1 && random.IntN(2) == 0:
+						if l.Allow() {
+							kept.Add(1)
+						} else {
+							refused++
+						}
+					case !l.TakeAt(start, n).OK:
+						refused++
+					case random.IntN(4) == 0:
+						l.RefundAt(start, n, 0)
+					default:
+						kept.Add(int64(n))
+					}
+					runtime.Gosched()
+				}
+			})
+		}
+		group.Wait()
+		if sum := int(kept.Load()) + l.PeekAt(start, 0).Remaining; sum != limit {
+			return fmt.Errorf("%d callers at once were granted %d events, and %d remain: want %d together", callers, kept.Load(), sum-int(kept.Load()), limit)
+		}
+	}
+	return nil
+}
