@@ -72,10 +72,10 @@ func decisionIsExact(build New) error {
 	return states(build, func(a, _ ratelimit.Limiter, now time.Time) error {
 		d := a.PeekAt(now, 0)
 		if d.Limit != limit {
-			return fmt.Errorf("Limit is %d, and was %d for a new one", d.Limit, limit)
+			return fmt.Errorf("the Limit is %d, and was %d for a new one", d.Limit, limit)
 		}
 		if !a.PeekAt(now, d.Remaining).OK || a.PeekAt(now, d.Remaining+1).OK {
-			return fmt.Errorf("Remaining is %d, want the most that is granted", d.Remaining)
+			return fmt.Errorf("what remains is said to be %d, want the most that is granted", d.Remaining)
 		}
 		for n := d.Remaining + 1; n <= d.Limit; n++ {
 			wait := a.PeekAt(now, n).RetryAfter

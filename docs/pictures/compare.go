@@ -35,17 +35,7 @@ func compareCrowd(page, picture string) error {
 	if err != nil {
 		return err
 	}
-	text, err := os.ReadFile(page)
-	if err != nil {
-		return err
-	}
-	const mark, end = "<!-- comparison -->\n", "<!-- end of comparison -->\n"
-	head, rest, ok := strings.Cut(string(text), mark)
-	_, tail, ok2 := strings.Cut(rest, end)
-	if !ok || !ok2 {
-		return fmt.Errorf("%s has no %s and %s", page, mark, end)
-	}
-	return os.WriteFile(page, []byte(head+mark+"\n"+table+"\n"+end+tail), 0o644)
+	return replace(page, "comparison", table)
 }
 
 // compareLog plays a log, prints the table, and draws compare.svg.

@@ -2,6 +2,7 @@
 //
 //	go run .                                        the documentation's
 //	go run . -log access.log -rate 60/min           a log: the table here, the picture in compare.svg
+//	go run . -measured folder                       what docs/benchmarks.sh has measured, into its pages
 //
 // It runs in its folder and is a module of its own, so that nobody else depends on what draws.
 package main
@@ -21,6 +22,7 @@ import (
 func main() {
 	log.SetFlags(0)
 	name := flag.String("log", "", "access log in the Common or Combined Log Format to compare the limiters on")
+	folder := flag.String("measured", "", "folder with what docs/benchmarks.sh has measured")
 	rate := ratelimit.PerMinute(60)
 	flag.TextVar(&rate, "rate", rate, "rate to limit it to, with -log")
 	flag.Parse()
@@ -30,12 +32,17 @@ func main() {
 		err = fmt.Errorf("there is an argument %q, want flags only", flag.Arg(0))
 	case *name != "":
 		err = compareLog(*name, rate)
+	case *folder != "":
+		err = report(*folder)
 	default:
 		if err = edge("../edge.csv", "../edge.svg"); err == nil {
 			err = compareCrowd("../simulating.md", "../compare.svg")
 		}
 		if err == nil {
 			err = keys("../keys.csv", "../keys.svg")
+		}
+		if err == nil {
+			err = bars("../costs.csv", "../costs.svg")
 		}
 	}
 	if err != nil {
