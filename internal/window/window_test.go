@@ -15,5 +15,5 @@ func TestSizes(t *testing.T) {
 	}
 	require.EqualValues(t, 64, unsafe.Sizeof(windowFrame{}))
 	require.EqualValues(t, 96, unsafe.Sizeof(spec{}))
-	require.EqualValues(t, 48, unsafe.Sizeof(Window{}))
+	require.EqualValues(t, 64, unsafe.Sizeof(Window{}))
 }
