@@ -197,7 +197,7 @@ func (w *weighted) allow(t time.Duration) bool {
 		w.window = window
 	}
 	covered := 1 - float64(t%w.per)/float64(w.per)
-	if w.last*covered+w.current+1 > w.limit {
+	if float64(w.last*covered)+w.current+1 > w.limit { // rounded on all platforms
 		return false
 	}
 	w.current++

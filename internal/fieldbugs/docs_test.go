@@ -47,6 +47,9 @@ func written(t *testing.T) (names []string) {
 	files, err := filepath.Glob("*_test.go")
 	require.NoError(t, err)
 	for _, file := range files {
+		if file == "hostile_test.go" { // where nobody has been yet
+			continue
+		}
 		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
 		require.NoError(t, err)
 		for _, declaration := range parsed.Decls {
