@@ -17,14 +17,14 @@ import (
 var hostileClocks = map[string]func(random *rand.Rand, last, origin time.Time) time.Time{
 	"frozen":         func(_ *rand.Rand, last, _ time.Time) time.Time { return last },
 	"runs backwards": func(_ *rand.Rand, last, _ time.Time) time.Time { return last.Add(-time.Millisecond) },
-	"repeats itself": func(random *rand.Rand, last, origin time.Time) time.Time {
+	"repeats itself": func(random *rand.Rand, _, origin time.Time) time.Time {
 		return origin.Add(time.Duration(random.IntN(5)) * 300 * time.Millisecond)
 	},
 	"jumps": func(random *rand.Rand, last, _ time.Time) time.Time {
 		jumps := []time.Duration{1, -1, time.Second, -time.Second, time.Hour, -time.Hour, 100 * time.Millisecond}
 		return last.Add(jumps[random.IntN(len(jumps))])
 	},
-	"jumps by lifetimes": func(random *rand.Rand, last, origin time.Time) time.Time {
+	"jumps by lifetimes": func(random *rand.Rand, _, origin time.Time) time.Time {
 		return origin.AddDate(random.IntN(201)-100, 0, 0).Add(time.Duration(random.IntN(1e9)))
 	},
 	"goes on and falls back": func(random *rand.Rand, last, _ time.Time) time.Time {
@@ -33,7 +33,7 @@ var hostileClocks = map[string]func(random *rand.Rand, last, origin time.Time) t
 		}
 		return last.Add(time.Duration(random.IntN(3e8)))
 	},
-	"ends of time": func(random *rand.Rand, last, origin time.Time) time.Time {
+	"ends of time": func(random *rand.Rand, _, origin time.Time) time.Time {
 		ends := []time.Time{{}, time.Unix(0, 0), time.Unix(1<<62, 0), time.Unix(-1<<62, 0), origin, origin.Add(time.Second)}
 		return ends[random.IntN(len(ends))]
 	},
@@ -71,7 +71,7 @@ func TestHostileClocks(t *testing.T) {
 						require.GreaterOrEqual(t, d.RetryAfter, time.Duration(0))
 						require.GreaterOrEqual(t, d.ResetAfter, time.Duration(0))
 						require.Equal(t, d.OK, d.RetryAfter == 0)
-						ok := false
+						var ok bool
 						if n == 1 {
 							ok = l.Allow()
 						} else {
