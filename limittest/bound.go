@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/seed-3506548a/ratelimit"
 )
 
 // TestBound asks the limiter a few thousand times, at times that jump forwards and back and to the moments that it names itself,
@@ -18,7 +20,7 @@ import (
 //
 // The step is about as long as the limiter takes to grant one more. It is an error too if never half of the bound is used.
 func TestBound(build New, step time.Duration, most func(length time.Duration) int) error {
-	l, _, err := onClock(build, start)
+	l, err := build(ratelimit.WithClock(NewClock(start)))
 	if err != nil {
 		return err
 	}
@@ -28,7 +30,8 @@ func TestBound(build New, step time.Duration, most func(length time.Duration) in
 	}
 	random := rand.New(rand.NewPCG(1, 2))
 	var grants []grant
-	now := start
+	origin := l.Clock().Now()
+	now := origin
 	for range 2000 {
 		n := 1 + random.IntN(3)
 		d := l.TakeAt(now, n)
@@ -41,7 +44,7 @@ func TestBound(build New, step time.Duration, most func(length time.Duration) in
 		case 1, 2:
 			now = now.Add(time.Duration(random.Int64N(int64(2 * step))))
 		case 3:
-			now = start.Add(time.Duration(random.Int64N(int64(100 * step))))
+			now = origin.Add(time.Duration(random.Int64N(int64(100 * step))))
 		case 4, 5, 6:
 			if d.RetryAfter < 365*24*time.Hour {
 				now = now.Add(d.RetryAfter - time.Duration(random.IntN(2)))
@@ -56,7 +59,7 @@ func TestBound(build New, step time.Duration, most func(length time.Duration) in
 			sum += last.n
 			bound := most(last.at.Sub(first.at))
 			if sum > bound {
-				return fmt.Errorf("%d events are granted in the %v from %v on, want at most %d", sum, last.at.Sub(first.at), first.at.Sub(start), bound)
+				return fmt.Errorf("%d events are granted in the %v from %v on, want at most %d", sum, last.at.Sub(first.at), first.at.Sub(origin), bound)
 			}
 			used = max(used, float64(sum)/float64(bound))
 		}

@@ -1,8 +1,8 @@
 package limittest
 
 import (
+	"math"
 	"math/big"
-	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/limittest"
 )
 
 // Grant is a number of events granted at a time of the caller's.
@@ -51,34 +52,12 @@ func RequireBound(t testing.TB, grants []Grant, bound Bound) float64 {
 	return worst
 }
 
-// RequireBoundInAnyOrder asks the limiter at times that jump forwards, backwards and to the exact
-// moments that it names itself, and checks the bound on what it granted.
+// RequireBoundInAnyOrder is [limittest.TestBound], for a limiter that there is.
 func RequireBoundInAnyOrder(t testing.TB, l ratelimit.Limiter, step time.Duration, bound Bound) {
-	random := rand.New(rand.NewPCG(1, 2))
-	origin := l.Clock().Now()
-	var grants []Grant
-	now := origin
-	for range 2000 {
-		n := 1 + random.IntN(3)
-		d := l.TakeAt(now, n)
-		if d.OK {
-			grants = append(grants, Grant{now, n})
-		}
-		switch random.IntN(8) {
-		case 0:
-			now = now.Add(-time.Duration(random.Int64N(int64(4 * step)))) // a stale reading
-		case 1, 2:
-			now = now.Add(time.Duration(random.Int64N(int64(2 * step))))
-		case 3:
-			now = origin.Add(time.Duration(random.Int64N(int64(100 * step))))
-		case 4, 5, 6:
-			if d.RetryAfter < time.Hour*24*365 {
-				now = now.Add(d.RetryAfter - time.Duration(random.IntN(2)))
-			}
-		}
-	}
-	require.NotEmpty(t, grants)
-	require.InDelta(t, 1, RequireBound(t, grants, bound), 0.5, "the trace came nowhere near the bound")
+	build := func(...ratelimit.Option) (ratelimit.Limiter, error) { return l, nil }
+	require.NoError(t, limittest.TestBound(build, step, func(length time.Duration) int {
+		return int(least(bound(length), big.NewInt(math.MaxInt)).Int64())
+	}))
 }
 
 // IntervalBound is capacity + Events*ceil(length/Per).
