@@ -26,6 +26,7 @@ type CoarseClock struct {
 
 	now     atomic.Pointer[time.Time] // nil if it is not running
 	elapsed atomic.Int64              // since origin; 0 if it is not running
+	unix    atomic.Int64              // nanoseconds of the wall clock; 0 if it is not running
 
 	mu      sync.Mutex
 	stop    chan struct{} // nil if it is not running
@@ -54,14 +55,26 @@ func (c *CoarseClock) Now() time.Time {
 // Origin returns when the clock was made.
 func (c *CoarseClock) Origin() time.Time { return c.origin }
 
-// Elapsed returns how long after Origin that is, by the monotonic clock: what limiters ask for, except those that go by the wall
-// clock.
+// Elapsed returns how long after Origin that is, by the monotonic clock. Limiters ask for it, rather than for Now.
 func (c *CoarseClock) Elapsed() time.Duration {
 	if elapsed := c.elapsed.Load(); elapsed > 0 {
 		return time.Duration(elapsed)
 	}
 	return time.Since(c.origin)
 }
+
+// UnixNano returns Now().UnixNano(), the time by the wall clock. Limiters that go by it ask for this.
+func (c *CoarseClock) UnixNano() int64 {
+	if unix := c.unix.Load(); unix != 0 {
+		return unix
+	}
+	return unixNano()
+}
+
+// unixNano is apart from UnixNano so that that is inlined.
+//
+//go:noinline
+func unixNano() int64 { return time.Now().UnixNano() }
 
 // Start has the clock run until Stop is called. If it is running already, nothing changes.
 func (c *CoarseClock) Start() {
@@ -87,6 +100,7 @@ func (c *CoarseClock) Stop() {
 	<-c.stopped
 	c.stop = nil
 	c.elapsed.Store(0)
+	c.unix.Store(0)
 	c.now.Store(nil)
 }
 
@@ -108,4 +122,5 @@ func (c *CoarseClock) read() {
 	now := time.Now()
 	c.now.Store(&now)
 	c.elapsed.Store(max(1, int64(now.Sub(c.origin))))
+	c.unix.Store(now.UnixNano())
 }

@@ -24,6 +24,7 @@ func TestCoarseClock(t *testing.T) {
 		exact := func() {
 			require.Equal(t, time.Now(), c.Now())
 			require.Equal(t, time.Since(c.Origin()), c.Elapsed())
+			require.Equal(t, time.Now().UnixNano(), c.UnixNano())
 		}
 		exact()
 		time.Sleep(step / 2)
@@ -42,6 +43,7 @@ func TestCoarseClock(t *testing.T) {
 			time.Sleep(step / 3)
 			require.Less(t, time.Since(c.Now()), step)
 			require.Equal(t, c.Now().Sub(c.Origin()), c.Elapsed())
+			require.Equal(t, c.Now().UnixNano(), c.UnixNano())
 		}
 
 		c.Stop()
@@ -153,7 +155,7 @@ func TestCoarseClockAllocatesNothing(t *testing.T) {
 	defer c.Stop()
 	require.Zero(t, testing.AllocsPerRun(10, func() {
 		for range 1000 {
-			_, _ = c.Now(), c.Elapsed()
+			_, _, _ = c.Now(), c.Elapsed(), c.UnixNano()
 		}
 	}))
 }

@@ -24,7 +24,7 @@ func TestHotPaths(t *testing.T) {
 		calls         []string
 	}{
 		{"internal/bucket", "(*Bucket).Allow", append(clocks, "bucket.(*Bucket).allowAnywhere")},
-		{"internal/window", "(*Window).Allow", append(clocks, "time.Now", "window.(*Window).allowAnywhere")},
+		{"internal/window", "(*Window).Allow", append(clocks, "time.Now", "ratelimit.unixNano", "window.(*Window).allowAnywhere")},
 		{"slidingwindow", "(*Counter).Allow", append(clocks, "slidingwindow.(*Counter).allowAnywhere")},
 		{"slidingwindow", "(*Log).Allow", append(clocks, "slidingwindow.(*Log).allow")},
 		{"slidingwindow", "(*Log).allow", []string{"slidingwindow.(*logScale).move", "slidingwindow.(*Log).allowAnyway"}},

@@ -55,10 +55,17 @@ func (w *Window) Allow() bool {
 	switch line := &w.line; {
 	case line.Coarse != nil:
 		off = int64(line.Coarse.Elapsed()) - line.Ahead
+	case w.current.Load().Scale.wall: // time.Since would do the same, with more checks than it needs
+		switch clock := line.Injected.(type) {
+		case nil:
+			off = time.Now().UnixNano() - line.Origin.UnixNano()
+		case *ratelimit.CoarseClock:
+			off = clock.UnixNano() - line.Origin.UnixNano()
+		default:
+			off = line.Now()
+		}
 	case line.Injected != nil:
 		off = line.Now()
-	case w.current.Load().Scale.wall: // time.Since would do the same, with more checks than it needs
-		off = time.Now().UnixNano() - line.Origin.UnixNano()
 	default:
 		off = int64(time.Since(line.Origin))
 	}
