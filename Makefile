@@ -30,6 +30,10 @@ fuzz:
 explore:
 	.ci/run explore
 
+## mutants: every fault that was planted, and every mutant of operators: half an hour
+mutants:
+	MUTANTS=all .ci/run mutants
+
 ## model: compare 100 million operations of each limiter with its exact model
 model:
 	go test . ./gcra ./tokenbucket ./fixedwindow ./slidingwindow -run '^TestModel' -v -timeout 2h -limittest.operations 100000000
@@ -52,4 +56,4 @@ pictures:
 	go test ./bench -run '^TestEdge$$' -update
 	cd docs/pictures && go run .
 
-.PHONY: help check test race test-32 lint explore fuzz model soak bench bench-report pictures
+.PHONY: help check test race test-32 lint explore mutants fuzz model soak bench bench-report pictures

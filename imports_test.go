@@ -49,7 +49,7 @@ func TestImportsRunOneWay(t *testing.T) {
 			return fs.SkipDir
 		}
 		dir := path.Dir(file)
-		onlyForTests := slices.Contains([]string{"internal/limittest", "internal/explore", "internal/fieldbugs", "internal/soak"}, dir)
+		onlyForTests := slices.Contains([]string{"internal/limittest", "internal/explore", "internal/fieldbugs", "internal/mutants", "internal/soak"}, dir)
 		if path.Ext(file) != ".go" || strings.HasSuffix(file, "_test.go") || onlyForTests {
 			return nil
 		}

@@ -101,6 +101,31 @@ func TestAnAlignedWindowFollowsTheWallClock(t *testing.T) {
 	require.False(t, l.TakeAt(now, 1).OK, "a time with a monotonic reading is taken by its wall clock")
 }
 
+// stepped returns t after the wall clock was set forward: what the monotonic one reads is the same.
+func stepped(t *testing.T, before time.Time, by time.Duration) time.Time {
+	after := before.Add(by)
+	(*struct { // of time.Time
+		wall uint64
+		ext  int64
+		loc  *time.Location
+	})(unsafe.Pointer(&after)).ext -= int64(by)
+	require.Zero(t, after.Sub(before), "by the monotonic clock")
+	require.Equal(t, by, after.Round(0).Sub(before.Round(0)), "by the wall clock")
+	return after
+}
+
+func TestAnAlignedWindowIsNotOneOfTheMonotonicClock(t *testing.T) {
+	now := time.Now()
+	l, c := newAt(t, fixedwindow.NewAligned, now, ratelimit.PerHour(1))
+	require.True(t, l.Allow())
+	c.Set(stepped(t, now, time.Hour))
+	require.True(t, l.Allow(), "the wall clock was set to the next hour")
+	require.False(t, l.Allow())
+	c.Set(stepped(t, now, 2*time.Hour))
+	require.True(t, l.Take(1).OK)
+	require.False(t, l.TakeAt(now, 1).OK)
+}
+
 // All methods read the same clock: in windows of 9 years, these calls are in one.
 func TestAlignedOnTheSystemsClock(t *testing.T) {
 	l, err := fixedwindow.NewAligned(ratelimit.Per(3, 1<<58))

@@ -54,6 +54,14 @@ func oneAhead(kinds []string) (all [][][]string) {
 	return all
 }
 
+// allowing has one or two callers who call Allow, which is a loop of its own, beside an operation of all kinds.
+func allowing(kinds []string) (all [][][]string) {
+	for _, a := range kinds {
+		all = append(all, [][]string{{"allow"}, {a}}, [][]string{{"allow"}, {"allow"}, {a}}, [][]string{{"allow", "allow"}, {a}})
+	}
+	return all
+}
+
 // explore explores the scenarios that the callers make in w, until one fails.
 func (k kind) explore(w world, all [][][]string) (total explore.Result, bounded int) {
 	total.Preemptions = -1
@@ -78,6 +86,7 @@ func TestAllSchedules(t *testing.T) {
 			"3 callers, 1 operation":  threeByOne(k.does),
 			"2 callers, 2 operations": twoByTwo(k.does),
 			"1 caller gets ahead":     oneAhead(k.does),
+			"Allow":                   allowing(k.does),
 		}
 		for _, w := range k.worlds {
 			for shape, all := range shapes {

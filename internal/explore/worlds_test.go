@@ -214,6 +214,10 @@ func (s *setting) operation(kind string, caller int) operation {
 		return operation{Name: kind,
 			Do:    func() any { return s.limiter.TakeAt(at, 1) },
 			Model: func(m *state) any { return m.limiter.Take(off, 1) }}
+	case "allow": // by the clock, which all share
+		return operation{Name: kind,
+			Do:    func() any { return s.limiter.Allow() },
+			Model: func(m *state) any { return m.limiter.Take(now, 1).OK }}
 	case "take later":
 		later := at.Add(8 * s.rate.Per)
 		return operation{Name: kind,

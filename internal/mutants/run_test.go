@@ -1,0 +1,321 @@
+package mutants
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+var (
+	list    = flag.String("mutants.list", "", "what gremlins has listed; without it, operators are not mutated")
+	results = flag.String("mutants.results", "", "file for what became of each mutant, in lines of JSON")
+	share   = flag.Int("mutants.sample", 0, "how many mutants of operators, chosen by the commit; 0: all")
+	only    = flag.String("mutants.only", "", "only mutants of files that this matches")
+	quick   = flag.Bool("mutants.quick", false, "only the first tests, of a second or so")
+	workers = flag.Int("mutants.workers", 2, "how many mutants are tested at once")
+)
+
+// suite is a run of a package's tests.
+type suite struct {
+	tags, pkg string
+	args      string
+	limit     time.Duration // a multiple of what it takes
+}
+
+func (s suite) slow() bool { return s.limit > 10*time.Second }
+
+func dirOf(file string) string { return path.Dir(filepath.ToSlash(file)) }
+
+// Fast ones come first: most mutants do not survive a few operations.
+var (
+	rootFast   = suite{pkg: ".", args: "-limittest.operations 20000", limit: 5 * time.Second}
+	rootAll    = suite{pkg: ".", args: "-limittest.operations 60000", limit: 60 * time.Second}
+	gcraFast   = suite{pkg: "gcra", args: "-limittest.operations 30000 -test.skip ^(TestBound|TestRefundIsAtMostAsIfNeverGranted)$", limit: 5 * time.Second}
+	gcraAll    = suite{pkg: "gcra", args: "-limittest.operations 60000", limit: 60 * time.Second}
+	tokenFast  = suite{pkg: "tokenbucket", args: "-limittest.operations 30000 -test.skip ^(TestBound)$", limit: 5 * time.Second}
+	tokenAll   = suite{pkg: "tokenbucket", args: "-limittest.operations 60000", limit: 60 * time.Second}
+	fixedFast  = suite{pkg: "fixedwindow", args: "-limittest.operations 30000 -test.skip ^(TestBound)$", limit: 5 * time.Second}
+	fixedAll   = suite{pkg: "fixedwindow", args: "-limittest.operations 60000", limit: 60 * time.Second}
+	slideFast  = suite{pkg: "slidingwindow", args: "-limittest.operations 30000 -test.skip ^(TestCounterBound|TestLogOutgrowsItsFrame|TestCounterOutgrowsItsFrame)$", limit: 5 * time.Second}
+	slideAll   = suite{pkg: "slidingwindow", args: "-limittest.operations 60000", limit: 60 * time.Second}
+	burstAll   = suite{pkg: "burst", limit: 5 * time.Second}
+	keyedFast  = suite{pkg: "keyed", args: "-keyed.operations 30000 -test.skip ^(TestBoundUnderKeyRotation|TestNoKeyTwiceAndNoDebtLost|TestTemptingRules|TestWindowTicks|TestTicks|TestMapIsOneLimiterForEachKey)$", limit: 10 * time.Second}
+	keyedAll   = suite{pkg: "keyed", args: "-keyed.operations 60000", limit: 120 * time.Second}
+	playFast   = suite{pkg: "simulate", args: "-test.skip ^(TestConstant|TestOnOff|TestPoisson)$", limit: 5 * time.Second}
+	playAll    = suite{pkg: "simulate", limit: 60 * time.Second}
+	sameAll    = suite{pkg: "internal/identity", limit: 10 * time.Second}
+	bucketSize = suite{pkg: "internal/bucket", limit: 10 * time.Second}
+	windowSize = suite{pkg: "internal/window", limit: 10 * time.Second}
+)
+
+func explore(tests string) suite {
+	return suite{tags: "explore", pkg: "internal/explore", args: "-test.run " + tests, limit: 150 * time.Second}
+}
+
+// suites says what the mutants of a package are tested by: many are found by the tests of those who import it.
+var suites = map[string][]suite{
+	".":                    {rootFast, rootAll, burstAll},
+	"internal/identity":    {sameAll, rootFast, keyedFast},
+	"internal/timeline":    {gcraFast, fixedFast, tokenFast, slideFast, keyedFast, rootFast, gcraAll, fixedAll},
+	"internal/atomics":     {slideFast, gcraFast, tokenFast, slideAll},
+	"internal/frame":       {gcraFast, slideFast, fixedFast, tokenFast, explore("TestAllSchedules/(bucket|log)|TestNobody")},
+	"internal/reservation": {tokenFast, gcraFast, explore("TestCancelOnce")},
+	"internal/bucket":      {bucketSize, gcraFast, tokenFast, rootFast, gcraAll, tokenAll, explore("TestAllSchedules/bucket|TestRefusal|TestNobody")},
+	"internal/window":      {windowSize, fixedFast, tokenFast, rootFast, fixedAll, tokenAll, explore("TestAllSchedules/.*window|TestRefusal|TestNobody")},
+	"gcra":                 {gcraFast, gcraAll, rootFast},
+	"tokenbucket":          {tokenFast, tokenAll, rootFast},
+	"fixedwindow":          {fixedFast, fixedAll, rootFast},
+	"slidingwindow":        {slideFast, burstAll, slideAll, explore("TestAllSchedules/(log|counter)|TestRefusal|TestNobody")},
+	"burst":                {burstAll, rootFast},
+	"keyed":                {keyedFast, keyedAll},
+	"simulate":             {playFast, playAll},
+}
+
+// result is what became of a mutant.
+type result struct {
+	File, Func, From, Mutated string
+	Line                      int
+	Fate                      string // killed, timed out, survived
+	By                        string // which test has found it
+	Seconds                   float64
+	Accepted                  bool
+}
+
+// TestOperators tests all mutants that operators makes, and demands that those which survive are explained.
+func TestOperators(t *testing.T) {
+	if *list == "" {
+		t.Skip("make mutants runs it")
+	}
+	sources, all := operators(t, *list)
+	if *only != "" {
+		all = slices.DeleteFunc(all, func(m *mutant) bool { return !regexp.MustCompile(*only).MatchString(m.file) })
+	}
+	if *share > 0 {
+		random(t).Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+		all = all[:min(*share, len(all))]
+	}
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	require.NoError(t, err)
+	made := len(all)
+	name, all := compiled(t, dir, sources, all)
+	t.Logf("%d of %d mutants compile", len(all), made)
+	binaries := buildAll(t, name, all)
+	explained, reasons := accepted(t)
+
+	var out *os.File
+	if *results != "" {
+		out, err = os.Create(*results)
+		require.NoError(t, err)
+		defer out.Close()
+	}
+	var mutex sync.Mutex
+	var rows []result
+	work := make(chan *mutant)
+	var running sync.WaitGroup
+	for w := range *workers {
+		running.Go(func() {
+			for m := range work {
+				begun := time.Now()
+				r, ok := try(t, filepath.Join(dir, fmt.Sprint(w)), m, sources[m.file], binaries, explained[m.key()])
+				if !ok {
+					continue // it does not compile
+				}
+				r.Seconds = time.Since(begun).Seconds()
+				mutex.Lock()
+				rows = append(rows, r)
+				if out != nil {
+					require.NoError(t, json.NewEncoder(out).Encode(r))
+				}
+				if r.Fate == "survived" && !r.Accepted {
+					t.Logf("%d of %d: survived: %v", len(rows), len(all), m)
+				}
+				mutex.Unlock()
+			}
+		})
+	}
+	for _, m := range all {
+		work <- m
+	}
+	close(work)
+	running.Wait()
+	summarise(t, rows)
+	for key := range reasons {
+		if *share == 0 && *only == "" && !slices.ContainsFunc(rows, func(r result) bool { return r.Fate == "survived" && r.key() == key }) {
+			t.Errorf("accepted.txt explains what does not survive:\n%s", key)
+		}
+	}
+}
+
+// buildAll builds the tests that the mutants need, and demands that they pass without a mutant.
+func buildAll(t *testing.T, name string, all []*mutant) map[string]string {
+	t.Helper()
+	binaries := map[string]string{}
+	for _, m := range all {
+		for _, s := range suites[dirOf(m.file)] {
+			if binaries[s.tags+s.pkg] == "" && !(*quick && s.slow()) {
+				binary, err := build(t, name, s.tags, "./"+s.pkg)
+				require.NoError(t, err)
+				binaries[s.tags+s.pkg] = binary
+			}
+		}
+	}
+	checked := map[suite]bool{}
+	for _, m := range all {
+		for _, s := range suites[dirOf(m.file)] {
+			if s.tags == "" && !checked[s] && !(*quick && s.slow()) {
+				out, err := s.run(t, binaries[s.tags+s.pkg], 0)
+				require.NoError(t, err, "%v fails without a mutant:\n%s", s, out)
+			}
+			checked[s] = true
+		}
+	}
+	return binaries
+}
+
+// run runs the suite with a mutant; an address space without end would take the machine down with it.
+func (s suite) run(t *testing.T, binary string, id int) (out []byte, err error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), s.limit+5*time.Second)
+	defer cancel()
+	args := slices.Concat([]string{"-c", `ulimit -v 6000000 2>/dev/null; exec "$@"`, "sh", binary, "-test.failfast", "-test.timeout", s.limit.String()}, strings.Fields(s.args))
+	cmd := exec.CommandContext(ctx, "sh", args...)
+	cmd.Dir = filepath.Join(root(t), s.pkg)
+	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d", variable, id))
+	var all bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &all, &all
+	err = cmd.Run()
+	if ctx.Err() != nil {
+		err = errors.Join(err, ctx.Err())
+	}
+	return all.Bytes(), err
+}
+
+var failed = regexp.MustCompile(`--- FAIL: (\S+)`)
+
+// try tests a mutant by one suite after the other, until one finds it. What is explained goes no further than the first.
+func try(t *testing.T, dir string, m *mutant, source string, binaries map[string]string, explained bool) (r result, ok bool) {
+	t.Helper()
+	r = result{File: m.file, Line: m.line, Func: m.name, From: m.from, Mutated: m.mutated, Fate: "survived", Accepted: explained}
+	name := ""
+	if m.fn == nil {
+		require.NoError(t, os.MkdirAll(dir, 0o700))
+		name = overlay(t, dir, map[string]string{m.file: source[:m.start] + m.text + source[m.end:]})
+	}
+	for i, s := range suites[dirOf(m.file)] {
+		if explained && i > 1 || *quick && s.slow() {
+			break
+		}
+		binary, id := binaries[s.tags+s.pkg], m.id
+		if m.fn == nil {
+			var err error
+			if binary, err = build(t, name, s.tags, "./"+s.pkg); err != nil {
+				return r, false
+			}
+		}
+		out, err := s.run(t, binary, id)
+		if err == nil {
+			continue
+		}
+		r.By, r.Fate = s.pkg, "killed"
+		if found := failed.FindSubmatch(out); found != nil {
+			r.By += " " + string(found[1])
+		}
+		if errors.Is(err, context.DeadlineExceeded) || bytes.Contains(out, []byte("panic: test timed out")) {
+			r.Fate = "timed out"
+		}
+		break
+	}
+	return r, true
+}
+
+func summarise(t *testing.T, rows []result) {
+	t.Helper()
+	slices.SortFunc(rows, func(a, b result) int {
+		return strings.Compare(fmt.Sprintf("%s %9d %s", a.File, a.Line, a.Mutated), fmt.Sprintf("%s %9d %s", b.File, b.Line, b.Mutated))
+	})
+	counts := map[string]map[string]int{}
+	for _, r := range rows {
+		fate := r.Fate
+		if fate == "survived" && r.Accepted {
+			fate = "explained"
+		}
+		for _, group := range []string{dirOf(r.File), "~ all"} {
+			if counts[group] == nil {
+				counts[group] = map[string]int{}
+			}
+			counts[group][fate]++
+			counts[group]["made"]++
+		}
+	}
+	var table strings.Builder
+	fmt.Fprintf(&table, "%-22s %8s %8s %9s %9s %9s %8s\n", "", "mutants", "killed", "timed out", "explained", "survived", "score")
+	for _, group := range slices.Sorted(maps.Keys(counts)) {
+		c := counts[group]
+		fmt.Fprintf(&table, "%-22s %8d %8d %9d %9d %9d %7.1f%%\n", group, c["made"], c["killed"], c["timed out"], c["explained"], c["survived"],
+			100*float64(c["killed"]+c["timed out"])/float64(c["made"]))
+	}
+	t.Logf("\n%s", table.String())
+	for _, r := range rows {
+		if r.Fate == "survived" && !r.Accepted {
+			t.Errorf("survived: %s:%d: %s\n\t- %s\n\t+ %s", r.File, r.Line, r.Func, r.From, r.Mutated)
+		}
+	}
+	all := counts["~ all"]
+	require.GreaterOrEqual(t, 20*(all["killed"]+all["timed out"]), 19*all["made"], "score below 95 %%")
+}
+
+// key is what a mutant is known by, wherever in its function it is.
+func (r result) key() string {
+	return fmt.Sprintf("%s %s\n- %s\n+ %s", r.File, r.Func, r.From, r.Mutated)
+}
+
+func (m *mutant) key() string {
+	return result{File: m.file, Func: m.name, From: m.from, Mutated: m.mutated}.key()
+}
+
+// accepted reads what accepted.txt explains: a reason, a file and a function, and the line before and after, several times
+// if need be.
+func accepted(t *testing.T) (explained map[string]bool, reasons map[string]string) {
+	t.Helper()
+	data, err := os.ReadFile("accepted.txt")
+	require.NoError(t, err)
+	explained, reasons = map[string]bool{}, map[string]string{}
+	for paragraph := range strings.SplitSeq(strings.TrimSpace(string(data)), "\n\n") {
+		reason, place, from := "", "", ""
+		for line := range strings.SplitSeq(paragraph, "\n") {
+			switch {
+			case strings.HasPrefix(line, "# "):
+				reason += line[2:] + " "
+			case strings.HasPrefix(line, "- "):
+				from = line[2:]
+			case strings.HasPrefix(line, "+ "), line == "+":
+				require.NotEmpty(t, reason, line)
+				require.NotEmpty(t, place, line)
+				key := place + "\n- " + from + "\n" + line
+				if line == "+" {
+					key += " "
+				}
+				explained[key], reasons[key] = true, reason
+			default:
+				place = line
+			}
+		}
+	}
+	return explained, reasons
+}
