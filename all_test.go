@@ -157,6 +157,11 @@ func TestAllGivesBackAfterALostRace(t *testing.T) {
 	require.Equal(t, 5, first.Peek(0).Remaining)
 	require.Equal(t, 5, second.Peek(0).Remaining)
 
+	two := ratelimit.Must(ratelimit.All(first, meddler{third, func() { third.Take(1) }}))
+	c.Set(t0.Add(time.Second))
+	require.False(t, two.Take(2).OK)
+	require.Equal(t, 5, first.Peek(0).Remaining, "also if only one was charged")
+
 	// What has drained until then does not come back, and is not missing either.
 	last.meddle = func() {
 		c.Set(t0.Add(2500 * time.Millisecond))

@@ -75,6 +75,15 @@ func TestParseRateRefuses(t *testing.T) {
 	assert.Less(t, len(err.Error()), 300, "the message does not repeat a text of any length")
 }
 
+// A text is repeated as far as 64 bytes of it.
+func TestAnErrorRepeatsATextOf64Bytes(t *testing.T) {
+	whole := strings.Repeat("x", 64)
+	_, err := ratelimit.ParseRate(whole)
+	require.ErrorContains(t, err, `rate is "`+whole+`", want`)
+	_, err = ratelimit.ParseRate(whole + "y")
+	require.ErrorContains(t, err, `rate is "`+whole+`"... (65 bytes), want`)
+}
+
 func TestRateConstructors(t *testing.T) {
 	assert.Equal(t, ratelimit.Rate{Events: 3, Per: time.Minute}, ratelimit.Per(3, time.Minute))
 	assert.Equal(t, ratelimit.Rate{Events: 3, Per: time.Second}, ratelimit.PerSecond(3))

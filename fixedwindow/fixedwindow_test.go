@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unsafe"
 
@@ -124,6 +125,35 @@ func TestAnAlignedWindowIsNotOneOfTheMonotonicClock(t *testing.T) {
 	c.Set(stepped(t, now, 2*time.Hour))
 	require.True(t, l.Take(1).OK)
 	require.False(t, l.TakeAt(now, 1).OK)
+}
+
+// On the system's clock, too, a window ends, and the next is another.
+func TestAWindowEndsOnTheSystemsClock(t *testing.T) {
+	for name, construct := range kinds {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l, err := construct(ratelimit.PerSecond(2))
+				require.NoError(t, err)
+				for range 3 {
+					require.True(t, l.Allow())
+					require.True(t, l.Allow())
+					require.False(t, l.Allow())
+					time.Sleep(time.Second - 1)
+					require.False(t, l.Allow())
+					time.Sleep(1)
+				}
+			})
+		})
+	}
+}
+
+// The grid is the finest that fits: here, exactly, that of nanoseconds.
+func TestTimeIsExactAsLongAsItFits(t *testing.T) {
+	const per = 1 << 50 // with 10 bits of a count, 2*per = 2^(61-10)
+	l, _ := newAt(t, fixedwindow.NewAnchored, t0, ratelimit.Per(1000, per))
+	opened := t0.Add(3)
+	require.True(t, l.TakeAt(opened, 1000).OK)
+	require.Equal(t, time.Duration(per), l.PeekAt(opened, 1).RetryAfter)
 }
 
 // All methods read the same clock: in windows of 9 years, these calls are in one.

@@ -451,6 +451,27 @@ func TestCoarseTicksAreNeverFaster(t *testing.T) {
 	}
 }
 
+// A burst of 2^61 ticks is not too many yet, so nothing is rounded: 2^21 events, each of 2^40/3 ns.
+func TestTicksAreExactAsLongAsTheyFit(t *testing.T) {
+	l, _ := newAt(t, t0, ratelimit.Per(3, 1<<40), 1<<21)
+	require.True(t, l.TakeAt(t0, 1<<21).OK)
+	require.Equal(t, time.Duration(1<<40), l.PeekAt(t0, 3).RetryAfter)
+}
+
+// A rate is slow enough to be refused only if what may be owed takes more than 2^61 ns to drain.
+func TestTheSlowestRateThatCanBeSet(t *testing.T) {
+	l, _ := newAt(t, t0, ratelimit.PerSecond(1), 8)
+	require.NoError(t, l.SetRate(ratelimit.Every(1<<58), 8), "8 events of 2^58 ns")
+	l, _ = newAt(t, t0, ratelimit.PerSecond(1), 9)
+	require.ErrorContains(t, l.SetRate(ratelimit.Every(1<<58), 8), "the 9 events that may be owed")
+}
+
+// The first frame begins earlier than the limiter, by the time in which a burst drains.
+func TestASmallStepBackTakesNoNewFrame(t *testing.T) {
+	l, _ := newAt(t, t0, ratelimit.PerHour(1000), 1000)
+	require.Zero(t, testing.AllocsPerRun(100, func() { l.TakeAt(t0.Add(-time.Minute), 1) }))
+}
+
 func TestRateZeroRefusesEverything(t *testing.T) {
 	l, _ := newAt(t, t0, ratelimit.PerSecond(0), 5)
 	never := ratelimit.Decision{RetryAfter: ratelimit.Never}

@@ -276,6 +276,7 @@ func TestArguments(t *testing.T) {
 		{ratelimit.PerSecond(math.MaxInt32), math.MaxInt32},
 		{ratelimit.PerDay(math.MaxInt32), math.MaxInt32},
 		{ratelimit.PerDay(0), math.MaxInt32},
+		{ratelimit.Per(1790, 2048), 1 << 30}, // on a grid of 2 ns: no coarser than a 1024th
 	} {
 		_, err := tokenbucket.NewInterval(row.rate, row.capacity)
 		require.NoError(t, err, "%v", row.rate)
