@@ -204,14 +204,10 @@ func (a *all) Clock() Clock { return a.clock }
 // unbound is the decision of no member at all.
 var unbound = Decision{OK: true, Limit: math.MaxInt, Remaining: math.MaxInt, By: math.MaxInt}
 
-// and makes d the decision of its members and of that with the given index, which decided m.
+// and makes d the decision of its members and of the next, with the given index, which decided m.
 func (d *Decision) and(index int, m *Decision) {
-	switch first := index < d.By; {
-	case m.RetryAfter != d.RetryAfter:
-		if m.RetryAfter > d.RetryAfter {
-			d.By = index
-		}
-	case m.RetryAfter > 0 && first, m.RetryAfter == 0 && (m.Remaining < d.Remaining || m.Remaining == d.Remaining && first):
+	// In their order, so a member is never before one that binds equally.
+	if m.RetryAfter > d.RetryAfter || d.RetryAfter == 0 && (m.Remaining < d.Remaining || d.By == unbound.By) {
 		d.By = index
 	}
 	d.OK = d.OK && m.OK
