@@ -392,8 +392,9 @@ func TestMapLate(t *testing.T) {
 	m.Reset("bob")
 	require.Equal(t, keyed.Late, m.TakeAt(at(time.Second-1), "bob", 1).By)
 	require.True(t, m.TakeAt(at(time.Second), "bob", 1).OK, "which is late, but no later than may be")
+	require.Equal(t, keyed.Late, m.TakeAt(at(time.Second-1), "bob", 1).By, "a nanosecond is late, also for a key that is there")
 	require.Equal(t, keyed.Full, m.TakeAt(at(time.Second), "ann", 1).By)
-	require.EqualValues(t, 4, m.Stats().Late)
+	require.EqualValues(t, 5, m.Stats().Late)
 
 	// A key that never owed anything goes later, and does not make that forgotten.
 	m.Reset("bob")
@@ -401,6 +402,11 @@ func TestMapLate(t *testing.T) {
 	require.True(t, m.TakeAt(at(3*time.Minute), "bob", 1).OK)
 	require.EqualValues(t, 2, m.Stats().Evicted)
 	require.Equal(t, keyed.Late, m.TakeAt(at(time.Second-1), "ann", 1).By)
+}
+
+// TestMapSaysWhy pins what Decision.By says, for those who compare it with a number.
+func TestMapSaysWhy(t *testing.T) {
+	require.Equal(t, []int{-1, -2, -3}, []int{keyed.Full, keyed.NoLimiter, keyed.Late})
 }
 
 // TestMapForgetsTheOldest has those go first that have been as new for longest: so few callers are late.

@@ -100,3 +100,29 @@ func TestFailOpenOfNothing(t *testing.T) {
 		require.Equal(t, Stats{Slots: 8}, table.Stats())
 	}
 }
+
+// TestStatsAddUp has counted something in each of the lines that are counted in.
+func TestStatsAddUp(t *testing.T) {
+	table, err := NewGCRA[int](ratelimit.PerSecond(1), 1, 8)
+	require.NoError(t, err)
+	for i := range table.core.rare {
+		r := &table.core.rare[i]
+		r.inherited.Add(1)
+		r.saturated.Add(2)
+		r.untracked.Add(3)
+		r.retries.Add(4)
+	}
+	require.Equal(t, Stats{Slots: 16, Inherited: 8, Saturated: 16, Untracked: 24, Retries: 32}, table.Stats())
+}
+
+// TestWhoInheritsIsCounted has nine keys in eight words.
+func TestWhoInheritsIsCounted(t *testing.T) {
+	table, err := NewGCRA[int](ratelimit.PerSecond(1), 2, 4, WithClock(limittest.NewClock(time.Unix(0, 0))))
+	require.NoError(t, err)
+	for key := range 8 {
+		require.True(t, table.Allow(key))
+	}
+	require.Zero(t, table.Stats().Inherited)
+	require.True(t, table.Allow(8), "on top of what another owes")
+	require.EqualValues(t, 1, table.Stats().Inherited)
+}
