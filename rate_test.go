@@ -3,6 +3,7 @@ package ratelimit_test
 import (
 	"encoding"
 	"encoding/json"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -39,6 +40,8 @@ func TestParseRate(t *testing.T) {
 		{"007/minute", ratelimit.PerMinute(7), "7/min"},
 		{"5/us", ratelimit.Per(5, time.Microsecond), "5/µs"},
 		{"5/μs", ratelimit.Per(5, time.Microsecond), "5/µs"},
+		{"5/1ns", ratelimit.Per(5, 1), "5/ns"},
+		{fmt.Sprintf("%d/s", math.MaxInt), ratelimit.PerSecond(math.MaxInt), fmt.Sprintf("%d/s", math.MaxInt)},
 		{"5/9223372036854775807ns", ratelimit.Per(5, math.MaxInt64), "5/9223372036854775807ns"},
 		{"5/106751d23h47m16s854ms775us807ns", ratelimit.Per(5, math.MaxInt64), "5/9223372036854775807ns"},
 	} {
@@ -46,6 +49,7 @@ func TestParseRate(t *testing.T) {
 		require.NoError(t, err, row.text)
 		assert.Equal(t, row.want, got, row.text)
 		assert.Equal(t, row.back, got.String())
+		assert.NoError(t, got.Validate())
 	}
 }
 

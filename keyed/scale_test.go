@@ -123,3 +123,16 @@ func TestLimit(t *testing.T) {
 	require.Equal(t, uint64(5), ratelimit.Must(fast.Limit(ratelimit.Per(1, 5), 5)).perEvent, "its own ticks are nanoseconds")
 	require.Equal(t, uint64(math.MaxInt32), ratelimit.Must(none.Limit(ratelimit.Per(1, math.MaxInt32), 1)).perEvent, "a tick is a nanosecond")
 }
+
+// TestLimitsThatJustFit has the last of each that is not refused yet.
+func TestLimitsThatJustFit(t *testing.T) {
+	_, err := NewGCRA[int](ratelimit.Every(100), maxEvents, 1)
+	require.NoError(t, err)
+	_, err = NewGCRA[int](ratelimit.Per(maxEvents, maxEvents), 1, 1)
+	require.NoError(t, err)
+	table := ratelimit.Must(NewGCRA[int](ratelimit.Every(256), 1, 1)) // in ticks of a nanosecond
+	_, err = table.Limit(ratelimit.Every(1<<38), 1)
+	require.NoError(t, err)
+	_, err = table.Limit(ratelimit.Every(1<<38+1), 1)
+	require.ErrorContains(t, err, "within 2^38 of the table's ticks")
+}

@@ -77,7 +77,10 @@ func TestReadLogOfOtherLines(t *testing.T) {
 		require.Equal(t, []string{"simulate.ReadLog: line 2: " + want}, failures)
 	}
 
-	entries, failures := read(t, strings.NewReader(good+"\n"+good+strings.Repeat(" ", 1<<20)+"\n"+good))
+	entries, failures := read(t, strings.NewReader(good+"\n"+good+strings.Repeat(" ", 1<<19)+"\n"+good))
+	require.Len(t, entries, 3)
+	require.Empty(t, failures)
+	entries, failures = read(t, strings.NewReader(good+"\n"+good+strings.Repeat(" ", 1<<20)+"\n"+good))
 	require.Len(t, entries, 1)
 	require.Equal(t, []string{"simulate.ReadLog: line 2: it is longer than 1 MiB: bufio.Scanner: token too long"}, failures)
 	broken := errors.New("broken")

@@ -355,3 +355,16 @@ func TestCounterArguments(t *testing.T) {
 		require.True(t, l.Allow())
 	}
 }
+
+// A frame of so many events holds 16 buckets, and each is the last of one sooner or later.
+func TestCounterGoesFromFrameToFrame(t *testing.T) {
+	const limit = 1<<29 - 1
+	l, err := slidingwindow.NewCounter(ratelimit.PerSecond(limit), 1, ratelimit.WithClock(limittest.NewClock(t0)))
+	require.NoError(t, err)
+	require.True(t, l.TakeAt(t0, 1).OK)
+	for i := range 100 {
+		d := l.TakeAt(t0.Add(time.Duration(i+1)*time.Second), 1)
+		require.True(t, d.OK)
+		require.Equal(t, limit-2, d.Remaining, "this event and that of the bucket before")
+	}
+}

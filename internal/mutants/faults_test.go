@@ -37,7 +37,7 @@ func faults(t *testing.T) (all []fault) {
 		f := fault{name: name, file: lines[1]}
 		for _, line := range lines[2:] {
 			switch {
-			case line == "" || strings.Contains("-+ ", line[:1]):
+			case line[0] == '-' || line[0] == '+' || line[0] == ' ':
 				if line[0] != '+' {
 					f.old += line[1:] + "\n"
 				}
