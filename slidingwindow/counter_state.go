@@ -166,14 +166,13 @@ func (c *counterScale) counted(st counterState, bucket int64) int64 {
 	return int64((uint64(st.before)-before)&c.mask()) + st.count
 }
 
-// counts returns the events of each of the 2*buckets+1 buckets up to the given one, oldest first.
+// counts returns the events of each of the 2*buckets+1 buckets up to the given one, oldest first; which is the newest,
+// or a later one.
 func (c *counterScale) counts(st counterState, upTo int64) []int64 {
 	counts := make([]int64, 2*c.spec.buckets+1)
 	for i := range counts {
 		m := upTo - 2*c.spec.buckets + int64(i)
-		if m >= st.bucket-2*c.spec.buckets {
-			counts[i] = c.counted(st, m) - c.counted(st, m+1)
-		}
+		counts[i] = c.counted(st, m) - c.counted(st, m+1)
 	}
 	return counts
 }
