@@ -221,6 +221,12 @@ func TestWaitBeyondTheDeadline(t *testing.T) {
 			require.Equal(t, due, time.Since(start))
 		})
 	}
+	bubble(t, "the text of one that has passed", func(t *testing.T) {
+		l := ratelimit.Must(gcra.New(ratelimit.PerMinute(1), 1, ratelimit.WithClock(aDayAhead{})))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		require.EqualError(t, ratelimit.Wait(ctx, l, 1), "ratelimit.Wait: the deadline was 23h0m0s ago: context deadline exceeded")
+	})
 	bubble(t, "the text", func(t *testing.T) {
 		l := ratelimit.Must(gcra.New(ratelimit.PerMinute(1), 1))
 		l.Allow()

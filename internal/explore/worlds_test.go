@@ -41,7 +41,7 @@ type world struct {
 	burst  int
 	other  ratelimit.Rate // what SetRateAt sets
 	before time.Duration  // how long ago an event was taken, and, of Reservers, one reserved for each caller
-	fresh  bool           // or nothing was
+	fresh  bool           // or nothing was, and the limiter is made so long ago, or, if that is 0, later
 	long   bool           // events were taken before that one too, each a rate.Per before the next
 }
 
@@ -86,6 +86,7 @@ var explored = []kind{
 			{name: "inside the frame", rate: ratelimit.PerSecond(10), burst: 5, other: ratelimit.PerSecond(4), before: 50 * time.Millisecond},
 			{name: "frame outgrown", rate: ratelimit.PerSecond(1_000_000_007), burst: 2, other: ratelimit.PerSecond(999_999_937), before: time.Hour},
 			{name: "fresh, before its frame", rate: ratelimit.PerSecond(1_000_000_007), burst: 2, other: ratelimit.PerSecond(10), fresh: true},
+			{name: "fresh, in its frame", rate: ratelimit.PerSecond(1_000_000_007), burst: 2, other: ratelimit.PerSecond(10), fresh: true, before: 1},
 		},
 	},
 	{
@@ -167,7 +168,7 @@ func (k kind) build(w world) *setting {
 	s := &setting{world: w, now: start}
 	clock := limittest.NewClock(start)
 	s.origin = start.Add(-w.before)
-	if w.fresh {
+	if w.fresh && w.before == 0 {
 		s.origin = start.Add(time.Hour)
 	}
 	clock.Set(s.origin)
