@@ -250,3 +250,27 @@ func TestLogArguments(t *testing.T) {
 		require.True(t, l.Allow())
 	}
 }
+
+// FitsAt and AllowAt, which All calls, say what PeekAt and TakeAt do: for any n, on the nanosecond at which an
+// event expires, late, and before and after a change of rate.
+func TestLogFitsAsPeekSays(t *testing.T) {
+	const per = 10 // ns
+	random := rand.New(rand.NewPCG(1, 0))
+	for range 200 {
+		limit := random.IntN(4)
+		a, _ := logAt(t, t0, ratelimit.Per(limit, per))
+		b, _ := logAt(t, t0, ratelimit.Per(limit, per))
+		for range 60 {
+			at := t0.Add(time.Duration(random.IntN(40)))
+			for n := -1; n <= limit+1; n++ {
+				require.Equal(t, a.PeekAt(at, n).OK, a.FitsAt(at, n), "%d of %d", n, limit)
+			}
+			require.Equal(t, b.TakeAt(at, 1).OK, a.AllowAt(at))
+			if random.IntN(30) == 0 {
+				limit = random.IntN(4)
+				require.NoError(t, a.SetRateAt(at, ratelimit.Per(limit, per)))
+				require.NoError(t, b.SetRateAt(at, ratelimit.Per(limit, per)))
+			}
+		}
+	}
+}
