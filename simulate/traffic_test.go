@@ -170,3 +170,11 @@ func TestTrafficArguments(t *testing.T) {
 }
 
 func failure(_ iter.Seq[simulate.Event], err error) error { return err }
+
+// Being on for a millionth of what events are apart is too short, and a nanosecond more is not.
+func TestOnOffOfTheShortestTime(t *testing.T) {
+	_, err := simulate.OnOff(time.Unix(0, 0), ratelimit.PerSecond(1), time.Microsecond, 0, 1)
+	require.ErrorContains(t, err, "on is 1µs, want 1.001µs or more")
+	_, err = simulate.OnOff(time.Unix(0, 0), ratelimit.PerSecond(1), time.Microsecond+1, 0, 1)
+	require.NoError(t, err)
+}
