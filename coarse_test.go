@@ -21,6 +21,7 @@ func TestCoarseClock(t *testing.T) {
 		const step = time.Millisecond
 		c, err := ratelimit.NewCoarseClock(step)
 		require.NoError(t, err)
+		defer c.Stop() // or the bubble would not end
 		exact := func() {
 			require.Equal(t, time.Now(), c.Now())
 			require.Equal(t, time.Since(c.Origin()), c.Elapsed())
@@ -53,7 +54,6 @@ func TestCoarseClock(t *testing.T) {
 		c.Start()
 		time.Sleep(step / 2)
 		require.Equal(t, step/2, time.Since(c.Now()))
-		c.Stop() // or the bubble would not end
 	})
 }
 

@@ -9,7 +9,8 @@ measure=(go test -run '^$' -benchmem)
 {
 	cd bench/peers
 	"${measure[@]}" -bench '^BenchmarkAllow' -benchtime 0.2s -count 10 .
-	"${measure[@]}" -bench '^BenchmarkKeyed$' -benchtime 0.1s -count 10 .
+	"${measure[@]}" -bench '^BenchmarkKeyed$/^traffic=(random|hot|refused)$' -benchtime 0.1s -count 10 .
+	"${measure[@]}" -bench '^BenchmarkKeyed$/^traffic=first$' -benchtime 1000000x -count 10 . # each key once
 	"${measure[@]}" -bench '^BenchmarkKeyedMemory$' -benchtime 1x -count 5 .
 	go run ./bugs > "$folder/bugs.md"
 	cd ../..

@@ -20,7 +20,7 @@ func bars(from, to string) error {
 	p := plot.New()
 	p.Title.Text = "Allow, by one caller"
 	p.X.Label.Text = "ns"
-	p.Legend.Top = true
+	p.Legend.Top, p.Legend.XOffs = true, -vg.Centimeter
 	names := make([]string, len(measured))
 	for column, look := range []struct {
 		name  string
@@ -32,7 +32,7 @@ func bars(from, to string) error {
 	} {
 		values := make(plotter.Values, len(measured))
 		for i, record := range measured {
-			names[i] = record[0]
+			names[i] = record[0] + "      " // or wider letters than the ones that were measured would reach into the bars
 			if values[i], err = strconv.ParseFloat(record[1+column], 64); err != nil {
 				return err
 			}
@@ -46,6 +46,6 @@ func bars(from, to string) error {
 		p.Legend.Add(look.name, chart)
 	}
 	p.NominalY(names...)
-	p.Legend.Top = false
+	p.X.Max *= 1.1
 	return p.Save(22*vg.Centimeter, vg.Length(2+0.85*float64(len(names)))*vg.Centimeter, to)
 }

@@ -51,5 +51,6 @@ func keys(from, to string) error {
 		p.Add(line, dots)
 		p.Legend.Add(name, line)
 	}
+	p.X.Max *= 1.5 // for the last label
 	return p.Save(20*vg.Centimeter, 12*vg.Centimeter, to)
 }
