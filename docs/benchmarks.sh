@@ -10,6 +10,7 @@ measure=(go test -run '^$' -benchmem)
 	cd bench/peers
 	"${measure[@]}" -bench '^BenchmarkAllow' -benchtime 0.2s -count 10 .
 	"${measure[@]}" -bench '^BenchmarkKeyed$/^traffic=(random|hot|refused)$' -benchtime 0.1s -count 10 .
+	"${measure[@]}" -bench '^BenchmarkKeyed$/^traffic=random$/^keys=10000000$' -benchtime 1000000x -count 3 . -keys 10000000
 	"${measure[@]}" -bench '^BenchmarkKeyed$/^traffic=first$' -benchtime 1000000x -count 10 . # each key once
 	"${measure[@]}" -bench '^BenchmarkKeyedMemory$' -benchtime 1x -count 5 .
 	go run ./bugs > "$folder/bugs.md"

@@ -20,7 +20,7 @@ import (
 //	debt + n events too much   refuse, and store nothing
 //	else                       CAS(word, tag | now + debt + n events); if that fails, from the beginning
 //
-// The words of a set are in the order in which the key looks at them, which depends on its tag: see place.
+// The words of a set are in the order in which the key looks at them, which depends on its tag: see place.word.
 //
 // A new key inherits the debt of the word that it takes, if there is any. So it never gets more than it may, for
 // what it owes in truth is never more than the least of its set:

@@ -2,6 +2,7 @@ package peers_test
 
 import (
 	"context"
+	"flag"
 	"math"
 	"math/rand/v2"
 	"runtime"
@@ -89,6 +90,8 @@ var stores = []struct {
 
 const few, many = 1000, 1_000_000
 
+var most = flag.Int("keys", many, "most keys that BenchmarkKeyed runs with, at random: 10000000 takes 4 GB")
+
 // names returns keys in the order of use, one beside the other in memory: as a server has just read them out of a request, it
 // is not they that have to be fetched, but what a store keeps of them.
 func names(keys int) []string {
@@ -110,7 +113,7 @@ func names(keys int) []string {
 // BenchmarkKeyed measures keys that come at random; of few, always the same one, and one that is refused; and of many, each
 // for the first time.
 func BenchmarkKeyed(b *testing.B) {
-	for _, keys := range []int{few, 10_000, 100_000, many} {
+	for keys := few; keys <= *most; keys *= 10 {
 		names := names(keys)
 		anyone := func(i int) string { return names[i%keys] }
 		same := func(int) string { return names[0] }
