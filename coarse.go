@@ -15,18 +15,24 @@ import (
 //	defer c.Stop()
 //	l, err := gcra.New(rate, burst, ratelimit.WithClock(c))
 //
-// It never runs backwards, and is late by a step at most, and by what the goroutine has to wait for a processor; call the
-// most of that L. A request may be refused for up to L longer than by the system's clock. A limit is kept in the clock's
-// time: in true time, an interval of length t sees no more than may be granted in t + L.
+// By its monotonic reading it never runs backwards. It is late by a step at most, and by what the timer and the goroutine have to
+// wait for on top; call the most of that L. A request may be refused for up to L longer than by the system's clock. A limit is
+// kept in the clock's time: in true time, an interval of length t sees no more than may be granted in t + L. Aligned windows begin up
+// to L late: what is granted until then counts in the window before.
 //
 // It is safe for simultaneous use and must not be copied. Its zero value is of no use: call [NewCoarseClock].
 type CoarseClock struct {
 	step   time.Duration
 	origin time.Time
 
-	now     atomic.Pointer[time.Time] // nil if it is not running
-	elapsed atomic.Int64              // since origin; 0 if it is not running
-	unix    atomic.Int64              // nanoseconds of the wall clock; 0 if it is not running
+	// What was read last, if it is running; written in this order, so that Elapsed, which limiters ask for after they have
+	// read a state, is not behind a time that another caller has got by Now.
+	elapsed atomic.Int64 // since origin; 0 if it is not running
+	now     atomic.Pointer[time.Time]
+	unix    atomic.Int64 // nanoseconds of the wall clock
+
+	// turn is held by those who read the system's clock themselves, and by Start and Stop while they change who does.
+	turn sync.RWMutex
 
 	mu      sync.Mutex
 	stop    chan struct{} // nil if it is not running
@@ -49,32 +55,56 @@ func (c *CoarseClock) Now() time.Time {
 	if now := c.now.Load(); now != nil {
 		return *now
 	}
+	c.turn.RLock()
+	defer c.turn.RUnlock()
+	if now := c.now.Load(); now != nil {
+		return *now
+	}
 	return time.Now()
 }
 
 // Origin returns when the clock was made.
 func (c *CoarseClock) Origin() time.Time { return c.origin }
 
-// Elapsed returns how long after Origin that is, by the monotonic clock. Limiters ask for it, rather than for Now.
+// Elapsed returns how long after Origin the time is that was read last, by the monotonic clock. Limiters ask for it, rather than
+// for Now.
 func (c *CoarseClock) Elapsed() time.Duration {
+	if elapsed := c.elapsed.Load(); elapsed > 0 {
+		return time.Duration(elapsed)
+	}
+	return c.elapsedNow()
+}
+
+// elapsedNow is apart from Elapsed so that that is inlined.
+//
+//go:noinline
+func (c *CoarseClock) elapsedNow() time.Duration {
+	c.turn.RLock()
+	defer c.turn.RUnlock()
 	if elapsed := c.elapsed.Load(); elapsed > 0 {
 		return time.Duration(elapsed)
 	}
 	return time.Since(c.origin)
 }
 
-// UnixNano returns Now().UnixNano(), the time by the wall clock. Limiters that go by it ask for this.
+// UnixNano returns the time that was read last in nanoseconds of the wall clock, as time.Time's UnixNano does. Limiters that go by
+// the wall clock ask for it.
 func (c *CoarseClock) UnixNano() int64 {
 	if unix := c.unix.Load(); unix != 0 {
 		return unix
 	}
-	return unixNano()
+	return c.unixNow()
 }
 
-// unixNano is apart from UnixNano so that that is inlined.
-//
 //go:noinline
-func unixNano() int64 { return time.Now().UnixNano() }
+func (c *CoarseClock) unixNow() int64 {
+	c.turn.RLock()
+	defer c.turn.RUnlock()
+	if unix := c.unix.Load(); unix != 0 {
+		return unix
+	}
+	return time.Now().UnixNano()
+}
 
 // Start has the clock run until Stop is called. If it is running already, nothing changes.
 func (c *CoarseClock) Start() {
@@ -83,7 +113,12 @@ func (c *CoarseClock) Start() {
 	if c.stop != nil {
 		return
 	}
+	if c.step <= 0 {
+		panic("ratelimit: a CoarseClock that NewCoarseClock has not made")
+	}
+	c.turn.Lock()
 	c.read()
+	c.turn.Unlock()
 	c.stop, c.stopped = make(chan struct{}), make(chan struct{})
 	go c.run(c.stop, c.stopped)
 }
@@ -99,9 +134,11 @@ func (c *CoarseClock) Stop() {
 	close(c.stop)
 	<-c.stopped
 	c.stop = nil
+	c.turn.Lock()
 	c.elapsed.Store(0)
-	c.unix.Store(0)
 	c.now.Store(nil)
+	c.unix.Store(0)
+	c.turn.Unlock()
 }
 
 func (c *CoarseClock) run(stop <-chan struct{}, stopped chan<- struct{}) {
@@ -120,7 +157,7 @@ func (c *CoarseClock) run(stop <-chan struct{}, stopped chan<- struct{}) {
 
 func (c *CoarseClock) read() {
 	now := time.Now()
-	c.now.Store(&now)
 	c.elapsed.Store(max(1, int64(now.Sub(c.origin))))
+	c.now.Store(&now)
 	c.unix.Store(now.UnixNano())
 }

@@ -18,13 +18,13 @@ func TestHotPaths(t *testing.T) {
 	if runtime.GOARCH != "amd64" && runtime.GOARCH != "arm64" {
 		t.Skip("atomics of 64 bits are calls on", runtime.GOARCH)
 	}
-	clocks := []string{"time.Since", "timeline.(*Timeline).Now"}
+	clocks := []string{"time.Since", "timeline.(*Timeline).Now", "ratelimit.(*CoarseClock).elapsedNow"}
 	for _, path := range []struct {
 		pkg, function string
 		calls         []string
 	}{
 		{"internal/bucket", "(*Bucket).Allow", append(clocks, "bucket.(*Bucket).allowAnywhere")},
-		{"internal/window", "(*Window).Allow", append(clocks, "time.Now", "ratelimit.unixNano", "window.(*Window).allowAnywhere")},
+		{"internal/window", "(*Window).Allow", append(clocks, "time.Now", "ratelimit.(*CoarseClock).unixNow", "window.(*Window).allowAnywhere")},
 		{"slidingwindow", "(*Counter).Allow", append(clocks, "slidingwindow.(*Counter).allowAnywhere")},
 		{"slidingwindow", "(*Log).Allow", append(clocks, "slidingwindow.(*Log).allow")},
 		{"slidingwindow", "(*Log).allow", []string{"slidingwindow.(*logScale).move", "slidingwindow.(*Log).allowAnyway"}},
