@@ -1,6 +1,7 @@
 package limittest_test
 
 import (
+	"errors"
 	"math"
 	"runtime"
 	"sync"
@@ -21,7 +22,12 @@ type faults struct {
 	refillsByLess   bool // takes a negative n for a refill
 	roundsWaits     bool // to whole milliseconds
 	races           bool // looks first and takes later
-	boundless       bool // is full again after each second
+	neverRefuses    bool
+	boundless       bool // is full again after a pause
+	hasNoYearOne    bool // where time.Time is zero
+	takesAnyOption  bool
+	ignoresHeld     bool // gives back what has drained
+	allocates       bool
 }
 
 // bucket is a token bucket of 10 a second and a burst of 5 as one would write it: a number of tokens, in nanoseconds of
@@ -45,21 +51,15 @@ func newBucket(f faults) limittest.New {
 	return func(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
 		o := ratelimit.Options{Clock: ratelimit.SystemClock{}}
 		for _, opt := range opts {
-			if opt == nil {
-				return nil, &ratelimit.ArgumentError{Func: "newBucket", Field: "opts", Want: "an option"}
+			switch {
+			case opt != nil:
+				opt(&o)
+			case !f.takesAnyOption:
+				return nil, errors.New("there is an option that is nil")
 			}
-			opt(&o)
 		}
-		switch c := o.Clock.(type) {
-		case nil:
-			return nil, &ratelimit.ArgumentError{Func: "newBucket", Field: "WithClock", Want: "a clock"}
-		case *limittest.Clock:
-			if c == nil {
-				return nil, &ratelimit.ArgumentError{Func: "newBucket", Field: "WithClock", Want: "a clock"}
-			}
-		case ratelimit.SystemClock:
-		default: // a nil func, in these tests
-			return nil, &ratelimit.ArgumentError{Func: "newBucket", Field: "WithClock", Want: "a clock"}
+		if o.Clock == nil && !f.takesAnyOption {
+			return nil, errors.New("the clock is nil")
 		}
 		return &bucket{clock: o.Clock, faults: f}, nil
 	}
@@ -81,6 +81,9 @@ func (b *bucket) PeekAt(t time.Time, n int) ratelimit.Decision {
 func (b *bucket) TakeAt(t time.Time, n int) ratelimit.Decision {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.allocates {
+		sink = new(time.Time)
+	}
 	d, missing := b.decide(t, n)
 	if b.races {
 		b.mu.Unlock()
@@ -98,7 +101,7 @@ func (b *bucket) TakeAt(t time.Time, n int) ratelimit.Decision {
 
 // owed is what is missing at t, which for a time before b.at is more.
 func (b *bucket) owed(t time.Time) time.Duration {
-	if !b.used || b.boundless && t.Sub(b.at) >= 400*time.Millisecond {
+	if !b.used || b.hasNoYearOne && b.at.IsZero() || b.boundless && t.Sub(b.at) >= 400*time.Millisecond {
 		return 0
 	}
 	if b.mintsWhenLate && t.Before(b.at) {
@@ -131,6 +134,9 @@ func (b *bucket) decide(t time.Time, n int) (ratelimit.Decision, time.Duration) 
 		if d.OK = d.RetryAfter == 0; d.OK {
 			missing += time.Duration(n) * interval
 		}
+		if b.neverRefuses {
+			d.OK, d.RetryAfter = true, 0
+		}
 		if b.roundsWaits {
 			d.RetryAfter = d.RetryAfter.Round(time.Millisecond)
 		}
@@ -149,16 +155,22 @@ func (b *bucket) RefundAt(t time.Time, n int, held time.Duration) {
 	if n <= 0 || n > burst || held < 0 || held > time.Minute {
 		return
 	}
+	if b.ignoresHeld {
+		held = 0
+	}
 	if missing := b.owed(t); missing > 0 {
 		b.set(t, max(missing-max(time.Duration(n)*interval-held, 0), 0))
 	}
 }
+
+var sink *time.Time
 
 func most(length time.Duration) int { return burst + int(length/interval) }
 
 func TestRightLimiters(t *testing.T) {
 	require.NoError(t, limittest.TestLimiter(newBucket(faults{})))
 	require.NoError(t, limittest.TestBound(newBucket(faults{}), interval, most))
+	require.NoError(t, limittest.TestAllocations(newBucket(faults{})))
 	exact := func(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
 		return gcra.New(ratelimit.PerSecond(10), burst, opts...)
 	}
@@ -176,16 +188,29 @@ func TestWrongLimiters(t *testing.T) {
 		"a negative n refills it":         {faults{refillsByLess: true}, "AllOrNothing"},
 		"it rounds waits to milliseconds": {faults{roundsWaits: true}, "DecisionIsExact"},
 		"it looks first and takes later":  {faults{races: true}, "Conservation"},
+		"it never refuses":                {faults{neverRefuses: true}, "Conservation"},
+		"it is fresh in the year 1":       {faults{hasNoYearOne: true}, "AnyClockOrigin"},
+		"it takes a nil clock":            {faults{takesAnyOption: true}, "BadOptions"},
+		"it gives back what has drained":  {faults{ignoresHeld: true}, "Refund"},
 	} {
 		require.ErrorContains(t, limittest.TestLimiter(newBucket(row.faults)), row.want+": ", what)
 	}
+	require.ErrorContains(t, limittest.TestAllocations(newBucket(faults{allocates: true})), "1000 allocations in 1000 calls")
 	for what, f := range map[string]faults{
 		"a late caller moves time back": {mintsWhenLate: true},
 		"it is full after a pause":      {boundless: true},
 	} {
 		require.ErrorContains(t, limittest.TestBound(newBucket(f), interval, most), "events are granted in the", what)
 	}
-	require.ErrorContains(t, limittest.TestBound(newBucket(faults{}), interval, func(time.Duration) int { return math.MaxInt32 }), "of the bound is used")
+	for _, lax := range []func(time.Duration) int{
+		func(time.Duration) int { return math.MaxInt32 },
+		func(length time.Duration) int { return burst + 1000*int(length/interval) },
+	} {
+		require.ErrorContains(t, limittest.TestBound(newBucket(faults{}), interval, lax), "of the bound is used")
+	}
+	for _, step := range []time.Duration{0, -1, math.MaxInt64} {
+		require.ErrorContains(t, limittest.TestBound(newBucket(faults{}), step, most), "step is")
+	}
 }
 
 // What a constructor says is what the tests say.
