@@ -36,6 +36,8 @@ func TestDocsNameWhatThereIs(t *testing.T) {
 	}))
 	require.Greater(t, len(named), 100)
 	for what, file := range named {
-		require.Contains(t, code.String(), "func "+what+"(", "%s names it", file)
+		if !strings.Contains(code.String(), "func "+what+"(") { // which would print it
+			t.Errorf("%s names %s, which there is not", file, what)
+		}
 	}
 }
