@@ -99,6 +99,7 @@ func (l *Counter) Allow() bool {
 		if f.Word.CompareAndSwap(word, word+1) {
 			return true
 		}
+		frame.BackOff()
 	}
 	return l.allowAnywhere(off)
 }

@@ -92,18 +92,9 @@ func (l *Log) allow(off int64) bool {
 		if full {
 			break
 		}
-		backOff()
+		frame.BackOff()
 	}
 	return l.allowAnyway(off)
-}
-
-// backOff takes something like half a microsecond. A grant of a Log has several steps between the load of the word and its CAS, so
-// callers who begin again at once mostly spoil each other's. Meanwhile the caller who won has the cache lines for itself, for some
-// more grants: half the time for each, on two cores (BenchmarkAllowByMany). Nobody is waited for.
-func backOff() {
-	for range 2000 {
-		continue
-	}
 }
 
 // allowAnyway keeps the Decision that Allow has no use for out of its stack frame.
@@ -160,7 +151,7 @@ func (l *Log) take(d *ratelimit.Decision, off int64, n int) {
 		if moved {
 			return
 		}
-		backOff()
+		frame.BackOff()
 	}
 }
 

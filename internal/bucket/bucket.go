@@ -77,6 +77,7 @@ func (b *Bucket) Allow() bool {
 		if f.Word.CompareAndSwap(word, tat) {
 			return true
 		}
+		frame.BackOff()
 	}
 	return b.allowAnywhere(off)
 }

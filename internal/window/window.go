@@ -84,6 +84,7 @@ func (w *Window) Allow() bool {
 		if f.Word.CompareAndSwap(word, word+1) {
 			return true
 		}
+		frame.BackOff()
 	}
 	return w.allowAnywhere(off)
 }
