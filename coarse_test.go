@@ -95,6 +95,7 @@ func TestLimitersOnACoarseClock(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				random := rand.New(rand.NewPCG(1, 2))
+				time.Sleep(1_234_567) // to within an aligned window
 				c := ratelimit.Must(ratelimit.NewCoarseClock(time.Millisecond))
 				time.Sleep(12345)
 				c.Start()

@@ -243,6 +243,11 @@ func BenchmarkAllowByClock(b *testing.B) {
 	coarse := ratelimit.Must(ratelimit.NewCoarseClock(time.Millisecond))
 	coarse.Start()
 	defer coarse.Stop()
+	b.Run("limiter=floor/outcome=refused/clock=coarse", func(b *testing.B) {
+		for b.Loop() {
+			_ = coarse.Elapsed()
+		}
+	})
 	axis(b, "/clock=coarse", grantedInSteps, []ratelimit.Option{ratelimit.WithClock(coarse)}, allow)
 	b.Run("limiter=gcra/outcome=granted/clock=mock", func(b *testing.B) {
 		granted.report(b, gcraAllow(b, ratelimit.Must(gcra.New(granted.rate, granted.burst, ratelimit.WithClock(clock.NewMock())))))

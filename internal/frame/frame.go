@@ -62,8 +62,7 @@ func (c *Current[Scale]) Replace(f *Frame[Scale], p *Plan[Scale]) bool {
 func (c *Current[Scale]) Help(f *Frame[Scale]) { c.Replace(f, nil) }
 
 // BackOff takes something like half a microsecond, after a race was lost. Callers who begin again at once pass the cache line to and
-// fro for each grant; meanwhile the one who won has it for some more. Nobody is waited for. On two cores that are far apart, a grant
-// of a bucket takes 40 ns instead of 53, and one of a Log half as long (BenchmarkAllowByMany).
+// fro for each grant; meanwhile the one who won has it for some more. Nobody is waited for.
 func BackOff() {
 	for range 2000 {
 		continue

@@ -28,7 +28,7 @@ type Timeline struct {
 	Injected ratelimit.Clock
 
 	// Coarse is the clock that the limiter was given, if offsets are what has elapsed by it, less Ahead: a hot
-	// path computes that by itself too.
+	// path computes that by itself too. Of aligned ones, Ahead is the origin in nanoseconds of the wall clock.
 	Coarse *ratelimit.CoarseClock
 	Ahead  int64
 
@@ -63,11 +63,11 @@ func New(fn string, opts []ratelimit.Option) (Timeline, error) {
 // Align moves the origin to the last multiple of per since the Unix epoch, and takes its monotonic reading
 // off: offsets are then by the wall clock.
 func (l *Timeline) Align(per time.Duration) {
-	l.Coarse = nil
 	second := new(big.Int).Mul(big.NewInt(l.Origin.Unix()), big.NewInt(int64(time.Second)))
 	nanos := second.Add(second, big.NewInt(int64(l.Origin.Nanosecond())))
 	past := new(big.Int).Mod(nanos, big.NewInt(int64(per)))
 	l.Origin = l.Origin.Round(0).Add(-time.Duration(past.Int64()))
+	l.Coarse, l.Ahead = nil, l.Origin.UnixNano()
 }
 
 // Now reads the clock.

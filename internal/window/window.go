@@ -58,9 +58,9 @@ func (w *Window) Allow() bool {
 	case w.current.Load().Scale.wall: // time.Since would do the same, with more checks than it needs
 		switch clock := line.Injected.(type) {
 		case nil:
-			off = time.Now().UnixNano() - line.Origin.UnixNano()
+			off = time.Now().UnixNano() - line.Ahead
 		case *ratelimit.CoarseClock:
-			off = clock.UnixNano() - line.Origin.UnixNano()
+			off = clock.UnixNano() - line.Ahead
 		default:
 			off = line.Now()
 		}
