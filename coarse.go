@@ -18,18 +18,24 @@ import (
 // By its monotonic reading it never runs backwards. It is late by a step at most, and by what the timer and the goroutine have to
 // wait for on top; call the most of that L. A request may be refused for up to L longer than by the system's clock. A limit is
 // kept in the clock's time: in true time, an interval of length t sees no more than may be granted in t + L. Aligned windows begin up
-// to L late: what is granted until then counts in the window before.
+// to L late: what is granted until then counts in the window before. A step of the system's wall clock is followed with the next
+// reading, if it is of a microsecond or more.
 //
 // It is safe for simultaneous use and must not be copied. Its zero value is of no use: call [NewCoarseClock].
 type CoarseClock struct {
+	// elapsed is the time since origin that was read last; 0 if it is not running. All that the clock tells while it is running
+	// follows from this one word, so that what limiters ask for lies between what Now tells before and after.
+	//
+	// unixOrigin and wallOrigin are the origin as the wall clock would have told it by the last reading, in nanoseconds and with its
+	// monotonic reading. They change only when the wall clock is set.
+	//
+	// The two words are the first, and so at multiples of 8 bytes, and not atomic.Int64s, whose methods would be too much for
+	// UnixNano to be inlined.
+	elapsed, unixOrigin int64
+	wallOrigin          atomic.Pointer[time.Time]
+
 	step   time.Duration
 	origin time.Time
-
-	// What was read last, if it is running; written in this order, so that Elapsed, which limiters ask for after they have
-	// read a state, is not behind a time that another caller has got by Now.
-	elapsed atomic.Int64 // since origin; 0 if it is not running
-	now     atomic.Pointer[time.Time]
-	unix    atomic.Int64 // nanoseconds of the wall clock
 
 	// turn is held by those who read the system's clock themselves, and by Start and Stop while they change who does.
 	turn sync.RWMutex
@@ -47,18 +53,20 @@ func NewCoarseClock(step time.Duration) (*CoarseClock, error) {
 	if step <= 0 {
 		return nil, &ArgumentError{Func: "ratelimit.NewCoarseClock", Field: "step", Value: step, Want: "more than 0"}
 	}
-	return &CoarseClock{step: step, origin: time.Now()}, nil
+	c := &CoarseClock{step: step, origin: time.Now()}
+	c.setOrigin(c.origin)
+	return c, nil
 }
 
 // Now returns the time that was read last, which has a monotonic reading.
 func (c *CoarseClock) Now() time.Time {
-	if now := c.now.Load(); now != nil {
-		return *now
+	if elapsed := atomic.LoadInt64(&c.elapsed); elapsed > 0 {
+		return c.wallOrigin.Load().Add(time.Duration(elapsed))
 	}
 	c.turn.RLock()
 	defer c.turn.RUnlock()
-	if now := c.now.Load(); now != nil {
-		return *now
+	if elapsed := atomic.LoadInt64(&c.elapsed); elapsed > 0 {
+		return c.wallOrigin.Load().Add(time.Duration(elapsed))
 	}
 	return time.Now()
 }
@@ -69,7 +77,7 @@ func (c *CoarseClock) Origin() time.Time { return c.origin }
 // Elapsed returns how long after Origin the time is that was read last, by the monotonic clock. Limiters ask for it, rather than
 // for Now.
 func (c *CoarseClock) Elapsed() time.Duration {
-	if elapsed := c.elapsed.Load(); elapsed > 0 {
+	if elapsed := atomic.LoadInt64(&c.elapsed); elapsed > 0 {
 		return time.Duration(elapsed)
 	}
 	return c.elapsedNow()
@@ -81,7 +89,7 @@ func (c *CoarseClock) Elapsed() time.Duration {
 func (c *CoarseClock) elapsedNow() time.Duration {
 	c.turn.RLock()
 	defer c.turn.RUnlock()
-	if elapsed := c.elapsed.Load(); elapsed > 0 {
+	if elapsed := atomic.LoadInt64(&c.elapsed); elapsed > 0 {
 		return time.Duration(elapsed)
 	}
 	return time.Since(c.origin)
@@ -89,19 +97,19 @@ func (c *CoarseClock) elapsedNow() time.Duration {
 
 // UnixNano returns the time that was read last in nanoseconds of the wall clock, as time.Time's UnixNano does. Limiters that go by
 // the wall clock ask for it.
-func (c *CoarseClock) UnixNano() int64 {
-	if unix := c.unix.Load(); unix != 0 {
-		return unix
+func (c *CoarseClock) UnixNano() (unix int64) {
+	if unix = atomic.LoadInt64(&c.elapsed); unix == 0 {
+		return c.unixNow()
 	}
-	return c.unixNow()
+	return unix + atomic.LoadInt64(&c.unixOrigin)
 }
 
 //go:noinline
 func (c *CoarseClock) unixNow() int64 {
 	c.turn.RLock()
 	defer c.turn.RUnlock()
-	if unix := c.unix.Load(); unix != 0 {
-		return unix
+	if elapsed := atomic.LoadInt64(&c.elapsed); elapsed > 0 {
+		return elapsed + atomic.LoadInt64(&c.unixOrigin)
 	}
 	return time.Now().UnixNano()
 }
@@ -135,9 +143,7 @@ func (c *CoarseClock) Stop() {
 	<-c.stopped
 	c.stop = nil
 	c.turn.Lock()
-	c.elapsed.Store(0)
-	c.now.Store(nil)
-	c.unix.Store(0)
+	atomic.StoreInt64(&c.elapsed, 0)
 	c.turn.Unlock()
 }
 
@@ -155,9 +161,19 @@ func (c *CoarseClock) run(stop <-chan struct{}, stopped chan<- struct{}) {
 	}
 }
 
+// read reads the system's clock. Its two readings, of the wall clock and the monotonic one, are some nanoseconds apart, and not
+// always the same: that is not taken for a step of the wall clock.
 func (c *CoarseClock) read() {
 	now := time.Now()
-	c.elapsed.Store(max(1, int64(now.Sub(c.origin))))
-	c.now.Store(&now)
-	c.unix.Store(now.UnixNano())
+	elapsed := max(1, now.Sub(c.origin))
+	wall := now.Add(-elapsed)
+	if step := time.Duration(wall.UnixNano() - atomic.LoadInt64(&c.unixOrigin)); step.Abs() >= time.Microsecond {
+		c.setOrigin(wall)
+	}
+	atomic.StoreInt64(&c.elapsed, int64(elapsed))
+}
+
+func (c *CoarseClock) setOrigin(origin time.Time) {
+	c.wallOrigin.Store(&origin)
+	atomic.StoreInt64(&c.unixOrigin, origin.UnixNano())
 }

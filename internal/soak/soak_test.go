@@ -96,6 +96,11 @@ func limiters(coarse ratelimit.Clock) (all []soaked) {
 		add("gcra on a coarse clock", bucketShare(odd, 100, 0), l, err)
 	}
 	{
+		l, err := fixedwindow.NewAligned(short, ratelimit.WithClock(coarse))
+		add("fixedwindow, aligned, on a coarse clock", alignedShare(short), l, err)
+		all[len(all)-1].wall = true
+	}
+	{
 		l, err := tokenbucket.New(odd, 50)
 		add("tokenbucket", bucketShare(odd, 50, 0), l, err)
 	}

@@ -1,0 +1,54 @@
+package ratelimit
+
+import (
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The goroutine may be suspended after each of its stores: all that the clock tells must change at once, or a limiter would go by a
+// time that its callers cannot see.
+func TestCoarseClockTellsOneTime(t *testing.T) {
+	c := Must(NewCoarseClock(time.Hour))
+	c.Start()
+	defer c.Stop()
+	told := func(want time.Duration) {
+		require.Equal(t, want, c.Elapsed())
+		require.Equal(t, want, c.Now().Sub(c.Origin()))
+		require.Equal(t, c.Now().UnixNano(), c.UnixNano())
+	}
+	told(c.Elapsed())
+	for _, elapsed := range []time.Duration{1, time.Second, time.Minute} {
+		atomic.StoreInt64(&c.elapsed, int64(elapsed))
+		told(elapsed)
+	}
+}
+
+func TestCoarseClockFollowsTheWallClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := Must(NewCoarseClock(time.Hour))
+		time.Sleep(time.Second)
+		c.Start()
+		defer c.Stop()
+		for step, follows := range map[time.Duration]bool{
+			time.Hour: true, -time.Hour: true, time.Microsecond: true, -time.Microsecond: true, time.Microsecond - 1: false, 0: false,
+		} {
+			before := c.origin.Add(-step) // as if the wall clock had been set since
+			c.setOrigin(before)
+			require.Equal(t, before.Add(c.Elapsed()).UnixNano(), c.UnixNano())
+			c.read()
+			want := time.Now()
+			if !follows {
+				want = want.Add(-step)
+			}
+			require.Equal(t, want.UnixNano(), c.UnixNano(), step)
+			require.Equal(t, want.UnixNano(), c.Now().UnixNano(), step)
+			if follows {
+				require.Equal(t, c.Elapsed(), c.Now().Sub(c.Origin()), step)
+			}
+		}
+	})
+}
