@@ -63,9 +63,13 @@ func (c *CoarseClock) Now() time.Time {
 	if elapsed := atomic.LoadInt64(&c.elapsed); elapsed > 0 {
 		return c.wallOrigin.Load().Add(time.Duration(elapsed))
 	}
+	return c.timeNow()
+}
+
+func (c *CoarseClock) timeNow() time.Time {
 	c.turn.RLock()
 	defer c.turn.RUnlock()
-	if elapsed := atomic.LoadInt64(&c.elapsed); elapsed > 0 {
+	if elapsed := atomic.LoadInt64(&c.elapsed); elapsed > 0 { // it has been started since
 		return c.wallOrigin.Load().Add(time.Duration(elapsed))
 	}
 	return time.Now()

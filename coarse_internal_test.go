@@ -13,17 +13,17 @@ import (
 // time that its callers cannot see.
 func TestCoarseClockTellsOneTime(t *testing.T) {
 	c := Must(NewCoarseClock(time.Hour))
-	c.Start()
-	defer c.Stop()
-	told := func(want time.Duration) {
-		require.Equal(t, want, c.Elapsed())
-		require.Equal(t, want, c.Now().Sub(c.Origin()))
-		require.Equal(t, c.Now().UnixNano(), c.UnixNano())
-	}
-	told(c.Elapsed())
 	for _, elapsed := range []time.Duration{1, time.Second, time.Minute} {
 		atomic.StoreInt64(&c.elapsed, int64(elapsed))
-		told(elapsed)
+		want := c.Origin().Add(elapsed)
+		require.Equal(t, elapsed, c.Elapsed())
+		require.Equal(t, want, c.Now())
+		require.Equal(t, want.UnixNano(), c.UnixNano())
+
+		// Those who have found that it was not running, and come to their turn when it is:
+		require.Equal(t, elapsed, c.elapsedNow())
+		require.Equal(t, want, c.timeNow())
+		require.Equal(t, want.UnixNano(), c.unixNow())
 	}
 }
 

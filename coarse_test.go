@@ -54,10 +54,34 @@ func TestCoarseClock(t *testing.T) {
 		c.Start()
 		time.Sleep(step / 2)
 		require.Equal(t, step/2, time.Since(c.Now()))
+		for range 100 { // to be stopped and to read at the same time
+			time.Sleep(step / 2)
+			c.Stop()
+			time.Sleep(step)
+			exact()
+			c.Start()
+			time.Sleep(step / 2)
+		}
+	})
+}
+
+// In no time after it was made, it has to tell one that is not 0.
+func TestCoarseClockThatIsStartedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := ratelimit.Must(ratelimit.NewCoarseClock(time.Millisecond))
+		c.Start()
+		defer c.Stop()
+		require.Equal(t, time.Duration(1), c.Elapsed())
+		require.Equal(t, c.Origin().Add(1), c.Now())
+		require.Equal(t, c.Origin().UnixNano()+1, c.UnixNano())
 	})
 }
 
 func TestCoarseClockOfNoStep(t *testing.T) {
+	c, err := ratelimit.NewCoarseClock(1)
+	require.NoError(t, err)
+	c.Start()
+	c.Stop()
 	for _, step := range []time.Duration{0, -1} {
 		_, err := ratelimit.NewCoarseClock(step)
 		require.ErrorContains(t, err, "step is")
