@@ -5,6 +5,7 @@ package explore_test
 import (
 	"fmt"
 	"math/big"
+	"slices"
 	"time"
 
 	"github.com/seed-3506548a/ratelimit"
@@ -43,6 +44,7 @@ type world struct {
 	before time.Duration  // how long ago an event was taken, and, of Reservers, one reserved for each caller
 	fresh  bool           // or nothing was, and the limiter is made so long ago, or, if that is 0, later
 	long   bool           // events were taken before that one too, each a rate.Per before the next
+	bottom bool           // the limiter is made 200 years later: of what lies so far in the past, all is one time
 }
 
 var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -60,6 +62,7 @@ type setting struct {
 	world
 	limiter limiter
 	origin  time.Time
+	taken   time.Time // when the event before was
 	now     time.Time
 	prior   [3]ratelimit.Reservation
 	model   *state
@@ -87,6 +90,17 @@ var explored = []kind{
 			{name: "frame outgrown", rate: ratelimit.PerSecond(1_000_000_007), burst: 2, other: ratelimit.PerSecond(999_999_937), before: time.Hour},
 			{name: "fresh, before its frame", rate: ratelimit.PerSecond(1_000_000_007), burst: 2, other: ratelimit.PerSecond(10), fresh: true},
 			{name: "fresh, in its frame", rate: ratelimit.PerSecond(1_000_000_007), burst: 2, other: ratelimit.PerSecond(10), fresh: true, before: 1},
+		},
+	},
+	{
+		name: "bucket", // whose first event is at the beginning of its frame
+		limiter: func(w world, c ratelimit.Clock) limiter {
+			return ratelimit.Must(gcra.New(w.rate, w.burst, ratelimit.WithClock(c)))
+		},
+		model: func(w world, _ time.Time) limittest.Model { return limittest.NewBucket(w.rate, w.burst) },
+		does:  common,
+		worlds: []world{
+			{name: "at the bottom of time", rate: ratelimit.PerSecond(10), burst: 3, other: ratelimit.PerSecond(4), bottom: true},
 		},
 	},
 	{
@@ -171,6 +185,10 @@ func (k kind) build(w world) *setting {
 	if w.fresh && w.before == 0 {
 		s.origin = start.Add(time.Hour)
 	}
+	s.taken = s.origin
+	if w.bottom {
+		s.origin = s.origin.AddDate(200, 0, 0)
+	}
 	clock.Set(s.origin)
 	s.limiter = k.limiter(w, clock)
 	s.model = &state{limiter: k.model(w, s.origin)}
@@ -181,10 +199,11 @@ func (k kind) build(w world) *setting {
 			s.model.limiter.Take(s.offset(at), w.burst)
 		}
 	}
+	clock.Set(s.taken)
 	if !w.fresh {
-		s.limiter.TakeAt(s.origin, 1)
-		s.model.limiter.Take(new(big.Int), 1)
-		if reserver, ok := s.limiter.(ratelimit.Reserver); ok {
+		s.limiter.TakeAt(s.taken, 1)
+		s.model.limiter.Take(s.offset(s.taken), 1)
+		if reserver, ok := s.limiter.(ratelimit.Reserver); ok && slices.Contains(k.does, "cancel") {
 			for i := range s.prior {
 				s.prior[i], _ = reserver.ReserveAt(s.origin, 1, time.Second)
 				s.model.limiter.(limittest.Reserver).Reserve(new(big.Int), 1, time.Second)
@@ -233,7 +252,7 @@ func (s *setting) operation(kind string, caller int) operation {
 			Do:    func() any { return s.limiter.TakeAt(at, s.burst) },
 			Model: func(m *state) any { return m.limiter.Take(off, s.burst) }}
 	case "refund":
-		held := at.Sub(s.origin)
+		held := at.Sub(s.taken)
 		return operation{Name: kind,
 			Do:    func() any { s.limiter.RefundAt(at, 1, held); return nil },
 			Model: func(m *state) any { m.limiter.Refund(off, now, 1, held); return nil }}
