@@ -49,6 +49,35 @@ func TestMapDoesNotBelieveWhatIsSaidOfThePast(t *testing.T) {
 	require.Equal(t, keyed.Late, d.By)
 }
 
+// vague is a limiter that owed something when it was as new.
+type vague struct {
+	ratelimit.Limiter
+	taken int
+	reset time.Duration
+}
+
+func (v vague) PeekAt(t time.Time, n int) ratelimit.Decision {
+	d := v.Limiter.PeekAt(t, n)
+	if t.Before(v.Clock().Now()) && d.ResetAfter == 0 {
+		d.Remaining, d.ResetAfter = d.Remaining-v.taken, v.reset
+	}
+	return d
+}
+
+func TestMapDoesNotBelieveWhatIsNotQuiteNew(t *testing.T) {
+	for _, v := range []vague{{}, {taken: 1}, {reset: 1}} {
+		c := limittest.NewClock(mapStart)
+		m := ratelimit.Must(keyed.NewMap(1, func(string) (ratelimit.Limiter, error) {
+			return vague{ratelimit.Must(gcra.New(ratelimit.PerSecond(1), 5, ratelimit.WithClock(c))), v.taken, v.reset}, nil
+		}, keyed.WithClock(c)))
+		require.True(t, m.Take("ann", 1).OK)
+		c.Set(mapStart.Add(10 * time.Second))
+		require.True(t, m.Take("bob", 1).OK)
+		m.Reset("bob")
+		require.Equal(t, v == vague{}, m.TakeAt(mapStart.Add(5*time.Second), "ann", 5).OK)
+	}
+}
+
 // Before the beginning of a limiter's time there is no past to ask for.
 func TestMapAtTheBeginningOfTime(t *testing.T) {
 	c := limittest.NewClock(mapStart)

@@ -1,6 +1,8 @@
 package keyed
 
 import (
+	"math"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -60,6 +62,69 @@ func TestComingBackTogether(t *testing.T) {
 	}
 }
 
+// In each lap, each set is looked after once, wherever in time it begins: also where the product of times and sets
+// outgrows 64 bits.
+func TestEachSetIsLookedAfterOnceInALap(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 2000 {
+		capacity := 4 * (1 + random.IntN(40))
+		table := ratelimit.Must(NewGCRA[int](ratelimit.PerSecond(1), 1, capacity, WithClock(limittest.NewClock(time.Unix(0, 0)))))
+		c := &table.core
+		from := firstTick + random.Uint64N(1<<63)
+		if sets := uint64(len(c.words) / setSize); sets > 2 && random.IntN(2) > 0 {
+			from = (1+random.Uint64N((sets-1)/2))*(math.MaxUint64/sets) - random.Uint64N(lap)
+		}
+		live, old := pack(7, from+lap+random.Uint64N(maxDepth)), pack(8, from-late-1-random.Uint64N(lap))
+		for i := 0; i < len(c.words); i += setSize {
+			c.words[i], c.words[i+1] = live, old
+		}
+		end, seen := from+lap, 0
+		c.newest.Store(from)
+		for from < end {
+			to := min(end, from+1+random.Uint64N(lap/4))
+			require.True(t, c.sweep(from, to))
+			for i := 0; i < len(c.words); i += setSize {
+				require.Equal(t, live, c.words[i])
+				require.Zero(t, c.words[i+2])
+				if c.words[i+1] != old {
+					require.Equal(t, pack(8, from-late), c.words[i+1])
+					c.words[i+1] = old
+					seen++
+				}
+			}
+			c.newest.Store(to)
+			from = to
+			old = pack(8, from-late-1-random.Uint64N(lap))
+			for i := 0; i < len(c.words); i += setSize {
+				c.words[i+1] = old
+			}
+		}
+		require.Equal(t, len(c.words)/setSize, seen)
+	}
+}
+
+// A debt as deep as may be is gone after whole rounds of the 40 bits, and is not there again.
+func TestDebtsAreGoneAfterWholeRounds(t *testing.T) {
+	const burst = 1 << 30
+	for eighths := range 40 {
+		table := ratelimit.Must(NewGCRA[int](ratelimit.PerSecond(1_000_000), burst, 4, WithClock(limittest.NewClock(time.Unix(0, 0)))))
+		c := &table.core
+		now := c.scale.at(0)
+		require.True(t, c.charge(1, now, burst, &c.limited).ok())
+		later := now + maxDepth + uint64(eighths)*(tatMask+1)/16
+		require.True(t, c.charge(1, later, burst, &c.limited).ok())
+		require.False(t, c.charge(1, later, 1, &c.limited).ok())
+	}
+}
+
+// Beyond the end of time, it stands still.
+func TestNothingComesAfterTheEndOfTime(t *testing.T) {
+	table := ratelimit.Must(NewGCRA[int](ratelimit.PerSecond(1), 1, 4, WithClock(limittest.NewClock(time.Unix(0, 0)))))
+	end := time.Unix(0, 0).Add(math.MaxInt64)
+	require.True(t, table.TakeAt(end, 1, 1).OK)
+	require.Equal(t, ratelimit.Decision{Limit: 1, RetryAfter: ratelimit.Never, ResetAfter: ratelimit.Never}, table.TakeAt(end, 1, 1))
+}
+
 // A word without a tag stays one that is not empty, whatever its TAT is raised to.
 func TestWordsStayTaken(t *testing.T) {
 	table := ratelimit.Must(NewGCRA[int](ratelimit.PerSecond(1), 1, 4, WithClock(limittest.NewClock(time.Unix(0, 0)))))
@@ -89,6 +154,10 @@ func TestAligned(t *testing.T) {
 	require.Empty(t, aligned(half), "no word of it can be used")
 	require.Empty(t, aligned(nil))
 	_, err := NewGCRA[int](ratelimit.PerSecond(1), 1, 8, WithStorage(half))
+	require.Error(t, err)
+	_, err = NewGCRA[int](ratelimit.PerSecond(1), 1, 8, WithStorage(aligned(words)[:16]))
+	require.NoError(t, err, "just enough")
+	_, err = NewGCRA[int](ratelimit.PerSecond(1), 1, 8, WithStorage(aligned(words)[:15]))
 	require.Error(t, err)
 }
 
