@@ -75,6 +75,13 @@ func TestOnOff(t *testing.T) {
 	}
 	require.InDelta(t, 1000, silent, 150, "it was off so often")
 
+	// It begins by being on: for a second on average, of whose beginning 1 - 1/e is within the first.
+	n = 0
+	for seed := range uint64(1000) {
+		n += count(t, ratelimit.Must(simulate.OnOff(t0, ratelimit.PerSecond(100), time.Second, time.Hour, seed)), 0, time.Second)
+	}
+	require.InDelta(t, 63_212, n, 3000)
+
 	// Also if it is on for no longer than events are apart, and if it is never off.
 	for _, on := range []time.Duration{time.Second, time.Millisecond, 100 * time.Microsecond} {
 		always := ratelimit.Must(simulate.OnOff(t0, ratelimit.PerSecond(1000), on, 0, 7))
