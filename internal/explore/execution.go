@@ -23,10 +23,14 @@ type execution[M any] struct {
 	sum      uint64                    // of these
 	names    map[unsafe.Pointer]uint64 // of what pointers point to
 	complete bool
+	endless  bool // a call was not over after enough steps
 	final    any
 }
 
 const building = -1
+
+// enough is how many steps callers take until their calls must be over: many more than are needed.
+const enough = 10_000
 
 // creation is a part of memory with variables in it.
 type creation struct {
@@ -98,7 +102,7 @@ func (e *execution[M]) run(path []choice) []choice {
 	for number := 0; ; number++ {
 		if number == len(path) {
 			callers := e.choices(last, preemptions, asleep)
-			if len(callers) == 0 || e.explorer.reduce && !e.explorer.fresh(e, asleep) {
+			if len(callers) == 0 || number == enough || e.explorer.reduce && !e.explorer.fresh(e, asleep) {
 				break
 			}
 			path = append(path, choice{callers: callers, asleep: asleep})
@@ -124,10 +128,10 @@ func (e *execution[M]) run(path []choice) []choice {
 	}
 	e.complete = !slices.ContainsFunc(e.threads, func(t *thread) bool { return t.running })
 	for number, i := len(path), 0; i < len(e.threads); i++ { // so that no coroutine is left behind
-		for e.threads[i].running {
-			number++
-			e.do(i, number)
+		for ; e.threads[i].running && number < 2*enough; number++ {
+			e.do(i, number+1)
 		}
+		e.endless = e.endless || e.threads[i].running
 	}
 	e.current = building
 	if e.complete {

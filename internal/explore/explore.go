@@ -120,7 +120,11 @@ func (x *explorer[M]) explore() Result {
 		e := &execution[M]{explorer: x, current: building, memory: map[variable]uint64{}, names: map[unsafe.Pointer]uint64{}}
 		atomics.Explorer = e
 		e.Scenario = x.build()
-		if path = e.run(path); e.complete {
+		if path = e.run(path); e.endless {
+			result.Failure = "goes on without an end: " + e.describe(path)
+			return result
+		}
+		if e.complete {
 			result.Schedules++
 			if key := e.outcome(); !x.outcomes[key] {
 				if !e.linearizable() {

@@ -10,7 +10,27 @@ import (
 
 	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/internal/atomics"
+	"github.com/seed-3506548a/ratelimit/internal/explore"
 )
+
+// A call that never ends is found, whether it comes to the same state again and again, or to others.
+func TestEndlessCalls(t *testing.T) {
+	for _, step := range []uint64{0, 1} {
+		r := explore.Explore(func() explore.Scenario[int] {
+			var word atomics.Uint64
+			return explore.Scenario[int]{
+				Callers: [][]explore.Operation[int]{{{Name: "forever", Do: func() any {
+					for {
+						was := word.Load()
+						word.CompareAndSwap(was, was+step)
+					}
+				}}}},
+			}
+		})
+		require.Contains(t, r.Failure, "goes on without an end")
+		require.Contains(t, r.Failure, "forever")
+	}
+}
 
 // The explorer finds what is planted. Each fault is one that the tests of a limiter with a single
 // caller cannot see.

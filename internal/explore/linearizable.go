@@ -71,7 +71,11 @@ func (e *execution[M]) minimal(c call, done []int) bool {
 func (e *execution[M]) describe(path []choice) string {
 	var b strings.Builder
 	fmt.Fprint(&b, "schedule of callers:")
-	for _, c := range path {
+	for i, c := range path {
+		if i == 200 {
+			fmt.Fprint(&b, " ...")
+			break
+		}
 		fmt.Fprint(&b, " ", c.callers[c.chosen])
 	}
 	for i, t := range e.threads {

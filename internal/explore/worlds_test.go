@@ -93,17 +93,6 @@ var explored = []kind{
 		},
 	},
 	{
-		name: "bucket", // whose first event is at the beginning of its frame
-		limiter: func(w world, c ratelimit.Clock) limiter {
-			return ratelimit.Must(gcra.New(w.rate, w.burst, ratelimit.WithClock(c)))
-		},
-		model: func(w world, _ time.Time) limittest.Model { return limittest.NewBucket(w.rate, w.burst) },
-		does:  common,
-		worlds: []world{
-			{name: "at the bottom of time", rate: ratelimit.PerSecond(10), burst: 3, other: ratelimit.PerSecond(4), bottom: true},
-		},
-	},
-	{
 		name: "window", // of tokenbucket.NewInterval
 		limiter: func(w world, c ratelimit.Clock) limiter {
 			return ratelimit.Must(tokenbucket.NewInterval(w.rate, w.burst, ratelimit.WithClock(c)))
@@ -162,6 +151,17 @@ var explored = []kind{
 			{name: "of 2, full ring", rate: ratelimit.Per(2, 50*time.Millisecond), burst: 2, other: ratelimit.Per(1, 50*time.Millisecond), before: 50 * time.Millisecond, long: true},
 			{name: "of 3, full ring", rate: ratelimit.Per(3, 40*time.Millisecond), burst: 3, other: ratelimit.Per(2, 40*time.Millisecond), before: 30 * time.Millisecond, long: true},
 			{name: "fresh", rate: ratelimit.PerHour(2), burst: 2, other: ratelimit.PerHour(1), fresh: true},
+		},
+	},
+	{
+		name: "bucket", // whose first event is at the beginning of its frame
+		limiter: func(w world, c ratelimit.Clock) limiter {
+			return ratelimit.Must(gcra.New(w.rate, w.burst, ratelimit.WithClock(c)))
+		},
+		model: func(w world, _ time.Time) limittest.Model { return limittest.NewBucket(w.rate, w.burst) },
+		does:  common,
+		worlds: []world{
+			{name: "at the bottom of time", rate: ratelimit.PerSecond(10), burst: 3, other: ratelimit.PerSecond(4), bottom: true},
 		},
 	},
 }

@@ -36,7 +36,7 @@ var (
 type suite struct {
 	tags, pkg string
 	args      string
-	limit     time.Duration // what takes longer hangs; at least ten times what it takes
+	limit     time.Duration // what takes longer hangs; at least six times what it takes
 }
 
 // slow suites are tried last, and not for a sample.
@@ -46,47 +46,63 @@ func dirOf(file string) string { return path.Dir(filepath.ToSlash(file)) }
 
 // Fast ones come first: most mutants do not survive a few operations.
 var (
-	rootFast   = suite{pkg: ".", args: "-limittest.operations 20000", limit: 5 * time.Second}
+	rootFast   = suite{pkg: ".", args: "-limittest.operations 20000", limit: 3 * time.Second}
 	rootAll    = suite{pkg: ".", args: "-limittest.operations 60000", limit: 60 * time.Second}
-	gcraFast   = suite{pkg: "gcra", args: "-limittest.operations 30000 -test.skip ^(TestBound|TestRefundIsAtMostAsIfNeverGranted)$", limit: 5 * time.Second}
+	gcraFast   = suite{pkg: "gcra", args: "-limittest.operations 30000 -test.skip ^(TestBound|TestRefundIsAtMostAsIfNeverGranted)$", limit: 3 * time.Second}
 	gcraAll    = suite{pkg: "gcra", args: "-limittest.operations 60000", limit: 60 * time.Second}
-	tokenFast  = suite{pkg: "tokenbucket", args: "-limittest.operations 30000 -test.skip ^(TestBound)$", limit: 5 * time.Second}
+	tokenFast  = suite{pkg: "tokenbucket", args: "-limittest.operations 30000 -test.skip ^(TestBound)$", limit: 3 * time.Second}
 	tokenAll   = suite{pkg: "tokenbucket", args: "-limittest.operations 60000", limit: 60 * time.Second}
-	fixedFast  = suite{pkg: "fixedwindow", args: "-limittest.operations 30000 -test.skip ^(TestBound)$", limit: 5 * time.Second}
+	fixedFast  = suite{pkg: "fixedwindow", args: "-limittest.operations 30000 -test.skip ^(TestBound)$", limit: 3 * time.Second}
 	fixedAll   = suite{pkg: "fixedwindow", args: "-limittest.operations 60000", limit: 60 * time.Second}
-	slideFast  = suite{pkg: "slidingwindow", args: "-limittest.operations 30000 -test.skip ^(TestCounterBound|TestLogOutgrowsItsFrame|TestCounterOutgrowsItsFrame)$", limit: 5 * time.Second}
+	slideFast  = suite{pkg: "slidingwindow", args: "-limittest.operations 30000 -test.skip ^(TestCounterBound|TestLogOutgrowsItsFrame|TestCounterOutgrowsItsFrame)$", limit: 3 * time.Second}
 	slideAll   = suite{pkg: "slidingwindow", args: "-limittest.operations 60000", limit: 60 * time.Second}
-	burstAll   = suite{pkg: "burst", limit: 5 * time.Second}
-	keyedFast  = suite{pkg: "keyed", args: "-keyed.operations 30000 -test.skip ^(TestBoundUnderKeyRotation|TestNoKeyTwiceAndNoDebtLost|TestTemptingRules|TestWindowTicks|TestTicks|TestMapIsOneLimiterForEachKey)$", limit: 10 * time.Second}
+	burstAll   = suite{pkg: "burst", limit: 3 * time.Second}
+	keyedFast  = suite{pkg: "keyed", args: "-keyed.operations 30000 -test.skip ^(TestBoundUnderKeyRotation|TestNoKeyTwiceAndNoDebtLost|TestTemptingRules|TestWindowTicks|TestTicks|TestMapIsOneLimiterForEachKey)$", limit: 3 * time.Second}
 	keyedAll   = suite{pkg: "keyed", args: "-keyed.operations 60000", limit: 120 * time.Second}
-	playFast   = suite{pkg: "simulate", args: "-test.skip ^(TestConstant|TestOnOff|TestPoisson)$", limit: 5 * time.Second}
-	playAll    = suite{pkg: "simulate", limit: 10 * time.Second}
-	sameAll    = suite{pkg: "internal/identity", limit: 10 * time.Second}
-	bucketSize = suite{pkg: "internal/bucket", limit: 10 * time.Second}
-	windowSize = suite{pkg: "internal/window", limit: 10 * time.Second}
+	coarse     = suite{pkg: ".", args: "-test.run Coarse", limit: 3 * time.Second}
+	playFast   = suite{pkg: "simulate", args: "-test.skip ^(TestConstant|TestOnOff|TestPoisson)$", limit: 3 * time.Second}
+	playAll    = suite{pkg: "simulate", limit: 20 * time.Second}
+	sameAll    = suite{pkg: "internal/identity", limit: 3 * time.Second}
+	bucketSize = suite{pkg: "internal/bucket", limit: 3 * time.Second}
+	windowSize = suite{pkg: "internal/window", limit: 3 * time.Second}
 )
 
 func explore(tests string) suite {
-	return suite{tags: "explore", pkg: "internal/explore", args: "-test.run " + tests, limit: 150 * time.Second}
+	return suite{tags: "explore", pkg: "internal/explore", args: "-test.run " + tests, limit: 100 * time.Second}
 }
 
-// suites says what the mutants of a package are tested by: many are found by the tests of those who import it.
+// suites says what the mutants of a package, or of a file of it, are tested by: many are found by the tests of those who
+// import it.
 var suites = map[string][]suite{
-	".":                    {rootFast, burstAll, rootAll, explore("TestCompositions")},
-	"internal/identity":    {sameAll, rootFast, keyedFast},
-	"internal/timeline":    {gcraFast, fixedFast, tokenFast, slideFast, keyedFast, rootFast, gcraAll, fixedAll},
-	"internal/atomics":     {slideFast, gcraFast, tokenFast, slideAll},
-	"internal/frame":       {gcraFast, slideFast, fixedFast, tokenFast, explore("TestAllSchedules/(bucket|log)|TestNobody")},
-	"internal/reservation": {tokenFast, gcraFast, explore("TestCancelOnce")},
-	"internal/bucket":      {bucketSize, gcraFast, tokenFast, rootFast, gcraAll, tokenAll, explore("TestAllSchedules/bucket|TestRefusal|TestNobody")},
-	"internal/window":      {windowSize, fixedFast, tokenFast, rootFast, fixedAll, tokenAll, explore("TestAllSchedules/.*window|TestRefusal|TestNobody")},
-	"gcra":                 {gcraFast, gcraAll, rootFast},
-	"tokenbucket":          {tokenFast, tokenAll, rootFast},
-	"fixedwindow":          {fixedFast, fixedAll, rootFast},
-	"slidingwindow":        {slideFast, burstAll, slideAll, explore("TestAllSchedules/(log|counter)|TestRefusal|TestNobody")},
-	"burst":                {burstAll, rootFast},
-	"keyed":                {keyedFast, keyedAll},
-	"simulate":             {playFast, playAll},
+	".":                              {rootFast, burstAll, rootAll},
+	"./all.go":                       {rootFast, burstAll, rootAll, explore("TestCompositions")},
+	"./coarse.go":                    {coarse, rootFast, fixedFast},
+	"internal/identity":              {sameAll, rootFast, keyedFast},
+	"internal/timeline":              {coarse, gcraFast, fixedFast, tokenFast, slideFast, keyedFast, rootFast, gcraAll, fixedAll},
+	"internal/atomics":               {slideFast, gcraFast, tokenFast, slideAll},
+	"internal/frame":                 {gcraFast, slideFast, fixedFast, tokenFast, explore("TestAllSchedules/(bucket|log)|TestNobody")},
+	"internal/reservation":           {tokenFast, gcraFast, explore("TestCancelOnce")},
+	"internal/bucket":                {bucketSize, gcraFast, tokenFast, coarse, rootFast, gcraAll, tokenAll, explore("TestAllSchedules/bucket|TestRefusal|TestNobody")},
+	"internal/window":                {windowSize, fixedFast, tokenFast, coarse, rootFast, fixedAll, tokenAll, explore("TestAllSchedules/.*window|TestRefusal|TestNobody")},
+	"gcra":                           {gcraFast, gcraAll, rootFast},
+	"tokenbucket":                    {tokenFast, tokenAll, rootFast},
+	"fixedwindow":                    {fixedFast, fixedAll, rootFast},
+	"slidingwindow":                  {slideFast, burstAll, coarse, slideAll},
+	"slidingwindow/counter.go":       {slideFast, burstAll, coarse, slideAll, explore("TestAllSchedules/counter|TestRefusal|TestNobody")},
+	"slidingwindow/counter_state.go": {slideFast, burstAll, slideAll, explore("TestAllSchedules/counter|TestRefusal|TestNobody")},
+	"slidingwindow/log.go":           {slideFast, burstAll, coarse, slideAll, explore("TestAllSchedules/log|TestRefusal|TestNobody")},
+	"slidingwindow/log_state.go":     {slideFast, burstAll, slideAll, explore("TestAllSchedules/log|TestRefusal|TestNobody")},
+	"burst":                          {burstAll, rootFast},
+	"keyed":                          {keyedFast, keyedAll},
+	"simulate":                       {playFast, playAll},
+}
+
+// suitesOf returns what the mutants of a file are tested by.
+func suitesOf(file string) []suite {
+	if of := suites[dirOf(file)+"/"+path.Base(filepath.ToSlash(file))]; of != nil {
+		return of
+	}
+	return suites[dirOf(file)]
 }
 
 // result is what became of a mutant.
@@ -188,7 +204,7 @@ func buildAll(t *testing.T, name string, all []*mutant) map[string]string {
 	t.Helper()
 	binaries := map[string]string{}
 	for _, m := range all {
-		for _, s := range suites[dirOf(m.file)] {
+		for _, s := range suitesOf(m.file) {
 			if binaries[s.tags+s.pkg] == "" && (!*quick || !s.slow()) {
 				binary, err := build(t, name, s.tags, "./"+s.pkg)
 				require.NoError(t, err)
@@ -199,7 +215,7 @@ func buildAll(t *testing.T, name string, all []*mutant) map[string]string {
 	checked := map[suite]bool{}
 	clear(takes)
 	for _, m := range all {
-		for _, s := range suites[dirOf(m.file)] {
+		for _, s := range suitesOf(m.file) {
 			if s.tags == "" && !checked[s] && (!*quick || !s.slow()) {
 				begun := time.Now()
 				takes[s] = time.Minute // at most, on whatever machine
@@ -219,7 +235,7 @@ var takes = map[suite]time.Duration{}
 // run runs the suite with a mutant; an address space without end would take the machine down with it.
 func (s suite) run(t *testing.T, binary string, id int) (out []byte, err error) {
 	t.Helper()
-	limit := max(s.limit, 10*takes[s])
+	limit := max(s.limit, 6*takes[s])
 	ctx, cancel := context.WithTimeout(context.Background(), limit+5*time.Second)
 	defer cancel()
 	args := slices.Concat([]string{"-c", `ulimit -v 6000000 2>/dev/null; exec "$@"`, "sh", binary, "-test.failfast", "-test.timeout", limit.String()}, strings.Fields(s.args))
@@ -246,7 +262,7 @@ func try(t *testing.T, dir string, m *mutant, source string, binaries map[string
 		require.NoError(t, os.MkdirAll(dir, 0o700))
 		name = overlay(t, dir, map[string]string{m.file: source[:m.start] + m.text + source[m.end:]})
 	}
-	for _, s := range suites[dirOf(m.file)] {
+	for _, s := range suitesOf(m.file) {
 		if s.slow() && (explained || *quick) {
 			break
 		}
