@@ -106,12 +106,14 @@ func TestEachSetIsLookedAfterOnceInALap(t *testing.T) {
 // A debt as deep as may be is gone after whole rounds of the 40 bits, and is not there again.
 func TestDebtsAreGoneAfterWholeRounds(t *testing.T) {
 	const burst = 1 << 30
-	for eighths := range 40 {
+	for k := range uint64(80) {
 		table := ratelimit.Must(NewGCRA[int](ratelimit.PerSecond(1_000_000), burst, 4, WithClock(limittest.NewClock(time.Unix(0, 0)))))
 		c := &table.core
 		now := c.scale.at(0)
+		require.True(t, c.charge(2, now, 1, &c.limited).ok())
+		now += slack // the furthest that may be ahead of the newest time
 		require.True(t, c.charge(1, now, burst, &c.limited).ok())
-		later := now + maxDepth + uint64(eighths)*(tatMask+1)/16
+		later := now + maxDepth + k*lap/4 + k%2*(lap/4-1)
 		require.True(t, c.charge(1, later, burst, &c.limited).ok())
 		require.False(t, c.charge(1, later, 1, &c.limited).ok())
 	}
