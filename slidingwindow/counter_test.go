@@ -304,6 +304,21 @@ func TestCounterOfRateZeroRefusesEverything(t *testing.T) {
 	require.Equal(t, ratelimit.Decision{OK: true}, l.Take(0))
 }
 
+// The more buckets there are, the fewer events can be counted: buckets, and events twice, share 60 bits.
+func TestCounterOfAsMuchAsFits(t *testing.T) {
+	for _, c := range []struct{ buckets, bits int }{
+		{1, 29}, {2, 28}, {3, 28}, {4, 28}, {7, 28}, {8, 27}, {31, 27}, {32, 26}, {60, 26}, {127, 26}, {128, 25}, {1 << 14, 22}, {math.MaxUint16, 21},
+	} {
+		most := 1<<c.bits - 1
+		l, err := slidingwindow.NewCounter(ratelimit.PerSecond(most), c.buckets, ratelimit.WithClock(limittest.NewClock(t0)))
+		require.NoError(t, err, c.buckets)
+		require.True(t, l.Take(most).OK)
+		require.False(t, l.Allow())
+		_, err = slidingwindow.NewCounter(ratelimit.PerSecond(most+1), c.buckets)
+		require.ErrorContains(t, err, fmt.Sprintf("want 0 to %d with %d buckets", most, c.buckets))
+	}
+}
+
 // Callers in two buckets that no window has both of, and in one between, get two windows' worth at most.
 func TestCounterRolloverUnderLoad(t *testing.T) {
 	const n = 50_000

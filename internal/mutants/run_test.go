@@ -71,35 +71,35 @@ func explore(tests string) suite {
 	return suite{tags: "explore", pkg: "internal/explore", args: "-test.run " + tests, limit: 100 * time.Second}
 }
 
-// suites says what the mutants of a package, or of a file of it, are tested by: many are found by the tests of those who
-// import it.
+// suites says what the mutants of a package are tested by, or of files that begin like that: many are found by the tests of
+// those who import it.
 var suites = map[string][]suite{
-	".":                              {rootFast, burstAll, rootAll},
-	"./all.go":                       {rootFast, burstAll, rootAll, explore("TestCompositions")},
-	"./coarse.go":                    {coarse, rootFast, fixedFast},
-	"internal/identity":              {sameAll, rootFast, keyedFast},
-	"internal/timeline":              {coarse, gcraFast, fixedFast, tokenFast, slideFast, keyedFast, rootFast, gcraAll, fixedAll},
-	"internal/atomics":               {slideFast, gcraFast, tokenFast, slideAll},
-	"internal/frame":                 {gcraFast, slideFast, fixedFast, tokenFast, explore("TestAllSchedules/(bucket|log)|TestNobody")},
-	"internal/reservation":           {tokenFast, gcraFast, explore("TestCancelOnce")},
-	"internal/bucket":                {bucketSize, gcraFast, tokenFast, coarse, rootFast, gcraAll, tokenAll, explore("TestAllSchedules/bucket|TestRefusal|TestNobody")},
-	"internal/window":                {windowSize, fixedFast, tokenFast, coarse, rootFast, fixedAll, tokenAll, explore("TestAllSchedules/.*window|TestRefusal|TestNobody")},
-	"gcra":                           {gcraFast, gcraAll, rootFast},
-	"tokenbucket":                    {tokenFast, tokenAll, rootFast},
-	"fixedwindow":                    {fixedFast, fixedAll, rootFast},
-	"slidingwindow":                  {slideFast, burstAll, coarse, slideAll},
-	"slidingwindow/counter.go":       {slideFast, burstAll, coarse, slideAll, explore("TestAllSchedules/counter|TestRefusal|TestNobody")},
-	"slidingwindow/counter_state.go": {slideFast, burstAll, slideAll, explore("TestAllSchedules/counter|TestRefusal|TestNobody")},
-	"slidingwindow/log.go":           {slideFast, burstAll, coarse, slideAll, explore("TestAllSchedules/log|TestRefusal|TestNobody")},
-	"slidingwindow/log_state.go":     {slideFast, burstAll, slideAll, explore("TestAllSchedules/log|TestRefusal|TestNobody")},
-	"burst":                          {burstAll, rootFast},
-	"keyed":                          {keyedFast, keyedAll},
-	"simulate":                       {playFast, playAll},
+	".":                     {rootFast, burstAll, rootAll},
+	"./all":                 {rootFast, burstAll, rootAll, explore("TestCompositions")},
+	"./coarse":              {coarse, rootFast, fixedFast},
+	"internal/identity":     {sameAll, rootFast, keyedFast},
+	"internal/timeline":     {coarse, gcraFast, fixedFast, tokenFast, slideFast, keyedFast, rootFast, gcraAll, fixedAll},
+	"internal/atomics":      {slideFast, gcraFast, tokenFast, slideAll},
+	"internal/frame":        {gcraFast, slideFast, fixedFast, tokenFast, explore("TestAllSchedules/(bucket|log)|TestNobody")},
+	"internal/reservation":  {tokenFast, gcraFast, explore("TestCancelOnce")},
+	"internal/bucket":       {bucketSize, gcraFast, tokenFast, coarse, rootFast, gcraAll, tokenAll, explore("TestAllSchedules/bucket|TestRefusal|TestNobody")},
+	"internal/window":       {windowSize, fixedFast, tokenFast, coarse, rootFast, fixedAll, tokenAll, explore("TestAllSchedules/.*window|TestRefusal|TestNobody")},
+	"gcra":                  {gcraFast, gcraAll, rootFast},
+	"tokenbucket":           {tokenFast, tokenAll, rootFast},
+	"fixedwindow":           {fixedFast, fixedAll, rootFast},
+	"slidingwindow":         {slideFast, burstAll, coarse, slideAll},
+	"slidingwindow/counter": {slideFast, burstAll, coarse, slideAll, explore("TestAllSchedules/counter|TestRefusal|TestNobody")},
+	"slidingwindow/log":     {slideFast, burstAll, coarse, slideAll, explore("TestAllSchedules/log|TestRefusal|TestNobody")},
+	"burst":                 {burstAll, rootFast},
+	"keyed":                 {keyedFast, keyedAll},
+	"simulate":              {playFast, playAll},
 }
 
 // suitesOf returns what the mutants of a file are tested by.
 func suitesOf(file string) []suite {
-	if of := suites[dirOf(file)+"/"+path.Base(filepath.ToSlash(file))]; of != nil {
+	name, _, _ := strings.Cut(path.Base(filepath.ToSlash(file)), ".")
+	name, _, _ = strings.Cut(name, "_")
+	if of := suites[dirOf(file)+"/"+name]; of != nil {
 		return of
 	}
 	return suites[dirOf(file)]
