@@ -30,6 +30,34 @@ func Stall(call func(), number int, others func()) bool {
 	return stalled
 }
 
+// Steps makes a call, and returns how many steps it had.
+func Steps(call func()) int {
+	const many = 1 << 30
+	s := &stall{left: many}
+	s.watch(call)
+	return many - s.left
+}
+
+// Abandon makes a call up to its step of the given number (from 0 on), before which it is suspended for ever.
+func Abandon(call func(), number int) {
+	s := &stall{left: number}
+	s.yield = func(struct{}) bool { panic(s) }
+	defer func() {
+		if got := recover(); got != any(s) && got != nil {
+			panic(got)
+		}
+	}()
+	s.watch(call)
+}
+
+// watch makes a call with s in the place of the explorer.
+func (s *stall) watch(call func()) {
+	outer := atomics.Explorer
+	defer func() { atomics.Explorer = outer }()
+	atomics.Explorer = s
+	call()
+}
+
 // stall is the call's explorer.
 type stall struct {
 	left  int

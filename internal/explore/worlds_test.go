@@ -44,6 +44,7 @@ type world struct {
 	before time.Duration  // how long ago an event was taken, and, of Reservers, one reserved for each caller
 	fresh  bool           // or nothing was, and the limiter is made so long ago, or, if that is 0, later
 	long   bool           // events were taken before that one too, each a rate.Per before the next
+	worn   bool           // callers who are suspended for ever have all cells of a Log but one
 	bottom bool           // the limiter is made 200 years later: of what lies so far in the past, all is one time
 }
 
@@ -151,6 +152,7 @@ var explored = []kind{
 			{name: "of 2, full ring", rate: ratelimit.Per(2, 50*time.Millisecond), burst: 2, other: ratelimit.Per(1, 50*time.Millisecond), before: 50 * time.Millisecond, long: true},
 			{name: "of 3, full ring", rate: ratelimit.Per(3, 40*time.Millisecond), burst: 3, other: ratelimit.Per(2, 40*time.Millisecond), before: 30 * time.Millisecond, long: true},
 			{name: "fresh", rate: ratelimit.PerHour(2), burst: 2, other: ratelimit.PerHour(1), fresh: true},
+			{name: "of 2, worn out", rate: ratelimit.Per(2, 50*time.Millisecond), burst: 2, other: ratelimit.Per(1, 50*time.Millisecond), before: 30 * time.Millisecond, worn: true},
 		},
 	},
 	{
@@ -208,6 +210,17 @@ func (k kind) build(w world) *setting {
 				s.prior[i], _ = reserver.ReserveAt(s.origin, 1, time.Second)
 				s.model.limiter.(limittest.Reserver).Reserve(new(big.Int), 1, time.Second)
 			}
+		}
+	}
+	if w.worn {
+		fresh := w
+		fresh.worn = false
+		var twin *setting
+		explore.Steps(func() { twin = k.build(fresh) })
+		steps := explore.Steps(func() { twin.limiter.TakeAt(start, 1) })
+		for taken := range 6 {
+			// By its last step but one it moves the word; and for each cell that is taken, it has looked at one more.
+			explore.Abandon(func() { s.limiter.TakeAt(start, 1) }, steps-2+taken)
 		}
 	}
 	clock.Set(start)
