@@ -18,8 +18,8 @@ import (
 // By its monotonic reading it never runs backwards. It is late by a step at most, and by what the timer and the goroutine have to
 // wait for on top; call the most of that L. A request may be refused for up to L longer than by the system's clock. A limit is
 // kept in the clock's time: in true time, an interval of length t sees no more than may be granted in t + L. Aligned windows begin up
-// to L late: what is granted until then counts in the window before. A step of the system's wall clock is followed with the next
-// reading, if it is of a microsecond or more.
+// to L late: what is granted until then counts in the window before. If the system's wall clock is set, that is followed with the
+// next reading; by less than a microsecond it may be early or late all the time.
 //
 // It is safe for simultaneous use and must not be copied. Its zero value is of no use: call [NewCoarseClock].
 type CoarseClock struct {
@@ -53,7 +53,7 @@ func NewCoarseClock(step time.Duration) (*CoarseClock, error) {
 	if step <= 0 {
 		return nil, &ArgumentError{Func: "ratelimit.NewCoarseClock", Field: "step", Value: step, Want: "more than 0"}
 	}
-	c := &CoarseClock{step: step, origin: time.Now()}
+	c := &CoarseClock{step: step, origin: time.Now().Add(-1)} // so that what elapses is never 0
 	c.setOrigin(c.origin)
 	return c, nil
 }
@@ -75,7 +75,7 @@ func (c *CoarseClock) timeNow() time.Time {
 	return time.Now()
 }
 
-// Origin returns when the clock was made.
+// Origin returns when the clock was made, less a nanosecond.
 func (c *CoarseClock) Origin() time.Time { return c.origin }
 
 // Elapsed returns how long after Origin the time is that was read last, by the monotonic clock. Limiters ask for it, rather than
@@ -166,10 +166,11 @@ func (c *CoarseClock) run(stop <-chan struct{}, stopped chan<- struct{}) {
 }
 
 // read reads the system's clock. Its two readings, of the wall clock and the monotonic one, are some nanoseconds apart, and not
-// always the same: that is not taken for a step of the wall clock.
+// always the same; that is not worth a new origin. (If they are microseconds apart, as the goroutine was suspended between
+// them, the wall clock is late by that until the next reading.)
 func (c *CoarseClock) read() {
 	now := time.Now()
-	elapsed := max(1, now.Sub(c.origin))
+	elapsed := now.Sub(c.origin)
 	wall := now.Add(-elapsed)
 	if step := time.Duration(wall.UnixNano() - atomic.LoadInt64(&c.unixOrigin)); step.Abs() >= time.Microsecond {
 		c.setOrigin(wall)

@@ -17,6 +17,7 @@ import (
 	"github.com/seed-3506548a/ratelimit/fixedwindow"
 	"github.com/seed-3506548a/ratelimit/gcra"
 	"github.com/seed-3506548a/ratelimit/keyed"
+	"github.com/seed-3506548a/ratelimit/limittest"
 	"github.com/seed-3506548a/ratelimit/slidingwindow"
 	"github.com/seed-3506548a/ratelimit/tokenbucket"
 )
@@ -396,4 +397,53 @@ func TestWaitAfterALostRace(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	time.AfterFunc(0, func() { cancel(errors.New("enough")) })
 	require.Equal(t, context.Canceled, ratelimit.Wait(ctx, l, 1), "it can be given up")
+}
+
+// running is a clock that moves on by a nanosecond each time that it is read, and whose After never comes.
+type running struct {
+	*limittest.Clock
+	asked int
+	after func()
+}
+
+func (r *running) Now() time.Time {
+	r.Set(r.Clock.Now().Add(1))
+	return r.Clock.Now()
+}
+
+func (r *running) After(time.Duration) <-chan time.Time {
+	if r.asked++; r.asked == 1000 {
+		r.Set(r.Clock.Now().Add(2 * time.Hour)) // so that the test ends
+	}
+	r.after()
+	return nil
+}
+
+// A clock that can wait and never stands still, as the real one of benbjohnson/clock, is not asked for ever.
+func TestWaitGivenUpOnARunningClock(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	c := &running{Clock: limittest.NewClock(time.Unix(1000, 0)), after: cancel}
+	l := ratelimit.Must(slidingwindow.NewLog(ratelimit.PerHour(1), ratelimit.WithClock(c)))
+	require.True(t, l.Allow())
+	require.ErrorIs(t, ratelimit.Wait(ctx, l, 1), context.Canceled)
+	require.Less(t, c.asked, 10)
+}
+
+// leaping is a clock that stands still until somebody waits by it.
+type leaping struct{ *limittest.Clock }
+
+func (l leaping) After(d time.Duration) <-chan time.Time {
+	now := l.Now().Add(d)
+	l.Set(now)
+	woken := make(chan time.Time, 1)
+	woken <- now
+	return woken
+}
+
+// A nanosecond is waited for by the clock, as any other time.
+func TestWaitForANanosecond(t *testing.T) {
+	l := ratelimit.Must(slidingwindow.NewLog(ratelimit.Per(1, 1), ratelimit.WithClock(leaping{limittest.NewClock(time.Unix(1000, 0))})))
+	require.True(t, l.Allow())
+	require.NoError(t, ratelimit.Wait(t.Context(), l, 1))
 }

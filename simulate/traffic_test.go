@@ -3,6 +3,7 @@ package simulate_test
 import (
 	"iter"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -184,4 +185,31 @@ func TestOnOffOfTheShortestTime(t *testing.T) {
 	require.ErrorContains(t, err, "on is 1µs, want 1.001µs or more")
 	_, err = simulate.OnOff(time.Unix(0, 0), ratelimit.PerSecond(1), time.Microsecond+1, 0, 1)
 	require.NoError(t, err)
+}
+
+// An event that would come exactly at 2^63 ns is beyond the end, and not 292 years before the start.
+func TestTrafficThatBeginsAtTheEnd(t *testing.T) {
+	tried := 0
+	for seed := range uint64(100) {
+		x := rand.New(rand.NewPCG(seed, 0)).ExpFloat64()
+		if x <= 1 {
+			continue
+		}
+		per := time.Duration(0x1p63 / x)
+		if x*float64(per) != 0x1p63 {
+			continue
+		}
+		tried++
+		for e := range ratelimit.Must(simulate.Poisson(t0, ratelimit.Every(per), seed)) {
+			require.Fail(t, "an event", "at %v of seed %d", e.At, seed)
+		}
+	}
+	require.Greater(t, tried, 5)
+}
+
+// Also where it is on for about as long as the clock can tell.
+func TestOnOffOfNanoseconds(t *testing.T) {
+	events := ratelimit.Must(simulate.OnOff(t0, ratelimit.Per(1, 1), 1, 99, 7))
+	n := count(t, events, 0, 10*time.Millisecond)
+	require.InDelta(t, 100_000, n, 5_000, "a hundredth of the time")
 }

@@ -10,8 +10,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/internal/explore"
 	"github.com/seed-3506548a/ratelimit/internal/limittest"
+	"github.com/seed-3506548a/ratelimit/slidingwindow"
 )
 
 // Callers that are suspended for good, before whatever step, keep nobody from going on: not one of them,
@@ -68,4 +70,22 @@ func (k kind) stall(t *testing.T, w world, crowd, number int) bool {
 		return big.NewInt(windows * int64(max(s.burst, s.rate.Events)))
 	})
 	return stalled
+}
+
+// All has expired for a caller of Allow, who is suspended before each of its steps while another begins a bucket.
+func TestAllowOfACounterSuspendedWhileABucketBegins(t *testing.T) {
+	for later := range 12 {
+		for number := 0; ; number++ {
+			clock := limittest.NewClock(time.Unix(1000, 0))
+			l := ratelimit.Must(slidingwindow.NewCounter(ratelimit.Per(5, 2*time.Second), 2, ratelimit.WithClock(clock)))
+			require.True(t, l.Allow())
+			clock.Set(clock.Now().Add(time.Duration(later) * time.Second))
+			granted := false
+			stalled := explore.Stall(func() { granted = l.Allow() }, number, func() { require.True(t, l.TakeAt(clock.Now(), 1).OK) })
+			require.True(t, granted, "%d s later, step %d", later, number)
+			if !stalled {
+				break
+			}
+		}
+	}
 }
