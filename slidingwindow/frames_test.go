@@ -166,3 +166,28 @@ func TestVersionsOfALog(t *testing.T) {
 	require.True(t, l.TakeAt(t0.Add(10), 1).OK)
 	require.NotSame(t, f, l.current.Load())
 }
+
+// What a plan was made for may have become impossible when its turn comes: then the same events are left, in another frame.
+func TestPlansOfALogThatAreTooLate(t *testing.T) {
+	t0 := time.Unix(1000, 0)
+	rate := ratelimit.Per(3, 10*time.Second)
+	for _, plan := range []*logPlan{
+		grantRenewed(instant(int64(5*time.Second)), 2),
+		refundRenewed(instant(int64(time.Second)), 2), // one is left of that time
+		refundRenewed(instant(int64(5*time.Second)), 1),
+	} {
+		l := ratelimit.Must(NewLog(rate, ratelimit.WithClock(limittest.NewClock(t0))))
+		twin := ratelimit.Must(NewLog(rate, ratelimit.WithClock(limittest.NewClock(t0))))
+		for _, same := range []*Log{l, twin} {
+			require.True(t, same.TakeAt(t0, 1).OK)
+			require.True(t, same.TakeAt(t0.Add(time.Second), 1).OK)
+		}
+		f := l.current.Load()
+		require.True(t, l.current.Replace(f, plan))
+		require.NotSame(t, f, l.current.Load())
+		for i := range 15 {
+			at := t0.Add(time.Duration(i) * time.Second)
+			require.Equal(t, twin.PeekAt(at, 1), l.PeekAt(at, 1), i)
+		}
+	}
+}
