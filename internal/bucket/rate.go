@@ -32,7 +32,7 @@ func (b *Bucket) setRate(fn, field string, t int64, rate ratelimit.Rate, burst i
 			return nil
 		}
 		off := max(t, timeline.Clamp(b.line.Now()))
-		debt, _ := f.Scale.debt(f.Word.Load()&^frame.Frozen, off)
+		_, debt := f.Scale.changes(f.Word.Load()&^frame.Frozen, off)
 		owed := max(uint64(f.Scale.spec.limit), ceilDiv(debt, f.Scale.spec.perEvent))
 		if rate.Events > 0 && owed > drainable(rate) {
 			return &ratelimit.ArgumentError{Func: fn, Field: "rate", Value: rate,
@@ -47,22 +47,31 @@ func (b *Bucket) setRate(fn, field string, t int64, rate ratelimit.Rate, burst i
 	}
 }
 
-// converted returns the frame of another rate that owes, as of off, as many events as c does: rounded
-// up, for each change adds less than a tick. (If the debt were kept in time instead, slowing down
-// would hand out events.)
+// changes returns when a change of rate takes effect that is asked for at off, and what is owed then.
 //
-// The rate changes at off; but not before the last event granted so far can be acted on, since its
-// time was computed at the old rate; and not after the TAT, so that the change itself does not move
-// the limiter's time forward. For times before that nothing is granted any more.
+// That is at off; but not before the last event granted so far can be acted on, since its time was
+// computed at the old rate; and not after the TAT, so that the change itself does not move the limiter's
+// time forward.
+func (c *scale) changes(word uint64, off int64) (at int64, debt uint64) {
+	if word == 0 || c.perNano == 0 {
+		return max(off, c.spec.past.changed), word
+	}
+	at = min(max(off, c.lastAct(word)), c.start+int64(ceilDiv(word, c.perNano)))
+	debt, _ = c.debt(word, at)
+	return at, debt
+}
+
+// converted returns the frame of another rate that owes as many events as c does when the rate changes: rounded
+// up, for each change adds less than a tick. (If the debt were kept in time instead, slowing down would
+// hand out events.) For times before that nothing is granted any more.
 func (c *scale) converted(word uint64, off int64, rate ratelimit.Rate, burst int) *bucketFrame {
 	old := c.spec
 	if word == 0 && old.past == noPast {
 		return newFreshFrame(newSpec(rate, burst, 0, old.perEvent, noPast), off)
 	}
-	at, debt, grants := max(off, old.past.changed), word, old.past.grants
+	at, debt := c.changes(word, off)
+	grants := old.past.grants
 	if old.perNano > 0 {
-		at = min(max(off, c.lastAct(word)), c.start+int64(ceilDiv(word, old.perNano)))
-		debt, _ = c.debt(word, at)
 		grants = max(grants, c.start+floorDiv(int64(word)-int64(old.perEvent), int64(old.perNano)))
 	}
 	s := newSpec(rate, burst, ceilDiv(debt, old.perEvent), old.perEvent, past{changed: at, grants: grants})
