@@ -93,12 +93,12 @@ func TestRefundAfterTwoChanges(t *testing.T) {
 func TestSetRateAtTheEndOfTheFrame(t *testing.T) {
 	const end = (1<<63-1-1<<61-2000)/1000 - 2
 	for past := time.Duration(-1); past <= 2; past++ {
-		l, clock := bucketAt(t, ratelimit.Per(1000, 1), 1000)
-		require.True(t, l.TakeAt(t0.Add(end+past), 1).OK)
-		require.NoError(t, l.SetRate(ratelimit.PerHour(1), 1))
-		require.Equal(t, end+past+time.Hour, l.PeekAt(t0, 1).RetryAfter)
+		ahead, _ := bucketAt(t, ratelimit.Per(1000, 1), 1000)
+		require.True(t, ahead.TakeAt(t0.Add(end+past), 1).OK)
+		require.NoError(t, ahead.SetRate(ratelimit.PerHour(1), 1))
+		require.Equal(t, end+past+time.Hour, ahead.PeekAt(t0, 1).RetryAfter)
 
-		l, clock = bucketAt(t, ratelimit.Per(1000, 1), 1000)
+		l, clock := bucketAt(t, ratelimit.Per(1000, 1), 1000)
 		clock.Set(t0.Add(end + past))
 		require.True(t, l.Allow())
 		clock.Set(t0)

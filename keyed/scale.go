@@ -136,7 +136,7 @@ func (c *core) limit(fn string, rate ratelimit.Rate, burst int) (Limit, error) {
 	switch {
 	case s.aligned && rate.Per != s.rate.Per:
 		return refuse("rate.Per", rate.Per, "%v, the table's windows", s.rate.Per)
-	case s.aligned && uint64(rate.Events) > s.ticks:
+	case s.aligned && rate.Events > s.rate.Events:
 		return refuse("rate.Events", rate.Events, "at most %d, as the table was made", s.rate.Events)
 	case s.aligned && burst != max(rate.Events, 1):
 		return refuse("burst", burst, "%d, the events of a window", max(rate.Events, 1))

@@ -191,3 +191,13 @@ func TestPlansOfALogThatAreTooLate(t *testing.T) {
 		}
 	}
 }
+
+// What a limiter takes is in the package documentation: rings are as long as they must be.
+func TestRings(t *testing.T) {
+	for buckets, want := range map[int]int{1: 4, 2: 8, 3: 8, 4: 16, 7: 16, 8: 32, 10: 32} {
+		require.Len(t, ratelimit.Must(NewCounter(ratelimit.PerSecond(10), buckets)).current.Load().Scale.ring, want)
+	}
+	for limit, want := range map[int]int{0: 2, 1: 2, 2: 4, 3: 6, 100: 200} {
+		require.Len(t, ratelimit.Must(NewLog(ratelimit.PerSecond(limit))).current.Load().Scale.ring, want)
+	}
+}

@@ -36,5 +36,5 @@ func TestFrozenAtTheEndOfAFrame(t *testing.T) {
 }
 
 func TestMulDivCeil(t *testing.T) {
-	require.EqualValues(t, uint64(math.MaxUint64), mulDivCeil(1<<32, 1<<32, 1))
+	require.Equal(t, uint64(math.MaxUint64), mulDivCeil(1<<32, 1<<32, 1))
 }

@@ -62,6 +62,14 @@ func allowing(kinds []string) (all [][][]string) {
 	return all
 }
 
+// peeking has a caller who asks, and takes nothing, beside one or two operations of all kinds.
+func peeking(kinds []string) (all [][][]string) {
+	for _, a := range kinds {
+		all = append(all, [][]string{{"peek"}, {a}}, [][]string{{"peek"}, {a, "take"}})
+	}
+	return all
+}
+
 // explore explores the scenarios that the callers make in w, until one fails.
 func (k kind) explore(w world, all [][][]string) (total explore.Result, bounded int) {
 	total.Preemptions = -1
@@ -87,6 +95,7 @@ func TestAllSchedules(t *testing.T) {
 			all  [][][]string
 		}{
 			{"1 caller gets ahead", oneAhead(k.does)},
+			{"Peek", peeking(k.does)},
 			{"Allow", allowing(k.does)},
 			{"2 callers, 2 operations", twoByTwo(k.does)},
 			{"3 callers, 1 operation", threeByOne(k.does)},

@@ -247,6 +247,10 @@ func (s *setting) operation(kind string, caller int) operation {
 		return operation{Name: kind,
 			Do:    func() any { return s.limiter.TakeAt(at, 1) },
 			Model: func(m *state) any { return m.limiter.Take(off, 1) }}
+	case "peek":
+		return operation{Name: kind,
+			Do:    func() any { return s.limiter.PeekAt(at, 1) },
+			Model: func(m *state) any { return m.limiter.Peek(off, 1) }}
 	case "allow": // by the clock, which all share
 		return operation{Name: kind,
 			Do:    func() any { return s.limiter.Allow() },
