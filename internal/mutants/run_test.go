@@ -212,25 +212,53 @@ func buildAll(t *testing.T, name string, all []*mutant) map[string]string {
 			}
 		}
 	}
-	checked := map[suite]bool{}
-	clear(takes)
-	for _, m := range all {
-		for _, s := range suitesOf(m.file) {
-			if !checked[s] && (!*quick || !s.slow()) {
-				begun := time.Now()
-				takes[s] = time.Minute // at most, on whatever machine
-				out, err := s.run(t, binaries[s.tags+s.pkg], 0)
-				require.NoError(t, err, "%v fails without a mutant:\n%s", s, out)
-				takes[s] = time.Since(begun)
-			}
-			checked[s] = true
-		}
-	}
+	pass(t, binaries, all)
 	return binaries
 }
 
 // takes is how long a suite takes without a mutant, on this machine and today.
 var takes = map[suite]time.Duration{}
+
+// pass demands that all suites pass without a mutant, and sets takes.
+func pass(t *testing.T, binaries map[string]string, all []*mutant) {
+	t.Helper()
+	needed := map[suite]bool{}
+	for _, m := range all {
+		for _, s := range suitesOf(m.file) {
+			if !*quick || !s.slow() {
+				needed[s] = true
+			}
+		}
+	}
+	clear(takes)
+	for s := range needed {
+		takes[s] = time.Minute // at most, on whatever machine
+	}
+	var mutex sync.Mutex
+	took, failures := map[suite]time.Duration{}, []string{}
+	work := make(chan suite)
+	var running sync.WaitGroup
+	for range *workers {
+		running.Go(func() {
+			for s := range work {
+				begun := time.Now()
+				out, err := s.run(t, binaries[s.tags+s.pkg], 0)
+				mutex.Lock()
+				if took[s] = time.Since(begun); err != nil {
+					failures = append(failures, fmt.Sprintf("%v fails without a mutant: %v\n%s", s, err, out))
+				}
+				mutex.Unlock()
+			}
+		})
+	}
+	for s := range needed {
+		work <- s
+	}
+	close(work)
+	running.Wait()
+	require.Empty(t, failures)
+	takes = took
+}
 
 // run runs the suite with a mutant; an address space without end would take the machine down with it.
 func (s suite) run(t *testing.T, binary string, id int) (out []byte, err error) {
