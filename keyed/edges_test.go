@@ -175,14 +175,6 @@ func TestAdvanceByAlmostARound(t *testing.T) {
 	}
 }
 
-// A large debt has drained long before the newest time has gone a round.
-func TestAdvanceWithALargeDebt(t *testing.T) {
-	table, c := tableAt(t, 1<<30)
-	require.True(t, table.Take(1, 1<<30).OK)
-	c.Set(start.Add(1<<tatBits + 1<<37))
-	require.True(t, table.Take(1, 1<<30).OK)
-}
-
 // A word is looked after in the first of two laps by what was late at its beginning, and is used at the end of the second.
 func TestTwoLaps(t *testing.T) {
 	const lap = 1 << 38
