@@ -79,6 +79,9 @@ type Reserver interface {
 }
 
 // Reservation is a grant that may be acted on from some time on. It is safe for simultaneous use.
+//
+// It can be given back once, by the first call that does so: Cancel before its time has come, so that
+// it can be deferred; Refund at any time.
 type Reservation interface {
 	// ActAt returns the time from which on the events may happen.
 	ActAt() time.Time
@@ -86,11 +89,29 @@ type Reservation interface {
 	// Cancel is CancelAt by the limiter's clock.
 	Cancel()
 
-	// CancelAt gives back, as of t, what was reserved and will not happen: all of it before ActAt, if
-	// nobody is to act later; nothing, while somebody is who reserved afterwards (the last to act may
-	// cancel first); and after ActAt what has not drained, as RefundAt does. Only the first call of
-	// Cancel or CancelAt does anything. About t see RefundAt.
+	// CancelAt gives up, as of t, what was reserved, if t is not after ActAt; else it does nothing. All
+	// of it is given back, unless somebody is to act later who reserved afterwards: then what others
+	// count on is lost. So the last to reserve cancels first. About t see RefundAt of [Limiter].
 	CancelAt(t time.Time)
+
+	// Refund is RefundAt by the limiter's clock.
+	Refund()
+
+	// RefundAt gives back, as of t, what was reserved or granted and did not happen: until ActAt as
+	// CancelAt does, and afterwards what has not drained, as RefundAt of [Limiter] does.
+	RefundAt(t time.Time)
+}
+
+// Charger is a Limiter that can be charged for what has happened already, whether it fits or not: the
+// bytes of an answer, the tokens that a language model has used. All limiters of this module are
+// Chargers.
+type Charger interface {
+	// ChargeAt counts n events as granted at t, also if they exceed the limit. What is owed beyond the
+	// limit is refused for until it has drained. n < 1 charges nothing.
+	//
+	// The Decision is that of the state left behind, as PeekAt(t, 1) would see it, but without that
+	// one event: OK says whether it would be granted, and RetryAfter when it is.
+	ChargeAt(t time.Time, n int) Decision
 }
 
 // Decision is the answer to one request, and the state that it left behind.

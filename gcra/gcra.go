@@ -129,7 +129,7 @@ func (l *Limiter) RefundAt(t time.Time, n int, held time.Duration) { l.bucket.Re
 // 24 years at 90 a minute, 2.3 s at 1000000007 a second. What would have to wait for longer is
 // refused, whatever within says.
 func (l *Limiter) ReserveAt(t time.Time, n int, within time.Duration) (r ratelimit.Reservation, d ratelimit.Decision) {
-	r = l.bucket.ReserveAt(&d, t, n, within)
+	r = l.bucket.ReserveAt(&d, l, t, n, within)
 	return r, d
 }
 

@@ -188,9 +188,9 @@ func (l *Limiter) RefundAt(t time.Time, n int, held time.Duration) {
 // whatever within says.
 func (l *Limiter) ReserveAt(t time.Time, n int, within time.Duration) (r ratelimit.Reservation, d ratelimit.Decision) {
 	if l.interval != nil {
-		r = l.interval.ReserveAt(&d, t, n, within)
+		r = l.interval.ReserveAt(&d, l, t, n, within)
 	} else {
-		r = l.continuous.ReserveAt(&d, t, n, within)
+		r = l.continuous.ReserveAt(&d, l, t, n, within)
 	}
 	return r, d
 }

@@ -6,37 +6,52 @@ import (
 
 	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/internal/atomics"
+	"github.com/seed-3506548a/ratelimit/internal/waiting"
 )
 
-// Limiter is what made a reservation.
-type Limiter interface {
+// Core is what made a reservation.
+type Core interface {
 	Clock() ratelimit.Clock
-	// Cancel gives back, as of t, n events that may be acted on at actAt.
-	Cancel(t time.Time, n int, actAt time.Time)
+	// GiveBack gives back, as of t, n events that may be acted on at actAt, for which idle was lost besides: what the
+	// core would have gained until then, if others had not had to wait for them.
+	GiveBack(t time.Time, n int, actAt time.Time, idle uint64)
 }
 
 // Reservation implements [ratelimit.Reservation].
 type Reservation struct {
-	limiter   Limiter
-	n         int
-	actAt     time.Time
-	cancelled atomics.Bool
+	core  Core
+	owner any // the limiter, for those who wait for it
+	n     int
+	idle  uint64
+	actAt time.Time
+	over  atomics.Bool // given back
 }
 
-// New returns the reservation of n events that may be acted on at actAt.
-func New(l Limiter, n int, actAt time.Time) *Reservation {
-	return &Reservation{limiter: l, n: n, actAt: actAt}
+// New returns the reservation of n events that may be acted on at actAt, and for which idle was lost.
+func New(c Core, owner any, n int, actAt time.Time, idle uint64) *Reservation {
+	return &Reservation{core: c, owner: owner, n: n, actAt: actAt, idle: idle}
 }
 
 // ActAt returns the time from which on the events may happen.
 func (r *Reservation) ActAt() time.Time { return r.actAt }
 
 // Cancel is CancelAt by the limiter's clock.
-func (r *Reservation) Cancel() { r.CancelAt(r.limiter.Clock().Now()) }
+func (r *Reservation) Cancel() { r.CancelAt(r.core.Clock().Now()) }
 
-// CancelAt gives back, the first time that Cancel or CancelAt is called.
+// CancelAt is RefundAt, unless the time to act is past.
 func (r *Reservation) CancelAt(t time.Time) {
-	if !r.cancelled.Swap(true) {
-		r.limiter.Cancel(t, r.n, r.actAt)
+	if !t.After(r.actAt) && !r.core.Clock().Now().After(r.actAt) {
+		r.RefundAt(t)
+	}
+}
+
+// Refund is RefundAt by the limiter's clock.
+func (r *Reservation) Refund() { r.RefundAt(r.core.Clock().Now()) }
+
+// RefundAt gives back, the first time that something is given back.
+func (r *Reservation) RefundAt(t time.Time) {
+	if !r.over.Swap(true) {
+		r.core.GiveBack(t, r.n, r.actAt, r.idle)
+		waiting.Changed(r.owner)
 	}
 }

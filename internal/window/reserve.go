@@ -8,17 +8,17 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
-// ReserveAt charges n events as of t that may be acted on up to within later. The reservation is nil
-// if d says no.
-func (w *Window) ReserveAt(d *ratelimit.Decision, t time.Time, n int, within time.Duration) ratelimit.Reservation {
+// ReserveAt charges n events as of t that may be acted on up to within later, of the limiter owner. The
+// reservation is nil if d says no.
+func (w *Window) ReserveAt(d *ratelimit.Decision, owner any, t time.Time, n int, within time.Duration) ratelimit.Reservation {
 	delay := w.take(d, w.line.At(t), n, within)
 	if !d.OK {
 		return nil
 	}
-	return reservation.New(w, n, t.Add(delay))
+	return reservation.New(w, owner, n, t.Add(delay), 0)
 }
 
-// Cancel gives back, as of t, n events that may be acted on at actAt.
-func (w *Window) Cancel(t time.Time, n int, actAt time.Time) {
+// GiveBack gives back, as of t, n events that may be acted on at actAt.
+func (w *Window) GiveBack(t time.Time, n int, actAt time.Time, _ uint64) {
 	w.refund(timeline.Clamp(w.line.At(t)), n, timeline.Clamp(w.line.At(actAt)))
 }
