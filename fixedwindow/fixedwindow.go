@@ -54,7 +54,10 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/window"
 )
 
-var _ ratelimit.Limiter = (*Limiter)(nil)
+var (
+	_ ratelimit.Limiter = (*Limiter)(nil)
+	_ ratelimit.Charger = (*Limiter)(nil)
+)
 
 // Limiter counts events in fixed windows. See the package documentation for what it guarantees and
 // costs.
@@ -115,6 +118,14 @@ func (l *Limiter) Take(n int) (d ratelimit.Decision) {
 // TakeAt charges n events as of t, all of them or none; t may be any time.
 func (l *Limiter) TakeAt(t time.Time, n int) (d ratelimit.Decision) {
 	l.window.TakeAt(&d, t, n)
+	return d
+}
+
+// ChargeAt counts n events as granted at t, also if they exceed the limit; see [ratelimit.Charger]. They
+// count in the window of t, or in the one that is open if t is before it. At most 2^31-1 events are
+// counted in a window. A charge that exceeds the limit may make a few small allocations.
+func (l *Limiter) ChargeAt(t time.Time, n int) (d ratelimit.Decision) {
+	l.window.ChargeAt(&d, t, n)
 	return d
 }
 

@@ -210,9 +210,9 @@ func (l *Counter) peek(d *ratelimit.Decision, off int64, n int) {
 	}
 }
 
-// RefundAt gives back n events that were granted at t-held, if the bucket of that time is still the newest
-// that was granted in, and counts at t. A grant that was late, in an older bucket, gives nothing back. See
-// [ratelimit.Limiter] for what t must be.
+// RefundAt gives back n events that were granted at t-held, if nothing was granted in a later bucket than
+// that of that time, and it still counts at t. A grant that was late, in an older bucket, gives nothing
+// back. See [ratelimit.Limiter] for what t must be.
 //
 // While the newest bucket is that of the grant, the events are in its count: had they not been granted,
 // it would be lower by n and all else the same; or, if they began the bucket, an earlier one would still be
@@ -231,13 +231,13 @@ func (l *Counter) RefundAt(t time.Time, n int, held time.Duration) {
 		granted := timeline.FloorDiv(off-int64(held), c.width)
 		now := timeline.FloorDiv(max(off, timeline.Clamp(l.line.Now())), c.width)
 		switch {
-		case st.fresh || granted != st.bucket || granted <= c.spec.settled || int64(n) > st.count:
+		case st.fresh || granted < st.bucket || st.bucket <= c.spec.settled || st.count == 0:
 			return
-		case now-st.bucket > c.spec.buckets:
+		case int64(n) > c.spec.limit || now-st.bucket > c.spec.buckets:
 			return
 		case word >= frame.Frozen:
 			l.current.Help(f)
-		case f.Word.CompareAndSwap(word, word-uint64(n)):
+		case f.Word.CompareAndSwap(word, word-min(uint64(n), uint64(st.count))):
 			return
 		}
 	}

@@ -42,12 +42,15 @@ func checkCounter(fn string, rate ratelimit.Rate, buckets int) error {
 	case time.Duration(buckets) > rate.Per:
 		return refuse("buckets", buckets, fmt.Sprintf("at most %d, the nanoseconds in rate.Per", rate.Per.Nanoseconds()))
 	}
-	// Then the word can count to four times as many buckets as the ring has.
-	if most := 1<<((60-bits.Len(uint(2*buckets)))/2) - 1; rate.Events < 0 || rate.Events > most {
+	if most := mostCounted(buckets); rate.Events < 0 || rate.Events > most {
 		return refuse("rate.Events", rate.Events, fmt.Sprintf("0 to %d with %d buckets", most, buckets))
 	}
 	return nil
 }
+
+// mostCounted returns how many events of buckets+1 buckets in a row can be counted. Then the word can count
+// to four times as many buckets as the ring has.
+func mostCounted(buckets int) int { return 1<<((60-bits.Len(uint(2*buckets)))/2) - 1 }
 
 // newCounterSpec returns the spec for checked arguments.
 func newCounterSpec(rate ratelimit.Rate, buckets int64) *counterSpec {

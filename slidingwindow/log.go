@@ -195,7 +195,7 @@ func (l *Log) FitsAt(t time.Time, n int) bool {
 
 // RefundAt gives back n events that were granted at t-held, if they have not expired at t, nothing has been
 // granted at a later time, and the rate has not changed since. A grant that was late gives nothing back. See
-// [ratelimit.Limiter] for what t must be.
+// [ratelimit.Limiter] for what t must be. If held is a moment too short, the last events are given back.
 //
 // While the newest time is that of the grant, the events are among the last ones, which all have that time.
 // Had they not been granted, as many events would be left as are now, at times no later than these. The clock
@@ -216,7 +216,7 @@ func (l *Log) RefundAt(t time.Time, n int, held time.Duration) {
 		if !still(f, word) {
 			continue
 		}
-		if !ok || now-granted >= c.per {
+		if !ok || now-st.time >= c.per {
 			return
 		}
 		if word >= frame.Frozen {

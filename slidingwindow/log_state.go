@@ -144,11 +144,15 @@ func (c *logScale) granted(st logState, now, n uint64) logState {
 	return st
 }
 
-// refunded returns the state after a refund of n events granted at the given time, if it allows that.
+// refunded returns the state after a refund of n events granted at the given time, if it allows that. If
+// that is later than the newest time, it was read a moment too late: then, and if n are more than the
+// last events, the last ones are given back, which expire later than those that were meant by no more
+// than the caller's error.
 func (c *logScale) refunded(st logState, granted, n uint64) (logState, bool) {
-	if granted != st.time || granted <= c.spec.settled || n > st.last {
+	if granted < st.time || st.time <= c.spec.settled || st.last == 0 || n > uint64(c.limit) {
 		return st, false
 	}
+	n = min(n, st.last)
 	st.next = c.slot(st.next, n)
 	st.last -= n
 	return st, true
@@ -214,7 +218,7 @@ func refundRenewed(granted uint64, n int) *logPlan {
 		if !ok {
 			return c.renewed(st, st, 0)
 		}
-		return c.renewed(st, after, -int64(n))
+		return c.renewed(st, after, int64(after.last)-int64(st.last))
 	}}
 }
 

@@ -59,6 +59,7 @@ import (
 var (
 	_ ratelimit.Limiter  = (*Limiter)(nil)
 	_ ratelimit.Reserver = (*Limiter)(nil)
+	_ ratelimit.Charger  = (*Limiter)(nil)
 )
 
 // Limiter is a token bucket. See the package documentation for what it guarantees and costs.
@@ -140,6 +141,19 @@ func (l *Limiter) takeAt(d *ratelimit.Decision, t time.Time, n int) {
 	} else {
 		l.continuous.TakeAt(d, t, n)
 	}
+}
+
+// ChargeAt takes n tokens as of t, also if they are not there; see [ratelimit.Charger]. What is owed
+// beyond an empty bucket is refused for until it has come back. It is at most what package gcra says,
+// or, of a bucket that NewInterval made, 2^31-1 tokens with those that are missing; more is not counted.
+// A charge that leaves more than the capacity missing makes a few small allocations.
+func (l *Limiter) ChargeAt(t time.Time, n int) (d ratelimit.Decision) {
+	if l.interval != nil {
+		l.interval.ChargeAt(&d, t, n)
+	} else {
+		l.continuous.ChargeAt(&d, t, n)
+	}
+	return d
 }
 
 // Peek returns what Take would, and takes nothing. It may already be outdated.

@@ -39,7 +39,7 @@ func (b *Bucket) Init(fn, field string, rate ratelimit.Rate, burst int, opts []r
 	if b.line, err = timeline.New(fn, opts); err != nil {
 		return err
 	}
-	b.current.Init(newFreshFrame(newSpec(rate, burst, 0, 1, noPast), 0))
+	b.current.Init(fresh(newSpec(rate, burst, 0, 1, noPast), 0).frame())
 	return nil
 }
 
@@ -98,11 +98,11 @@ func (b *Bucket) Take(d *ratelimit.Decision, n int) { b.take(d, b.line.Now(), n,
 func (b *Bucket) TakeAt(d *ratelimit.Decision, t time.Time, n int) { b.take(d, b.line.At(t), n, 0) }
 
 // take is Allow for any n and any off, with a whole Decision, and with patience: it also grants what
-// can be acted on after a delay of at most patience, which it returns.
+// can be acted on after a delay of at most patience, which it returns, with what is lost meanwhile.
 //
 // A refusal, and n == 0, may answer from a frozen word: that word was the limiter's state until its
 // frame was replaced, which was not before f was loaded.
-func (b *Bucket) take(d *ratelimit.Decision, off int64, n int, patience time.Duration) time.Duration {
+func (b *Bucket) take(d *ratelimit.Decision, off int64, n int, patience time.Duration) (delay time.Duration, idle uint64) {
 	off = timeline.Clamp(off)
 	for {
 		f := b.current.Load()
@@ -112,7 +112,7 @@ func (b *Bucket) take(d *ratelimit.Decision, off int64, n int, patience time.Dur
 		debt, later := c.debt(word&^frame.Frozen, off)
 		if n == 0 {
 			s.granted(d, debt, later, off)
-			return 0
+			return 0, 0
 		}
 		after, delay, ok := s.step(debt, later, off, n, patience)
 		act := off + int64(delay)
@@ -135,10 +135,10 @@ func (b *Bucket) take(d *ratelimit.Decision, off int64, n int, patience time.Dur
 		case !landed:
 		case !ok:
 			s.refused(d, debt, later, off, n, patience)
-			return 0
+			return 0, 0
 		default:
 			s.granted(d, after, uint64(delay), off)
-			return delay
+			return delay, s.idle(debt, later, delay)
 		}
 	}
 }
@@ -149,9 +149,9 @@ func grantElsewhere(off int64, n int, patience time.Duration) *plan {
 	return &plan{Successor: func(f *bucketFrame, word uint64) *bucketFrame {
 		debt, later := f.Scale.debt(word, off)
 		if after, delay, ok := f.Scale.spec.step(debt, later, off, n, patience); ok {
-			return newFrameOwing(f.Scale.spec, off+int64(delay), after)
+			return owing(f.Scale.spec, off+int64(delay), after).frame()
 		}
-		return newFrame(f.Scale.spec, f.Scale.start, word)
+		return state{f.Scale, word}.frame()
 	}}
 }
 

@@ -30,7 +30,7 @@ func TestFrozenAtTheEndOfAFrame(t *testing.T) {
 			asked = true
 			granted = b.Allow()
 		}
-		return newFrame(f.Scale.spec, f.Scale.start, word)
+		return state{f.Scale, word}.frame()
 	}}))
 	require.False(t, granted)
 }

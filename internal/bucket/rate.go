@@ -2,6 +2,7 @@ package bucket
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/seed-3506548a/ratelimit"
@@ -20,8 +21,8 @@ func (b *Bucket) SetRate(fn, field string, rate ratelimit.Rate, burst int) error
 	return b.setRate(fn, field, timeline.Bottom, rate, burst)
 }
 
-// setRate repeats until its own plan was taken: a turn more means that another caller's was. The clock
-// is read after the state that is to be changed.
+// setRate repeats until its own plan was taken: a turn more means that another caller's was, or that
+// more is owed by now than can be converted. The clock is read after the state that is to be changed.
 func (b *Bucket) setRate(fn, field string, t int64, rate ratelimit.Rate, burst int) error {
 	if err := check(fn, field, rate, burst); err != nil {
 		return err
@@ -32,19 +33,46 @@ func (b *Bucket) setRate(fn, field string, t int64, rate ratelimit.Rate, burst i
 			return nil
 		}
 		off := max(t, timeline.Clamp(b.line.Now()))
-		_, debt := f.Scale.changes(f.Word.Load()&^frame.Frozen, off)
-		owed := max(uint64(f.Scale.spec.limit), ceilDiv(debt, f.Scale.spec.perEvent))
-		if rate.Events > 0 && owed > drainable(rate) {
+		owed, ok := state{f.Scale, f.Word.Load() &^ frame.Frozen}.convertible(off, rate)
+		if !ok {
 			return &ratelimit.ArgumentError{Func: fn, Field: "rate", Value: rate,
 				Want: fmt.Sprintf("one at which the %d events that may be owed drain within 2^61 ns (73 years), or 0", owed)}
 		}
 		change := &plan{Successor: func(f *bucketFrame, word uint64) *bucketFrame {
-			return f.Scale.converted(word, off, rate, burst)
+			st := state{f.Scale, word}
+			if _, ok := st.convertible(off, rate); !ok {
+				return st.frame()
+			}
+			return st.converted(off, rate, burst).frame()
 		}}
 		if b.current.Replace(f, change) {
-			return nil
+			if _, ok := (state{f.Scale, f.Word.Load() &^ frame.Frozen}).convertible(off, rate); ok {
+				return nil
+			}
 		}
 	}
+}
+
+// before is a state that a change of rate has replaced, the offset as of which it was asked for, and
+// how many such states lie before it.
+type before struct {
+	state
+	asked int64
+	depth int
+}
+
+// mostBefore limits the memory of a bucket whose rate changes all the time while somebody is to act
+// who reserved long ago. What was reserved before so many changes is given back no more.
+const mostBefore = 16
+
+// refunded returns the state that there would be with the rate and the burst of s, if the reservation
+// had been given back before they were set. Nothing was granted since.
+func (b *before) refunded(s *spec, as int64, m made, granted int64) (after state, ok bool) {
+	after, ok = b.scale.refunded(b.word, as, m, granted)
+	if _, fits := after.convertible(b.asked, s.rate); !ok || !fits {
+		return after, false
+	}
+	return after.converted(b.asked, s.rate, s.burst), true
 }
 
 // changes returns when a change of rate takes effect that is asked for at off, and what is owed then.
@@ -57,29 +85,62 @@ func (c *scale) changes(word uint64, off int64) (at int64, debt uint64) {
 		return max(off, c.spec.past.changed), word
 	}
 	at = min(max(off, c.lastAct(word)), c.start+int64(ceilDiv(word, c.perNano)))
-	debt, _ = c.debt(word, at)
-	return at, debt
+	return at, c.owes(word, at)
 }
 
-// converted returns the frame of another rate that owes as many events as c does when the rate changes: rounded
-// up, for each change adds less than a tick. (If the debt were kept in time instead, slowing down would
-// hand out events.) For times before that nothing is granted any more.
-func (c *scale) converted(word uint64, off int64, rate ratelimit.Rate, burst int) *bucketFrame {
+// convertible reports whether all events that are owed, or may be, can be owed at the rate, and
+// returns how many these are.
+func (st state) convertible(off int64, rate ratelimit.Rate) (owed uint64, ok bool) {
+	s := st.scale.spec
+	if s == nil {
+		return 0, false
+	}
+	_, debt := st.scale.changes(st.word, off)
+	owed = max(uint64(s.limit), ceilDiv(debt, s.perEvent))
+	return owed, rate.Events == 0 || owed <= drainable(rate)
+}
+
+// converted returns the state of another rate that owes as many events as st does when the rate changes:
+// rounded up, for each change adds less than a tick. (If the debt were kept in time instead, slowing
+// down would hand out events.) For times before that nothing is granted any more.
+func (st state) converted(off int64, rate ratelimit.Rate, burst int) state {
+	c, word := &st.scale, st.word
 	old := c.spec
-	if word == 0 && old.past == noPast {
-		return newFreshFrame(newSpec(rate, burst, 0, old.perEvent, noPast), off)
+	if word == 0 && old.past.none() {
+		return fresh(newSpec(rate, burst, 0, old.perEvent, noPast), off)
 	}
 	at, debt := c.changes(word, off)
-	grants := old.past.grants
+	grants := max(old.past.grants, math.MinInt64+1)
 	if old.perNano > 0 {
-		grants = max(grants, c.start+floorDiv(int64(word)-int64(old.perEvent), int64(old.perNano)))
+		newest := old.past.acted
+		if !c.settled(word) {
+			newest = c.start + floorDiv(int64(word)-int64(old.perEvent), int64(old.perNano))
+		}
+		grants = max(grants, newest)
 	}
-	s := newSpec(rate, burst, ceilDiv(debt, old.perEvent), old.perEvent, past{changed: at, grants: grants})
+	s := newSpec(rate, burst, ceilDiv(debt, old.perEvent), old.perEvent, past{changed: at, grants: grants, acted: at})
 	s.past.owed = debt
 	if s.perNano > 0 { // else the size of an event stays, and nothing is rounded
 		s.past.owed = min(max(1, mulDivCeil(debt, s.perEvent, old.perEvent)), maxDepth) // 1: not fresh
 	}
-	return newFrameOwing(s, at, s.past.owed)
+	if at > off {
+		s.past.before = chain(st, off)
+	}
+	return owing(s, at, s.past.owed)
+}
+
+// chain returns what is to be remembered of the state that a change asked for at off replaces.
+func chain(st state, off int64) *before {
+	b := &before{state: st, asked: off}
+	if last := st.scale.spec.past.before; last != nil {
+		b.depth = last.depth + 1
+	}
+	if b.depth >= mostBefore {
+		forgetful := *st.scale.spec
+		forgetful.past.before = nil
+		b.state.scale.spec, b.depth = &forgetful, 0
+	}
+	return b
 }
 
 // floorDiv returns a/b rounded down, for b > 0.

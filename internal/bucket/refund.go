@@ -11,55 +11,38 @@ import (
 func (b *Bucket) RefundAt(t time.Time, n int, held time.Duration) {
 	off := timeline.Clamp(b.line.At(t))
 	if held >= 0 && uint64(held) <= maxDepth+1 { // what was held for longer has drained
-		b.refund(off, n, off-int64(held))
+		b.refund(off, made{n: n}, off-int64(held))
 	}
 }
 
-// refund gives back, as of off, n events that were granted, or could be acted on, at granted.
+// refund gives back, as of off, what was granted, or could be acted on, at granted.
 //
-// Let v be the TAT if those n events had never been granted, and word the TAT as it is. Right after
-// the grant word-v >= n*T; from then on only a grant at a time s between the two shrinks their
-// distance, to word-s; and word >= granted + n*T, so that distance is at least n*T less the time
-// from granted to s. Hence word - (n*T - held) >= v, if no grant was at an s later than off: that is
-// why off must not be early, and is moved to the limiter's clock. With a reservation that is yet to be
-// acted on, only the last one can be given back; giving back what lies before it would also lose from
-// the word when it will be acted on.
-//
-// The clock is read after the word, so that it is not before any time that the word tells of.
-func (b *Bucket) refund(off int64, n int, granted int64) {
-	for n > 0 {
+// The step is computed from one load of the word and lands only if it has not moved since; a lost race
+// means that another caller's change landed, and the step is computed anew. The clock is read after the
+// word, so that it is not before any time that the word tells of.
+func (b *Bucket) refund(off int64, m made, granted int64) {
+	for m.n > 0 {
 		f := b.current.Load()
 		c := &f.Scale
 		word := f.Word.Load()
 		live := word &^ frame.Frozen
-		if n > c.spec.limit || live == 0 || granted <= c.spec.past.grants {
-			return
-		}
 		as := max(off, timeline.Clamp(b.line.Now()))
-		if last := c.lastAct(live); last > as {
-			if granted < last {
-				return // somebody will act later, at a time that counts on these events
-			}
-			as = last
-		}
-		debt, _ := c.debt(live, as)
-		credit := c.spec.credit(n, granted, as)
-		if credit == 0 || credit > debt { // drained; or such a grant would have left more debt
-			return
-		}
+		after, ok := c.refunded(live, as, m, granted)
 		switch {
+		case !ok:
+			return
 		case word >= frame.Frozen:
 			b.current.Help(f)
-		case word > credit:
-			if f.Word.CompareAndSwap(word, word-credit) {
+		case after.scale == *c:
+			if f.Word.CompareAndSwap(word, after.word) {
 				return
 			}
-		default: // the debt would begin before the frame
+		default:
 			refund := &plan{Successor: func(f *bucketFrame, last uint64) *bucketFrame {
 				if last != word {
-					return newFrame(f.Scale.spec, f.Scale.start, last)
+					return state{f.Scale, last}.frame()
 				}
-				return newFrameOwing(f.Scale.spec, as, debt-credit)
+				return after.frame()
 			}}
 			if b.current.Replace(f, refund) && f.Word.Load()&^frame.Frozen == word {
 				return
@@ -68,15 +51,66 @@ func (b *Bucket) refund(off int64, n int, granted int64) {
 	}
 }
 
-// credit returns the ticks that have not drained by off of n events granted at granted.
-func (s *spec) credit(n int, granted, off int64) uint64 {
-	cost := uint64(n) * s.perEvent
-	if granted >= off { // reserved, and not acted on yet
-		return cost
+// refunded returns the state after a refund as of as, in the same scale if it can; not ok, if nothing
+// is given back.
+//
+// Let v be the TAT if those n events had never been granted, and word the TAT as it is. Right after
+// the grant word-v is n*T, and idle besides, if the events had to wait for so long that the bucket was
+// empty before they could be acted on. From then on only a grant at a time s between the two shrinks
+// their distance, to word-s; and word >= granted + n*T, so that distance is at least n*T less the time
+// from granted to s. Hence word - (n*T - held) >= v, if no grant was at an s later than as: that is why
+// as must not be early. If more is claimed than is owed, as with a time of the grant that was read a
+// moment too late, what is owed is given back: that is more than it should be by no more than the
+// caller's error.
+//
+// With reservations that are yet to be acted on, only the last one can be given back: for what lies
+// before it, somebody else might act at the time of one that is still to come. Nobody has acted since
+// the last one was made, so v is exactly word - n*T - idle.
+func (c *scale) refunded(live uint64, as int64, m made, granted int64) (after state, ok bool) {
+	s := c.spec
+	if live == 0 {
+		return after, false
 	}
-	held := uint64(off - granted) // the difference may exceed an int64
-	if held > uint64(s.drain) {
-		return 0
+	if granted <= s.past.grants {
+		if as < granted && s.past.before != nil && c.settled(live) {
+			return s.past.before.refunded(s, as, m, granted)
+		}
+		return after, false
 	}
-	return cost - min(cost, held*s.perNano)
+	if m.n > s.limit {
+		return after, false
+	}
+	if last := c.lastAct(live); last > as && granted < last {
+		return after, false // somebody will act later, at a time that counts on these events
+	}
+	credit := uint64(m.n) * s.perEvent
+	switch {
+	case granted > as: // to be acted on
+		as = max(as, s.past.changed, granted-2*s.reach)
+		credit += m.idle
+	case uint64(as-granted) > uint64(s.drain): // the difference may exceed an int64
+		return after, false
+	default:
+		credit -= min(credit, uint64(as-granted)*s.perNano)
+	}
+	debt := c.owes(live, as)
+	credit = min(credit, debt)
+	if credit == 0 {
+		return after, false
+	}
+	settled := c.settled(live)
+	if settled {
+		less := *s
+		less.past.before = nil
+		s = &less
+	}
+	if live > credit {
+		after = newState(s, c.start, live-credit)
+	} else { // it begins before the frame
+		after = owing(s, as, debt-credit)
+	}
+	if settled {
+		s.past.owed = after.scale.owes(after.word, s.past.acted)
+	}
+	return after, true
 }

@@ -33,26 +33,34 @@ type (
 	plan        = frame.Plan[scale]
 )
 
-// newFrame returns the frame that begins at start with the given word.
-func newFrame(s *spec, start int64, word uint64) *bucketFrame {
-	return frame.New(scale{start: start, span: min(s.span, uint64(timeline.Top-start)),
-		perNano: s.perNano, perEvent: s.perEvent, depth: s.depth, spec: s}, word)
+// state is all that a frame says: what its word means, and the word.
+type state struct {
+	scale scale
+	word  uint64
 }
 
-// newFreshFrame returns a frame for off, and for small steps back in time from there, in which
-// nothing was ever granted.
-func newFreshFrame(s *spec, off int64) *bucketFrame {
-	return newFrame(s, max(off-s.lead, timeline.Bottom), 0)
+func (st state) frame() *bucketFrame { return frame.New(st.scale, st.word) }
+
+// newState returns the state that begins at start with the given word.
+func newState(s *spec, start int64, word uint64) state {
+	return state{scale{start: start, span: min(s.span, uint64(timeline.Top-start)),
+		perNano: s.perNano, perEvent: s.perEvent, depth: s.depth, spec: s}, word}
 }
 
-// newFrameOwing returns such a frame that owes debt at off.
-func newFrameOwing(s *spec, off int64, debt uint64) *bucketFrame {
+// fresh returns a state for off, and for small steps back in time from there, in which nothing was
+// ever granted.
+func fresh(s *spec, off int64) state {
+	return newState(s, max(off-s.lead, timeline.Bottom), 0)
+}
+
+// owing returns such a state that owes debt at off.
+func owing(s *spec, off int64, debt uint64) state {
 	start := max(off-s.lead, s.past.changed) // which is at the bottom, if the rate never changed
 	word := uint64(off-start)*s.perNano + debt
-	if word == 0 && s.past != noPast && s.perNano > 0 {
+	if word == 0 && !s.past.none() && s.perNano > 0 {
 		word = 1 // not fresh
 	}
-	return newFrame(s, start, word)
+	return newState(s, start, word)
 }
 
 // holds reports whether the frame can count off in ticks.
@@ -90,15 +98,36 @@ func (c *scale) debt(word uint64, off int64) (debt, later uint64) {
 }
 
 // lastAct returns the earliest offset at which the last granted event can have been, or will be,
-// acted on: not before the last change of rate, and that left at most depth to drain. With no grant
-// since the change, it is that of the change. The rate must not be 0, nor word.
+// acted on: not before the last change of rate, and that left at most depth to drain, unless past
+// knows better. The rate must not be 0, nor word.
 func (c *scale) lastAct(word uint64) int64 {
 	past := &c.spec.past
-	if debt, later := c.debt(word, past.changed); later == 0 && debt <= past.owed {
-		return past.changed
+	if c.settled(word) {
+		return past.acted
 	}
 	if word <= c.depth {
 		return max(past.changed, c.start-int64((c.depth-word)/c.perNano))
 	}
 	return max(past.changed, c.start+int64(ceilDiv(word-c.depth, c.perNano)))
+}
+
+// settled reports whether word tells no more than past does: see there.
+func (c *scale) settled(word uint64) bool {
+	past := &c.spec.past
+	if past.acted >= c.start {
+		now := c.ticks(past.acted)
+		return max(word, now)-now <= past.owed
+	}
+	hi, lo := bits.Mul64(uint64(c.start-past.acted), c.perNano)
+	return hi == 0 && lo <= past.owed && word <= past.owed-lo
+}
+
+// owes is debt for a time that is not before the last change of rate, and not so long before the frame
+// that the ticks would not fit: as one that is not before lastAct, or that a reservation reaches back.
+func (c *scale) owes(word uint64, off int64) uint64 {
+	if off < c.start {
+		return word + uint64(c.start-off)*c.perNano
+	}
+	now := c.ticks(off)
+	return max(word, now) - now
 }

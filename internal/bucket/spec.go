@@ -40,15 +40,24 @@ type spec struct {
 	past past
 }
 
-// past is what a rate change has to remember of the time before it.
+// past is what has to be remembered of the time before a spec.
 type past struct {
-	changed int64  // the offset at which the rate changed; unknowably early if nothing was granted yet
-	owed    uint64 // the debt then, in ticks
-	grants  int64  // all grants before the change were at this offset or before
+	changed int64 // the offset at which the rate changed; unknowably early if nothing was granted yet
+	grants  int64 // all grants before the change were at this offset or before
+
+	// While no more than owed ticks are owed at the offset acted, nobody is to act after it: of what
+	// was owed at a change of rate, and of what was charged beyond a full burst, TAT does not tell.
+	acted int64
+	owed  uint64
+
+	before *before // what a change of rate replaced, while there are reservations of then to act on
 }
 
 // noPast is that of a bucket which had granted nothing when it got its rate.
-var noPast = past{changed: timeline.Bottom, grants: math.MinInt64}
+var noPast = past{changed: timeline.Bottom, grants: math.MinInt64, acted: timeline.Bottom}
+
+// none reports whether the rate never changed since something was granted.
+func (p *past) none() bool { return p.grants == math.MinInt64 }
 
 // check is the constructor's check of its arguments; fn and field are how errors call them.
 func check(fn, field string, rate ratelimit.Rate, burst int) error {
@@ -136,6 +145,16 @@ func (s *spec) step(debt, later uint64, off int64, n int, patience time.Duration
 	}
 	drained := (uint64(delay) - later) * s.perNano // no overflow, for delay <= reach
 	return debt - min(debt, drained) + cost, delay, true
+}
+
+// idle returns the ticks that drain during a delay, of debt ticks that begin to drain later, after
+// nothing is owed any more: what others might have used, if the events to come did not need it.
+func (s *spec) idle(debt, later uint64, delay time.Duration) uint64 {
+	if delay == 0 {
+		return 0
+	}
+	drained := (uint64(delay) - later) * s.perNano
+	return drained - min(drained, debt)
 }
 
 // delay returns how long after off it takes until no more than depth of the given ticks is left, and

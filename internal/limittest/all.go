@@ -65,6 +65,15 @@ func (m All) Refund(off, now *big.Int, n int, held time.Duration) {
 	}
 }
 
+// Charge implements [Model].
+func (m All) Charge(off *big.Int, n int) ratelimit.Decision {
+	var all []ratelimit.Decision
+	for _, member := range m {
+		all = append(all, member.Charge(off, n))
+	}
+	return merged(all)
+}
+
 // SetRate implements [Model], and does nothing.
 func (m All) SetRate(*big.Int, *big.Int, ratelimit.Rate, int) {}
 

@@ -142,21 +142,33 @@ func (m *Counter) Refund(off, now *big.Int, n int, held time.Duration) {
 		return
 	}
 	bucket := m.bucket(granted)
-	if minus(m.bucket(latest(clamp(off), clamp(now))), bucket).Cmp(m.buckets) > 0 {
+	if minus(m.bucket(latest(clamp(off), clamp(now))), m.newest).Cmp(m.buckets) > 0 {
 		return
 	}
-	if bucket.Cmp(m.newest) != 0 || m.settled != nil && bucket.Cmp(m.settled) <= 0 {
+	if bucket.Cmp(m.newest) < 0 || m.settled != nil && m.newest.Cmp(m.settled) <= 0 || n > m.rate.Events {
 		return
 	}
 	there := 0
 	for _, c := range m.counted {
-		if c.bucket.Cmp(bucket) == 0 {
+		if c.bucket.Cmp(m.newest) == 0 {
 			there += c.n
 		}
 	}
-	if n <= there {
-		m.counted = append(slices.Clone(m.counted), counted{bucket, -n})
+	m.counted = append(slices.Clone(m.counted), counted{m.newest, -min(n, there)})
+}
+
+// Charge implements [Model]: so many events of buckets+1 buckets are counted as the greatest limit has.
+func (m *Counter) Charge(off *big.Int, n int) ratelimit.Decision {
+	bucket := m.bucket(clamp(off))
+	if m.newest != nil {
+		bucket = latest(bucket, m.newest)
 	}
+	twice := product(m.buckets, big.NewInt(2))
+	most := int(power(uint(60-twice.BitLen())/2).Int64()) - 1
+	if charged := min(n, max(0, most-m.used(bucket))); charged > 0 {
+		m.charge(bucket, charged)
+	}
+	return standing(m, off, n)
 }
 
 // SetRate implements [Model]; the size is the number of events, unless that is 0.

@@ -19,12 +19,25 @@ type Interval struct {
 	limit    int
 
 	step, length, reach *big.Int
+	bits                int // that the count may have
 
 	start *big.Int // nil: nothing was ever granted
 	count *big.Int // owed during the first length after start
 
 	changed *big.Int // before the last change of rate nothing is granted; nil: it never changed
 	settled *big.Int // what was granted no later than this offset is not given back; nil: nothing
+
+	first  [2]*big.Int // start and count right after the last change of rate
+	before *Interval   // as it was before, if somebody who had reserved was yet to act
+	asked  *big.Int    // when the change was asked for
+	depth  int         // how many befores there are behind before
+}
+
+// made is what a reservation has made of the model: it led from a start and count to others.
+type made struct{ from, after [2]*big.Int }
+
+func same(a, b [2]*big.Int) bool {
+	return a[0] != nil && b[0] != nil && a[0].Cmp(b[0]) == 0 && a[1].Cmp(b[1]) == 0
 }
 
 // NewInterval returns the model for valid arguments.
@@ -62,6 +75,7 @@ func (m *Interval) set(rate ratelimit.Rate, capacity int) {
 		lengths.Add(one, ceil(big.NewInt(int64(capacity)), big.NewInt(int64(rate.Events))))
 	}
 	bits := uint(latest(big.NewInt(int64(capacity)), m.count).BitLen())
+	m.bits = int(bits)
 	for j := uint(0); ; j++ {
 		m.step = power(j)
 		longest := new(big.Int).Add(big.NewInt(int64(rate.Per)), minus(m.step, one))
@@ -134,21 +148,22 @@ func (m *Interval) Clone() Model {
 
 // Take implements [Model].
 func (m *Interval) Take(off *big.Int, n int) ratelimit.Decision {
-	_, d := m.Reserve(off, n, 0)
+	_, _, d := m.Reserve(off, n, 0)
 	return d
 }
 
 // Peek implements [Model].
 func (m *Interval) Peek(off *big.Int, n int) ratelimit.Decision {
 	old := *m
-	_, d := m.Reserve(off, n, 0)
+	_, _, d := m.Reserve(off, n, 0)
 	*m = old
 	return d
 }
 
 // Reserve implements [Reserver].
-func (m *Interval) Reserve(off *big.Int, n int, most time.Duration) (delay time.Duration, d ratelimit.Decision) {
+func (m *Interval) Reserve(off *big.Int, n int, most time.Duration) (delay time.Duration, did any, d ratelimit.Decision) {
 	off = m.shifted(off)
+	from := [2]*big.Int{m.start, m.count}
 	if m.reach.Cmp(big.NewInt(int64(most))) < 0 {
 		most = time.Duration(m.reach.Int64())
 	}
@@ -171,7 +186,7 @@ func (m *Interval) Reserve(off *big.Int, n int, most time.Duration) (delay time.
 		d.Remaining = int(free.Int64())
 	}
 	d.ResetAfter = m.when(off, 0)
-	return delay, d
+	return delay, made{from, [2]*big.Int{m.start, m.count}}, d
 }
 
 // charge counts n events at off, where they fit.
@@ -186,73 +201,4 @@ func (m *Interval) charge(off *big.Int, n int) {
 		m.count = owed
 	}
 	m.count = new(big.Int).Add(m.count, big.NewInt(int64(n)))
-}
-
-// Refund implements [Model].
-func (m *Interval) Refund(off, now *big.Int, n int, held time.Duration) {
-	if held >= 0 {
-		m.refund(off, now, n, minus(m.shifted(off), big.NewInt(int64(held))))
-	}
-}
-
-// Cancel implements [Reserver].
-func (m *Interval) Cancel(off, now *big.Int, n int, actAt *big.Int) {
-	m.refund(off, now, n, m.shifted(actAt))
-}
-
-// refund gives back in the interval of the grant only, and begins it anew if it began with the grant.
-func (m *Interval) refund(off, now *big.Int, n int, granted *big.Int) {
-	if m.start == nil || m.limit == 0 || n < 1 || m.count.Cmp(big.NewInt(int64(n))) < 0 ||
-		m.settled != nil && granted.Cmp(m.settled) <= 0 {
-		return
-	}
-	as := latest(m.shifted(off), m.shifted(now), m.start)
-	if m.passed(as).Sign() != 0 || m.passed(granted).Sign() != 0 {
-		return
-	}
-	m.count = minus(m.count, big.NewInt(int64(n)))
-	if minus(granted, m.start).Cmp(m.step) < 0 {
-		steps, _ := new(big.Int).DivMod(as, m.step, new(big.Int))
-		m.start = product(steps, m.step)
-	}
-}
-
-// SetRate implements [Model]; of fixed windows, the capacity is the number of events, unless that is 0.
-func (m *Interval) SetRate(off, _ *big.Int, rate ratelimit.Rate, capacity int) {
-	if m.all {
-		rate = WithSize(rate, capacity)
-		capacity = max(1, rate.Events)
-	}
-	if m.rate == rate && m.capacity == capacity {
-		return
-	}
-	if m.start != nil {
-		off = latest(m.shifted(off), m.start)
-		if m.changed != nil {
-			off = latest(off, m.changed)
-		}
-		passed := m.passed(off)
-		changed := off
-		if m.events().Sign() > 0 {
-			if all := ceil(m.count, m.events()); passed.Cmp(all) >= 0 { // full since then
-				passed = all
-				changed = least(off, new(big.Int).Add(m.start, product(all, m.length)))
-			}
-		}
-		if m.changed == nil || changed.Cmp(m.changed) > 0 {
-			m.changed = changed
-		}
-		m.count = m.owed(off)
-		m.start = new(big.Int).Add(m.start, product(passed, m.length))
-		m.settled = minus(new(big.Int).Add(m.start, m.length), one)
-	}
-	grid := m.step
-	m.set(rate, capacity)
-	if m.start != nil {
-		if grid.Cmp(m.step) > 0 { // a start that is known by a coarser grid may be later
-			m.start = new(big.Int).Add(m.start, minus(grid, m.step))
-		}
-		steps, _ := new(big.Int).DivMod(m.start, m.step, new(big.Int))
-		m.start = product(steps, m.step)
-	}
 }

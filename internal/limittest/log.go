@@ -13,6 +13,8 @@ type Log struct {
 	rate  ratelimit.Rate
 	per   *big.Int
 	times []*big.Int // in order
+	last  int        // how many of the last ones can be given back, if they were not recorded too late
+	most  int        // so many of them are remembered if the rate changes
 
 	newest  *big.Int // the latest time that was granted at; nil: nothing was ever granted
 	changed *big.Int // before the last change of rate nothing is granted; nil: it never changed
@@ -21,7 +23,7 @@ type Log struct {
 
 // NewLog returns the model for valid arguments.
 func NewLog(rate ratelimit.Rate) *Log {
-	return &Log{rate: rate, per: big.NewInt(int64(rate.Per))}
+	return &Log{rate: rate, per: big.NewInt(int64(rate.Per)), most: max(rate.Events, 1)}
 }
 
 // used returns how many events are in the window that ends at off.
@@ -92,6 +94,10 @@ func (m *Log) record(off *big.Int, n int) {
 	if m.newest != nil {
 		off = latest(off, m.newest)
 	}
+	if m.newest == nil || off.Cmp(m.newest) > 0 {
+		m.last = 0
+	}
+	m.last += n
 	m.newest = off
 	m.times = slices.Concat(m.times, slices.Repeat([]*big.Int{off}, n))
 }
@@ -107,18 +113,27 @@ func (m *Log) Peek(off *big.Int, n int) ratelimit.Decision {
 // Refund implements [Model]: of the events recorded at the newest time only, while they count.
 func (m *Log) Refund(off, now *big.Int, n int, held time.Duration) {
 	granted := minus(clamp(off), big.NewInt(int64(held)))
-	if m.newest == nil || n < 1 || held < 0 || granted.Cmp(m.newest) != 0 || m.settled != nil && granted.Cmp(m.settled) <= 0 {
+	if m.newest == nil || n < 1 || n > m.rate.Events || held < 0 || granted.Cmp(m.newest) < 0 ||
+		m.settled != nil && m.newest.Cmp(m.settled) <= 0 || granted.Cmp(bottom) < 0 {
 		return
 	}
-	there := 0
-	for _, at := range m.times {
-		if at.Cmp(granted) == 0 {
-			there++
-		}
-	}
-	if n <= there && minus(latest(clamp(off), clamp(now)), granted).Cmp(m.per) < 0 {
+	n = min(n, m.last)
+	if minus(latest(clamp(off), clamp(now)), m.newest).Cmp(m.per) < 0 {
 		m.times = slices.Clone(m.times[:len(m.times)-n])
+		m.last -= n
 	}
+}
+
+// Charge implements [Model]: at most as many events of one time as the limit are recorded.
+func (m *Log) Charge(off *big.Int, n int) ratelimit.Decision {
+	there := 0
+	if m.newest != nil && clamp(off).Cmp(m.newest) <= 0 {
+		there = m.last
+	}
+	if n = min(n, max(0, m.rate.Events-there)); n > 0 {
+		m.record(clamp(off), n)
+	}
+	return standing(m, off, n)
 }
 
 // SetRate implements [Model]; the size is the number of events, unless that is 0.
@@ -134,7 +149,10 @@ func (m *Log) SetRate(off, _ *big.Int, rate ratelimit.Rate, size int) {
 			off = latest(off, m.changed)
 		}
 		m.changed, m.settled = off, m.newest
-		unexpired := m.used(off)
+		unexpired := min(m.used(off), m.most)
 		m.times = slices.Clone(m.times[len(m.times)-unexpired:])
+		m.last = 0
+		m.most = max(unexpired, 1)
 	}
+	m.most = max(m.most, rate.Events)
 }

@@ -17,6 +17,8 @@ type Model interface {
 	Peek(off *big.Int, n int) ratelimit.Decision
 	// Refund is RefundAt with the clock at now.
 	Refund(off, now *big.Int, n int, held time.Duration)
+	// Charge is ChargeAt.
+	Charge(off *big.Int, n int) ratelimit.Decision
 	// SetRate is SetRateAt, with the clock at now, with arguments that the limiter accepts.
 	SetRate(off, now *big.Int, rate ratelimit.Rate, size int)
 	// Clone returns a copy.
@@ -33,10 +35,21 @@ var (
 // Reserver is a Model of a limiter that reserves.
 type Reserver interface {
 	Model
-	// Reserve returns the delay after which the events may be acted on.
-	Reserve(off *big.Int, n int, most time.Duration) (time.Duration, ratelimit.Decision)
-	// Cancel is CancelAt, with the clock at now, of n events that may be acted on at actAt.
-	Cancel(off, now *big.Int, n int, actAt *big.Int)
+	// Reserve returns the delay after which the events may be acted on, and what that did to the model.
+	Reserve(off *big.Int, n int, most time.Duration) (delay time.Duration, did any, d ratelimit.Decision)
+	// GiveBack is RefundAt of a reservation, with the clock at now, of n events that may be acted on at
+	// actAt.
+	GiveBack(off, now *big.Int, n int, actAt *big.Int, did any)
+}
+
+// standing is what a charge of n events at off says of the state that it left: what one more would find.
+func standing(m Model, off *big.Int, n int) ratelimit.Decision {
+	d, next := m.Peek(off, 0), m.Peek(off, 1)
+	d.OK, d.RetryAfter, d.By = next.OK, next.RetryAfter, next.By
+	if n < 0 {
+		d.OK, d.RetryAfter = false, ratelimit.Never
+	}
+	return d
 }
 
 // Bucket is the model of gcra.New and tokenbucket.New: a bucket that drains continuously.
@@ -51,9 +64,14 @@ type Bucket struct {
 	tat         *big.Int // in the same unit, since the origin; nil: nothing was ever granted
 
 	// What happened before the last change of rate, if something had been granted then.
-	changed    *big.Int // offset of the change
-	tatChanged *big.Int // tat right after it
-	grants     *big.Int // no event granted before was granted or to be acted on later than this offset
+	changed *big.Int // offset of the change
+	grants  *big.Int // no event granted before was granted or to be acted on later than this offset
+	before  *Bucket  // as it was before, if somebody who had reserved was yet to act
+	asked   *big.Int // when the change was asked for
+	depth   int      // how many befores there are behind before
+
+	// While tat is not later than tatActed, nobody is to act after the offset acted.
+	acted, tatActed *big.Int
 }
 
 // NewBucket returns the model for valid arguments.
@@ -94,7 +112,7 @@ func (m *Bucket) Clone() Model {
 
 // Take implements [Model].
 func (m *Bucket) Take(off *big.Int, n int) ratelimit.Decision {
-	_, d := m.Reserve(off, n, 0)
+	_, _, d := m.Reserve(off, n, 0)
 	return d
 }
 
@@ -104,13 +122,18 @@ func (m *Bucket) Peek(off *big.Int, n int) ratelimit.Decision {
 	return d
 }
 
-// Reserve implements [Reserver].
-func (m *Bucket) Reserve(off *big.Int, n int, most time.Duration) (time.Duration, ratelimit.Decision) {
+// Reserve implements [Reserver]. What is lost is what the limiter could have granted before the events
+// are acted on, without being stricter afterwards.
+func (m *Bucket) Reserve(off *big.Int, n int, most time.Duration) (time.Duration, any, ratelimit.Decision) {
 	delay, d, tat := m.decide(off, n, most)
+	idle := new(big.Int)
 	if d.OK && n > 0 {
+		if delay > 0 {
+			idle = minus(minus(tat, product(m.event, big.NewInt(int64(n)))), m.tat)
+		}
 		m.tat = tat
 	}
-	return delay, d
+	return delay, idle, d
 }
 
 // decide is the algorithm in one line, max(TAT, now) + n*T - now <= burst*T, at now or after a delay
@@ -210,89 +233,4 @@ func (m *Bucket) drained(amount, off *big.Int) time.Duration {
 		return ratelimit.Never
 	}
 	return time.Duration(wait.Int64())
-}
-
-// Refund implements [Model].
-func (m *Bucket) Refund(off, now *big.Int, n int, held time.Duration) {
-	if held >= 0 {
-		m.refund(off, now, n, minus(clamp(off), big.NewInt(int64(held))))
-	}
-}
-
-// Cancel implements [Reserver].
-func (m *Bucket) Cancel(off, now *big.Int, n int, actAt *big.Int) {
-	m.refund(off, now, n, clamp(actAt))
-}
-
-// refund takes off the TAT what has not drained, by the time that counts as now, of n events granted
-// at granted, provided that the TAT shows that they can have been granted.
-func (m *Bucket) refund(off, now *big.Int, n int, granted *big.Int) {
-	if m.tat == nil || n < 1 || n > m.limit || m.grants != nil && granted.Cmp(m.grants) <= 0 {
-		return
-	}
-	as := latest(clamp(off), clamp(now))
-	if last := m.lastAct(); last.Cmp(as) > 0 { // somebody will act later
-		if granted.Cmp(last) < 0 {
-			return
-		}
-		as = last
-	}
-	credit := product(m.event, big.NewInt(int64(n)))
-	if held := minus(as, granted); held.Sign() > 0 {
-		credit = minus(credit, product(held, m.nano))
-	}
-	owed := minus(m.tat, product(as, m.nano))
-	if credit.Sign() > 0 && credit.Cmp(owed) <= 0 {
-		m.tat = minus(m.tat, credit)
-		if m.changed != nil { // what was granted before is not forgotten
-			m.tat = latest(m.tat, new(big.Int).Add(product(m.changed, m.nano), one))
-		} else if m.tat.Cmp(product(bottom, m.nano)) <= 0 {
-			m.tat = nil // there is no time before the bottom at which it would not be fresh
-		}
-	}
-}
-
-// lastAct returns the earliest time at which the last event can have been acted on: it left at most
-// a full bucket to drain; or that of the last change of rate, if nothing was granted since.
-func (m *Bucket) lastAct() *big.Int {
-	if m.changed != nil && m.tat.Cmp(m.tatChanged) <= 0 {
-		return m.changed
-	}
-	last := ceil(minus(m.tat, product(m.event, big.NewInt(int64(m.limit)))), m.nano)
-	if m.changed != nil {
-		last = latest(last, m.changed)
-	}
-	return last
-}
-
-// SetRate implements [Model]: at a time from that of the last event on, but not after the TAT,
-// the debt in time becomes the debt of as many events at the new rate.
-func (m *Bucket) SetRate(off, now *big.Int, rate ratelimit.Rate, burst int) {
-	if m.rate == rate && m.burst == burst {
-		return
-	}
-	if m.tat == nil {
-		m.set(rate, burst, new(big.Int))
-		return
-	}
-	at, debt := latest(clamp(off), clamp(now)), m.tat
-	if m.nano.Sign() > 0 {
-		at = least(latest(at, m.lastAct()), ceil(m.tat, m.nano))
-		debt = latest(minus(m.tat, product(at, m.nano)), new(big.Int))
-		newest := minus(m.tat, m.event) // the last event was acted on at least T before the TAT
-		newest.Div(newest, m.nano)
-		if m.grants == nil || newest.Cmp(m.grants) > 0 {
-			m.grants = newest
-		}
-	} else {
-		at = latest(at, m.changed)
-	}
-	old := m.event
-	m.set(rate, burst, ceil(debt, old))
-	if rate.Events > 0 {
-		debt = least(latest(one, ceil(product(debt, m.event), old)), power(61)) // at least one: not fresh
-	}
-	m.changed = at
-	m.tat = new(big.Int).Add(product(at, m.nano), debt)
-	m.tatChanged = m.tat
 }

@@ -93,7 +93,12 @@ func Compare(t testing.TB, build Maker, data []byte) (compared, granted int) {
 // operate calls a method of the limiter, and of the model.
 func (w *world) operate(l ratelimit.Limiter, m Model) (call string, got, want ratelimit.Decision) {
 	off, at, n := w.offset(), Offset(w.origin, w.clock.Now()), w.n
-	switch w.below(12) {
+	switch w.below(13) {
+	case 12:
+		if charger, ok := l.(ratelimit.Charger); ok {
+			return "ChargeAt", charger.ChargeAt(w.now, n), m.Charge(off, n)
+		}
+		return "PeekAt", l.PeekAt(w.now, n), m.Peek(off, n)
 	case 0:
 		return "Take", l.Take(n), m.Take(at, n)
 	case 1:
@@ -141,19 +146,28 @@ func (w *world) operate(l ratelimit.Limiter, m Model) (call string, got, want ra
 	slot := &w.reserved[w.below(len(w.reserved))]
 	if w.below(3) == 0 {
 		if slot.Reservation != nil {
-			slot.CancelAt(w.now)
-			if !slot.cancelled {
-				model.Cancel(off, at, slot.n, Offset(w.origin, slot.ActAt()))
+			actAt := Offset(w.origin, slot.ActAt())
+			early := latest(off, at).Cmp(actAt) <= 0
+			call, give := "CancelAt", early
+			if w.below(2) == 0 {
+				call, give = "RefundAt of a reservation", true
+				slot.RefundAt(w.now)
+			} else {
+				slot.CancelAt(w.now)
 			}
-			slot.cancelled = true
+			if give && !slot.over {
+				model.GiveBack(off, at, slot.n, actAt, slot.did)
+				slot.over = true
+			}
+			return call, l.PeekAt(w.now, 1), m.Peek(off, 1)
 		}
-		return "CancelAt", l.PeekAt(w.now, 1), m.Peek(off, 1)
+		return "PeekAt", l.PeekAt(w.now, 1), m.Peek(off, 1)
 	}
 	most := w.patience()
 	r, got := reserver.ReserveAt(w.now, n, most)
-	delay, want := model.Reserve(off, n, most)
+	delay, did, want := model.Reserve(off, n, most)
 	if got.OK && r.ActAt().Equal(w.now.Add(delay)) {
-		*slot = reserved{r, n, false}
+		*slot = reserved{r, n, did, false}
 	} else if got.OK {
 		got.RetryAfter = r.ActAt().Sub(w.now) // a difference to report
 	}
@@ -167,8 +181,9 @@ type settable interface {
 
 type reserved struct {
 	ratelimit.Reservation
-	n         int
-	cancelled bool
+	n    int
+	did  any
+	over bool
 }
 
 // world is what the operations of one limiter are chosen by.

@@ -37,7 +37,12 @@ func (w *Window) setRate(fn, field string, now func() int64, rate ratelimit.Rate
 		}
 		off := timeline.Clamp(now())
 		change := &plan{Successor: func(f *windowFrame, word uint64) *windowFrame {
-			return f.Scale.converted(word, off, rate, capacity)
+			st := f.Scale.state(word)
+			s, after := f.Scale.spec.converted(st, off, rate, capacity)
+			if st.fresh {
+				return newFrame(s, off, after)
+			}
+			return newFrame(s, after.start, after)
 		}}
 		if w.current.Replace(f, change) {
 			return nil
@@ -45,14 +50,42 @@ func (w *Window) setRate(fn, field string, now func() int64, rate ratelimit.Rate
 	}
 }
 
-// converted returns the frame of another rate that counts, as of off, the same events as unexpired:
-// lengths that have passed until then count by the old rate, and later ones by the new one. If off is
-// before the window's start, that is when the rate changes. For times before the change nothing is
-// granted any more, and events of this window and of earlier ones give nothing back.
-func (c *scale) converted(word uint64, off int64, rate ratelimit.Rate, capacity int) *windowFrame {
-	old, st := c.spec, c.state(word)
+// before is a state that a change of rate has replaced, its spec, the offset as of which the change was
+// asked for, and how many such states lie before it.
+type before struct {
+	spec  *spec
+	state state
+	asked int64
+	depth int
+}
+
+// mostBefore limits the memory of a window whose rate changes all the time while somebody is to act who
+// reserved long ago. What was reserved before so many changes is given back no more.
+const mostBefore = 16
+
+// refunded returns the state that there would be with the rate and the capacity of s, if the reservation
+// had been given back before they were set. Nothing was granted since.
+func (b *before) refunded(s *spec, as int64, m made, granted int64) (*spec, state, bool) {
+	old, after, ok := b.spec.refunded(b.state, as, m, granted)
+	if !ok {
+		return s, after, false
+	}
+	s, after = old.converted(after, b.asked, s.rate, s.capacity)
+	return s, after, true
+}
+
+// converted returns the spec of another rate, and a state that counts, as of off, the same events as
+// unexpired: lengths that have passed until then count by the old rate, and later ones by the new one. If
+// off is before the window's start, that is when the rate changes. For times before the change nothing is
+// granted any more, and events of this window and of earlier ones give nothing back, unless they are yet
+// to be acted on.
+func (old *spec) converted(st state, off int64, rate ratelimit.Rate, capacity int) (*spec, state) {
 	if st.fresh {
-		return newFrame(newSpec(old.kind, rate, capacity, 0, old.settled), off, st)
+		return newSpec(old.kind, rate, capacity, 0, old.settled), st
+	}
+	var pending *before
+	if st.start > off || old.changed > off {
+		pending = chain(old, st, off)
 	}
 	changed := max(off, st.start, old.changed)
 	k := old.passed(st, changed)
@@ -68,5 +101,20 @@ func (c *scale) converted(word uint64, off int64, rate ratelimit.Rate, capacity 
 	s := newSpec(old.kind, rate, capacity, st.count, st.start+old.length-1)
 	s.changed = changed
 	st.start = s.floor(st.start + max(0, old.grid-s.grid)) // a finer grid does not make it end early
-	return newFrame(s, st.start, st)
+	s.first, s.before = st, pending
+	return s, st
+}
+
+// chain returns what is to be remembered of a state that a change asked for at off replaces.
+func chain(s *spec, st state, off int64) *before {
+	b := &before{spec: s, state: st, asked: off}
+	if last := s.before; last != nil {
+		b.depth = last.depth + 1
+	}
+	if b.depth >= mostBefore {
+		forgetful := *s
+		forgetful.before = nil
+		b.spec, b.depth = &forgetful, 0
+	}
+	return b
 }

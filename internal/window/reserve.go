@@ -8,17 +8,24 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
+// made is what a reservation has made of a window: it has charged n events, and so led from a state to
+// another.
+type made struct {
+	n           int
+	from, after state
+}
+
 // ReserveAt charges n events as of t that may be acted on up to within later, of the limiter owner. The
 // reservation is nil if d says no.
 func (w *Window) ReserveAt(d *ratelimit.Decision, owner any, t time.Time, n int, within time.Duration) ratelimit.Reservation {
-	delay := w.take(d, w.line.At(t), n, within)
+	m, delay := w.take(d, w.line.At(t), n, within)
 	if !d.OK {
 		return nil
 	}
-	return reservation.New(w, owner, n, t.Add(delay), 0)
+	return reservation.New(w, owner, m, t.Add(delay))
 }
 
-// GiveBack gives back, as of t, n events that may be acted on at actAt.
-func (w *Window) GiveBack(t time.Time, n int, actAt time.Time, _ uint64) {
-	w.refund(timeline.Clamp(w.line.At(t)), n, timeline.Clamp(w.line.At(actAt)))
+// GiveBack gives back, as of t, what was reserved to be acted on at actAt.
+func (w *Window) GiveBack(t time.Time, m made, actAt time.Time) {
+	w.refund(timeline.Clamp(w.line.At(t)), m, timeline.Clamp(w.line.At(actAt)))
 }

@@ -60,6 +60,11 @@ func newFrame(s *spec, off int64, st state) *windowFrame {
 
 func (c *scale) holds(off int64) bool { return uint64(off-c.start-c.grid) <= c.span }
 
+// counts reports whether the word can count the state, which the frame then means as it is.
+func (c *scale) counts(st state) bool {
+	return st.fresh || c.holds(st.start) && st.count>>c.bits == 0 && (c.length > 0) == (st.start >= c.spec.changed)
+}
+
 // word packs a state, whose start the word can count.
 func (c *scale) word(st state) uint64 {
 	if st.fresh {
@@ -117,7 +122,7 @@ func (s *spec) as(st state, off int64) state {
 	}
 	k := max(0, s.passed(st, off))
 	switch {
-	case s.events > 0 && off >= s.boundary(st, s.expires(st, 0)):
+	case s.events > 0 && off >= s.boundary(st, s.expires(st, 0)), s.events == 0 && st.count == 0:
 		return begun
 	case s.events > 0:
 		st.count -= k * s.events

@@ -45,6 +45,9 @@ type spec struct {
 	// The last change of rate, before which nothing is granted if anything was ever; and grants up to
 	// settled, of before the change, give nothing back.
 	changed, settled int64
+
+	first  state   // that the last change of rate left
+	before *before // what it replaced, while there are reservations of then to act on
 }
 
 // check is the constructor's check of its arguments; fn and field, the capacity, are how errors call

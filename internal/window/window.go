@@ -105,17 +105,18 @@ func (w *Window) Take(d *ratelimit.Decision, n int) { w.take(d, w.line.Now(), n,
 func (w *Window) TakeAt(d *ratelimit.Decision, t time.Time, n int) { w.take(d, w.line.At(t), n, 0) }
 
 // take is Allow for any n and any off, with a whole Decision, and with patience: it also grants what
-// can be acted on after a delay of at most patience, which it returns.
+// can be acted on after a delay of at most patience, which it returns with what it has made.
 //
 // A refusal, and n == 0, may answer from a frozen word: that word was the limiter's state until its
 // frame was replaced, which was not before f was loaded.
-func (w *Window) take(d *ratelimit.Decision, off int64, n int, patience time.Duration) time.Duration {
+func (w *Window) take(d *ratelimit.Decision, off int64, n int, patience time.Duration) (made, time.Duration) {
 	off = timeline.Clamp(off)
 	for {
 		f := w.current.Load()
 		c := &f.Scale
 		word := f.Word.Load()
-		after, delay, ok := c.spec.step(c.state(word), off, n, patience)
+		st := c.state(word)
+		after, delay, ok := c.spec.step(st, off, n, patience)
 		landed := true
 		switch {
 		case !ok || n == 0:
@@ -127,12 +128,13 @@ func (w *Window) take(d *ratelimit.Decision, off int64, n int, patience time.Dur
 		default:
 			// The frame's last word decides; it may be another than the one just seen.
 			if landed = w.current.Replace(f, grantElsewhere(off, n, patience)); landed {
-				after, delay, ok = c.spec.step(c.state(f.Word.Load()), off, n, patience)
+				st = c.state(f.Word.Load())
+				after, delay, ok = c.spec.step(st, off, n, patience)
 			}
 		}
 		if landed {
 			c.spec.decide(d, after, off, n, patience, ok)
-			return delay
+			return made{n, st, after}, delay
 		}
 	}
 }
@@ -161,48 +163,6 @@ func (w *Window) peek(d *ratelimit.Decision, off int64, n int) {
 	c := &f.Scale
 	after, _, ok := c.spec.step(c.state(f.Word.Load()), off, n, 0)
 	c.spec.decide(d, after, off, n, 0, ok)
-}
-
-// RefundAt gives back, as of t, n events granted held before t.
-func (w *Window) RefundAt(t time.Time, n int, held time.Duration) {
-	off := timeline.Clamp(w.line.At(t))
-	if held >= 0 && held <= maxQuarter { // what was held for longer has expired
-		w.refund(off, n, off-int64(held))
-	}
-}
-
-// refund gives back, as of off, n events that were granted, or could be acted on, at granted. It does
-// so while the window that counted them is the current one, for then, had they not been granted, the
-// count would be lower by n and all else the same.
-//
-// All else, unless the window started with them: it would then have started later, and would expire
-// later. As it cannot be known when, its start is moved to the time of the refund.
-//
-// The clock is read after the word, so that it is not before any time that the word tells of.
-func (w *Window) refund(off int64, n int, granted int64) {
-	for n > 0 {
-		f := w.current.Load()
-		c := &f.Scale
-		s := c.spec
-		word := f.Word.Load()
-		st := c.state(word)
-		as := max(off, timeline.Clamp(w.line.Now()), st.start)
-		switch {
-		case st.fresh || s.limit == 0 || int64(n) > st.count || granted <= s.settled:
-			return
-		case granted < st.start || as >= st.start+s.length || granted >= st.start+s.length:
-			return
-		case word >= frame.Frozen:
-			w.current.Help(f)
-			continue
-		case granted < st.start+s.grid:
-			st.start = s.floor(as) // of aligned windows, the same
-		}
-		st.count -= int64(n)
-		if f.Word.CompareAndSwap(word, c.word(st)) {
-			return
-		}
-	}
 }
 
 // Rate returns the rate that the window was made with or that it was set to last.

@@ -1,0 +1,110 @@
+package bucket
+
+import (
+	"math/bits"
+	"time"
+
+	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/internal/frame"
+	"github.com/seed-3506548a/ratelimit/internal/timeline"
+)
+
+// ChargeAt counts n events as granted at t, whether they fit or not, and sets d to what is left for one
+// more.
+//
+// The step is computed from one load of the word and lands only if it has not moved since; a lost race
+// means that another caller's change landed, and the step is computed anew.
+func (b *Bucket) ChargeAt(d *ratelimit.Decision, t time.Time, n int) {
+	off := timeline.Clamp(b.line.At(t))
+	for {
+		f := b.current.Load()
+		c := &f.Scale
+		word := f.Word.Load()
+		live := word &^ frame.Frozen
+		after, ok := c.charged(live, off, n)
+		switch {
+		case !ok:
+			c.standing(d, live, off, n)
+			return
+		case word >= frame.Frozen:
+			b.current.Help(f)
+			continue
+		case after.scale == *c:
+			if f.Word.CompareAndSwap(word, after.word) {
+				c.standing(d, after.word, off, n)
+				return
+			}
+			continue
+		}
+		charge := &plan{Successor: func(f *bucketFrame, word uint64) *bucketFrame {
+			if after, ok := f.Scale.charged(word, off, n); ok {
+				return after.frame()
+			}
+			return state{f.Scale, word}.frame()
+		}}
+		if b.current.Replace(f, charge) {
+			live = f.Word.Load() &^ frame.Frozen
+			if after, ok = c.charged(live, off, n); !ok {
+				after = state{*c, live}
+			}
+			after.scale.standing(d, after.word, off, n)
+			return
+		}
+	}
+}
+
+// charged returns the state in which n events more were granted at off, in the same scale if it can; not
+// ok, if nothing is to be charged.
+//
+// An off before the last grant's counts as that, as the TAT would be the same. Beyond a full burst, 2^61
+// ticks can be owed, as many as can be reserved. The TAT does not tell then whether somebody is to act
+// later, so past does.
+func (c *scale) charged(word uint64, off int64, n int) (after state, ok bool) {
+	s := c.spec
+	if n <= 0 {
+		return after, false
+	}
+	debt := word // at a rate of 0
+	if s.perNano > 0 {
+		if debt = 0; word != 0 {
+			off = max(off, c.lastAct(word))
+			debt = c.owes(word, off)
+		}
+	}
+	most := maxDepth + s.depth
+	high, cost := bits.Mul64(uint64(n), s.perEvent)
+	if high != 0 || cost > most {
+		cost = most
+	}
+	cost = min(cost, max(debt, most)-debt)
+	switch {
+	case cost == 0:
+		return after, false
+	case s.perNano == 0:
+		return state{*c, word + cost}, true
+	case debt+cost > s.depth:
+		more := *s
+		more.past.before = nil
+		more.past.acted, more.past.owed = off, debt+cost
+		return owing(&more, off, debt+cost), true
+	case debt > 0 && off <= c.start: // the frame may begin later
+		return state{*c, word + cost}, true
+	case c.holds(off):
+		return state{*c, c.ticks(off) + debt + cost}, true
+	}
+	return owing(s, off, debt+cost), true
+}
+
+// standing sets d to what a word says of one event more at off, after n were charged.
+func (c *scale) standing(d *ratelimit.Decision, word uint64, off int64, n int) {
+	s := c.spec
+	debt, later := c.debt(word, off)
+	switch _, _, ok := s.step(debt, later, off, 1, 0); {
+	case n < 0:
+		s.refused(d, debt, later, off, n, 0)
+	case ok:
+		s.granted(d, debt, later, off)
+	default:
+		s.refused(d, debt, later, off, 1, 0)
+	}
+}

@@ -1,0 +1,82 @@
+package window
+
+import (
+	"time"
+
+	"github.com/seed-3506548a/ratelimit/internal/frame"
+	"github.com/seed-3506548a/ratelimit/internal/timeline"
+)
+
+// RefundAt gives back, as of t, n events granted held before t.
+func (w *Window) RefundAt(t time.Time, n int, held time.Duration) {
+	off := timeline.Clamp(w.line.At(t))
+	if held >= 0 && held <= maxQuarter { // what was held for longer has expired
+		w.refund(off, made{n: n}, off-int64(held))
+	}
+}
+
+// refund gives back, as of off, what was granted, or could be acted on, at granted.
+//
+// The step is computed from one load of the word and lands only if it has not moved since; a lost race
+// means that another caller's change landed, and the step is computed anew. The clock is read after the
+// word, so that it is not before any time that the word tells of.
+func (w *Window) refund(off int64, m made, granted int64) {
+	for m.n > 0 {
+		f := w.current.Load()
+		c := &f.Scale
+		word := f.Word.Load()
+		st := c.state(word)
+		s, after, ok := c.spec.refunded(st, max(off, timeline.Clamp(w.line.Now())), m, granted)
+		switch {
+		case !ok:
+			return
+		case word >= frame.Frozen:
+			w.current.Help(f)
+		case s == c.spec && c.counts(after):
+			if f.Word.CompareAndSwap(word, c.word(after)) {
+				return
+			}
+		default:
+			refund := &plan{Successor: func(f *windowFrame, last uint64) *windowFrame {
+				if last != word {
+					return frame.New(f.Scale, last)
+				}
+				return newFrame(s, after.start, after)
+			}}
+			if w.current.Replace(f, refund) && f.Word.Load()&^frame.Frozen == word {
+				return
+			}
+		}
+	}
+}
+
+// refunded returns the state after a refund as of as, and its spec; not ok, if nothing is given back.
+//
+// A state that is the one which a reservation left is what it is since nothing was granted afterwards, or
+// as if nothing had been. So without the reservation the state would be the one from which it led here.
+//
+// Otherwise events are given back while the window that counted them is the current one, for then, had
+// they not been granted, the count would be lower by n and all else the same; unless the window started
+// with them: it would then have started later, and would expire later. As it cannot be known when, its
+// start is moved to the time of the refund.
+func (s *spec) refunded(st state, as int64, m made, granted int64) (*spec, state, bool) {
+	switch {
+	case st.fresh:
+		return s, st, false
+	case granted <= s.settled && as < granted && s.before != nil && st == s.first:
+		return s.before.refunded(s, as, m, granted)
+	case granted <= s.settled, int64(m.n) > s.limit:
+		return s, st, false
+	case m.after.count > 0 && st == m.after:
+		return s, m.from, true
+	}
+	as = max(as, st.start)
+	switch {
+	case st.count == 0 || granted < st.start || as >= st.start+s.length || granted >= st.start+s.length:
+		return s, st, false
+	case granted < st.start+s.grid:
+		st.start = s.floor(as) // of aligned windows, the same
+	}
+	st.count -= min(int64(m.n), st.count)
+	return s, st, true
+}
