@@ -62,8 +62,9 @@ func TestCounterRefund(t *testing.T) {
 	l.RefundAt(t0.Add(600*ms), 1, 600*ms)
 	used(3) // a later bucket has been granted in
 	l.RefundAt(t0.Add(600*ms), 3, 100*ms)
-	used(3) // more than was granted there
-	l.RefundAt(t0.Add(600*ms), 1, 100*ms)
+	used(1) // no more than was granted there
+	require.True(t, l.TakeAt(t0.Add(500*ms), 2).OK)
+	l.RefundAt(t0.Add(800*ms), 1, 0)
 	used(2)
 	l.RefundAt(t0.Add(900*ms), 1, 400*ms)
 	used(1) // the bucket is over, but still the newest

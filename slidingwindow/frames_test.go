@@ -173,8 +173,8 @@ func TestPlansOfALogThatAreTooLate(t *testing.T) {
 	rate := ratelimit.Per(3, 10*time.Second)
 	for _, plan := range []*logPlan{
 		grantRenewed(instant(int64(5*time.Second)), 2),
-		refundRenewed(instant(int64(time.Second)), 2), // one is left of that time
-		refundRenewed(instant(int64(5*time.Second)), 1),
+		refundRenewed(instant(int64(time.Second))-1, 1),
+		refundRenewed(instant(int64(time.Second)), 4),
 	} {
 		l := ratelimit.Must(NewLog(rate, ratelimit.WithClock(limittest.NewClock(t0))))
 		twin := ratelimit.Must(NewLog(rate, ratelimit.WithClock(limittest.NewClock(t0))))

@@ -43,8 +43,8 @@ func TestCancellingBeforeAPendingReservationGivesNothingBack(t *testing.T) {
 	}
 }
 
-// The last reservation lies at the end of what the word can count, and is cancelled as late as can be:
-// the start of its interval moves on.
+// The last reservation lies at the end of what the word can count, and is given back as late as can be, as
+// what was granted then: the start of its interval moves on.
 func TestARefundAtTheEndOfTheWord(t *testing.T) {
 	const length, n = time.Duration(1) << 39, 1<<20 - 1
 	for back := range time.Duration(4) {
@@ -58,7 +58,7 @@ func TestARefundAtTheEndOfTheWord(t *testing.T) {
 			}
 		}
 		c.Set(last.ActAt().Add(length - 1))
-		last.Cancel()
+		l.RefundAt(c.Now(), n, length-1)
 		require.True(t, l.Take(n).OK)
 		require.False(t, l.Take(1).OK)
 	}

@@ -112,9 +112,9 @@ func (st state) converted(off int64, rate ratelimit.Rate, burst int) state {
 	at, debt := c.changes(word, off)
 	grants := max(old.past.grants, math.MinInt64+1)
 	if old.perNano > 0 {
-		newest := old.past.acted
-		if !c.settled(word) {
-			newest = c.start + floorDiv(int64(word)-int64(old.perEvent), int64(old.perNano))
+		newest := c.start + floorDiv(int64(word)-int64(old.perEvent), int64(old.perNano))
+		if c.settled(word) {
+			newest = min(newest, old.past.acted)
 		}
 		grants = max(grants, newest)
 	}

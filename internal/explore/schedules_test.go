@@ -70,6 +70,15 @@ func peeking(kinds []string) (all [][][]string) {
 	return all
 }
 
+// charging has a caller who charges more than fits, beside one or two operations of all kinds.
+func charging(kinds []string) (all [][][]string) {
+	for _, a := range append(kinds, "charge") {
+		all = append(all, [][]string{{"charge"}, {a}}, [][]string{{"charge"}, {a, "take"}}, [][]string{{"charge", a}, {"take"}},
+			[][]string{{"charge"}, {a}, {"take"}})
+	}
+	return all
+}
+
 // explore explores the scenarios that the callers make in w, until one fails.
 func (k kind) explore(w world, all [][][]string) (total explore.Result, bounded int) {
 	total.Preemptions = -1
@@ -97,6 +106,7 @@ func TestAllSchedules(t *testing.T) {
 			{"1 caller gets ahead", oneAhead(k.does)},
 			{"Peek", peeking(k.does)},
 			{"Allow", allowing(k.does)},
+			{"Charge", charging(k.does)},
 			{"2 callers, 2 operations", twoByTwo(k.does)},
 			{"3 callers, 1 operation", threeByOne(k.does)},
 		} {

@@ -20,6 +20,7 @@ import (
 // limiter is what is explored.
 type limiter interface {
 	ratelimit.Limiter
+	ratelimit.Charger
 	SetRateAt(t time.Time, rate ratelimit.Rate, size int) error
 }
 
@@ -66,6 +67,7 @@ type setting struct {
 	taken   time.Time // when the event before was
 	now     time.Time
 	prior   [3]ratelimit.Reservation
+	did     [3]any // to the model
 	model   *state
 }
 
@@ -208,7 +210,7 @@ func (k kind) build(w world) *setting {
 		if reserver, ok := s.limiter.(ratelimit.Reserver); ok && slices.Contains(k.does, "cancel") {
 			for i := range s.prior {
 				s.prior[i], _ = reserver.ReserveAt(s.origin, 1, time.Second)
-				s.model.limiter.(limittest.Reserver).Reserve(new(big.Int), 1, time.Second)
+				_, s.did[i], _ = s.model.limiter.(limittest.Reserver).Reserve(new(big.Int), 1, time.Second)
 			}
 		}
 	}
@@ -273,6 +275,10 @@ func (s *setting) operation(kind string, caller int) operation {
 		return operation{Name: kind,
 			Do:    func() any { s.limiter.RefundAt(at, 1, held); return nil },
 			Model: func(m *state) any { m.limiter.Refund(off, now, 1, held); return nil }}
+	case "charge": // more than fits
+		return operation{Name: kind,
+			Do:    func() any { return s.limiter.ChargeAt(at, s.burst+2) },
+			Model: func(m *state) any { return m.limiter.Charge(off, s.burst+2) }}
 	case "set rate":
 		return operation{Name: kind,
 			Do: func() any { return s.limiter.SetRateAt(at, s.other, 1+caller) },
@@ -290,7 +296,7 @@ func (s *setting) operation(kind string, caller int) operation {
 				return told{d, r.ActAt().Sub(at)}
 			},
 			Model: func(m *state) any {
-				delay, d := m.limiter.(limittest.Reserver).Reserve(off, 1, time.Second)
+				delay, _, d := m.limiter.(limittest.Reserver).Reserve(off, 1, time.Second)
 				if !d.OK {
 					delay = 0
 				}
@@ -305,9 +311,9 @@ func (s *setting) operation(kind string, caller int) operation {
 				return nil
 			},
 			Model: func(m *state) any {
-				if s.prior[caller] != nil && !m.cancelled[caller] {
+				if s.prior[caller] != nil && !m.cancelled[caller] && !s.now.After(s.prior[caller].ActAt()) {
 					m.cancelled[caller] = true
-					m.limiter.(limittest.Reserver).Cancel(off, now, 1, s.offset(s.prior[caller].ActAt()))
+					m.limiter.(limittest.Reserver).GiveBack(off, now, 1, s.offset(s.prior[caller].ActAt()), s.did[caller])
 				}
 				return nil
 			}}

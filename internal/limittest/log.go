@@ -143,16 +143,16 @@ func (m *Log) SetRate(off, _ *big.Int, rate ratelimit.Rate, size int) {
 		return
 	}
 	m.rate = rate
+	unexpired := 0
 	if m.newest != nil {
 		off = latest(clamp(off), m.newest)
 		if m.changed != nil {
 			off = latest(off, m.changed)
 		}
 		m.changed, m.settled = off, m.newest
-		unexpired := min(m.used(off), m.most)
+		unexpired = min(m.used(off), m.most)
 		m.times = slices.Clone(m.times[len(m.times)-unexpired:])
 		m.last = 0
-		m.most = max(unexpired, 1)
 	}
-	m.most = max(m.most, rate.Events)
+	m.most = max(unexpired, rate.Events, 1)
 }

@@ -151,7 +151,7 @@ func (m *Bucket) SetRate(off, now *big.Int, rate ratelimit.Rate, burst int) {
 		newest := minus(m.tat, m.event) // the last event was acted on at least T before the TAT
 		newest.Div(newest, m.nano)
 		if m.settled() {
-			newest = m.acted
+			newest = least(newest, m.acted)
 		}
 		if m.grants == nil || newest.Cmp(m.grants) > 0 {
 			m.grants = newest

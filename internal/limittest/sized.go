@@ -14,6 +14,7 @@ type Sized struct {
 // Window is what Sized wraps.
 type Window interface {
 	ratelimit.Limiter
+	ratelimit.Charger
 	SetRateAt(t time.Time, rate ratelimit.Rate) error
 }
 

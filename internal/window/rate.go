@@ -51,12 +51,13 @@ func (w *Window) setRate(fn, field string, now func() int64, rate ratelimit.Rate
 }
 
 // before is a state that a change of rate has replaced, its spec, the offset as of which the change was
-// asked for, and how many such states lie before it.
+// asked for, how many such states lie before it, and the state that it left.
 type before struct {
 	spec  *spec
 	state state
 	asked int64
 	depth int
+	left  state // what the change left
 }
 
 // mostBefore limits the memory of a window whose rate changes all the time while somebody is to act who
@@ -101,7 +102,10 @@ func (old *spec) converted(st state, off int64, rate ratelimit.Rate, capacity in
 	s := newSpec(old.kind, rate, capacity, st.count, st.start+old.length-1)
 	s.changed = changed
 	st.start = s.floor(st.start + max(0, old.grid-s.grid)) // a finer grid does not make it end early
-	s.first, s.before = st, pending
+	if pending != nil {
+		pending.left = st
+		s.before = pending
+	}
 	return s, st
 }
 

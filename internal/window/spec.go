@@ -46,8 +46,7 @@ type spec struct {
 	// settled, of before the change, give nothing back.
 	changed, settled int64
 
-	first  state   // that the last change of rate left
-	before *before // what it replaced, while there are reservations of then to act on
+	before *before // what the last change replaced, while there are reservations of then to act on
 }
 
 // check is the constructor's check of its arguments; fn and field, the capacity, are how errors call

@@ -14,6 +14,6 @@ func TestSizes(t *testing.T) {
 		t.Skip("counted on 64-bit platforms")
 	}
 	require.EqualValues(t, 64, unsafe.Sizeof(windowFrame{}))
-	require.EqualValues(t, 96, unsafe.Sizeof(spec{}))
+	require.EqualValues(t, 104, unsafe.Sizeof(spec{}))
 	require.EqualValues(t, 64, unsafe.Sizeof(Window{}))
 }
