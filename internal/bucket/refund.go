@@ -72,7 +72,7 @@ func (c *scale) refunded(live uint64, as int64, m made, granted int64) (after st
 		return after, false
 	}
 	if granted <= s.past.grants {
-		if as < granted && s.past.before != nil && c.settled(live) {
+		if as <= granted && s.past.before != nil && c.settled(live) {
 			return s.past.before.refunded(s, as, m, granted)
 		}
 		return after, false

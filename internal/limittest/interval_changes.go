@@ -28,7 +28,7 @@ func (m *Interval) refund(off, now *big.Int, n int, granted *big.Int, did made) 
 	as := latest(m.shifted(off), m.shifted(now))
 	state := [2]*big.Int{m.start, m.count}
 	if m.settled != nil && granted.Cmp(m.settled) <= 0 {
-		return as.Cmp(granted) < 0 && same(state, m.first) && m.refundBefore(off, now, n, granted, did)
+		return as.Cmp(granted) <= 0 && same(state, m.first) && m.refundBefore(off, now, n, granted, did)
 	}
 	if n > m.limit {
 		return false

@@ -27,7 +27,7 @@ func (m *Bucket) refund(off, now *big.Int, n int, granted, idle *big.Int) bool {
 	}
 	as := latest(clamp(off), clamp(now))
 	if m.grants != nil && granted.Cmp(m.grants) <= 0 {
-		return as.Cmp(granted) < 0 && m.refundBefore(off, now, n, granted, idle)
+		return as.Cmp(granted) <= 0 && m.refundBefore(off, now, n, granted, idle)
 	}
 	if n > m.limit {
 		return false

@@ -63,7 +63,7 @@ func (s *spec) refunded(st state, as int64, m made, granted int64) (*spec, state
 	switch {
 	case st.fresh:
 		return s, st, false
-	case granted <= s.settled && as < granted && s.before != nil && st == s.before.left:
+	case granted <= s.settled && as <= granted && s.before != nil && st == s.before.left:
 		return s.before.refunded(s, as, m, granted)
 	case granted <= s.settled, int64(m.n) > s.limit:
 		return s, st, false
