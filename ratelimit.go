@@ -58,8 +58,10 @@ type Limiter interface {
 	// RefundAt gives back, as of t, n events that were granted held before t: at t-held. It
 	// gives back at most what makes the limiter as permissive as if they had not been granted,
 	// never more, provided that t is not earlier than any time used since the grant; t is taken
-	// as at least the limiter's own clock. It is not idempotent: refund an event once. n < 1,
-	// held < 0 or an n that could not have been granted at once give nothing back.
+	// as at least the limiter's own clock. If held is too short, since the time of the grant was
+	// read after it, the limiter is more permissive by that time at most. It is not idempotent:
+	// refund an event once. n < 1, held < 0 or an n that could not have been granted at once give
+	// nothing back.
 	RefundAt(t time.Time, n int, held time.Duration)
 
 	// Clock returns the limiter's own clock, for callers that compose limiters or wait.

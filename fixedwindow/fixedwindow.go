@@ -31,7 +31,7 @@
 //
 // A decision reads the clock once (NewAligned: the wall clock, with time.Now) and, if granted, does one
 // compare-and-swap; it divides only in Take, in Peek, and to open a window. Lock-free; O(1). 64 bytes
-// and a cache line of 64 bytes with the state in one of its words, and 96 bytes for the rate; no
+// and a cache line of 64 bytes with the state in one of its words, and 112 bytes for the rate; no
 // decision allocates, but each time that 2^(62 - bitlen(rate.Events)) steps of the grid have passed, one
 // grant begins a new frame with three small allocations: 52 days for 1000 every 5 minutes, decades for
 // aligned windows of a second or more. A refusal writes nothing.
@@ -123,7 +123,8 @@ func (l *Limiter) TakeAt(t time.Time, n int) (d ratelimit.Decision) {
 
 // ChargeAt counts n events as granted at t, also if they exceed the limit; see [ratelimit.Charger]. They
 // count in the window of t, or in the one that is open if t is before it. At most 2^31-1 events are
-// counted in a window. A charge that exceeds the limit may make a few small allocations.
+// counted in a window, whose end may then be as late as if the limit were as many. A charge that exceeds
+// the limit may make a few small allocations.
 func (l *Limiter) ChargeAt(t time.Time, n int) (d ratelimit.Decision) {
 	l.window.ChargeAt(&d, t, n)
 	return d

@@ -32,7 +32,7 @@
 // A decision reads the clock once and does one multiplication and, if granted, one compare-and-swap;
 // Take and Peek do three divisions more. Lock-free; O(1). A refusal writes nothing, so refused
 // callers on many cores do not slow each other down. A limiter is 64 bytes, a cache line of 64 bytes
-// with the state in one of its words, and 112 bytes for rate and burst.
+// with the state in one of its words, and 128 bytes for rate and burst.
 //
 // No decision allocates, with one exception. The word counts ticks from the beginning of a frame of
 // time, and holds 2^63 of them: for each (2^63 - 2^61 - 3*burst*T)/U ns, with U =
@@ -128,8 +128,8 @@ func (l *Limiter) PeekAt(t time.Time, n int) (d ratelimit.Decision) {
 }
 
 // RefundAt gives back, as of t, n events that were granted held before t. What has drained since
-// does not come back: of n emission intervals, held is taken off. See [ratelimit.Limiter] for what
-// t must be; the origin of a log that is replayed is not the system clock's, so refunds in a replay
+// does not come back: of n emission intervals, held is taken off. No more comes back than is owed. See
+// [ratelimit.Limiter] for what t must be; the origin of a log that is replayed is not the system clock's, so refunds in a replay
 // need a clock that shows the log's time.
 func (l *Limiter) RefundAt(t time.Time, n int, held time.Duration) { l.bucket.RefundAt(t, n, held) }
 
@@ -155,7 +155,8 @@ func (l *Limiter) SetRate(rate ratelimit.Rate, burst int) error {
 // changes under load. Events that were granted before the change can not be refunded after it.
 //
 // The change takes effect when the last reservation made before it may be acted on, if that is later
-// than t; for times before that nothing is granted any more. t counts as at least the limiter's clock,
+// than t, unless they are given back until then; for times before that nothing is granted any more. (What
+// was reserved more than 16 changes ago is not given back any more.) t counts as at least the limiter's clock,
 // and should not be earlier than any time used before: a faster rate then counts from t. A few small
 // allocations. Errors are those of [New]; and a rate at which the old burst, or what is owed, would not
 // drain within 2^61 ns.

@@ -37,6 +37,7 @@ type New func(opts ...ratelimit.Option) (ratelimit.Limiter, error)
 //   - AnyClockOrigin: from the year 1 to 2157, set back, standing still; and in the past, a new limiter is fresh
 //   - BadOptions: a nil clock and a nil option are errors of the constructor
 //   - Refund: gives back no more than was granted and has not drained, and nothing to those who hand in nonsense
+//   - Charge: of a [ratelimit.Charger], counts what does not fit as well, and says what one event more would find
 //   - Conservation: callers at one time get what there is, together, and not more
 func TestLimiter(build New) error {
 	var all []error
@@ -50,6 +51,7 @@ func TestLimiter(build New) error {
 		{"AnyClockOrigin", anyClockOrigin},
 		{"BadOptions", badOptions},
 		{"Refund", refund},
+		{"Charge", charge},
 		{"Conservation", conservation},
 	} {
 		if err := part.check(build); err != nil {
@@ -189,10 +191,16 @@ func TestAllocations(build New) error {
 		now = now.Add(time.Minute)
 		return now
 	}
+	charger, ok := l.(ratelimit.Charger)
 	for _, call := range []struct {
 		name string
 		call func()
 	}{
+		{"ChargeAt of what fits", func() {
+			if ok {
+				charger.ChargeAt(step(), 1)
+			}
+		}},
 		{"PeekAt", func() { l.PeekAt(step(), 1) }},
 		{"TakeAt, granted", func() { l.TakeAt(step(), 1) }},
 		{"RefundAt", func() { l.TakeAt(step(), 1); l.RefundAt(now, 1, 0) }},

@@ -179,3 +179,20 @@ func TestManyChangesBehindAReservation(t *testing.T) {
 		require.Equal(t, time.Hour, l.PeekAt(t0, 1).RetryAfter, "%s: too many changes ago", name)
 	}
 }
+
+// What is charged beyond the capacity comes back in batches, as all else.
+func TestChargeOfAnInterval(t *testing.T) {
+	l, c := newAt(t, kinds["NewInterval"], t0, ratelimit.Per(10, time.Second), 20)
+	require.Equal(t, ratelimit.Decision{Limit: 20, RetryAfter: 9 * time.Second, ResetAfter: 10 * time.Second}, l.ChargeAt(t0, 100))
+	r, d := l.ReserveAt(t0, 20, time.Minute)
+	require.True(t, d.OK)
+	require.Equal(t, 10*time.Second, r.ActAt().Sub(t0))
+	r.Cancel()
+	require.NoError(t, l.SetRate(ratelimit.Per(50, time.Second), 20))
+	require.Equal(t, 2*time.Second, l.PeekAt(t0, 1).RetryAfter, "80 are missing, and 50 come back at once")
+	c.Set(t0.Add(2 * time.Second))
+	require.True(t, l.Take(20).OK)
+	d = l.ChargeAt(c.Now(), 1<<31-1)
+	require.Equal(t, (1<<31-1+49)/50, int(d.ResetAfter/time.Second), "2^31-1 are counted")
+	require.Equal(t, d, l.ChargeAt(c.Now(), 1))
+}

@@ -195,7 +195,8 @@ func (l *Limiter) RefundAt(t time.Time, n int, held time.Duration) {
 // see [ratelimit.Reserver]. The reservation is one allocation.
 //
 // A bucket that NewInterval made gives what is left of a batch to a reservation from the next one as well; until
-// then it refuses, also if that is cancelled.
+// then it refuses, unless that is cancelled. Of reservations that are not cancelled in reverse order, all come
+// back, but what was left of the batch does not.
 //
 // Tokens can be reserved ahead at most as far as package gcra says, or, of a bucket that NewInterval
 // made, 2^(61 - bitlen(capacity)) steps of its grid. What would have to wait for longer is refused,
@@ -224,7 +225,8 @@ func (l *Limiter) SetRate(rate ratelimit.Rate, capacity int) error {
 // interval.
 //
 // The change takes effect when the last reservation made before it may be acted on, if that is later
-// than t; for times before that nothing is granted any more. t should not be earlier than any time used
+// than t, unless they are given back until then; for times before that nothing is granted any more. (What
+// was reserved more than 16 changes ago is not given back any more.) t should not be earlier than any time used
 // before: a faster rate then counts from t (New: t counts as at least the limiter's clock). A few small
 // allocations. Errors are those of [New] or [NewInterval]; for New, a rate at which the old capacity, or
 // what is missing, would not come back within 2^61 ns; and a bucket that NewInterval made keeps its
