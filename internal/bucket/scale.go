@@ -17,7 +17,8 @@ import (
 // the frozen bit it stays one depth below 2^63. Callers move it in two ways:
 //
 //	grant    word -> max(word, now) + n*perEvent
-//	refund   word -> word - credit, not below the time of the refund, and not to 0
+//	charge   as a grant, and beyond depth in another frame, whose spec knows of it
+//	refund   word -> word - credit, not below the time of the refund
 type scale struct {
 	start int64  // offset in nanoseconds
 	span  uint64 // the frame holds the offsets start to start+span

@@ -75,6 +75,9 @@ func charging(kinds []string) (all [][][]string) {
 	for _, a := range append(kinds, "charge") {
 		all = append(all, [][]string{{"charge"}, {a}}, [][]string{{"charge"}, {a, "take"}}, [][]string{{"charge", a}, {"take"}},
 			[][]string{{"charge"}, {a}, {"take"}})
+		if slices.Contains(kinds, "reserve") {
+			all = append(all, [][]string{{"charge", a}, {"reserve"}})
+		}
 	}
 	return all
 }
@@ -242,4 +245,35 @@ func (k kind) refusalsWriteNothing(t *testing.T) {
 			require.Positive(t, refused)
 		}
 	}
+}
+
+// A change to a rate that could not hold what is charged meanwhile is refused, or comes before the charge: none of it is
+// forgotten.
+func TestChangeThatCannotHoldACharge(t *testing.T) {
+	const charged = 10_000_000
+	bucket := explored[0]
+	slow := ratelimit.PerHour(1) // at which 640,511 events can be owed
+	r := explore.Explore(func() explore.Scenario[*state] {
+		s := bucket.build(bucket.worlds[0])
+		off := s.offset(s.now)
+		never := ratelimit.PerSecond(0) // nothing drains, so a charge needs no other frame
+		require.NoError(t, s.limiter.SetRateAt(s.now, never, 3))
+		s.model.limiter.SetRate(off, off, never, 3)
+		scenario := s.scenario([][]string{{"take"}, {"take"}})
+		scenario.Callers[0] = []operation{{Name: "charge",
+			Do:    func() any { return s.limiter.ChargeAt(s.now, charged) },
+			Model: func(m *state) any { m.charged = true; return m.limiter.Charge(off, charged) }}}
+		scenario.Callers[1] = []operation{{Name: "set rate",
+			Do: func() any { return s.limiter.SetRateAt(s.now, slow, 3) == nil },
+			Model: func(m *state) any {
+				if m.charged {
+					return false
+				}
+				m.limiter.SetRate(off, off, slow, 3)
+				return true
+			}}}
+		return scenario
+	})
+	require.Empty(t, r.Failure)
+	t.Logf("%d schedules", r.Schedules)
 }

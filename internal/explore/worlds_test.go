@@ -28,6 +28,7 @@ type limiter interface {
 type state struct {
 	limiter   limittest.Model
 	cancelled [3]bool // each caller's reservation
+	charged   bool    // more than every rate can hold
 }
 
 func (s *state) clone() *state {
