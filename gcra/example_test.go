@@ -67,3 +67,29 @@ func ExampleLimiter_ReserveAt() {
 	// send in 2s
 	// not within 2s, ask again in 1s
 }
+
+// Tokens of a language model, 90,000 a minute: an estimate is taken before the request, and settled when the answer tells
+// what it was.
+func ExampleLimiter_ChargeAt() {
+	mock := clock.NewMock() // in a program: no clock, the limiter takes the system's
+	tokens := ratelimit.Must(gcra.New(ratelimit.PerMinute(90_000), 3_000, ratelimit.WithClock(mock)))
+	settle := func(estimate, used int) {
+		taken := mock.Now()
+		fmt.Println("may send:", tokens.TakeAt(taken, estimate).OK)
+		mock.Add(time.Second) // the model answers
+		now := mock.Now()
+		if used > estimate {
+			tokens.ChargeAt(now, used-estimate)
+		} else {
+			tokens.RefundAt(now, estimate-used, now.Sub(taken))
+		}
+		fmt.Println("wait for:", tokens.Peek(1).RetryAfter)
+	}
+	settle(2_000, 1_500)
+	settle(2_000, 9_000) // more than may be used at once: it is owed
+	// Output:
+	// may send: true
+	// wait for: 0s
+	// may send: true
+	// wait for: 3.000666667s
+}
