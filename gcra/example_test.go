@@ -91,5 +91,5 @@ func ExampleLimiter_ChargeAt() {
 	// may send: true
 	// wait for: 0s
 	// may send: true
-	// wait for: 3.000666667s
+	// wait for: 3.334s
 }
