@@ -11,6 +11,8 @@ import (
 )
 
 // All returns a limiter that grants a request if every one of ls does, and then charges it to all of them.
+// It is a [Composite], and a [Charger].
+//
 // Its Decision has the least Limit and Remaining of all members and the greatest RetryAfter and
 // ResetAfter; By is the first member with the longest RetryAfter, or, if none has to be waited for, with the
 // least Remaining.
@@ -94,6 +96,11 @@ func allow(l Limiter) func(t time.Time) bool {
 	return func(t time.Time) bool { return l.TakeAt(t, 1).OK }
 }
 
+var (
+	_ Composite = (*all)(nil)
+	_ Charger   = (*all)(nil)
+)
+
 // all keeps no state of its own.
 type all struct {
 	members []Limiter
@@ -114,7 +121,7 @@ func (a *all) Allow() bool {
 	}
 	for i, allow := range a.allow {
 		if !allow(t) {
-			a.undo(t, 1, i)
+			a.undo(t, request{n: 1}, i)
 			return false
 		}
 	}
@@ -124,28 +131,33 @@ func (a *all) Allow() bool {
 func (a *all) Take(n int) Decision { return a.TakeAt(a.clock.Now(), n) }
 
 func (a *all) TakeAt(t time.Time, n int) (d Decision) {
-	for i := 1; i < len(a.members); i++ {
-		if a.fits[i](t, n) {
-			continue
-		}
-		if m := a.members[i].PeekAt(t, n); !m.OK {
-			return a.refused(t, n, i, &m)
-		}
-	}
-	d = unbound
-	for i, l := range a.members {
-		m := l.TakeAt(t, n)
-		if !m.OK {
-			a.undo(t, n, i)
-			return a.refused(t, n, i, &m)
-		}
-		d.and(i, &m)
-	}
+	a.take(&d, t, request{n: n})
 	return d
 }
 
+func (a *all) take(d *Decision, t time.Time, r request) {
+	for i := 1; i < len(a.members); i++ {
+		if n := r.of(i); !a.fits[i](t, n) {
+			if m := a.members[i].PeekAt(t, n); !m.OK {
+				a.refused(d, t, r, i, &m)
+				return
+			}
+		}
+	}
+	*d = unbound
+	for i, l := range a.members {
+		m := l.TakeAt(t, r.of(i))
+		if !m.OK {
+			a.undo(t, r, i)
+			a.refused(d, t, r, i, &m)
+			return
+		}
+		d.and(i, &m, r)
+	}
+}
+
 // undo gives back what the first so many members were charged at t, if any: a race is lost.
-func (a *all) undo(t time.Time, n, charged int) {
+func (a *all) undo(t time.Time, r request, charged int) {
 	if charged == 0 {
 		return
 	}
@@ -153,35 +165,36 @@ func (a *all) undo(t time.Time, n, charged int) {
 	if now.Before(t) {
 		now = t
 	}
-	for _, l := range slices.Backward(a.members[:charged]) {
-		l.RefundAt(now, n, now.Sub(t))
+	for i, l := range slices.Backward(a.members[:charged]) {
+		l.RefundAt(now, r.of(i), now.Sub(t))
 	}
 }
 
 func (a *all) PeekAt(t time.Time, n int) (d Decision) {
+	r := request{n: n}
 	d = unbound
 	for i, l := range a.members {
 		m := l.PeekAt(t, n)
 		if !m.OK {
-			return a.refused(t, n, i, &m)
+			a.refused(&d, t, r, i, &m)
+			return d
 		}
-		d.and(i, &m)
+		d.and(i, &m, r)
 	}
 	return d
 }
 
-// refused returns the decision if the member with the given index refuses by m.
-func (a *all) refused(t time.Time, n, index int, m *Decision) (d Decision) {
-	d = unbound
+// refused sets d to the decision if the member with the given index refuses by m.
+func (a *all) refused(d *Decision, t time.Time, r request, index int, m *Decision) {
+	*d = unbound
 	for i, l := range a.members {
 		if i == index {
-			d.and(i, m)
+			d.and(i, m, r)
 			continue
 		}
-		other := refusal(l, t, n)
-		d.and(i, &other)
+		other := refusal(l, t, r.of(i))
+		d.and(i, &other, r)
 	}
-	return d
 }
 
 // refusal returns what l says to a request that is not granted: if it would grant it, what it has anyway.
@@ -205,14 +218,22 @@ func (a *all) Clock() Clock { return a.clock }
 var unbound = Decision{OK: true, Limit: math.MaxInt, Remaining: math.MaxInt, By: math.MaxInt}
 
 // and makes d the decision of its members and of the next, with the given index, which decided m.
-func (d *Decision) and(index int, m *Decision) {
+func (d *Decision) and(index int, m *Decision, r request) {
+	limit, remaining := m.Limit, m.Remaining
+	if r.costs != nil {
+		if cost := r.costs[index]; cost > 0 {
+			limit, remaining = limit/cost, remaining/cost
+		} else {
+			limit, remaining = math.MaxInt, math.MaxInt
+		}
+	}
 	// In their order, so a member is never before one that binds equally.
-	if m.RetryAfter > d.RetryAfter || d.RetryAfter == 0 && (m.Remaining < d.Remaining || d.By == unbound.By) {
+	if m.RetryAfter > d.RetryAfter || d.RetryAfter == 0 && (remaining < d.Remaining || d.By == unbound.By) {
 		d.By = index
 	}
 	d.OK = d.OK && m.OK
-	d.Limit = min(d.Limit, m.Limit)
-	d.Remaining = min(d.Remaining, m.Remaining)
+	d.Limit = min(d.Limit, limit)
+	d.Remaining = min(d.Remaining, remaining)
 	d.RetryAfter = max(d.RetryAfter, m.RetryAfter)
 	d.ResetAfter = max(d.ResetAfter, m.ResetAfter)
 }

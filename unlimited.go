@@ -24,6 +24,9 @@ func (unlimited) Take(n int) Decision {
 func (u unlimited) TakeAt(_ time.Time, n int) Decision { return u.Take(n) }
 func (u unlimited) PeekAt(_ time.Time, n int) Decision { return u.Take(n) }
 
+// ChargeAt leaves everything to be granted.
+func (u unlimited) ChargeAt(_ time.Time, n int) Decision { return u.Take(n) }
+
 func (unlimited) RefundAt(time.Time, int, time.Duration) {}
 
 func (unlimited) Clock() Clock { return SystemClock{} }

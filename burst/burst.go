@@ -28,19 +28,29 @@ import (
 	"time"
 
 	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/internal/identity"
 	"github.com/seed-3506548a/ratelimit/slidingwindow"
 )
 
-var _ ratelimit.Limiter = (*Limiter)(nil)
+var (
+	_ ratelimit.Composite = (*Limiter)(nil)
+	_ ratelimit.Charger   = (*Limiter)(nil)
+)
 
 // Limiter is another limiter with a cap on bursts. In its Decisions, By is 0 if the other limiter binds, and
 // 1 if the cap does.
 //
 // Its zero value is of no use, and its methods panic on it: call [New]. It is safe for simultaneous use.
 type Limiter struct {
-	both  ratelimit.Limiter // All of these
+	both  composite // All of these
 	inner ratelimit.Limiter
 	top   *slidingwindow.Log
+}
+
+// composite is what All returns.
+type composite interface {
+	ratelimit.Composite
+	ratelimit.Charger
 }
 
 // New returns a limiter that grants what inner does, but at most peak.Events in any window of length
@@ -51,7 +61,7 @@ type Limiter struct {
 // [slidingwindow.NewLog] refuses.
 func New(inner ratelimit.Limiter, peak ratelimit.Rate, opts ...ratelimit.Option) (*Limiter, error) {
 	const fn = "burst.New"
-	if inner == nil {
+	if identity.IsNil(inner) {
 		return nil, &ratelimit.ArgumentError{Func: fn, Field: "inner", Value: nil, Want: "a limiter"}
 	}
 	top, err := slidingwindow.NewLog(peak, append([]ratelimit.Option{ratelimit.WithClock(inner.Clock())}, opts...)...)
@@ -62,7 +72,7 @@ func New(inner ratelimit.Limiter, peak ratelimit.Rate, opts ...ratelimit.Option)
 	if err != nil {
 		return nil, rename(err, fn)
 	}
-	return &Limiter{both: both, inner: inner, top: top}, nil
+	return &Limiter{both: both.(composite), inner: inner, top: top}, nil
 }
 
 // rename tells an error of the parts in the words of this package.
@@ -83,6 +93,21 @@ func (l *Limiter) Take(n int) ratelimit.Decision { return l.both.Take(n) }
 
 // TakeAt charges n events as of t, all of them or none; t may be any time.
 func (l *Limiter) TakeAt(t time.Time, n int) ratelimit.Decision { return l.both.TakeAt(t, n) }
+
+// TakeEach charges, as of t, a cost for the other limiter and one for the cap, in this order, both of them
+// or none: see [ratelimit.Composite].
+func (l *Limiter) TakeEach(t time.Time, costs ...int) ratelimit.Decision {
+	return l.both.TakeEach(t, costs...)
+}
+
+// RefundEach gives back, as of t, what TakeEach has charged held before t.
+func (l *Limiter) RefundEach(t time.Time, held time.Duration, costs ...int) {
+	l.both.RefundEach(t, held, costs...)
+}
+
+// ChargeAt counts n events as granted at t, also if they exceed the limits; see [ratelimit.Charger]. The
+// cap owes at most a whole peak.Per. Another limiter that is no Charger is charged what it grants.
+func (l *Limiter) ChargeAt(t time.Time, n int) ratelimit.Decision { return l.both.ChargeAt(t, n) }
 
 // Peek returns what Take would, and charges nothing. It may already be outdated.
 func (l *Limiter) Peek(n int) ratelimit.Decision { return l.both.PeekAt(l.Clock().Now(), n) }

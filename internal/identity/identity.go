@@ -1,7 +1,10 @@
 // Package identity tells whether values in interfaces are nil, or the same, without ever panicking.
 package identity
 
-import "reflect"
+import (
+	"reflect"
+	"unsafe"
+)
 
 // IsNil also finds a nil pointer or function inside of the interface, whose methods would panic.
 func IsNil(v any) bool {
@@ -12,7 +15,18 @@ func IsNil(v any) bool {
 	return (inside.Kind() == reflect.Pointer || inside.Kind() == reflect.Func) && inside.IsNil()
 }
 
-// Same reports whether two values can be told to be the same: functions, for one, cannot.
+// Same reports whether two values can be told to be the same. What cannot be compared, such as a
+// function, is the same as a copy of the interface that it lies in.
 func Same(a, b any) bool {
-	return reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
+	if a == nil || b == nil {
+		return a == b
+	}
+	if !reflect.ValueOf(a).Comparable() || !reflect.ValueOf(b).Comparable() {
+		return words(a) == words(b)
+	}
+	return a == b
 }
+
+// words returns the two words of an interface: its type, and where its value lies. Nobody writes to a
+// value that lies in an interface, so what lies in one place is one value.
+func words(v any) [2]unsafe.Pointer { return *(*[2]unsafe.Pointer)(unsafe.Pointer(&v)) }

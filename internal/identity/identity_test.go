@@ -23,6 +23,20 @@ func TestSame(t *testing.T) {
 	require.True(t, identity.Same(1, 1))
 	require.False(t, identity.Same(p, new(int)))
 	require.False(t, identity.Same(1, int64(1)))
-	require.False(t, identity.Same(f, f), "nobody can tell")
-	require.False(t, identity.Same([1]any{f}, [1]any{f}))
+	var function, box any = f, [1]any{f}
+	again, copied := function, box
+	require.True(t, identity.Same(function, again), "copies of an interface hold one value")
+	require.True(t, identity.Same(box, copied))
+	n := 0
+	g := func() int { return n }
+	require.False(t, identity.Same(f, g))
+	require.False(t, identity.Same(nil, f))
+	require.False(t, identity.Same(nil, box))
+	require.True(t, identity.Same(nil, nil))
+	for range 2 { // two functions of one text, with variables of their own
+		var count int
+		other := func() int { count++; return count }
+		require.False(t, identity.Same(g, other))
+		g = other
+	}
 }

@@ -1,6 +1,7 @@
 package limittest
 
 import (
+	"math"
 	"math/big"
 	"time"
 
@@ -56,6 +57,52 @@ func merged(all []ratelimit.Decision) ratelimit.Decision {
 		}
 	}
 	return d
+}
+
+// TakeEach is that of [ratelimit.Composite].
+func (m All) TakeEach(off *big.Int, costs []int) ratelimit.Decision {
+	d := m.Peek(off, 0)
+	if len(costs) != len(m) {
+		d.OK, d.RetryAfter = false, ratelimit.Never
+		return d
+	}
+	ok, any := true, false
+	for i, member := range m {
+		if costs[i] < 0 {
+			d.OK, d.RetryAfter, d.By = false, ratelimit.Never, i
+			return d
+		}
+		ok = ok && member.Peek(off, costs[i]).OK
+		any = any || costs[i] > 0
+	}
+	if !any {
+		return d
+	}
+	var all []ratelimit.Decision
+	for i, member := range m {
+		d := member.Peek(off, costs[i])
+		if ok {
+			d = member.Take(off, costs[i])
+		} else if d.OK {
+			d = member.Peek(off, 0)
+		}
+		if costs[i] > 0 { // in requests
+			d.Limit, d.Remaining = d.Limit/costs[i], d.Remaining/costs[i]
+		} else {
+			d.Limit, d.Remaining = math.MaxInt, math.MaxInt
+		}
+		all = append(all, d)
+	}
+	return merged(all)
+}
+
+// RefundEach is that of [ratelimit.Composite].
+func (m All) RefundEach(off, now *big.Int, held time.Duration, costs []int) {
+	for i, member := range m {
+		if len(costs) == len(m) {
+			member.Refund(off, now, costs[i], held)
+		}
+	}
 }
 
 // Refund implements [Model].

@@ -1,0 +1,101 @@
+package ratelimit
+
+import (
+	"slices"
+	"time"
+)
+
+// Composite is a Limiter made of other limiters, its members, of which a request may cost each a number of
+// events of its own: it is 1 of 60 requests a minute, and 1,500 of 90,000 tokens. What [All] returns is a
+// Composite, and so is a limiter of package burst.
+type Composite interface {
+	Limiter
+
+	// Unwrap returns the members.
+	Unwrap() []Limiter
+
+	// TakeEach charges as of t the first cost to the first member, the second to the second, and so on:
+	// all of them or none. A cost of 0 asks nothing of its member. There must be a cost for each member,
+	// and none below 0; else the request is refused for ever and charges nothing.
+	//
+	// The Decision is that of such requests: Limit and Remaining say how many of them, with these costs,
+	// can be granted at once.
+	TakeEach(t time.Time, costs ...int) Decision
+
+	// RefundEach gives back, as of t, what TakeEach has charged held before t, to each member as its
+	// RefundAt does.
+	RefundEach(t time.Time, held time.Duration, costs ...int)
+}
+
+func (a *all) TakeEach(t time.Time, costs ...int) (d Decision) {
+	if r := (request{costs: costs}); a.sensible(&d, t, r) {
+		a.take(&d, t, r)
+	}
+	return d
+}
+
+// request is what is asked of the members: n events of each, or costs.
+type request struct {
+	n     int
+	costs []int
+}
+
+// of returns what is asked of the member with the given index.
+func (r *request) of(index int) int {
+	if r.costs == nil {
+		return r.n
+	}
+	return r.costs[index]
+}
+
+// sensible reports whether costs can be asked for; if not, it sets d to the decision.
+func (a *all) sensible(d *Decision, t time.Time, r request) bool {
+	*d = a.PeekAt(t, 0)
+	if len(r.costs) != len(a.members) {
+		d.OK, d.RetryAfter = false, Never
+		return false
+	}
+	for i, cost := range r.costs {
+		if cost < 0 {
+			d.OK, d.RetryAfter, d.By = false, Never, i
+			return false
+		}
+	}
+	return slices.Max(r.costs) > 0 // or the state has been reported
+}
+
+func (a *all) RefundEach(t time.Time, held time.Duration, costs ...int) {
+	if len(costs) != len(a.members) {
+		return
+	}
+	for i, l := range slices.Backward(a.members) {
+		l.RefundAt(t, costs[i], held)
+	}
+}
+
+// ChargeAt charges every member. One that is no [Charger] is charged what it grants: n events, or those
+// that remain.
+func (a *all) ChargeAt(t time.Time, n int) (d Decision) {
+	d = unbound
+	for i, l := range a.members {
+		m := charge(l, t, n)
+		d.and(i, &m, request{n: 1})
+	}
+	return d
+}
+
+// charge charges l as far as it can be.
+func charge(l Limiter, t time.Time, n int) Decision {
+	if l, ok := l.(Charger); ok {
+		return l.ChargeAt(t, n)
+	}
+	if n > 0 && !l.TakeAt(t, n).OK {
+		l.TakeAt(t, l.PeekAt(t, 0).Remaining)
+	}
+	d, next := l.PeekAt(t, 0), l.PeekAt(t, 1)
+	if n < 0 {
+		next = l.PeekAt(t, n)
+	}
+	d.OK, d.RetryAfter = next.OK, next.RetryAfter
+	return d
+}
