@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Rate is a number of events in a length of time. 90 a minute and 3 every 2 seconds are the same
@@ -39,10 +40,10 @@ func Every(d time.Duration) Rate { return Rate{Events: 1, Per: d} }
 // more than that.
 func (r Rate) Validate() error {
 	if r.Events < 0 {
-		return &ArgumentError{"Rate.Validate", "rate.Events", r.Events, "0 or more"}
+		return &ArgumentError{"ratelimit.Rate.Validate", "rate.Events", r.Events, "0 or more"}
 	}
 	if r.Per <= 0 {
-		return &ArgumentError{"Rate.Validate", "rate.Per", r.Per, "more than 0s"}
+		return &ArgumentError{"ratelimit.Rate.Validate", "rate.Per", r.Per, "more than 0s"}
 	}
 	return nil
 }
@@ -97,36 +98,45 @@ func ParseRate(s string) (Rate, error) {
 	if !ok || rest != "" || events > math.MaxInt {
 		return refuse(fmt.Sprintf("a whole number of events from 0 to %d before the slash", math.MaxInt))
 	}
-	per, ok := parsePeriod(period)
+	per, known, ok := parsePeriod(period)
+	if !known {
+		return refuse("a period after the slash in ns, us, ms, s, sec, second, m, min, minute, h, hour, d or day")
+	}
 	if !ok {
 		return refuse(`a period after the slash, more than 0 and at most 292 years, as in "s", "min", "5m" or "1h30m"`)
 	}
 	return Rate{Events: int(events), Per: per}, nil
 }
 
-// parsePeriod reads "min" or "1h30m".
-func parsePeriod(s string) (time.Duration, bool) {
+// parsePeriod reads "min" or "1h30m". It also reports whether all units are known.
+func parsePeriod(s string) (period time.Duration, known, ok bool) {
 	if length, ok := unit(s); ok {
-		return length, true
+		return length, true, true
+	}
+	if s != "" && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsLetter(r) }) {
+		return 0, false, false
 	}
 	var total time.Duration
 	for s != "" {
 		count, rest, ok := leadingInt(s)
 		if !ok {
-			return 0, false
+			return 0, true, false
 		}
 		end := strings.IndexAny(rest, "0123456789")
 		if end < 0 {
 			end = len(rest)
 		}
 		length, ok := unit(rest[:end])
-		if !ok || count > int64((math.MaxInt64-total)/length) {
-			return 0, false
+		if !ok {
+			return 0, false, false
+		}
+		if count > int64((math.MaxInt64-total)/length) {
+			return 0, true, false
 		}
 		total += time.Duration(count) * length
 		s = rest[end:]
 	}
-	return total, total > 0
+	return total, true, total > 0
 }
 
 // unit returns the length of the unit of that name.
@@ -147,7 +157,8 @@ func leadingInt(s string) (n int64, rest string, ok bool) {
 }
 
 // MarshalText implements [encoding.TextMarshaler] by String. A rate that is not valid is an error,
-// since nothing could read it back.
+// since nothing could read it back. Where there may be no rate, leave the zero Rate out: with the tag
+// `json:",omitzero"`.
 func (r Rate) MarshalText() ([]byte, error) {
 	if err := r.Validate(); err != nil {
 		return nil, err

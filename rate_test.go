@@ -57,14 +57,16 @@ func TestParseRateRefuses(t *testing.T) {
 	const (
 		whole  = "want events/period"
 		events = "want a whole number of events"
-		period = "want a period after the slash"
+		period = "want a period after the slash, more than 0"
+		units  = "want a period after the slash in ns, us, ms, s, sec, second, m, min, minute, h, hour, d or day"
 	)
 	for text, want := range map[string]string{
 		"": whole, "90": whole, "min": whole, "90 per min": whole,
 		"/": events, "/min": events, "-1/s": events, "+1/s": events, "1e9/s": events, "1.5/s": events, " 1/s": events,
 		"9999999999999999999/s": events, "x/s": events, "٣/s": events,
-		"90/": period, "5/parsec": period, "5/ s": period, "5/s ": period, "5/0s": period, "5/-1s": period, "5/1.5h": period,
-		"5/1": period, "5/1h1": period, "5/m5": period, "5/month": period, "5/S": period, "1/s/s": period, "5/1h,": period,
+		"90/": period, "5/parsec": units, "90/fortnight": units, "5/ s": period, "5/s ": period, "5/0s": period, "5/-1s": period,
+		"5/1.5h": units, "5/1": units, "5/1h1": units, "5/m5": period, "5/month": units, "5/S": units, "1/s/s": period, "5/1h,": units,
+		"5/2weeks":                units,
 		"5/9223372036854775808ns": period, "5/106752d": period, "5/106751d24h": period, "5/213504d": period, "5/1h213504d": period, "5/99999999999999999999ns": period,
 	} {
 		got, err := ratelimit.ParseRate(text)
@@ -105,13 +107,22 @@ func TestRateAsText(t *testing.T) {
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"Limit":"1000/5m"}`, string(text))
 
+	var optional struct {
+		Limit ratelimit.Rate `json:",omitzero"`
+	}
+	text, err = json.Marshal(optional)
+	require.NoError(t, err)
+	assert.JSONEq(t, `{}`, string(text), "none is left out")
+	require.NoError(t, json.Unmarshal(text, &optional))
+	assert.Zero(t, optional.Limit)
+
 	require.ErrorContains(t, json.Unmarshal([]byte(`{"Limit":"5/parsec"}`), &config), `rate is "5/parsec"`)
 	assert.Equal(t, ratelimit.Per(1000, 5*time.Minute), config.Limit, "an error leaves the value alone")
 
 	_, err = ratelimit.PerSecond(-1).MarshalText()
-	require.EqualError(t, err, "Rate.Validate: rate.Events is -1, want 0 or more")
+	require.EqualError(t, err, "ratelimit.Rate.Validate: rate.Events is -1, want 0 or more")
 	_, err = ratelimit.Rate{}.MarshalText()
-	require.EqualError(t, err, "Rate.Validate: rate.Per is 0s, want more than 0s")
+	require.EqualError(t, err, "ratelimit.Rate.Validate: rate.Per is 0s, want more than 0s")
 	assert.Equal(t, "-1/-3m", ratelimit.Per(-1, -3*time.Minute).String(), "String shows also what is not valid")
 	assert.Equal(t, "0/0ns", ratelimit.Rate{}.String())
 }

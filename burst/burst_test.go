@@ -128,3 +128,33 @@ func TestArguments(t *testing.T) {
 	_, err = ratelimit.All(l, l.Unwrap()[1])
 	require.ErrorContains(t, err, "want another limiter than in ls[0]")
 }
+
+// A typed nil is no limiter, and a clock that cannot be compared is one.
+func TestArgumentsOfOddTypes(t *testing.T) {
+	var none *gcra.Limiter
+	_, err := burst.New(none, ratelimit.PerSecond(10))
+	require.EqualError(t, err, "burst.New: inner is nil, want a limiter")
+	byFunc := ratelimit.Must(gcra.New(ratelimit.PerMinute(90), 90, ratelimit.WithClock(clockFunc(func() time.Time { return t0 }))))
+	l, err := burst.New(byFunc, ratelimit.PerSecond(10))
+	require.NoError(t, err)
+	require.True(t, l.Take(10).OK)
+	require.False(t, l.Allow())
+}
+
+type clockFunc func() time.Time
+
+func (f clockFunc) Now() time.Time { return f() }
+
+// 1 of 10 at once, and 1,500 of 9,000 tokens of the other limiter.
+func TestEach(t *testing.T) {
+	c := limittest.NewClock(t0)
+	tokens := ratelimit.Must(gcra.New(ratelimit.PerMinute(90_000), 9000, ratelimit.WithClock(c)))
+	l := ratelimit.Must(burst.New(tokens, ratelimit.PerSecond(10)))
+	require.Equal(t, ratelimit.Decision{OK: true, Limit: 6, Remaining: 5, ResetAfter: time.Second}, l.TakeEach(t0, 1500, 1))
+	require.Equal(t, ratelimit.Never, l.TakeEach(t0, 1500).RetryAfter)
+	require.Equal(t, 7500, tokens.Peek(0).Remaining)
+	l.RefundEach(t0, 0, 1500, 1)
+	require.Equal(t, ratelimit.Decision{OK: true, Limit: 10, Remaining: 10, By: 1}, l.Peek(0))
+	require.Equal(t, ratelimit.Decision{Limit: 10, RetryAfter: time.Second, ResetAfter: time.Second, By: 1}, l.ChargeAt(t0, 12))
+	require.Equal(t, 8988, tokens.Peek(0).Remaining)
+}

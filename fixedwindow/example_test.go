@@ -20,6 +20,18 @@ func ExampleNewAligned() {
 	// false 15s
 }
 
+// 1000 requests a week that begins on Monday, at midnight UTC.
+func ExampleNewAlignedTo() {
+	monday := time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC)
+	limiter := ratelimit.Must(fixedwindow.NewAlignedTo(ratelimit.Per(1000, 7*24*time.Hour), monday))
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) // a Sunday
+	fmt.Println(limiter.TakeAt(now, 1000).OK)
+	fmt.Println(now.Add(limiter.TakeAt(now, 1).RetryAfter).Format("Monday 15:04"))
+	// Output:
+	// true
+	// Monday 00:00
+}
+
 // 1000 requests in 5 minutes, counted from the first.
 func ExampleNewAnchored() {
 	limiter := ratelimit.Must(fixedwindow.NewAnchored(ratelimit.Per(1000, 5*time.Minute)))

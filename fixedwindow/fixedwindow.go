@@ -3,7 +3,8 @@
 //
 // [NewAnchored] opens a window with the first granted event, when none is open; it is open for rate.Per.
 // [NewAligned] cuts time at multiples of rate.Per since the Unix epoch, by the wall clock: at full
-// minutes for 60 a minute, as many HTTP APIs do it.
+// minutes for 60 a minute, as many HTTP APIs do it. [NewAlignedTo] cuts it at multiples from an instant of
+// one's own.
 //
 // # Guarantee
 //
@@ -62,8 +63,8 @@ var (
 // Limiter counts events in fixed windows. See the package documentation for what it guarantees and
 // costs.
 //
-// Its zero value is of no use, and most of its methods panic on it: call [NewAnchored] or [NewAligned].
-// It is safe for simultaneous use and must not be copied after first use.
+// Its zero value is of no use, and most of its methods panic on it: call a constructor. It is
+// safe for simultaneous use and must not be copied after first use.
 type Limiter struct {
 	window window.Window
 }
@@ -79,7 +80,11 @@ type Limiter struct {
 // and the grid of times (see the package documentation) is not coarser than rate.Per/1024. At
 // rate.Events == 0 the limiter refuses every event.
 func NewAnchored(rate ratelimit.Rate, opts ...ratelimit.Option) (*Limiter, error) {
-	return construct(window.Anchored, "fixedwindow.NewAnchored", rate, opts)
+	l := new(Limiter)
+	if err := l.window.Init(window.Anchored, "fixedwindow.NewAnchored", "rate.Events", rate, capacity(rate), opts); err != nil {
+		return nil, err
+	}
+	return l, nil
 }
 
 // NewAligned returns a limiter that grants rate.Events in each window, which begins and ends at multiples
@@ -91,12 +96,24 @@ func NewAnchored(rate ratelimit.Rate, opts ...ratelimit.Option) (*Limiter, error
 //
 // At rate.Events == 0 the limiter refuses every event.
 func NewAligned(rate ratelimit.Rate, opts ...ratelimit.Option) (*Limiter, error) {
-	return construct(window.Aligned, "fixedwindow.NewAligned", rate, opts)
+	return newAligned("fixedwindow.NewAligned", rate, time.Unix(0, 0), opts)
 }
 
-func construct(kind window.Kind, fn string, rate ratelimit.Rate, opts []ratelimit.Option) (*Limiter, error) {
+// NewAlignedTo is NewAligned for windows that begin and end at multiples of rate.Per from the instant at,
+// before it as well as after it. So weeks can begin on Monday, and days at midnight in Los Angeles:
+//
+//	NewAlignedTo(ratelimit.Per(1000, 7*24*time.Hour), time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC))
+//	NewAlignedTo(ratelimit.PerDay(600), time.Date(2026, 1, 1, 0, 0, 0, 0, losAngeles))
+//
+// All windows are of one length, so they do not follow daylight saving: the days above begin at midnight in
+// winter, and at one o'clock in summer.
+func NewAlignedTo(rate ratelimit.Rate, at time.Time, opts ...ratelimit.Option) (*Limiter, error) {
+	return newAligned("fixedwindow.NewAlignedTo", rate, at, opts)
+}
+
+func newAligned(fn string, rate ratelimit.Rate, at time.Time, opts []ratelimit.Option) (*Limiter, error) {
 	l := new(Limiter)
-	if err := l.window.Init(kind, fn, "rate.Events", rate, capacity(rate), opts); err != nil {
+	if err := l.window.InitAligned(fn, "rate.Events", rate, capacity(rate), at, opts); err != nil {
 		return nil, err
 	}
 	return l, nil

@@ -105,7 +105,7 @@ func newTable[K comparable](fn string, s scale, rate ratelimit.Rate, burst, capa
 		return nil, err
 	}
 	if s.aligned {
-		c.line.Align(rate.Per)
+		c.line.Align(rate.Per, time.Unix(0, 0))
 	}
 	slots := (2*capacity + setSize - 1) / setSize * setSize
 	words := chosen.storage

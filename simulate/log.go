@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/seed-3506548a/ratelimit/internal/identity"
 )
 
 // Entry is a line of an access log in the Common or the Combined Log Format.
@@ -39,7 +41,12 @@ const longestLine = 1 << 20
 // and the like are read as what they stand for. Empty lines are skipped, and columns after those ignored. What else is
 // not of this form comes as an error that says the line's number and what is wrong; the next line is read all the same. So
 // does an error of r, and a line longer than 1 MiB, which are the end.
+//
+// It panics if r is nil.
 func ReadLog(r io.Reader) iter.Seq2[Entry, error] {
+	if identity.IsNil(r) {
+		panic("simulate.ReadLog: r is nil, want a reader")
+	}
 	return func(yield func(Entry, error) bool) {
 		source := &failing{Reader: r}
 		lines := bufio.NewScanner(source)

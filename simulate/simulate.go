@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/internal/identity"
 )
 
 // Event is a request: N events, all or none, at a time.
@@ -43,8 +44,14 @@ type Event struct {
 // count from then, as the buckets of a slidingwindow.Counter do. So make it on a mock that shows the time of the first
 // event.
 //
-// The events must come to an end: see [Until].
+// The events must come to an end: see [Until]. Replay panics if events or l is nil.
 func Replay(events iter.Seq[Event], l ratelimit.Limiter) Report {
+	switch {
+	case events == nil:
+		panic("simulate.Replay: events is nil, want a sequence")
+	case identity.IsNil(l):
+		panic("simulate.Replay: l is nil, want a limiter")
+	}
 	var r Report
 	for e := range events {
 		d := l.TakeAt(e.At, e.N)

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -138,4 +139,16 @@ func TestReplayOfMany(t *testing.T) {
 	for range r.Grants() {
 		break
 	}
+}
+
+// What is missing is said, and not left to a nil pointer.
+func TestNil(t *testing.T) {
+	var none *gcra.Limiter
+	var nobody *strings.Reader
+	empty := func(func(simulate.Event) bool) {}
+	require.PanicsWithValue(t, "simulate.Replay: events is nil, want a sequence", func() { simulate.Replay(nil, ratelimit.Unlimited()) })
+	require.PanicsWithValue(t, "simulate.Replay: l is nil, want a limiter", func() { simulate.Replay(empty, nil) })
+	require.PanicsWithValue(t, "simulate.Replay: l is nil, want a limiter", func() { simulate.Replay(empty, none) })
+	require.PanicsWithValue(t, "simulate.ReadLog: r is nil, want a reader", func() { simulate.ReadLog(nil) })
+	require.PanicsWithValue(t, "simulate.ReadLog: r is nil, want a reader", func() { simulate.ReadLog(nobody) })
 }

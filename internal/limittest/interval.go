@@ -56,8 +56,13 @@ func NewAnchored(rate ratelimit.Rate) *Interval {
 
 // NewAligned returns the model of fixedwindow.NewAligned made at origin.
 func NewAligned(rate ratelimit.Rate, origin time.Time) *Interval {
+	return NewAlignedTo(rate, time.Unix(0, 0), origin)
+}
+
+// NewAlignedTo returns the model of fixedwindow.NewAlignedTo made at origin.
+func NewAlignedTo(rate ratelimit.Rate, at, origin time.Time) *Interval {
 	m := &Interval{all: true, aligned: true, count: new(big.Int)}
-	m.shift = new(big.Int).Mod(Offset(time.Unix(0, 0), origin), big.NewInt(int64(rate.Per)))
+	m.shift = new(big.Int).Mod(Offset(at, origin), big.NewInt(int64(rate.Per)))
 	m.set(rate, max(1, rate.Events))
 	return m
 }

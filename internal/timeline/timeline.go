@@ -60,14 +60,19 @@ func New(fn string, opts []ratelimit.Option) (Timeline, error) {
 	return line, nil
 }
 
-// Align moves the origin to the last multiple of per since the Unix epoch, and takes its monotonic reading
-// off: offsets are then by the wall clock.
-func (l *Timeline) Align(per time.Duration) {
-	second := new(big.Int).Mul(big.NewInt(l.Origin.Unix()), big.NewInt(int64(time.Second)))
-	nanos := second.Add(second, big.NewInt(int64(l.Origin.Nanosecond())))
-	past := new(big.Int).Mod(nanos, big.NewInt(int64(per)))
+// Align moves the origin to the last instant that is whole multiples of per after from, or before it, and
+// takes its monotonic reading off: offsets are then by the wall clock.
+func (l *Timeline) Align(per time.Duration, from time.Time) {
+	since := new(big.Int).Sub(nanos(l.Origin), nanos(from))
+	past := since.Mod(since, big.NewInt(int64(per)))
 	l.Origin = l.Origin.Round(0).Add(-time.Duration(past.Int64()))
 	l.Coarse, l.Ahead = nil, l.Origin.UnixNano()
+}
+
+// nanos returns the nanoseconds since the Unix epoch, which may be more than an int64 holds.
+func nanos(t time.Time) *big.Int {
+	n := new(big.Int).Mul(big.NewInt(t.Unix()), big.NewInt(int64(time.Second)))
+	return n.Add(n, big.NewInt(int64(t.Nanosecond())))
 }
 
 // Now reads the clock.

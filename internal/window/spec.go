@@ -22,7 +22,7 @@ type Kind int
 const (
 	Interval Kind = iota // rate.Events expire; from the event granted when nothing was unexpired
 	Anchored             // all; from the event granted when nothing was unexpired
-	Aligned              // all; lengths end at multiples of rate.Per since the Unix epoch
+	Aligned              // all; lengths end at multiples of rate.Per from an instant, by the wall clock
 )
 
 // spec is a rate and a capacity: of all that was granted, events expire at the end of each length,

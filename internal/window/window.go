@@ -27,7 +27,7 @@ type Window struct {
 }
 
 // Init makes w a window in which nothing was ever granted. In its errors it is the function fn, and
-// the capacity is called field. Aligned ones go by the wall clock.
+// the capacity is called field. Aligned ones are made by [Window.InitAligned].
 func (w *Window) Init(kind Kind, fn, field string, rate ratelimit.Rate, capacity int, opts []ratelimit.Option) error {
 	if err := check(kind, fn, field, rate, capacity); err != nil {
 		return err
@@ -36,10 +36,16 @@ func (w *Window) Init(kind Kind, fn, field string, rate ratelimit.Rate, capacity
 	if w.line, err = timeline.New(fn, opts); err != nil {
 		return err
 	}
-	if kind == Aligned {
-		w.line.Align(rate.Per)
-	}
 	w.current.Init(newFrame(newSpec(kind, rate, capacity, 0, math.MinInt64), 0, state{fresh: true}))
+	return nil
+}
+
+// InitAligned is Init for windows that begin at multiples of rate.Per from the given instant, either way.
+func (w *Window) InitAligned(fn, field string, rate ratelimit.Rate, capacity int, from time.Time, opts []ratelimit.Option) error {
+	if err := w.Init(Aligned, fn, field, rate, capacity, opts); err != nil {
+		return err
+	}
+	w.line.Align(rate.Per, from)
 	return nil
 }
 
