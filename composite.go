@@ -73,29 +73,12 @@ func (a *all) RefundEach(t time.Time, held time.Duration, costs ...int) {
 	}
 }
 
-// ChargeAt charges every member. One that is no [Charger] is charged what it grants: n events, or those
-// that remain.
+// ChargeAt charges every member, as [Charge] does.
 func (a *all) ChargeAt(t time.Time, n int) (d Decision) {
 	d = unbound
 	for i, l := range a.members {
-		m := charge(l, t, n)
+		m := Charge(l, t, n)
 		d.and(i, &m, request{n: 1})
 	}
-	return d
-}
-
-// charge charges l as far as it can be.
-func charge(l Limiter, t time.Time, n int) Decision {
-	if l, ok := l.(Charger); ok {
-		return l.ChargeAt(t, n)
-	}
-	if n > 0 && !l.TakeAt(t, n).OK {
-		l.TakeAt(t, l.PeekAt(t, 0).Remaining)
-	}
-	d, next := l.PeekAt(t, 0), l.PeekAt(t, 1)
-	if n < 0 {
-		next = l.PeekAt(t, n)
-	}
-	d.OK, d.RetryAfter = next.OK, next.RetryAfter
 	return d
 }

@@ -104,18 +104,6 @@ type Reservation interface {
 	RefundAt(t time.Time)
 }
 
-// Charger is a Limiter that can be charged for what has happened already, whether it fits or not: the
-// bytes of an answer, the tokens that a language model has used. All limiters of this module are
-// Chargers.
-type Charger interface {
-	// ChargeAt counts n events as granted at t, also if they exceed the limit. What is owed beyond the
-	// limit is refused for until it has drained. n < 1 charges nothing.
-	//
-	// The Decision is that of the state left behind, as PeekAt(t, 1) would see it, but without that
-	// one event: OK says whether it would be granted, and RetryAfter when it is.
-	ChargeAt(t time.Time, n int) Decision
-}
-
 // Decision is the answer to one request, and the state that it left behind.
 //
 // It has no hidden fields, so that anybody can implement a [Limiter] or fake one.

@@ -19,7 +19,7 @@ type world struct {
 	rule                  rule
 	words, callers, calls int
 	initial               state
-	noResets              bool
+	noResets, noCharges   bool
 	ignored               string // a violation that is not looked for
 
 	seen map[state]struct{}
@@ -32,9 +32,12 @@ const (
 	depth  = 2 * event
 )
 
-var times = [...]uint8{0, 3, reset} // that callers come at
+var times = [...]uint8{0, 3, reset, charge} // that callers come at
 
-const reset = 100 // is none: the key is to be reset
+const (
+	reset  = 100 // is none: the key is to be reset
+	charge = 50  // is 0, and the key is to be charged, whether it fits or not
+)
 
 // state fits into a map's key. TATs count from moment, and 0 is that of an empty word; keys are tags, from 1.
 type state struct {
@@ -82,7 +85,7 @@ func (w *world) explore(s state) {
 		case actor.key == 0:
 			for key := range uint8(3) {
 				for _, time := range times {
-					if time == reset && w.noResets {
+					if time == reset && w.noResets || time == charge && w.noCharges {
 						continue
 					}
 					next := s
@@ -106,13 +109,14 @@ func (w *world) explore(s state) {
 func (w *world) act(s state, a int) state {
 	actor := &s.actors[a]
 	set := w.packed(actor.saw, actor.key)
-	now := uint64(moment)
-	if actor.time != reset {
-		now += uint64(actor.time)
+	at := actor.time
+	if at == reset || at == charge {
+		at = 0
 	}
+	now := moment + uint64(at)
 	looked, debt, present := w.rule(&set, uint64(actor.key), now, moment)
 	i := w.at(actor.key, int(looked))
-	if granted := debt+event <= depth; actor.time == reset && present || actor.time != reset && granted {
+	if granted := debt+event <= depth || actor.time == charge; actor.time == reset && present || actor.time != reset && granted {
 		if s.words[i] != actor.saw[i] {
 			actor.read, actor.saw = 0, [3]word{}
 			return s
@@ -121,7 +125,7 @@ func (w *world) act(s state, a int) state {
 			s.words[i].tag, s.truth[actor.key] = 0, 0
 		} else {
 			s.words[i] = word{actor.key, uint8(now + debt + event - moment)}
-			s.truth[actor.key] = max(s.truth[actor.key], actor.time) + event
+			s.truth[actor.key] = max(s.truth[actor.key], at) + event
 		}
 	}
 	*actor = struct {
@@ -160,7 +164,7 @@ func (w *world) run() string {
 func worlds(r rule) []*world {
 	small := []*world{
 		{rule: r, words: 2, callers: 2, calls: 2},
-		{rule: r, words: 2, callers: 2, calls: 3},
+		{rule: r, words: 2, callers: 2, calls: 3, noCharges: true},
 		{rule: r, words: 3, callers: 2, calls: 2},
 		{rule: r, words: 2, callers: 3, calls: 1},
 		{rule: r, words: 3, callers: 2, calls: 1},
@@ -168,7 +172,7 @@ func worlds(r rule) []*world {
 		{rule: r, words: 3, callers: 3, calls: 1, initial: state{words: [3]word{{1, 3}, {2, 2}, {3, 3}}, truth: [4]uint8{0, 3, 2, 2}}},
 	}
 	if *everything {
-		return append(small, &world{rule: r, words: 2, callers: 3, calls: 2, noResets: true}, &world{rule: r, words: 3, callers: 3, calls: 2, noResets: true})
+		return append(small, &world{rule: r, words: 2, callers: 3, calls: 2, noResets: true, noCharges: true}, &world{rule: r, words: 3, callers: 3, calls: 2, noResets: true, noCharges: true})
 	}
 	return small
 }

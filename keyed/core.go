@@ -18,12 +18,17 @@ type verdict uint8
 
 const (
 	refused   verdict = iota
+	crowded           // refused for what another key owes, whose word it would take
 	tooLate           // before the newest time, by more than may be
+	tooEarly          // after the clock's time, by more than may be
 	untracked         // granted without a charge, as there is no place for the key: see FailOpen
 	granted
 )
 
 func (o outcome) ok() bool { return o.told >= untracked }
+
+// refuser is what By says of who refuses: the key's own limit, unless it is said here.
+var refuser = [...]int{crowded: Inherited, tooLate: Late, tooEarly: Ahead, granted: 0}
 
 // place is where a key belongs.
 type place struct {
@@ -74,13 +79,9 @@ func (c *core) charge(hash, now, n uint64, limit *Limit) outcome {
 		told := c.judge(debt, cost, newest, now, present, limit)
 		switch {
 		case told != granted:
-			if told == untracked {
-				c.count(hash).untracked.Add(1)
-			} else if told == refused && !present && cost <= limit.depth {
-				c.count(hash).saturated.Add(1)
-			}
+			c.count(hash).add(told)
 			return outcome{told, debt, newest}
-		case now > newest+slack || newest == 0:
+		case c.moves(now, newest):
 			c.advance(now)
 		case atomic.CompareAndSwapUint64(p.word(i), word, pack(p.tag, now+debt+cost)):
 			if !present && debt > 0 {
@@ -98,13 +99,23 @@ func (c *core) judge(debt, cost, newest, now uint64, present bool, limit *Limit)
 	switch {
 	case now+late < newest:
 		return tooLate
+	case c.moves(now, newest) && now > c.latest():
+		return tooEarly
 	case debt+cost <= limit.depth:
 		return granted
-	case c.failOpen && !present && cost <= limit.depth:
+	case present || cost > limit.depth:
+		return refused
+	case c.failOpen:
 		return untracked
 	}
-	return refused
+	return crowded
 }
+
+// moves reports whether a grant at now moves the newest time.
+func (c *core) moves(now, newest uint64) bool { return now > newest+slack || newest == 0 }
+
+// latest returns the latest time that may move the newest one: see [Ahead].
+func (c *core) latest() uint64 { return c.scale.at(c.line.Now()) + slack }
 
 func (c *core) count(hash uint64) *rare { return &c.rare[hash%uint64(len(c.rare))] }
 
@@ -133,8 +144,8 @@ func (c *core) peek(d *ratelimit.Decision, hash uint64, off int64, n int, limit 
 	o := outcome{refused, debt, newest}
 	if n > 0 && n <= limit.most {
 		o.told = c.judge(debt, uint64(n)*limit.perEvent, newest, now, present, limit)
-	} else if now+late < newest {
-		o.told = tooLate
+	} else if told := c.judge(debt, 0, newest, now, present, limit); told == tooLate || told == tooEarly {
+		o.told = told
 	}
 	c.report(d, o, off, now, n, limit)
 }
@@ -154,57 +165,21 @@ func (c *core) report(d *ratelimit.Decision, o outcome, off int64, now uint64, n
 	soonest := now // when all is refused no longer for being late
 	if o.told == tooLate {
 		soonest = o.newest - late
-	} else if debt < limit.depth {
+	} else if debt < limit.depth && o.told != tooEarly {
 		d.Remaining = int((limit.depth - debt) / limit.perEvent)
 	}
 	switch {
 	case d.OK:
 	case n < 0 || n > limit.most:
 		d.RetryAfter = ratelimit.Never
+	case o.told == tooEarly: // a later time is no better
+		d.RetryAfter, d.By = ratelimit.Never, Ahead
 	default:
+		d.By = refuser[o.told]
 		least := now + debt + uint64(n)*limit.perEvent - limit.depth
 		d.RetryAfter = timeline.Wait(off, c.scale.when(max(least, soonest)))
 	}
 	if debt > 0 || o.told == tooLate {
 		d.ResetAfter = timeline.Wait(off, c.scale.when(max(now+debt, soonest)))
 	}
-}
-
-// reset takes the tag off the key's word.
-func (c *core) reset(hash uint64) {
-	p := c.place(hash)
-	for {
-		i, word, _, _, present := c.look(p, c.newest.Load())
-		if !present || atomic.CompareAndSwapUint64(p.word(i), word, notEmpty(pack(0, word))) {
-			return
-		}
-		c.count(hash).retries.Add(1)
-	}
-}
-
-// stats counts the live keys in the sets that it looks at.
-func (c *core) stats(off int64) (s Stats) {
-	const most = 1024
-	now, newest := c.scale.at(off), c.newest.Load()
-	sets := len(c.words) / setSize
-	looked := min(sets, most)
-	live := 0
-	for i := range looked {
-		first := int(int64(i)*int64(sets)/int64(looked)) * setSize
-		for j := first; j < first+setSize; j++ {
-			if word := atomic.LoadUint64(&c.words[j]); tagOf(word) != 0 && owed(word, now, newest) > 0 {
-				live++
-			}
-		}
-	}
-	s.Slots = len(c.words)
-	s.Live = int(int64(live) * int64(sets) / int64(looked))
-	for i := range c.rare {
-		r := &c.rare[i]
-		s.Inherited += r.inherited.Load()
-		s.Saturated += r.saturated.Load()
-		s.Untracked += r.untracked.Load()
-		s.Retries += r.retries.Load()
-	}
-	return s
 }

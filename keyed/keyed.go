@@ -89,14 +89,3 @@ func choose(fn string, opts []Option) (o options, err error) {
 	}
 	return o, nil
 }
-
-// Stats is what a Table has come across since it was made.
-type Stats struct {
-	Slots int // words; the capacity is half of them
-	Live  int // keys that owe something, an estimate if there are more than 8192 words
-
-	Inherited uint64 // times that a key took the word of a live one, with its debt
-	Saturated uint64 // requests refused only because of a debt that the key would have inherited
-	Untracked uint64 // those that were granted all the same: see FailOpen
-	Retries   uint64 // times that a caller lost a race, and looked again
-}

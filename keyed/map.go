@@ -9,14 +9,7 @@ import (
 
 	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
-)
-
-// What a [Map] says in Decision.By if it refuses a request by itself, and not by the key's limiter. For Full and
-// NoLimiter no limiter was asked: Limit and Remaining are 0.
-const (
-	Full      = -1 // no place for a new key: all that were looked at are live
-	NoLimiter = -2 // factory made no limiter for the key: see MapStats.Err
-	Late      = -3 // the time is one of which the map may have forgotten what the key was granted
+	"github.com/seed-3506548a/ratelimit/internal/waiting"
 )
 
 // Map is a limiter for each key, made by a function when something of the key is first asked for, for at most so many keys. It is for
@@ -155,6 +148,47 @@ func (m *Map[K]) TakeAt(t time.Time, k K, n int) ratelimit.Decision {
 	return d
 }
 
+// ChargeAt counts n events of the key as granted at t, also if they exceed its limit: see [ratelimit.Charge].
+// A key that is not in the map is made, as by TakeAt; if it can not be, nothing is charged, and By says so. A
+// time that is late counts as the earliest that is not.
+func (m *Map[K]) ChargeAt(t time.Time, k K, n int) ratelimit.Decision {
+	home := m.home(k)
+	if n < 1 {
+		return m.standing(t, k, n)
+	}
+	d, _, ok := m.hit(&m.shards[home], t, k, n, owing)
+	if !ok {
+		d, _ = m.miss(home, t, k, n, owing)
+	}
+	return d
+}
+
+// Update calls f with the limiter of a key that is in the map, and reports whether it is: so a key's plan can
+// be changed, as by f's l.(*gcra.Limiter).SetRate(...), and keeps what it owes. A key that is not in the map owes
+// nothing, and gets what factory makes next time; a key that was idle may be forgotten, and what f did with
+// it: so let factory know of the new plan first. f must not call the map, and runs under a lock.
+func (m *Map[K]) Update(k K, f func(ratelimit.Limiter)) bool {
+	if !m.update(k, f) {
+		return false
+	}
+	waiting.Changed(view[K]{m, k})
+	return true
+}
+
+// Err returns why there is no limiter for the key: the error of factory, which is asked again. It is nil if
+// the key is in the map, or can be.
+func (m *Map[K]) Err(k K) error {
+	s := &m.shards[m.home(k)]
+	s.mutex.Lock()
+	_, ok := s.entries[k]
+	s.mutex.Unlock()
+	if ok {
+		return nil
+	}
+	_, err := m.build(k)
+	return err
+}
+
 // PeekAt returns what TakeAt would, and charges nothing. It may already be outdated. For a key that is not in the map it
 // asks a limiter that factory makes for the purpose, which is thrown away; and a full map looks at other keys each time, of
 // which this or that can go.
@@ -169,8 +203,8 @@ func (m *Map[K]) PeekAt(t time.Time, k K, n int) ratelimit.Decision {
 			return refusal(n, wait, Full)
 		}
 	}
-	l, ok := m.build(k)
-	if !ok {
+	l, err := m.build(k)
+	if err != nil {
 		return refusal(n, ratelimit.Never, NoLimiter)
 	}
 	return m.peek(resident{l, floor}, t, n)
@@ -179,31 +213,21 @@ func (m *Map[K]) PeekAt(t time.Time, k K, n int) ratelimit.Decision {
 // RefundAt gives back, as of t, n events that were granted held before t: see [ratelimit.Limiter]. If the key was evicted
 // since, there is nothing to give back. Do not refund what was granted before a Reset: the new limiter would give it back.
 func (m *Map[K]) RefundAt(t time.Time, k K, n int, held time.Duration) {
-	s := &m.shards[m.home(k)]
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	// A grant before the floor is one of a predecessor, which has become as new.
-	if e, ok := s.entries[k]; ok && held >= 0 && m.lateness(t.Add(-held), e.since) == 0 {
-		e.limiter.RefundAt(t, n, held)
+	if m.refund(t, k, n, held) {
+		waiting.Changed(view[K]{m, k})
 	}
 }
 
 // Reset forgets the key and what it owes: it may be granted as much as one that was never seen.
 func (m *Map[K]) Reset(k K) {
-	s := &m.shards[m.home(k)]
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	if _, ok := s.entries[k]; ok {
-		delete(s.entries, k)
-		m.count.Add(-1)
+	if m.forget(k) {
+		waiting.Changed(view[K]{m, k})
 	}
 }
 
 // Limiter returns the limiter of one key: to compose it ([ratelimit.All]), or to wait ([ratelimit.Wait]). It has no state
 // of its own, but asks the map each time. Two of the same map and key are equal.
 func (m *Map[K]) Limiter(k K) ratelimit.Limiter { return view[K]{m, k} }
-
-func (m *Map[K]) refundAt(t time.Time, k K, n int, held time.Duration) { m.RefundAt(t, k, n, held) }
 
 // All yields the keys that are in the map, each at most once and in no order, and for each what [Map.Limiter] returns. The
 // keys of a shard are copied when their turn comes, and no lock is held while they are yielded: the map may be called
@@ -229,30 +253,9 @@ func (m *Map[K]) Capacity() int { return m.capacity }
 // Clock returns the clock that Allow and Take read.
 func (m *Map[K]) Clock() ratelimit.Clock { return m.line.Clock() }
 
-// MapStats is what a Map has come across since it was made.
-type MapStats struct {
-	Len int // keys, as of Map.Len
-
-	Evicted uint64 // keys that were forgotten to make room, also if factory then failed
-	Refused uint64 // requests of new keys that there was no place for: see Full
-	Late    uint64 // requests that were refused and whose time was late: see Late
-	Failed  uint64 // times that factory made no limiter
-	Err     error  // why it did not, the last time
-}
-
-// Stats returns what the map has come across.
-func (m *Map[K]) Stats() MapStats {
-	stats := MapStats{
-		Len:     m.Len(),
-		Evicted: m.evicted.Load(),
-		Refused: m.refused.Load(),
-		Late:    m.late.Load(),
-		Failed:  m.failed.Load(),
+func (m *Map[K]) home(k K) int {
+	if m.shards == nil {
+		panic("keyed: a Map that was not made: call NewMap")
 	}
-	if failure := m.failure.Load(); failure != nil {
-		stats.Err = *failure
-	}
-	return stats
+	return int(maphash.Comparable(m.seed, k) & uint64(len(m.shards)-1))
 }
-
-func (m *Map[K]) home(k K) int { return int(maphash.Comparable(m.seed, k) & uint64(len(m.shards)-1)) }

@@ -15,29 +15,37 @@ func (m *Map[K]) take(t time.Time, k K, n int) (d ratelimit.Decision, late bool)
 		return m.PeekAt(t, k, n), false
 	}
 	home := m.home(k)
-	d, late, ok := m.hit(&m.shards[home], t, k, n)
+	d, late, ok := m.hit(&m.shards[home], t, k, n, taking)
 	if !ok {
-		d, late = m.miss(home, t, k, n)
+		d, late = m.miss(home, t, k, n, taking)
 	}
 	return d, late
 }
 
+// deed is what is done to a key's limiter: events are taken if they fit, or owed in any case.
+type deed bool
+
+const (
+	taking deed = false
+	owing  deed = true
+)
+
 // hit charges a key that is there. The limiter is asked under the lock, so that it cannot be evicted and charged at once.
-func (m *Map[K]) hit(s *shard[K], t time.Time, k K, n int) (d ratelimit.Decision, late, ok bool) {
+func (m *Map[K]) hit(s *shard[K], t time.Time, k K, n int, what deed) (d ratelimit.Decision, late, ok bool) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock() // also if a limiter panics
 	e, ok := s.entries[k]
 	if !ok {
 		return d, false, false
 	}
-	d, late = m.charge(e, t, n)
+	d, late = m.charge(e, t, n, what)
 	return d, late, true
 }
 
 // miss makes a place for a key that was not there, and charges it. Never are two locks held at once.
-func (m *Map[K]) miss(home int, t time.Time, k K, n int) (d ratelimit.Decision, late bool) {
+func (m *Map[K]) miss(home int, t time.Time, k K, n int, what deed) (d ratelimit.Decision, late bool) {
 	as := m.earlier(t)
-	d, late, wait := m.insert(home, t, as, k, n, false)
+	d, late, wait := m.insert(home, t, as, k, n, what, false)
 	if wait == 0 {
 		return d, late
 	}
@@ -45,7 +53,7 @@ func (m *Map[K]) miss(home int, t time.Time, k K, n int) (d ratelimit.Decision, 
 		other := (home + 1 + i) & (len(m.shards) - 1)
 		next := m.evict(other, as)
 		if next == 0 {
-			d, late, _ = m.insert(home, t, as, k, n, true)
+			d, late, _ = m.insert(home, t, as, k, n, what, true)
 			return d, late
 		}
 		wait = min(wait, next)
@@ -56,7 +64,7 @@ func (m *Map[K]) miss(home int, t time.Time, k K, n int) (d ratelimit.Decision, 
 
 // insert makes the key's limiter, unless it is there by now, and charges it. If the caller has no place for it, one is made in
 // this shard; if that cannot be, wait is how long until it may, and nothing was decided.
-func (m *Map[K]) insert(home int, t, as time.Time, k K, n int, place bool) (d ratelimit.Decision, late bool, wait time.Duration) {
+func (m *Map[K]) insert(home int, t, as time.Time, k K, n int, what deed, place bool) (d ratelimit.Decision, late bool, wait time.Duration) {
 	s := &m.shards[home]
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -66,11 +74,12 @@ func (m *Map[K]) insert(home int, t, as time.Time, k K, n int, place bool) (d ra
 		}
 	}()
 	if e, ok := s.entries[k]; ok { // somebody else was faster
-		d, late = m.charge(e, t, n)
+		d, late = m.charge(e, t, n, what)
 		return d, late, 0
 	}
 	e := resident{since: s.floor}
-	if late = m.lateness(t, e.since) > 0; !late && !place {
+	late = what == taking && m.lateness(t, e.since) > 0
+	if !late && !place {
 		if place = m.reserve(); !place {
 			if wait = s.evict(m, as); wait > 0 {
 				return d, false, wait
@@ -79,8 +88,8 @@ func (m *Map[K]) insert(home int, t, as time.Time, k K, n int, place bool) (d ra
 			e.since = s.floor // not later than t, as it is not later than as
 		}
 	}
-	var ok bool
-	if e.limiter, ok = m.build(k); !ok {
+	var err error
+	if e.limiter, err = m.build(k); err != nil {
 		return refusal(n, ratelimit.Never, NoLimiter), false, 0
 	}
 	if late {
@@ -88,7 +97,7 @@ func (m *Map[K]) insert(home int, t, as time.Time, k K, n int, place bool) (d ra
 	}
 	s.entries[k] = e
 	place = false
-	d, late = m.charge(e, t, n)
+	d, late = m.charge(e, t, n, what)
 	return d, late, 0
 }
 
@@ -106,7 +115,7 @@ func (m *Map[K]) reserve() bool {
 }
 
 // build has factory make a limiter.
-func (m *Map[K]) build(k K) (ratelimit.Limiter, bool) {
+func (m *Map[K]) build(k K) (ratelimit.Limiter, error) {
 	l, err := m.factory(k)
 	refuse := func(field string, value any, want string) {
 		err = &ratelimit.ArgumentError{Func: "keyed.NewMap", Field: field, Value: value, Want: want}
@@ -123,17 +132,36 @@ func (m *Map[K]) build(k K) (ratelimit.Limiter, bool) {
 	if err != nil {
 		m.failed.Add(1)
 		m.failure.Store(&err)
-		return nil, false
+		return nil, err
 	}
-	return l, true
+	return l, nil
 }
 
-// charge takes from the limiter of a key, if it can know about t.
-func (m *Map[K]) charge(e resident, t time.Time, n int) (d ratelimit.Decision, late bool) {
-	if m.lateness(t, e.since) > 0 {
+// charge takes from the limiter of a key, if it can know about t; what is owed, is owed as of when it can.
+func (m *Map[K]) charge(e resident, t time.Time, n int, what deed) (d ratelimit.Decision, late bool) {
+	early := m.lateness(t, e.since)
+	switch {
+	case early > 0 && what == taking:
 		return m.peek(e, t, n), true
+	case early > 0:
+		ratelimit.Charge(e.limiter, t.Add(early), n)
+		d, next := m.peek(e, t, 0), m.peek(e, t, 1)
+		d.OK, d.RetryAfter, d.By = next.OK, next.RetryAfter, next.By
+		return d, false
+	case what == owing:
+		return ratelimit.Charge(e.limiter, t, n), false
 	}
 	return e.limiter.TakeAt(t, n), false
+}
+
+// standing is what one event more of the key finds at t, after n < 1 were charged.
+func (m *Map[K]) standing(t time.Time, k K, n int) ratelimit.Decision {
+	d, next := m.PeekAt(t, k, 0), m.PeekAt(t, k, 1)
+	if n < 0 {
+		next = m.PeekAt(t, k, n)
+	}
+	d.OK, d.RetryAfter, d.By = next.OK, next.RetryAfter, next.By
+	return d
 }
 
 // peek asks the limiter of a key; before its beginning, as a limiter that grants nothing until then.

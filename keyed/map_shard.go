@@ -107,3 +107,41 @@ func (s *shard[K]) oldest(as time.Time) (victim K, age, wait time.Duration) {
 	}
 	return victim, age, wait
 }
+
+// refund gives back to the limiter of a key, and reports whether that is there.
+func (m *Map[K]) refund(t time.Time, k K, n int, held time.Duration) bool {
+	s := &m.shards[m.home(k)]
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	// A grant before the floor is one of a predecessor, which has become as new.
+	e, ok := s.entries[k]
+	if ok && held >= 0 && m.lateness(t.Add(-held), e.since) == 0 {
+		e.limiter.RefundAt(t, n, held)
+	}
+	return ok
+}
+
+// update calls f with the limiter of a key, and reports whether that is there.
+func (m *Map[K]) update(k K, f func(ratelimit.Limiter)) bool {
+	s := &m.shards[m.home(k)]
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	e, ok := s.entries[k]
+	if ok {
+		f(e.limiter)
+	}
+	return ok
+}
+
+// forget takes a key out of the map, and reports whether it was there.
+func (m *Map[K]) forget(k K) bool {
+	s := &m.shards[m.home(k)]
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	_, ok := s.entries[k]
+	if ok {
+		delete(s.entries, k)
+		m.count.Add(-1)
+	}
+	return ok
+}

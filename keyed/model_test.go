@@ -22,6 +22,8 @@ type model struct {
 	scale    *scale
 	sets     [][setSize]entry
 	newest   uint64
+	clock    uint64                    // what it shows, in ticks
+	owed     struct{ at, cost uint64 } // what was charged last
 	failOpen bool
 }
 
@@ -51,13 +53,23 @@ func (m *model) take(hash uint64, off int64, n int, limit *Limit, charge bool) (
 	now := m.scale.at(off)
 	e, tag, debt, present := m.find(hash, now)
 	isLate := now+1<<24 < m.newest
+	isAhead := !isLate && (m.newest == 0 || now > m.newest+1<<23) && now > m.clock+1<<23
 	fits := func(n int) bool {
-		return n >= 0 && n <= limit.most && !isLate && debt+uint64(n)*limit.perEvent <= limit.depth
+		return n >= 0 && n <= limit.most && !isLate && !isAhead && debt+uint64(n)*limit.perEvent <= limit.depth
 	}
 	d.Limit = limit.most
 	d.OK = n == 0 || fits(n)
-	if !d.OK && m.failOpen && !present && !isLate && n > 0 && n <= limit.most {
-		return ratelimit.Decision{OK: true, Limit: limit.most, Remaining: limit.most}
+	if !d.OK && n > 0 && n <= limit.most {
+		switch {
+		case isLate:
+			d.By = Late
+		case isAhead:
+			d.By = Ahead
+		case !present && m.failOpen:
+			return ratelimit.Decision{OK: true, Limit: limit.most, Remaining: limit.most}
+		case !present:
+			d.By = Inherited
+		}
 	}
 	when := func(ticks uint64) time.Duration { // by search
 		ticks = max(ticks, m.newest-min(m.newest, 1<<24))
@@ -85,17 +97,55 @@ func (m *model) take(hash uint64, off int64, n int, limit *Limit, charge bool) (
 			}
 			e.tag, e.tat = tag, now+debt
 		}
-	case !d.OK && (n < 0 || n > limit.most):
+	case !d.OK && (n < 0 || n > limit.most || isAhead):
 		d.RetryAfter = ratelimit.Never
 	case !d.OK:
 		d.RetryAfter = when(now + max(debt+uint64(n)*limit.perEvent, limit.depth) - limit.depth)
 	}
-	if !isLate && limit.most > 0 && debt < limit.depth {
+	if !isLate && !isAhead && limit.most > 0 && debt < limit.depth {
 		d.Remaining = int((limit.depth - debt) / limit.perEvent)
 	}
 	if debt > 0 || isLate {
 		d.ResetAfter = when(now + debt)
 	}
+	return d
+}
+
+// owe charges n events in any case, as of a time that is neither late nor ahead, and says what one more finds.
+func (m *model) owe(hash uint64, off int64, n int, limit *Limit) ratelimit.Decision {
+	now := m.scale.at(off)
+	at := now
+	if m.newest == 0 || at > m.newest+1<<23 {
+		at = max(m.newest, min(at, m.clock+1<<23))
+	}
+	if m.newest > 1<<24 {
+		at = max(at, m.newest-1<<24)
+	}
+	e, tag, debt, _ := m.find(hash, at)
+	cost := new(big.Int).Mul(big.NewInt(int64(n)), new(big.Int).SetUint64(limit.perEvent))
+	if room := new(big.Int).SetUint64(1<<38 - min(debt, 1<<38)); cost.Cmp(room) > 0 {
+		cost = room
+	}
+	m.owed.at, m.owed.cost = at, 0
+	if cost.Sign() > 0 {
+		m.owed.cost = cost.Uint64()
+		if m.newest == 0 {
+			m.newest = at
+		}
+		if at > m.newest+1<<23 { // may take away the word that was found
+			m.advance(at)
+			return m.owe(hash, off, n, limit)
+		}
+		e.tag, e.tat = tag, at+debt+cost.Uint64()
+	}
+	d, next := m.take(hash, off, 0, limit, false), m.take(hash, off, 1, limit, false)
+	if n < 0 {
+		next = m.take(hash, off, n, limit, false)
+	}
+	if m.failOpen && next.OK && next.Remaining == limit.most { // there is no place for the key
+		d = next
+	}
+	d.OK, d.RetryAfter, d.By = next.OK, next.RetryAfter, next.By
 	return d
 }
 
@@ -149,7 +199,8 @@ func play(t *testing.T, random *rand.Rand, operations int) (granted int) {
 		options = append(options, FailOpen())
 	}
 	origin := []time.Time{time.Unix(0, 0), time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2157, 5, 6, 7, 8, 9, 10, time.UTC)}[random.IntN(3)]
-	options = append(options, WithClock(limittest.NewClock(origin)))
+	clock := limittest.NewClock(origin)
+	options = append(options, WithClock(clock))
 	rate := randomRate(random)
 	var table *Table[int]
 	var err error
@@ -205,6 +256,13 @@ func play(t *testing.T, random *rand.Rand, operations int) (granted int) {
 			off += random.Int64N(3) - 1
 		}
 		off = timeline.Clamp(off)
+		if random.IntN(50) > 0 { // else the time is ahead of the clock, or behind it
+			clock.Set(origin.Add(time.Duration(off)))
+			if c.scale.aligned {
+				clock.Set(c.line.Origin.Add(time.Duration(off)))
+			}
+		}
+		m.clock = c.scale.at(c.line.Now())
 		hash := keys[random.IntN(len(keys))]
 		n := []int{0, 1, 1, 1, 2, 3, c.limited.burst, c.limited.burst + 1, -1, math.MaxInt, math.MinInt}[random.IntN(11)]
 		limit := limits[random.IntN(len(limits))]
@@ -212,6 +270,7 @@ func play(t *testing.T, random *rand.Rand, operations int) (granted int) {
 		p := c.place(hash)
 		key, now := p, c.scale.at(off)
 		isLate := now+late < c.newest.Load()
+		isAhead := c.moves(now, c.newest.Load()) && now > m.clock+slack
 		switch random.IntN(10) {
 		case 0:
 			if len(keys)%2 == 0 {
@@ -225,6 +284,15 @@ func play(t *testing.T, random *rand.Rand, operations int) (granted int) {
 		case 1:
 			c.peek(&got, hash, off, n, limit)
 			want = m.take(hash, off, n, limit, false)
+		case 2:
+			if random.IntN(4) > 0 {
+				continue
+			}
+			c.owe(&got, hash, off, n, limit)
+			want = m.owe(hash, off, n, limit)
+			if m.owed.cost > 0 {
+				truth[key] = max(truth[key], m.owed.at) + m.owed.cost
+			}
 		default:
 			words := append([]uint64(nil), c.words...)
 			c.take(&got, hash, off, n, limit)
@@ -238,7 +306,7 @@ func play(t *testing.T, random *rand.Rand, operations int) (granted int) {
 			debt := max(truth[key], now) - now
 			exact := debt+uint64(n)*limit.perEvent <= limit.depth
 			require.False(t, got.OK && !exact, "the key's own limiter would not grant it")
-			require.False(t, alone && exact && !isLate && !got.OK, "and this one would")
+			require.False(t, alone && exact && !isLate && !isAhead && !got.OK, "and this one would")
 			if got.OK {
 				truth[key] = now + debt + uint64(n)*limit.perEvent
 			}

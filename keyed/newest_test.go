@@ -18,10 +18,12 @@ import (
 // A visitor that was suspended does not take a new debt for an old one, and lower it.
 func TestVisitorsThatComeLate(t *testing.T) {
 	const burst = 1 << 30
-	table := ratelimit.Must(NewGCRA[int](ratelimit.PerSecond(1_000_000), burst, 4, WithClock(limittest.NewClock(time.Unix(0, 0)))))
+	clock := limittest.NewClock(time.Unix(0, 0))
+	table := ratelimit.Must(NewGCRA[int](ratelimit.PerSecond(1_000_000), burst, 4, WithClock(clock)))
 	c := &table.core
 	now := c.scale.at(0)
 	require.True(t, c.charge(1, now, 1, &c.limited).ok())
+	clock.Set(time.Unix(0, 0).AddDate(100, 0, 0))
 	from := c.newest.Load()
 	later := now + 3*lap + lap/2
 	require.True(t, c.charge(2, later, burst, &c.limited).ok())
@@ -37,11 +39,13 @@ func TestVisitorsThatComeLate(t *testing.T) {
 func TestComingBackTogether(t *testing.T) {
 	const keys, burst = 2000, 1 << 30
 	for _, laps := range []float64{1.5, 3.0001, 5, 7, 9.5} {
-		table := ratelimit.Must(NewGCRA[int](ratelimit.PerSecond(1_000_000), burst, 50_000, WithClock(limittest.NewClock(time.Unix(0, 0)))))
+		clock := limittest.NewClock(time.Unix(0, 0))
+		table := ratelimit.Must(NewGCRA[int](ratelimit.PerSecond(1_000_000), burst, 50_000, WithClock(clock)))
 		for key := range 50_000 {
 			require.True(t, table.TakeAt(time.Unix(0, 0), key, 1+key).OK)
 		}
 		at := time.Unix(0, 0).Add(time.Duration(laps * float64(lap) * 1000 / 256)) // a tick is 1000/256 ns
+		clock.Set(at)
 		var granted [keys]atomic.Int32
 		var all sync.WaitGroup
 		for range 8 {
@@ -107,9 +111,11 @@ func TestEachSetIsLookedAfterOnceInALap(t *testing.T) {
 func TestDebtsAreGoneAfterWholeRounds(t *testing.T) {
 	const burst = 1 << 30
 	for k := range uint64(80) {
-		table := ratelimit.Must(NewGCRA[int](ratelimit.PerSecond(1_000_000), burst, 4, WithClock(limittest.NewClock(time.Unix(0, 0)))))
+		clock := limittest.NewClock(time.Unix(0, 0))
+		table := ratelimit.Must(NewGCRA[int](ratelimit.PerSecond(1_000_000), burst, 4, WithClock(clock)))
 		c := &table.core
 		now := c.scale.at(0)
+		clock.Set(time.Unix(0, 0).AddDate(100, 0, 0))
 		require.True(t, c.charge(2, now, 1, &c.limited).ok())
 		now += slack // the furthest that may be ahead of the newest time
 		require.True(t, c.charge(1, now, burst, &c.limited).ok())
@@ -121,8 +127,10 @@ func TestDebtsAreGoneAfterWholeRounds(t *testing.T) {
 
 // Beyond the end of time, it stands still.
 func TestNothingComesAfterTheEndOfTime(t *testing.T) {
-	table := ratelimit.Must(NewGCRA[int](ratelimit.PerSecond(1), 1, 4, WithClock(limittest.NewClock(time.Unix(0, 0)))))
+	clock := limittest.NewClock(time.Unix(0, 0))
+	table := ratelimit.Must(NewGCRA[int](ratelimit.PerSecond(1), 1, 4, WithClock(clock)))
 	end := time.Unix(0, 0).Add(math.MaxInt64)
+	clock.Set(end)
 	require.True(t, table.TakeAt(end, 1, 1).OK)
 	require.Equal(t, ratelimit.Decision{Limit: 1, RetryAfter: ratelimit.Never, ResetAfter: ratelimit.Never}, table.TakeAt(end, 1, 1))
 }

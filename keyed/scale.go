@@ -103,6 +103,21 @@ func (s *scale) when(ticks uint64) int64 {
 	return max(int64(nanos-s.bias), timeline.Bottom)
 }
 
+// fastest says which rate of a limit has an emission interval of 16 ticks.
+func (s *scale) fastest() string {
+	own := ticksPerEvent(s.rate)
+	if s.rate.Events == 0 {
+		return ratelimit.Every(16).String()
+	}
+	high, low := bits.Mul64(own, uint64(s.rate.Events))
+	events, _ := bits.Div64(high, low, 16)
+	fastest := ratelimit.Per(int(min(events, maxEvents)), s.rate.Per).String()
+	if own < 16 {
+		fastest += ", or " + s.rate.String() + " as the table"
+	}
+	return fastest
+}
+
 // Limit is the limit of one call, if it is not that of the table: see [Table.Limit]. The zero Limit refuses every
 // event.
 type Limit struct {
@@ -159,7 +174,7 @@ func (c *core) limit(fn string, rate ratelimit.Rate, burst int) (Limit, error) {
 		}
 		l.perEvent = up.Uint64()
 		if own := ticksPerEvent(s.rate); l.perEvent < 16 && (!interval.IsInt() || l.perEvent < own) {
-			return refuse("rate", rate, "one of which an event takes at least 16 of the table's ticks: make the table for the fastest")
+			return refuse("rate", rate, "at most %s: make the table for the fastest limit", s.fastest())
 		}
 	}
 	if most := maxDepth / l.perEvent; uint64(burst) > most {

@@ -156,3 +156,15 @@ func (c *core) sweep(from, to uint64) bool {
 
 // notEmpty keeps a word without a tag from being 0, if its TAT happens to be: then it would be the least of all.
 func notEmpty(word uint64) uint64 { return max(word, 1) }
+
+// reset takes the tag off the key's word.
+func (c *core) reset(hash uint64) {
+	p := c.place(hash)
+	for {
+		i, word, _, _, present := c.look(p, c.newest.Load())
+		if !present || atomic.CompareAndSwapUint64(p.word(i), word, notEmpty(pack(0, word))) {
+			return
+		}
+		c.count(hash).retries.Add(1)
+	}
+}

@@ -1,0 +1,302 @@
+package keyed
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/internal/identity"
+)
+
+// Group limits a request by several keys at once, such as its user and its address: it grants what all its
+// members grant, and charges all of them, or none. It is made once, for requests of a type R, of which each
+// member takes its key:
+//
+//	limits, err := keyed.NewGroup(
+//		keyed.By(users, func(r request) string { return r.user }),
+//		keyed.By(addresses, func(r request) netip.Addr { return r.address }))
+//
+// It is for many keys what [ratelimit.All] is for limiters, and all that is said there of races holds: all members are looked
+// at, and then charged in their order; if one refuses then, since somebody else was faster, those charged before
+// give back what they can. A Table gives nothing back, so at most the cost of the request stays charged for
+// each race lost. No member's limit is ever exceeded.
+//
+// A decision allocates nothing that its members do not, and is lock-free if they are. It costs a look at
+// each member but the first, and a charge to each.
+//
+// Its zero value is of no use, and its methods panic on it: call [NewGroup]. It is safe for simultaneous use.
+type Group[R comparable] struct {
+	members []Member[R]
+	clock   ratelimit.Clock
+}
+
+// Member is a store in a [Group], with the key that a request has there.
+type Member[R any] interface {
+	take(t time.Time, r R, n int) ratelimit.Decision
+	peek(t time.Time, r R, n int) ratelimit.Decision
+	charge(t time.Time, r R, n int) ratelimit.Decision
+	refund(t time.Time, r R, n int, held time.Duration)
+	reset(r R)
+	err(r R) error
+	keyedStore() any // nil if there is none
+	clock() ratelimit.Clock
+	capacity() int
+}
+
+// By makes a member of a [Group]: the store s, by the key that key returns for a request.
+func By[R any, K comparable](s Store[K], key func(R) K) Member[R] { return by[R, K]{s, key} }
+
+type by[R any, K comparable] struct {
+	store Store[K]
+	key   func(R) K
+}
+
+func (m by[R, K]) take(t time.Time, r R, n int) ratelimit.Decision {
+	return m.store.TakeAt(t, m.key(r), n)
+}
+
+func (m by[R, K]) peek(t time.Time, r R, n int) ratelimit.Decision {
+	return m.store.PeekAt(t, m.key(r), n)
+}
+
+func (m by[R, K]) charge(t time.Time, r R, n int) ratelimit.Decision {
+	return m.store.ChargeAt(t, m.key(r), n)
+}
+
+func (m by[R, K]) refund(t time.Time, r R, n int, held time.Duration) {
+	m.store.RefundAt(t, m.key(r), n, held)
+}
+
+func (m by[R, K]) reset(r R) { m.store.Reset(m.key(r)) }
+
+func (m by[R, K]) err(r R) error { return errOf(m.store, m.key(r)) }
+
+func (m by[R, K]) keyedStore() any {
+	if m.key == nil || identity.IsNil(m.store) {
+		return nil
+	}
+	return m.store
+}
+
+func (m by[R, K]) clock() ratelimit.Clock { return m.store.Clock() }
+
+func (m by[R, K]) capacity() int { return m.store.Capacity() }
+
+// NewGroup returns a group of the members, which must share one clock. By in its Decisions is the index of
+// the member that binds, as of [ratelimit.All].
+//
+// The error is a [*ratelimit.ArgumentError] if there is no member, if one is nil or has no store or no key,
+// or if their clocks differ.
+func NewGroup[R comparable](members ...Member[R]) (*Group[R], error) {
+	const fn = "keyed.NewGroup"
+	refuse := func(field string, value any, want string) (*Group[R], error) {
+		return nil, &ratelimit.ArgumentError{Func: fn, Field: field, Value: value, Want: want}
+	}
+	if len(members) == 0 {
+		return refuse("len(members)", 0, "1 or more")
+	}
+	for i, m := range members {
+		field := fmt.Sprintf("members[%d]", i)
+		if m == nil || m.keyedStore() == nil {
+			return refuse(field, nil, "a store and the key of a request there, as By returns")
+		}
+		if clock := m.clock(); !identity.Same(clock, members[0].clock()) {
+			return refuse(field+".Clock()", reflect.TypeOf(clock), "the clock of members[0], which is read for all")
+		}
+	}
+	return &Group[R]{slices.Clone(members), members[0].clock()}, nil
+}
+
+// Allow reports whether one event of the request may happen now, and charges it if so.
+func (g *Group[R]) Allow(r R) bool { return g.Take(r, 1).OK }
+
+// Take charges n events of the request now, all of them or none.
+func (g *Group[R]) Take(r R, n int) ratelimit.Decision { return g.TakeAt(g.clock.Now(), r, n) }
+
+// TakeAt charges n events of the request as of t, all of them or none; t may be any time.
+func (g *Group[R]) TakeAt(t time.Time, r R, n int) ratelimit.Decision {
+	return g.take(t, r, cost{n: n}, nil)
+}
+
+// TakeEach charges each member a cost of its own as of t, all of them or none: 1 of 60 requests and 1,500
+// of 90,000 tokens. A cost of 0 asks nothing of its member. It also sets each[i] to what the i-th member
+// says; each may be nil.
+//
+// The Decision is that of such requests: Limit and Remaining say how many of them, with these costs, can be
+// granted at once; each tells them in events. There must be a cost for each member and none below 0, and a place in each for
+// each, if it is not nil; else the request is refused for ever and charges nothing, and each is left alone.
+func (g *Group[R]) TakeEach(t time.Time, r R, costs []int, each []ratelimit.Decision) ratelimit.Decision {
+	if len(costs) != len(g.members) || each != nil && len(each) != len(g.members) || slices.Min(costs) < 0 {
+		d := g.PeekAt(t, r, 0)
+		d.OK, d.RetryAfter = false, ratelimit.Never
+		return d
+	}
+	c := cost{each: costs}
+	if slices.Max(costs) == 0 { // nothing is asked for
+		c = cost{}
+	}
+	return g.take(t, r, c, each)
+}
+
+// cost is what a request costs the members: n events of each, or those of each.
+type cost struct {
+	n    int
+	each []int
+}
+
+func (c *cost) of(member int) int {
+	if c.each == nil {
+		return c.n
+	}
+	return c.each[member]
+}
+
+func (g *Group[R]) take(t time.Time, r R, c cost, each []ratelimit.Decision) ratelimit.Decision {
+	for i := 1; i < len(g.members); i++ {
+		if told := g.members[i].peek(t, r, c.of(i)); !told.OK {
+			return g.refused(t, r, c, each, i, &told)
+		}
+	}
+	var d merged
+	for i, m := range g.members {
+		told := m.take(t, r, c.of(i))
+		if !told.OK {
+			g.undo(t, r, c, i)
+			return g.refused(t, r, c, each, i, &told)
+		}
+		d.and(i, &told, &c, each)
+	}
+	return d.Decision
+}
+
+// undo gives back what the first so many members were charged at t, as far as they do: a race is lost, or
+// the first member has refused.
+func (g *Group[R]) undo(t time.Time, r R, c cost, charged int) {
+	if charged == 0 {
+		return
+	}
+	now := g.clock.Now()
+	if now.Before(t) {
+		now = t
+	}
+	for i, m := range slices.Backward(g.members[:charged]) {
+		m.refund(now, r, c.of(i), now.Sub(t))
+	}
+}
+
+// refused returns the decision if the member with the given index refuses by m: of the others, what they
+// have anyway.
+func (g *Group[R]) refused(t time.Time, r R, c cost, each []ratelimit.Decision, index int, m *ratelimit.Decision) ratelimit.Decision {
+	var d merged
+	for i, other := range g.members {
+		told := *m
+		if i != index {
+			if told = other.peek(t, r, c.of(i)); told.OK {
+				told = other.peek(t, r, 0)
+			}
+		}
+		d.and(i, &told, &c, each)
+	}
+	return d.Decision
+}
+
+// PeekAt returns what TakeAt would, and charges nothing. It may already be outdated.
+func (g *Group[R]) PeekAt(t time.Time, r R, n int) ratelimit.Decision {
+	var d merged
+	c := cost{n: n}
+	for i, m := range g.members {
+		told := m.peek(t, r, n)
+		if !told.OK {
+			return g.refused(t, r, c, nil, i, &told)
+		}
+		d.and(i, &told, &c, nil)
+	}
+	return d.Decision
+}
+
+// ChargeAt charges n events of the request to every member as of t, whether they fit or not.
+func (g *Group[R]) ChargeAt(t time.Time, r R, n int) ratelimit.Decision {
+	var d merged
+	for i, m := range g.members {
+		told := m.charge(t, r, n)
+		d.and(i, &told, &cost{n: 1}, nil)
+	}
+	return d.Decision
+}
+
+// RefundAt gives back, as of t, n events of the request to every member that does.
+func (g *Group[R]) RefundAt(t time.Time, r R, n int, held time.Duration) {
+	for _, m := range slices.Backward(g.members) {
+		m.refund(t, r, n, held)
+	}
+}
+
+// Reset forgets the request's key in every member.
+func (g *Group[R]) Reset(r R) {
+	for _, m := range g.members {
+		m.reset(r)
+	}
+}
+
+// Err returns why a member has no limiter for the request's key, or nil: see [Map.Err].
+func (g *Group[R]) Err(r R) error {
+	for _, m := range g.members {
+		if err := m.err(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Limiter returns the limiter of one request: to wait ([ratelimit.Wait]). Two of the same group and request are equal.
+func (g *Group[R]) Limiter(r R) ratelimit.Limiter { return view[R]{g, r} }
+
+// Clock returns the clock that Allow and Take read.
+func (g *Group[R]) Clock() ratelimit.Clock { return g.clock }
+
+// Capacity returns the least capacity of all members.
+func (g *Group[R]) Capacity() int {
+	least := math.MaxInt
+	for _, m := range g.members {
+		least = min(least, m.capacity())
+	}
+	return least
+}
+
+// merged is the decision of the members so far.
+type merged struct {
+	ratelimit.Decision
+	any bool
+}
+
+// and adds the next member's, with the given index, and sets its place in each.
+func (d *merged) and(index int, told *ratelimit.Decision, c *cost, each []ratelimit.Decision) {
+	if each != nil {
+		each[index] = *told
+	}
+	limit, remaining := told.Limit, told.Remaining
+	if c.each != nil {
+		if n := c.each[index]; n > 0 {
+			limit, remaining = limit/n, remaining/n
+		} else {
+			limit, remaining = math.MaxInt, math.MaxInt
+		}
+	}
+	if !d.any {
+		d.any = true
+		d.Decision = *told
+		d.Limit, d.Remaining, d.By = limit, remaining, index
+		return
+	}
+	if told.RetryAfter > d.RetryAfter || d.RetryAfter == 0 && remaining < d.Remaining {
+		d.By = index
+	}
+	d.OK = d.OK && told.OK
+	d.Limit = min(d.Limit, limit)
+	d.Remaining = min(d.Remaining, remaining)
+	d.RetryAfter = max(d.RetryAfter, told.RetryAfter)
+	d.ResetAfter = max(d.ResetAfter, told.ResetAfter)
+}

@@ -1,0 +1,196 @@
+package keyed_test
+
+import (
+	"fmt"
+	"math"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/benbjohnson/clock"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/gcra"
+	proof "github.com/seed-3506548a/ratelimit/internal/limittest"
+	"github.com/seed-3506548a/ratelimit/keyed"
+	"github.com/seed-3506548a/ratelimit/limittest"
+)
+
+// visit is a request, of which the user and the address are counted.
+type visit struct {
+	user    string
+	address netip.Addr
+}
+
+func userOf(v visit) string        { return v.user }
+func addressOf(v visit) netip.Addr { return v.address }
+
+var home = netip.MustParseAddr("192.0.2.1")
+
+// A user's limit and an address's, both at once: each tells what headers need.
+func ExampleGroup() {
+	mock := clock.NewMock() // in a server: no clock, the tables take the system's
+	users := ratelimit.Must(keyed.NewGCRA[string](ratelimit.PerSecond(10), 10, 1000, keyed.WithClock(mock)))
+	addresses := ratelimit.Must(keyed.NewGCRA[netip.Addr](ratelimit.PerSecond(15), 15, 1000, keyed.WithClock(mock)))
+	limits := ratelimit.Must(keyed.NewGroup(keyed.By(users, userOf), keyed.By(addresses, addressOf)))
+
+	for _, user := range []string{"ann", "bob"} {
+		var each [2]ratelimit.Decision
+		d := limits.TakeEach(mock.Now(), visit{user, home}, []int{10, 10}, each[:])
+		fmt.Println(user, d.OK, "user has", each[0].Remaining, "address has", each[1].Remaining, "retry after", d.RetryAfter)
+	}
+	// Output:
+	// ann true user has 0 address has 5 retry after 0s
+	// bob false user has 10 address has 5 retry after 333.333334ms
+}
+
+// A user's plan changes while what was used stays used.
+func ExampleMap_Update() {
+	mock := clock.NewMock()
+	users := ratelimit.Must(keyed.NewMap(1000, func(string) (ratelimit.Limiter, error) {
+		return gcra.New(ratelimit.PerMinute(60), 5, ratelimit.WithClock(mock))
+	}, keyed.WithClock(mock)))
+	users.Take("ann", 5)
+	users.Update("ann", func(l ratelimit.Limiter) {
+		_ = l.(*gcra.Limiter).SetRate(ratelimit.PerMinute(600), 50)
+	})
+	fmt.Println(users.Take("ann", 0).Remaining)
+	// Output:
+	// 45
+}
+
+// visits returns a group of two tables on a clock.
+func visits(t testing.TB) (*keyed.Group[visit], *keyed.Table[string], *keyed.Table[netip.Addr], *limittest.Clock) {
+	c := limittest.NewClock(storeStart)
+	users, err := keyed.NewGCRA[string](ratelimit.PerSecond(10), 4, 100, keyed.WithClock(c))
+	require.NoError(t, err)
+	addresses, err := keyed.NewGCRA[netip.Addr](ratelimit.PerSecond(20), 6, 100, keyed.WithClock(c))
+	require.NoError(t, err)
+	group, err := keyed.NewGroup(keyed.By(users, userOf), keyed.By(addresses, addressOf))
+	require.NoError(t, err)
+	return group, users, addresses, c
+}
+
+func TestGroup(t *testing.T) {
+	g, users, addresses, c := visits(t)
+	ann, bob := visit{"ann", home}, visit{"bob", home}
+	const ms = time.Millisecond
+	fresh := ratelimit.Decision{OK: true, Limit: 4, Remaining: 4}
+	require.Equal(t, fresh, g.PeekAt(storeStart, ann, 0))
+	require.Equal(t, ratelimit.Decision{OK: true, Limit: 4, Remaining: 1, ResetAfter: 300 * ms}, g.Take(ann, 3))
+	require.Equal(t, ratelimit.Decision{Limit: 4, Remaining: 3, RetryAfter: 50 * ms, ResetAfter: 150 * ms, By: 1}, g.Take(bob, 4))
+	require.Equal(t, 4, users.PeekAt(storeStart, "bob", 0).Remaining, "all or none")
+	require.Equal(t, 3, addresses.PeekAt(storeStart, home, 0).Remaining)
+	require.Equal(t, ratelimit.Decision{Limit: 4, Remaining: 1, RetryAfter: 100 * ms, ResetAfter: 300 * ms}, g.Take(ann, 2))
+	require.Equal(t, ratelimit.Never, g.Take(ann, -1).RetryAfter)
+	require.Equal(t, ratelimit.Never, g.PeekAt(storeStart, ann, 5).RetryAfter)
+	require.True(t, g.Allow(bob))
+	require.Equal(t, ratelimit.Decision{Limit: 4, RetryAfter: 400 * ms, ResetAfter: 700 * ms}, g.ChargeAt(storeStart, ann, 4))
+	require.Equal(t, 150*ms, addresses.PeekAt(storeStart, home, 1).RetryAfter, "eight of six are owed")
+	g.Reset(ann)
+	require.Equal(t, 4, users.PeekAt(storeStart, "ann", 0).Remaining)
+	require.Equal(t, g.Limiter(ann), g.Limiter(ann))
+	require.Same(t, c, g.Clock())
+	require.Equal(t, 100, g.Capacity())
+}
+
+// Each member's decision, and costs of their own.
+func TestTakeEachOfAGroup(t *testing.T) {
+	g, _, addresses, _ := visits(t)
+	ann := visit{"ann", home}
+	var each [2]ratelimit.Decision
+	d := g.TakeEach(storeStart, ann, []int{1, 2}, each[:])
+	require.Equal(t, ratelimit.Decision{OK: true, Limit: 3, Remaining: 2, ResetAfter: 100 * time.Millisecond, By: 1}, d)
+	require.Equal(t, [2]ratelimit.Decision{
+		{OK: true, Limit: 4, Remaining: 3, ResetAfter: 100 * time.Millisecond},
+		{OK: true, Limit: 6, Remaining: 4, ResetAfter: 100 * time.Millisecond},
+	}, each)
+	require.False(t, g.TakeEach(storeStart, ann, []int{1, 5}, each[:]).OK)
+	require.True(t, each[0].OK)
+	require.False(t, each[1].OK)
+	require.Equal(t, 4, addresses.PeekAt(storeStart, home, 0).Remaining)
+	require.True(t, g.TakeEach(storeStart, ann, []int{0, 4}, nil).OK)
+	require.True(t, g.TakeEach(storeStart, ann, []int{0, 0}, each[:]).OK)
+	require.Equal(t, 3, each[0].Remaining)
+
+	before := each
+	for _, row := range []struct {
+		costs []int
+		each  []ratelimit.Decision
+	}{{nil, nil}, {[]int{1}, nil}, {[]int{1, 1, 1}, nil}, {[]int{1, -1}, nil}, {[]int{math.MinInt, 1}, each[:]}, {[]int{1, 1}, each[:1]}} {
+		d := g.TakeEach(storeStart, ann, row.costs, row.each)
+		require.False(t, d.OK)
+		require.Equal(t, ratelimit.Never, d.RetryAfter)
+	}
+	require.Equal(t, before, each)
+	require.Equal(t, 3, g.PeekAt(storeStart, visit{"ann", netip.MustParseAddr("::1")}, 0).Remaining, "nothing was charged")
+}
+
+// A group of tables allocates nothing.
+func TestGroupAllocatesNothing(t *testing.T) {
+	g, _, _, c := visits(t)
+	visitors := []visit{{"ann", home}, {"bob", netip.MustParseAddr("::1")}}
+	costs := []int{1, 1}
+	require.Zero(t, proof.Allocations(func() {
+		var each [2]ratelimit.Decision
+		for i := range 1000 {
+			v := visitors[i%2]
+			now := c.Now().Add(time.Duration(i) * 20 * time.Millisecond) // some are refused
+			g.Allow(v)
+			g.TakeAt(now, v, 1)
+			g.PeekAt(now, v, 1)
+			g.TakeEach(now, v, costs, each[:])
+		}
+	}))
+}
+
+// What a lost race leaves charged is the request's cost, once for each race; no limit is ever exceeded. Members that give
+// back leave nothing.
+func TestGroupUnderLoad(t *testing.T) {
+	c := limittest.NewClock(storeStart)
+	build := func(string) (ratelimit.Limiter, error) {
+		return gcra.New(ratelimit.PerHour(1), 1000, ratelimit.WithClock(c))
+	}
+	a := ratelimit.Must(keyed.NewMap(1, build, keyed.WithClock(c)))
+	b := ratelimit.Must(keyed.NewMap(1, build, keyed.WithClock(c)))
+	key := func(visit) string { return "all" }
+	g := ratelimit.Must(keyed.NewGroup(keyed.By(a, key), keyed.By(b, key)))
+	var granted atomic.Int64
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for range 1000 {
+				if g.Allow(visit{}) {
+					granted.Add(1)
+				}
+			}
+		})
+	}
+	all.Wait()
+	for g.Allow(visit{}) {
+		granted.Add(1)
+	}
+	require.EqualValues(t, 1000, granted.Load())
+}
+
+func TestGroupArguments(t *testing.T) {
+	c := limittest.NewClock(storeStart)
+	users := ratelimit.Must(keyed.NewGCRA[string](ratelimit.PerSecond(10), 4, 100, keyed.WithClock(c)))
+	others := ratelimit.Must(keyed.NewGCRA[string](ratelimit.PerSecond(10), 4, 100))
+	var none *keyed.Table[string]
+	for want, members := range map[string][]keyed.Member[visit]{
+		"keyed.NewGroup: len(members) is 0, want 1 or more":                                                                nil,
+		"keyed.NewGroup: members[1] is nil, want a store and the key of a request there, as By returns":                    {keyed.By(users, userOf), nil},
+		"keyed.NewGroup: members[0] is nil, want a store and the key of a request there, as By returns":                    {keyed.By(none, userOf)},
+		"keyed.NewGroup: members[2] is nil, want a store and the key of a request there, as By returns":                    {keyed.By(users, userOf), keyed.By(users, userOf), keyed.By[visit, string](users, nil)},
+		"keyed.NewGroup: members[1].Clock() is ratelimit.SystemClock, want the clock of members[0], which is read for all": {keyed.By(users, userOf), keyed.By(others, userOf)},
+	} {
+		_, err := keyed.NewGroup(members...)
+		var bad *ratelimit.ArgumentError
+		require.ErrorAs(t, err, &bad)
+		require.EqualError(t, err, want)
+	}
+}

@@ -1,0 +1,132 @@
+package keyed
+
+import (
+	"time"
+
+	"github.com/seed-3506548a/ratelimit"
+)
+
+// Store is a limit for each key: what a [Table], a [Map] and a [Group] have in common.
+type Store[K comparable] interface {
+	// Allow reports whether one event of the key may happen now, and charges it if so.
+	Allow(k K) bool
+
+	// Take charges n events of the key now, all of them or none.
+	Take(k K, n int) ratelimit.Decision
+
+	// TakeAt is Take as of t.
+	TakeAt(t time.Time, k K, n int) ratelimit.Decision
+
+	// PeekAt returns what TakeAt would, and charges nothing. It may already be outdated.
+	PeekAt(t time.Time, k K, n int) ratelimit.Decision
+
+	// ChargeAt counts n events of the key as granted at t, whether they fit or not: see
+	// [ratelimit.Charger].
+	ChargeAt(t time.Time, k K, n int) ratelimit.Decision
+
+	// RefundAt gives back, as of t, n events of the key that were granted held before t: see
+	// [ratelimit.Limiter]. A Table gives nothing back.
+	RefundAt(t time.Time, k K, n int, held time.Duration)
+
+	// Reset forgets the key.
+	Reset(k K)
+
+	// Limiter returns the limiter of one key: to compose it, or to wait. Two of one key are equal.
+	Limiter(k K) ratelimit.Limiter
+
+	// Clock returns the clock that Allow and Take read.
+	Clock() ratelimit.Clock
+
+	// Capacity returns how many keys there is room for.
+	Capacity() int
+}
+
+var (
+	_ Store[string] = (*Table[string])(nil)
+	_ Store[string] = (*Map[string])(nil)
+	_ Store[string] = (*Group[string])(nil)
+
+	_ ratelimit.Charger = view[string]{}
+	_ ratelimit.Charger = limitedView[string]{}
+)
+
+// What By is in a Decision of a [Table] or a [Map] that refuses a request by itself, and not by the key's
+// limit. For Full and NoLimiter no limiter was asked: Limit and Remaining are 0.
+const (
+	Full      = -1 // Map: no place for a new key, as all that were looked at are in use
+	NoLimiter = -2 // Map: factory made no limiter for the key, see [Map.Stats]
+	Late      = -3 // the time is one of which it may have forgotten what was granted
+	Ahead     = -4 // Table: the time is too far ahead of the table's clock
+	Inherited = -5 // Table: the key itself owes less, but shares a word with one that owes this
+)
+
+// view is the limiter of one key, by its store.
+type view[K comparable] struct {
+	store Store[K]
+	key   K
+}
+
+func (v view[K]) Allow() bool { return v.store.Allow(v.key) }
+
+func (v view[K]) Take(n int) ratelimit.Decision { return v.store.Take(v.key, n) }
+
+func (v view[K]) TakeAt(t time.Time, n int) ratelimit.Decision { return v.store.TakeAt(t, v.key, n) }
+
+func (v view[K]) PeekAt(t time.Time, n int) ratelimit.Decision { return v.store.PeekAt(t, v.key, n) }
+
+func (v view[K]) ChargeAt(t time.Time, n int) ratelimit.Decision {
+	return v.store.ChargeAt(t, v.key, n)
+}
+
+func (v view[K]) RefundAt(t time.Time, n int, held time.Duration) {
+	v.store.RefundAt(t, v.key, n, held)
+}
+
+func (v view[K]) Clock() ratelimit.Clock { return v.store.Clock() }
+
+// Err returns why there is no limiter for the key, or nil: [ratelimit.Wait] asks it.
+func (v view[K]) Err() error {
+	return errOf(v.store, v.key)
+}
+
+// errOf asks the store, if it can have no limiter for a key.
+func errOf[K comparable](s Store[K], k K) error {
+	if s, ok := s.(interface{ Err(k K) error }); ok {
+		return s.Err(k)
+	}
+	return nil
+}
+
+// limitedView is the limiter of one key of a Table by another limit.
+type limitedView[K comparable] struct {
+	table *Table[K]
+	key   K
+	limit Limit
+}
+
+func (v limitedView[K]) Allow() bool { return v.Take(1).OK }
+
+func (v limitedView[K]) Take(n int) ratelimit.Decision {
+	return v.TakeAt(v.Clock().Now(), n)
+}
+
+func (v limitedView[K]) TakeAt(t time.Time, n int) ratelimit.Decision {
+	return v.table.TakeLimitAt(t, v.key, n, v.limit)
+}
+
+func (v limitedView[K]) PeekAt(t time.Time, n int) (d ratelimit.Decision) {
+	c := &v.table.core
+	c.peek(&d, v.table.hash(v.key), c.line.At(t), n, &v.limit)
+	return d
+}
+
+func (v limitedView[K]) ChargeAt(t time.Time, n int) (d ratelimit.Decision) {
+	c := &v.table.core
+	c.owe(&d, v.table.hash(v.key), c.line.At(t), n, &v.limit)
+	return d
+}
+
+// RefundAt gives nothing back.
+func (v limitedView[K]) RefundAt(time.Time, int, time.Duration) {}
+
+func (v limitedView[K]) Clock() ratelimit.Clock { return v.table.Clock() }
