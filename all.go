@@ -214,6 +214,16 @@ func (a *all) RefundAt(t time.Time, n int, held time.Duration) {
 
 func (a *all) Clock() Clock { return a.clock }
 
+// Err returns why one of the members grants nothing, if it says so: see [Wait].
+func (a *all) Err() error {
+	for _, l := range a.members {
+		if err := cause(l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // unbound is the decision of no member at all.
 var unbound = Decision{OK: true, Limit: math.MaxInt, Remaining: math.MaxInt, By: math.MaxInt}
 

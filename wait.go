@@ -13,96 +13,228 @@ import (
 // ErrNever is the error of a [Wait] that would have no end.
 var ErrNever = errors.New("the request can never be granted")
 
-// Wait waits until l grants n events, which are charged then, or ctx is done.
+// Wait waits until l grants n events, which are charged then, or ctx is done. n == 0 is granted at once.
 //
-// If l is a [Reserver], the events are reserved when Wait is called, and acted on when it returns: waiters are
-// served in the order in which they came, and none starves, as far ahead as l can reserve. A wait that is given up
-// gives its reservation back, as far as [Reservation] says, and the limiter's ReserveAt.
+// Those who wait for one limiter form a line: who came first is served first, and a large n keeps its place. Only the
+// first asks l, by TakeAt, and again after the RetryAfter that it was told. Nothing is charged before it is granted, so
+// a wait that is given up costs nothing, and the others do not wait for it. Who calls Allow or Take does not stand in the
+// line, and may be faster.
 //
-// Any other limiter is asked, and asked again after the RetryAfter that it told; so is a Reserver for what is too far
-// ahead. Then nothing is charged before the end. But who comes later may be served first: many that wait for the same
-// window all wake at its beginning, and those that it has no room for go back to wait; and a large n may wait forever
-// if smaller ones take again and again what it would need. See docs/choosing.md.
+// Limiters are one if they are equal, as two views of one key of package keyed are. A limiter that cannot be compared has a
+// line for each caller.
 //
-// The error wraps [ErrNever] if l, as it is now, would never grant n events, and [context.DeadlineExceeded]
-// if ctx has a deadline that is earlier than they would be granted, both at once and with nothing charged;
-// else it is ctx.Err(), or an [*ArgumentError] if l is nil.
+// The error wraps [ErrNever] if l, as it is now, would never grant n events, and [context.DeadlineExceeded] if ctx has a
+// deadline that is earlier than they would be granted: both at once, and with nothing charged. Behind others a deadline is
+// refused at once if l is a [Delayer] that needs longer for all who are before, or if the first is due later. Otherwise
+// the error is ctx.Err(), or an [*ArgumentError] if l is nil. If l has a method Err() error, which says why nothing is
+// granted now, an error of that takes the place of ErrNever.
+//
+// Changes of the rate and refunds of the limiters of this module reach those who wait, also if l is made of
+// such limiters and says of which by a method Unwrap() []Limiter.
 //
 // Time is read from l.Clock(), by which ctx's deadline is understood too, and is waited for by that clock's
 // method After(time.Duration) <-chan time.Time, as github.com/benbjohnson/clock has it, if there is one, else
 // by the system's timers: a clock that does not say when it moves is looked at again after as long as it should take.
-// Cost: a timer, and a Reservation if need be; if a refusal will do, call Take.
+//
+// Cost: what is granted at once, while nobody waits, costs what TakeAt does. Otherwise O(1) time and a few small
+// allocations, and two calls of TakeAt for each grant. See [Queue] for a line that is bounded, or can be paused.
 func Wait(ctx context.Context, l Limiter, n int) error {
+	r := request{"ratelimit.Wait", l, n}
 	if identity.IsNil(l) {
-		return &ArgumentError{"ratelimit.Wait", "l", nil, "a limiter"}
+		return &ArgumentError{r.fn, "l", nil, "a limiter"}
 	}
 	if err := done(ctx); err != nil {
 		return err
 	}
-	r, _ := l.(Reserver)
-	clock := l.Clock()
-	for turn := 0; ; turn++ {
-		now := clock.Now()
-		patience := Never
-		if deadline, ok := ctx.Deadline(); ok {
-			patience = deadline.Sub(now)
-		}
-		if patience < 0 {
-			return fmt.Errorf("ratelimit.Wait: the deadline was %v ago: %w", -patience, context.DeadlineExceeded)
-		}
-		var d Decision
-		if r == nil {
-			d = l.TakeAt(now, n)
-		} else {
-			var reserved Reservation
-			if reserved, d = r.ReserveAt(now, n, patience); d.OK {
-				err := sleep(ctx, clock, reserved.ActAt())
-				if err != nil {
-					reserved.Cancel()
-				}
-				return err
-			}
-		}
-		if d.OK {
-			return nil
-		}
-		wait := d.RetryAfter
-		if r != nil { // whose RetryAfter is until it can be reserved
-			wait = l.PeekAt(now, n).RetryAfter
-		}
-		switch {
-		case wait == Never:
-			return never(n, &d)
-		case wait > patience:
-			return fmt.Errorf("ratelimit.Wait: to be granted in %v, and the deadline is in %v: %w", wait, patience, context.DeadlineExceeded)
-		}
-		if err := done(ctx); err != nil {
+	var told answer
+	if n <= 0 || !waitedFor(l) {
+		var err error
+		if told, err = r.attempt(ctx); err != nil || told.OK {
 			return err
 		}
-		pause := min(wait, d.RetryAfter)
-		if pause == 0 { // a race was lost: let the others go on, the longer the more there are
-			runtime.Gosched()
-			time.Sleep(min(time.Duration(turn/8)*time.Microsecond, time.Millisecond))
-			continue
+	}
+	w := newWaiter(n)
+	line, ahead := enter(l, w)
+	defer exit(line, w)
+	return r.wait(ctx, line, w, ahead, told)
+}
+
+// request is a call of the function fn to wait for n events of a limiter.
+type request struct {
+	fn      string
+	limiter Limiter
+	n       int
+}
+
+// answer is what a limiter said when it was asked; without a time, it was not.
+type answer struct {
+	at time.Time
+	Decision
+}
+
+// attempt asks the limiter once.
+func (r *request) attempt(ctx context.Context) (told answer, err error) {
+	told.at = r.limiter.Clock().Now()
+	patience, err := r.patience(ctx, told.at)
+	switch {
+	case err != nil:
+	case r.n == 0:
+		told.OK = true
+	case r.n < 0:
+		err = r.never(&told.Decision)
+	default:
+		told.Decision, err = r.ask(told.at, patience)
+	}
+	return told, err
+}
+
+// patience returns how long after now ctx allows to wait: an error if it is over.
+func (r *request) patience(ctx context.Context, now time.Time) (time.Duration, error) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return Never, nil
+	}
+	patience := deadline.Sub(now)
+	if patience < 0 {
+		return 0, fmt.Errorf("%s: the deadline was %v ago: %w", r.fn, -patience, context.DeadlineExceeded)
+	}
+	return patience, nil
+}
+
+// ask asks the limiter, at now. It is an error if that refuses for longer than patience allows.
+func (r *request) ask(now time.Time, patience time.Duration) (Decision, error) {
+	d := r.limiter.TakeAt(now, r.n)
+	switch {
+	case d.OK:
+		return d, nil
+	case d.RetryAfter == Never:
+		return d, r.never(&d)
+	case d.RetryAfter > patience:
+		return d, r.late(d.RetryAfter, patience)
+	}
+	return d, nil
+}
+
+// wait waits in the line, in which w has come behind so many events.
+func (r *request) wait(ctx context.Context, l *line, w *waiter, ahead total, told answer) error {
+	clock := r.limiter.Clock()
+	if err := r.hopeless(ctx, l, clock.Now(), ahead); err != nil {
+		return err
+	}
+	if ahead == (total{}) && r.holds(told) {
+		l.refused(told.at.Add(told.RetryAfter), told.Limit)
+	}
+	for races := 0; ; {
+		now := clock.Now()
+		patience, err := r.patience(ctx, now)
+		if err != nil {
+			return err
 		}
-		if err := sleep(ctx, clock, now.Add(pause)); err != nil {
+		at, first := l.turn(w)
+		early := at.Sub(now)
+		switch {
+		case early > patience:
+			return r.late(early, patience)
+		case !first:
+			err = l.stand(ctx, clock, w)
+		case early > 0:
+			var changed bool
+			if changed, err = w.sleep(ctx, clock, at, l.changed); changed {
+				l.stale()
+			}
+		default:
+			select {
+			case <-l.changed: // the limiter knows
+			default:
+			}
+			d, err := r.ask(now, patience)
+			if err != nil || d.OK {
+				return err
+			}
+			l.refused(now.Add(d.RetryAfter), d.Limit)
+			if err := done(ctx); err != nil {
+				return err
+			}
+			if d.RetryAfter == 0 { // a race was lost: let the others go on, the longer the more there are
+				runtime.Gosched()
+				time.Sleep(min(time.Duration(races/8)*time.Microsecond, time.Millisecond))
+				races++
+			}
+		}
+		if err != nil {
 			return err
 		}
 	}
 }
 
+// hopeless returns an error if w need not wait behind so many events.
+func (r *request) hopeless(ctx context.Context, l *line, now time.Time, ahead total) error {
+	limit, start := l.known()
+	if r.n > limit { // the limit may have changed since
+		if d := r.limiter.PeekAt(now, r.n); d.RetryAfter == Never {
+			return r.never(&d)
+		}
+	}
+	if start.Before(now) {
+		start = now
+	}
+	patience, err := r.patience(ctx, now)
+	if patience == Never || err != nil || ahead == (total{}) && start.Equal(now) {
+		return err
+	}
+	due := start.Sub(now)
+	if due <= patience {
+		more := delay(r.limiter, start, ahead.with(r.n))
+		if more == Never {
+			return r.never(&Decision{Limit: limit})
+		}
+		due += min(more, Never-due)
+	}
+	if due > patience {
+		return r.late(due, patience)
+	}
+	return nil
+}
+
+// holds reports whether the limiter would say the same as before its changes were watched, so that it need not be asked
+// again. Of what is no [Delayer] and not made of other limiters, nobody could hear anyway.
+func (r *request) holds(told answer) bool {
+	if told.at.IsZero() {
+		return false
+	}
+	if l, ok := r.limiter.(Delayer); ok {
+		return l.DelayAt(told.at, r.n) >= told.RetryAfter
+	}
+	_, composed := r.limiter.(interface{ Unwrap() []Limiter })
+	return !composed
+}
+
+// late returns the error for what is due at the earliest after the deadline.
+func (r *request) late(due, patience time.Duration) error {
+	return fmt.Errorf("%s: to be granted in %v, and the deadline is in %v: %w", r.fn, due, patience, context.DeadlineExceeded)
+}
+
 // never returns the error for what d has refused for ever.
-func never(n int, d *Decision) error {
+func (r *request) never(d *Decision) error {
+	if err := cause(r.limiter); err != nil {
+		return fmt.Errorf("%s: %w", r.fn, err)
+	}
 	want := "it would be granted after the end of the time that the limiter can represent"
 	switch {
-	case n < 0:
+	case r.n < 0:
 		want = "want 0 or more"
-	case d.By < 0: // as package keyed says it
-		want = fmt.Sprintf("and no limiter was found to ask (By is %d)", d.By)
-	case n > d.Limit:
+	case r.n > d.Limit:
 		want = fmt.Sprintf("want at most %d, which is all that can be granted at once", d.Limit)
 	}
-	return fmt.Errorf("ratelimit.Wait: n is %d, %s: %w", n, want, ErrNever)
+	return fmt.Errorf("%s: n is %d, %s: %w", r.fn, r.n, want, ErrNever)
+}
+
+// cause returns why l grants nothing now, if it says so.
+func cause(l Limiter) error {
+	if l, ok := l.(interface{ Err() error }); ok {
+		return l.Err()
+	}
+	return nil
 }
 
 // done is ctx.Err(), but ordered after what closed Done: some contexts write their error without a lock.
@@ -112,41 +244,5 @@ func done(ctx context.Context) error {
 		return ctx.Err()
 	default:
 		return nil
-	}
-}
-
-// sleep waits until it is t by the clock, or ctx is done.
-func sleep(ctx context.Context, clock Clock, t time.Time) error {
-	waiting, _ := clock.(interface {
-		After(d time.Duration) <-chan time.Time
-	})
-	for turn := 0; ; turn++ {
-		now := clock.Now()
-		d := t.Sub(now)
-		if d <= 0 {
-			return nil
-		}
-		var timer *time.Timer
-		var woken <-chan time.Time
-		if waiting != nil {
-			woken = waiting.After(d)
-			if turn < 3 && clock.Now().After(now) {
-				continue // a mock was moved on before it knew of us: tell it again; but real ones never stand still
-			}
-		} else {
-			least := min(time.Duration(turn)*50*time.Microsecond, time.Millisecond) // a coarse clock may lag behind
-			timer = time.NewTimer(max(d, least))
-			woken = timer.C
-		}
-		select {
-		case <-woken:
-		case <-ctx.Done():
-			if timer != nil {
-				timer.Stop()
-			}
-			if clock.Now().Before(t) {
-				return ctx.Err()
-			}
-		}
 	}
 }

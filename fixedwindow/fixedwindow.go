@@ -52,12 +52,14 @@ import (
 	"time"
 
 	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/internal/waiting"
 	"github.com/seed-3506548a/ratelimit/internal/window"
 )
 
 var (
 	_ ratelimit.Limiter = (*Limiter)(nil)
 	_ ratelimit.Charger = (*Limiter)(nil)
+	_ ratelimit.Delayer = (*Limiter)(nil)
 )
 
 // Limiter counts events in fixed windows. See the package documentation for what it guarantees and
@@ -162,10 +164,14 @@ func (l *Limiter) PeekAt(t time.Time, n int) (d ratelimit.Decision) {
 // RefundAt gives back, as of t, n events that were granted held before t, if the window that counted
 // them is still open at t. An anchored window of which they were the first then opens anew at t. See
 // [ratelimit.Limiter] for what t must be.
-func (l *Limiter) RefundAt(t time.Time, n int, held time.Duration) { l.window.RefundAt(t, n, held) }
+func (l *Limiter) RefundAt(t time.Time, n int, held time.Duration) {
+	l.window.RefundAt(t, n, held)
+	waiting.Changed(l)
+}
 
 // SetRate is SetRateAt by the limiter's clock.
 func (l *Limiter) SetRate(rate ratelimit.Rate) error {
+	defer waiting.Changed(l)
 	return l.window.SetRate("fixedwindow.SetRate", "rate.Events", rate, capacity(rate))
 }
 
@@ -175,6 +181,7 @@ func (l *Limiter) SetRate(rate ratelimit.Rate) error {
 // itself grants nothing, and no grant is lost or counted twice by changes under load. A few small
 // allocations. Errors are those of the constructor.
 func (l *Limiter) SetRateAt(t time.Time, rate ratelimit.Rate) error {
+	defer waiting.Changed(l)
 	return l.window.SetRateAt("fixedwindow.SetRateAt", "rate.Events", t, rate, capacity(rate))
 }
 

@@ -57,12 +57,14 @@ import (
 
 	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/internal/bucket"
+	"github.com/seed-3506548a/ratelimit/internal/waiting"
 )
 
 var (
 	_ ratelimit.Limiter  = (*Limiter)(nil)
 	_ ratelimit.Reserver = (*Limiter)(nil)
 	_ ratelimit.Charger  = (*Limiter)(nil)
+	_ ratelimit.Delayer  = (*Limiter)(nil)
 )
 
 // Limiter is a GCRA limiter. See the package documentation for what it guarantees and costs.
@@ -131,7 +133,10 @@ func (l *Limiter) PeekAt(t time.Time, n int) (d ratelimit.Decision) {
 // does not come back: of n emission intervals, held is taken off. No more comes back than is owed. See
 // [ratelimit.Limiter] for what t must be; the origin of a log that is replayed is not the system clock's, so refunds in a replay
 // need a clock that shows the log's time.
-func (l *Limiter) RefundAt(t time.Time, n int, held time.Duration) { l.bucket.RefundAt(t, n, held) }
+func (l *Limiter) RefundAt(t time.Time, n int, held time.Duration) {
+	l.bucket.RefundAt(t, n, held)
+	waiting.Changed(l)
+}
 
 // ReserveAt charges n events as of t that may be acted on at most within later; see
 // [ratelimit.Reserver]. The reservation is one allocation.
@@ -146,6 +151,7 @@ func (l *Limiter) ReserveAt(t time.Time, n int, within time.Duration) (r ratelim
 
 // SetRate is SetRateAt by the limiter's clock.
 func (l *Limiter) SetRate(rate ratelimit.Rate, burst int) error {
+	defer waiting.Changed(l)
 	return l.bucket.SetRate("gcra.SetRate", "burst", rate, burst)
 }
 
@@ -161,6 +167,7 @@ func (l *Limiter) SetRate(rate ratelimit.Rate, burst int) error {
 // allocations. Errors are those of [New]; and a rate at which the old burst, or what is owed, would not
 // drain within 2^61 ns.
 func (l *Limiter) SetRateAt(t time.Time, rate ratelimit.Rate, burst int) error {
+	defer waiting.Changed(l)
 	return l.bucket.SetRateAt("gcra.SetRateAt", "burst", t, rate, burst)
 }
 

@@ -39,6 +39,7 @@ type Member[R any] interface {
 	peek(t time.Time, r R, n int) ratelimit.Decision
 	charge(t time.Time, r R, n int) ratelimit.Decision
 	refund(t time.Time, r R, n int, held time.Duration)
+	delay(t time.Time, r R, n int) time.Duration
 	reset(r R)
 	err(r R) error
 	keyedStore() any // nil if there is none

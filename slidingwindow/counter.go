@@ -6,9 +6,13 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/internal/frame"
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
+	"github.com/seed-3506548a/ratelimit/internal/waiting"
 )
 
-var _ ratelimit.Limiter = (*Counter)(nil)
+var (
+	_ ratelimit.Limiter = (*Counter)(nil)
+	_ ratelimit.Delayer = (*Counter)(nil)
+)
 
 // Counter limits events in a sliding window by counting them in buckets. See the package documentation
 // for what it guarantees and costs.
@@ -219,6 +223,11 @@ func (l *Counter) peek(d *ratelimit.Decision, off int64, n int) {
 // the newest, of which only late callers could make use. The clock is read after the word, so that it is
 // not before any time that the word tells of.
 func (l *Counter) RefundAt(t time.Time, n int, held time.Duration) {
+	l.refund(t, n, held)
+	waiting.Changed(l)
+}
+
+func (l *Counter) refund(t time.Time, n int, held time.Duration) {
 	off := timeline.Clamp(l.line.At(t))
 	if held < 0 || int64(held) > off-timeline.Bottom {
 		return
@@ -245,6 +254,7 @@ func (l *Counter) RefundAt(t time.Time, n int, held time.Duration) {
 
 // SetRate is SetRateAt by the limiter's clock.
 func (l *Counter) SetRate(rate ratelimit.Rate) error {
+	defer waiting.Changed(l)
 	return l.setRate("slidingwindow.Counter.SetRate", l.line.Now(), rate)
 }
 
@@ -255,6 +265,7 @@ func (l *Counter) SetRate(rate ratelimit.Rate) error {
 // change itself grants nothing, and no grant is lost or counted twice by changes under load. It costs
 // O(buckets) time and allocates a new ring. Errors are those of the constructor.
 func (l *Counter) SetRateAt(t time.Time, rate ratelimit.Rate) error {
+	defer waiting.Changed(l)
 	return l.setRate("slidingwindow.Counter.SetRateAt", l.line.At(t), rate)
 }
 

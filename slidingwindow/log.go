@@ -6,9 +6,13 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/internal/frame"
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
+	"github.com/seed-3506548a/ratelimit/internal/waiting"
 )
 
-var _ ratelimit.Limiter = (*Log)(nil)
+var (
+	_ ratelimit.Limiter = (*Log)(nil)
+	_ ratelimit.Delayer = (*Log)(nil)
+)
 
 // Log limits events in a sliding window by the times of the last rate.Events. See the package
 // documentation for what it guarantees and costs.
@@ -201,6 +205,11 @@ func (l *Log) FitsAt(t time.Time, n int) bool {
 // Had they not been granted, as many events would be left as are now, at times no later than these. The clock
 // is read after the word, so that it is not before any time that the word tells of.
 func (l *Log) RefundAt(t time.Time, n int, held time.Duration) {
+	l.refund(t, n, held)
+	waiting.Changed(l)
+}
+
+func (l *Log) refund(t time.Time, n int, held time.Duration) {
 	off := timeline.Clamp(l.line.At(t))
 	if n < 1 || held < 0 || int64(held) > off-timeline.Bottom {
 		return
@@ -235,6 +244,7 @@ func (l *Log) RefundAt(t time.Time, n int, held time.Duration) {
 
 // SetRate is SetRateAt by the limiter's clock.
 func (l *Log) SetRate(rate ratelimit.Rate) error {
+	defer waiting.Changed(l)
 	return l.setRate("slidingwindow.Log.SetRate", l.line.Now(), rate)
 }
 
@@ -246,6 +256,7 @@ func (l *Log) SetRate(rate ratelimit.Rate) error {
 // the new ring, are of the order of the limit, or of what still counts, if that is more. To set the present rate
 // does nothing. Errors are those of the constructor.
 func (l *Log) SetRateAt(t time.Time, rate ratelimit.Rate) error {
+	defer waiting.Changed(l)
 	return l.setRate("slidingwindow.Log.SetRateAt", l.line.At(t), rate)
 }
 

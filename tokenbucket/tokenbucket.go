@@ -53,6 +53,7 @@ import (
 
 	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/internal/bucket"
+	"github.com/seed-3506548a/ratelimit/internal/waiting"
 	"github.com/seed-3506548a/ratelimit/internal/window"
 )
 
@@ -60,6 +61,7 @@ var (
 	_ ratelimit.Limiter  = (*Limiter)(nil)
 	_ ratelimit.Reserver = (*Limiter)(nil)
 	_ ratelimit.Charger  = (*Limiter)(nil)
+	_ ratelimit.Delayer  = (*Limiter)(nil)
 )
 
 // Limiter is a token bucket. See the package documentation for what it guarantees and costs.
@@ -189,6 +191,7 @@ func (l *Limiter) RefundAt(t time.Time, n int, held time.Duration) {
 	} else {
 		l.continuous.RefundAt(t, n, held)
 	}
+	waiting.Changed(l)
 }
 
 // ReserveAt takes n tokens as of t that may be used at most within later, when they have come back;
@@ -212,6 +215,7 @@ func (l *Limiter) ReserveAt(t time.Time, n int, within time.Duration) (r ratelim
 
 // SetRate is SetRateAt by the limiter's clock.
 func (l *Limiter) SetRate(rate ratelimit.Rate, capacity int) error {
+	defer waiting.Changed(l)
 	if l.interval != nil {
 		return l.interval.SetRate("tokenbucket.SetRate", "capacity", rate, capacity)
 	}
@@ -232,6 +236,7 @@ func (l *Limiter) SetRate(rate ratelimit.Rate, capacity int) error {
 // what is missing, would not come back within 2^61 ns; and a bucket that NewInterval made keeps its
 // rate.Per, and another is an error.
 func (l *Limiter) SetRateAt(t time.Time, rate ratelimit.Rate, capacity int) error {
+	defer waiting.Changed(l)
 	if l.interval != nil {
 		return l.interval.SetRateAt("tokenbucket.SetRateAt", "capacity", t, rate, capacity)
 	}

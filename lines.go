@@ -1,0 +1,62 @@
+package ratelimit
+
+import (
+	"math"
+	"sync"
+	"sync/atomic"
+
+	"github.com/seed-3506548a/ratelimit/internal/identity"
+)
+
+// lines has the line of each limiter that somebody waits for by [Wait].
+var lines struct {
+	count atomic.Int64 // so that nobody needs the mutex if there is none
+	mutex sync.Mutex   // taken before that of a line
+	of    map[Limiter]*line
+}
+
+// waitedFor reports whether l has a line.
+func waitedFor(l Limiter) bool {
+	if lines.count.Load() == 0 || !identity.Same(l, l) {
+		return false
+	}
+	lines.mutex.Lock()
+	defer lines.mutex.Unlock()
+	return lines.of[l] != nil
+}
+
+// enter puts w at the end of the line of the limiter. For one that cannot be told from others, w has a line of its own.
+func enter(limiter Limiter, w *waiter) (l *line, ahead total) {
+	if !identity.Same(limiter, limiter) {
+		l = &line{limiter: limiter}
+		ahead, _ = l.join(w, math.MaxInt)
+		return l, ahead
+	}
+	lines.mutex.Lock()
+	defer lines.mutex.Unlock()
+	if l = lines.of[limiter]; l == nil {
+		l = &line{limiter: limiter}
+		if lines.of == nil {
+			lines.of = map[Limiter]*line{}
+		}
+		lines.of[limiter] = l
+		lines.count.Add(1)
+	}
+	ahead, _ = l.join(w, math.MaxInt)
+	return l, ahead
+}
+
+// exit takes w out of its line, which is forgotten if nobody else came meanwhile.
+func exit(l *line, w *waiter) {
+	if !l.leave(w) || !identity.Same(l.limiter, l.limiter) {
+		return
+	}
+	lines.mutex.Lock()
+	defer lines.mutex.Unlock()
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	if l.first == nil && lines.of[l.limiter] == l {
+		delete(lines.of, l.limiter)
+		lines.count.Add(-1)
+	}
+}
