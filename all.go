@@ -121,7 +121,7 @@ func (a *all) Allow() bool {
 	}
 	for i, allow := range a.allow {
 		if !allow(t) {
-			a.undo(t, request{n: 1}, i)
+			a.undo(t, cost{n: 1}, i)
 			return false
 		}
 	}
@@ -131,33 +131,33 @@ func (a *all) Allow() bool {
 func (a *all) Take(n int) Decision { return a.TakeAt(a.clock.Now(), n) }
 
 func (a *all) TakeAt(t time.Time, n int) (d Decision) {
-	a.take(&d, t, request{n: n})
+	a.take(&d, t, cost{n: n})
 	return d
 }
 
-func (a *all) take(d *Decision, t time.Time, r request) {
+func (a *all) take(d *Decision, t time.Time, c cost) {
 	for i := 1; i < len(a.members); i++ {
-		if n := r.of(i); !a.fits[i](t, n) {
+		if n := c.of(i); !a.fits[i](t, n) {
 			if m := a.members[i].PeekAt(t, n); !m.OK {
-				a.refused(d, t, r, i, &m)
+				a.refused(d, t, c, i, &m)
 				return
 			}
 		}
 	}
 	*d = unbound
 	for i, l := range a.members {
-		m := l.TakeAt(t, r.of(i))
+		m := l.TakeAt(t, c.of(i))
 		if !m.OK {
-			a.undo(t, r, i)
-			a.refused(d, t, r, i, &m)
+			a.undo(t, c, i)
+			a.refused(d, t, c, i, &m)
 			return
 		}
-		d.and(i, &m, r)
+		d.and(i, &m, c)
 	}
 }
 
 // undo gives back what the first so many members were charged at t, if any: a race is lost.
-func (a *all) undo(t time.Time, r request, charged int) {
+func (a *all) undo(t time.Time, c cost, charged int) {
 	if charged == 0 {
 		return
 	}
@@ -166,34 +166,34 @@ func (a *all) undo(t time.Time, r request, charged int) {
 		now = t
 	}
 	for i, l := range slices.Backward(a.members[:charged]) {
-		l.RefundAt(now, r.of(i), now.Sub(t))
+		l.RefundAt(now, c.of(i), now.Sub(t))
 	}
 }
 
 func (a *all) PeekAt(t time.Time, n int) (d Decision) {
-	r := request{n: n}
+	c := cost{n: n}
 	d = unbound
 	for i, l := range a.members {
 		m := l.PeekAt(t, n)
 		if !m.OK {
-			a.refused(&d, t, r, i, &m)
+			a.refused(&d, t, c, i, &m)
 			return d
 		}
-		d.and(i, &m, r)
+		d.and(i, &m, c)
 	}
 	return d
 }
 
 // refused sets d to the decision if the member with the given index refuses by m.
-func (a *all) refused(d *Decision, t time.Time, r request, index int, m *Decision) {
+func (a *all) refused(d *Decision, t time.Time, c cost, index int, m *Decision) {
 	*d = unbound
 	for i, l := range a.members {
 		if i == index {
-			d.and(i, m, r)
+			d.and(i, m, c)
 			continue
 		}
-		other := refusal(l, t, r.of(i))
-		d.and(i, &other, r)
+		other := refusal(l, t, c.of(i))
+		d.and(i, &other, c)
 	}
 }
 
@@ -228,11 +228,11 @@ func (a *all) Err() error {
 var unbound = Decision{OK: true, Limit: math.MaxInt, Remaining: math.MaxInt, By: math.MaxInt}
 
 // and makes d the decision of its members and of the next, with the given index, which decided m.
-func (d *Decision) and(index int, m *Decision, r request) {
+func (d *Decision) and(index int, m *Decision, c cost) {
 	limit, remaining := m.Limit, m.Remaining
-	if r.costs != nil {
-		if cost := r.costs[index]; cost > 0 {
-			limit, remaining = limit/cost, remaining/cost
+	if c.each != nil {
+		if n := c.each[index]; n > 0 {
+			limit, remaining = limit/n, remaining/n
 		} else {
 			limit, remaining = math.MaxInt, math.MaxInt
 		}

@@ -28,40 +28,40 @@ type Composite interface {
 }
 
 func (a *all) TakeEach(t time.Time, costs ...int) (d Decision) {
-	if r := (request{costs: costs}); a.sensible(&d, t, r) {
-		a.take(&d, t, r)
+	if c := (cost{each: costs}); a.sensible(&d, t, c) {
+		a.take(&d, t, c)
 	}
 	return d
 }
 
-// request is what is asked of the members: n events of each, or costs.
-type request struct {
-	n     int
-	costs []int
+// cost is what a request costs the members: n events of each, or those of each.
+type cost struct {
+	n    int
+	each []int
 }
 
-// of returns what is asked of the member with the given index.
-func (r *request) of(index int) int {
-	if r.costs == nil {
-		return r.n
+// of returns what it costs the member with the given index.
+func (c *cost) of(index int) int {
+	if c.each == nil {
+		return c.n
 	}
-	return r.costs[index]
+	return c.each[index]
 }
 
 // sensible reports whether costs can be asked for; if not, it sets d to the decision.
-func (a *all) sensible(d *Decision, t time.Time, r request) bool {
+func (a *all) sensible(d *Decision, t time.Time, c cost) bool {
 	*d = a.PeekAt(t, 0)
-	if len(r.costs) != len(a.members) {
+	if len(c.each) != len(a.members) {
 		d.OK, d.RetryAfter = false, Never
 		return false
 	}
-	for i, cost := range r.costs {
-		if cost < 0 {
+	for i, n := range c.each {
+		if n < 0 {
 			d.OK, d.RetryAfter, d.By = false, Never, i
 			return false
 		}
 	}
-	return slices.Max(r.costs) > 0 // or the state has been reported
+	return slices.Max(c.each) > 0 // or the state has been reported
 }
 
 func (a *all) RefundEach(t time.Time, held time.Duration, costs ...int) {
@@ -78,7 +78,7 @@ func (a *all) ChargeAt(t time.Time, n int) (d Decision) {
 	d = unbound
 	for i, l := range a.members {
 		m := Charge(l, t, n)
-		d.and(i, &m, request{n: 1})
+		d.and(i, &m, cost{n: 1})
 	}
 	return d
 }
