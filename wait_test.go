@@ -118,13 +118,9 @@ func TestWait(t *testing.T) {
 	}
 }
 
-// Whoever came first is served first, if the limiter can reserve.
+// Whoever came first is served first.
 func TestWaitIsInOrder(t *testing.T) {
 	for _, row := range waits {
-		l := ratelimit.Must(row.build())
-		if _, ok := l.(ratelimit.Reserver); !ok {
-			continue
-		}
 		bubble(t, row.name, func(t *testing.T) {
 			l := ratelimit.Must(row.build())
 			served := make([]time.Duration, len(row.servedAt))
@@ -143,29 +139,6 @@ func TestWaitIsInOrder(t *testing.T) {
 			}
 		})
 	}
-}
-
-// All who wait for a window wake at once; those that it has no room for wait for the next.
-func TestWaitInAHerd(t *testing.T) {
-	bubble(t, "aligned window", func(t *testing.T) {
-		l := ratelimit.Must(fixedwindow.NewAligned(ratelimit.PerMinute(2)))
-		start := time.Now()
-		served := make(map[time.Duration]int)
-		var mu sync.Mutex
-		var all sync.WaitGroup
-		for range 7 {
-			all.Go(func() {
-				err := ratelimit.Wait(t.Context(), l, 1)
-				mu.Lock()
-				defer mu.Unlock()
-				if err == nil {
-					served[time.Since(start)]++
-				}
-			})
-		}
-		all.Wait()
-		require.Equal(t, map[time.Duration]int{0: 2, time.Minute: 2, 2 * time.Minute: 2, 3 * time.Minute: 1}, served)
-	})
 }
 
 func TestWaitThatCanHaveNoEnd(t *testing.T) {
@@ -189,9 +162,12 @@ func TestWaitThatCanHaveNoEnd(t *testing.T) {
 	require.True(t, late.Allow())
 	require.EqualError(t, ratelimit.Wait(t.Context(), late, 1),
 		"ratelimit.Wait: n is 1, it would be granted after the end of the time that the limiter can represent: the request can never be granted")
-	failing := ratelimit.Must(keyed.NewMap(1, func(string) (ratelimit.Limiter, error) { return nil, errors.New("no") }))
-	require.EqualError(t, ratelimit.Wait(t.Context(), failing.Limiter("k"), 1),
-		"ratelimit.Wait: n is 1, and no limiter was found to ask (By is -2): the request can never be granted")
+	unknown := errors.New("no such key")
+	failing := ratelimit.Must(keyed.NewMap(1, func(string) (ratelimit.Limiter, error) { return nil, unknown }))
+	err := ratelimit.Wait(t.Context(), failing.Limiter("k"), 1)
+	require.EqualError(t, err, "ratelimit.Wait: no such key")
+	require.ErrorIs(t, err, unknown)
+	require.NotErrorIs(t, err, ratelimit.ErrNever)
 	require.EqualError(t, ratelimit.Wait(t.Context(), nil, 1), "ratelimit.Wait: l is nil, want a limiter")
 }
 
@@ -269,8 +245,7 @@ func TestWaitBeyondTheDeadline(t *testing.T) {
 	})
 }
 
-// A wait that is given up leaves the limiter as if it had not been. (Of a bucket filled in batches, if what it had was
-// not enough, the rest of the batch is lost.)
+// A wait that is given up leaves the limiter as if it had not been.
 func TestWaitGivenUp(t *testing.T) {
 	for _, row := range waits {
 		last := len(row.servedAt) - 1
@@ -297,7 +272,8 @@ func TestWaitGivenUp(t *testing.T) {
 	}
 }
 
-// At 1000000007 a second only 2.3 s can be reserved ahead. Who needs more waits until it can reserve.
+// At 1000000007 a second only 2.3 s can be reserved ahead. Waiters do not reserve, and those whose deadlines cannot be met
+// fail at once all the same.
 func TestWaitFartherThanCanBeReserved(t *testing.T) {
 	bubble(t, "gcra", func(t *testing.T) {
 		const n = math.MaxInt32
