@@ -27,6 +27,20 @@
 // All this holds within 2^62 ns (146 years) of the limiter's origin, the time when it was made.
 // Times beyond are taken as the nearer end of that range.
 //
+// # Wrong times
+//
+// The limiter believes the times that TakeAt is given. An event granted 24 hours ahead makes it refuse
+// everything before that, less what the burst allows: for a day, or until the rate or the limiter is made
+// anew. An event granted at an old time counts as nothing, if what was granted then has drained by now.
+// A time that was forgotten (the zero time.Time, of the year 1) is older than all others: a limiter that
+// has granted something later refuses it. Hand in only times of one clock, or call Take.
+//
+// # Many events
+//
+// Where more than 2^31-1 events have to be counted, count larger ones. 50 GB a day are
+//
+//	gcra.New(ratelimit.PerDay(50_000_000), 1_000_000) // of kilobytes, a gigabyte at once
+//
 // # Cost
 //
 // A decision reads the clock once and does one multiplication and, if granted, one compare-and-swap;
@@ -157,8 +171,9 @@ func (l *Limiter) SetRate(rate ratelimit.Rate, burst int) error {
 
 // SetRateAt changes the rate and the burst as of t. What was granted keeps counting: what is owed is
 // kept as a number of events (not rounded by more than a tick, and then up), also if it is more than
-// the new burst. Nothing is granted by the change itself, and no grant is lost or counted twice by
-// changes under load. Events that were granted before the change can not be refunded after it.
+// the new burst. A greater burst can be granted at once, less what is owed: a change from 10 to 100 lets
+// 90 more events pass, which SetBurst of golang.org/x/time/rate does not. No grant is lost or counted
+// twice by changes under load. Events that were granted before the change can not be refunded after it.
 //
 // The change takes effect when the last reservation made before it may be acted on, if that is later
 // than t, unless they are given back until then; for times before that nothing is granted any more. (What

@@ -22,8 +22,10 @@
 // in the contract of [ratelimit.Limiter]; except that
 //
 //   - a caller whose time is more than 2^16 events' time (2^24 ticks) before the newest grant's of any key may be refused,
-//     and is if it is more than 1.5 times that; of windows, 2^24/rate.Events of them,
-//   - nothing is given back: there is no RefundAt,
+//     and is if it is more than 1.5 times that; of windows, 2^24/rate.Events of them: see [Late],
+//   - a caller whose time is more than 2^15 events' time (2^23 ticks) ahead of the table's clock may be refused, and is if
+//     it is more than twice that: see [Ahead]. So one wrong time makes nobody late who goes by the clock,
+//   - nothing is given back: RefundAt does nothing,
 //   - the rate of a table does not change; [Table.TakeLimitAt] takes another limit for a call, for which m is how many of
 //     the table's ticks there are between two events of that limit.
 //
