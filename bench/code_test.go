@@ -28,7 +28,7 @@ func TestHotPaths(t *testing.T) {
 		{"slidingwindow", "(*Counter).Allow", append(clocks, "slidingwindow.(*Counter).allowAnywhere")},
 		{"slidingwindow", "(*Log).Allow", append(clocks, "slidingwindow.(*Log).allow")},
 		{"slidingwindow", "(*Log).allow", []string{"slidingwindow.(*logScale).move", "slidingwindow.(*Log).allowAnyway"}},
-		{"keyed", "(*core).charge", []string{"keyed.(*core).look", "keyed.(*core).advance"}},
+		{"keyed", "(*core).charge", []string{"keyed.(*core).look", "keyed.(*core).seldom"}},
 		{"keyed", "(*core).look", []string{"keyed.(*core).search"}},
 	} {
 		calls := callsOf(t, path.pkg, path.function)

@@ -76,13 +76,14 @@ func (c *core) charge(hash, now, n uint64, limit *Limit) outcome {
 	cost := n * limit.perEvent
 	for {
 		i, word, debt, newest, present := c.look(p, now)
-		told := c.judge(debt, cost, newest, now, present, limit)
+		fits := debt+cost <= limit.depth
 		switch {
-		case told != granted:
-			c.count(hash).add(told)
-			return outcome{told, debt, newest}
-		case c.moves(now, newest):
-			c.advance(now)
+		case now+late < newest || c.moves(now, newest) || !fits && !present:
+			if told := c.seldom(hash, debt, cost, newest, now, present, limit); told != granted {
+				return outcome{told, debt, newest}
+			}
+		case !fits:
+			return outcome{refused, debt, newest}
 		case atomic.CompareAndSwapUint64(p.word(i), word, pack(p.tag, now+debt+cost)):
 			if !present && debt > 0 {
 				c.count(hash).inherited.Add(1)
@@ -92,6 +93,17 @@ func (c *core) charge(hash, now, n uint64, limit *Limit) outcome {
 			c.count(hash).retries.Add(1)
 		}
 	}
+}
+
+// seldom counts what is not granted, and if it is, moves the newest time for it.
+func (c *core) seldom(hash, debt, cost, newest, now uint64, present bool, limit *Limit) verdict {
+	told := c.judge(debt, cost, newest, now, present, limit)
+	if told == granted {
+		c.advance(now)
+	} else {
+		c.count(hash).add(told)
+	}
+	return told
 }
 
 // judge says what a key is told that wants something of that cost.

@@ -26,7 +26,7 @@ func delayOf[K comparable](s Store[K], t time.Time, k K, n int) time.Duration {
 	return 0
 }
 
-func (m by[R, K]) delay(t time.Time, r R, n int) time.Duration {
+func (m *by[R, K]) delay(t time.Time, r R, n int) time.Duration {
 	return delayOf(m.store, t, m.key(r), n)
 }
 

@@ -35,6 +35,7 @@ type Group[R comparable] struct {
 
 // Member is a store in a [Group], with the key that a request has there.
 type Member[R any] interface {
+	fits(t time.Time, r R, n int) bool
 	take(t time.Time, r R, n int) ratelimit.Decision
 	peek(t time.Time, r R, n int) ratelimit.Decision
 	charge(t time.Time, r R, n int) ratelimit.Decision
@@ -48,43 +49,55 @@ type Member[R any] interface {
 }
 
 // By makes a member of a [Group]: the store s, by the key that key returns for a request.
-func By[R any, K comparable](s Store[K], key func(R) K) Member[R] { return by[R, K]{s, key} }
+func By[R any, K comparable](s Store[K], key func(R) K) Member[R] {
+	m := &by[R, K]{store: s, key: key}
+	m.table, _ = s.(*Table[K])
+	return m
+}
 
 type by[R any, K comparable] struct {
 	store Store[K]
+	table *Table[K] // the store, if it is one: then a look need not tell what remains
 	key   func(R) K
 }
 
-func (m by[R, K]) take(t time.Time, r R, n int) ratelimit.Decision {
+func (m *by[R, K]) fits(t time.Time, r R, n int) bool {
+	if m.table != nil {
+		return m.table.fitsAt(t, m.key(r), n)
+	}
+	return m.store.PeekAt(t, m.key(r), n).OK
+}
+
+func (m *by[R, K]) take(t time.Time, r R, n int) ratelimit.Decision {
 	return m.store.TakeAt(t, m.key(r), n)
 }
 
-func (m by[R, K]) peek(t time.Time, r R, n int) ratelimit.Decision {
+func (m *by[R, K]) peek(t time.Time, r R, n int) ratelimit.Decision {
 	return m.store.PeekAt(t, m.key(r), n)
 }
 
-func (m by[R, K]) charge(t time.Time, r R, n int) ratelimit.Decision {
+func (m *by[R, K]) charge(t time.Time, r R, n int) ratelimit.Decision {
 	return m.store.ChargeAt(t, m.key(r), n)
 }
 
-func (m by[R, K]) refund(t time.Time, r R, n int, held time.Duration) {
+func (m *by[R, K]) refund(t time.Time, r R, n int, held time.Duration) {
 	m.store.RefundAt(t, m.key(r), n, held)
 }
 
-func (m by[R, K]) reset(r R) { m.store.Reset(m.key(r)) }
+func (m *by[R, K]) reset(r R) { m.store.Reset(m.key(r)) }
 
-func (m by[R, K]) err(r R) error { return errOf(m.store, m.key(r)) }
+func (m *by[R, K]) err(r R) error { return errOf(m.store, m.key(r)) }
 
-func (m by[R, K]) keyedStore() any {
+func (m *by[R, K]) keyedStore() any {
 	if m.key == nil || identity.IsNil(m.store) {
 		return nil
 	}
 	return m.store
 }
 
-func (m by[R, K]) clock() ratelimit.Clock { return m.store.Clock() }
+func (m *by[R, K]) clock() ratelimit.Clock { return m.store.Clock() }
 
-func (m by[R, K]) capacity() int { return m.store.Capacity() }
+func (m *by[R, K]) capacity() int { return m.store.Capacity() }
 
 // NewGroup returns a group of the members, which must share one clock. By in its Decisions is the index of
 // the member that binds, as of [ratelimit.All].
@@ -157,6 +170,9 @@ func (c *cost) of(member int) int {
 
 func (g *Group[R]) take(t time.Time, r R, c cost, each []ratelimit.Decision) ratelimit.Decision {
 	for i := 1; i < len(g.members); i++ {
+		if g.members[i].fits(t, r, c.of(i)) {
+			continue
+		}
 		if told := g.members[i].peek(t, r, c.of(i)); !told.OK {
 			return g.refused(t, r, c, each, i, &told)
 		}
