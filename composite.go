@@ -19,17 +19,31 @@ type Composite interface {
 	// and none below 0; else the request is refused for ever and charges nothing.
 	//
 	// The Decision is that of such requests: Limit and Remaining say how many of them, with these costs,
-	// can be granted at once.
+	// can be granted at once. If all costs are 0, or the request is refused for costs that cannot be, it is
+	// that of PeekAt(t, 0), and By is the member of the first negative cost.
+	//
+	// A call with costs that are written out allocates their list; where that matters, keep a slice and pass
+	// it as costs... Nothing else allocates.
 	TakeEach(t time.Time, costs ...int) Decision
 
 	// RefundEach gives back, as of t, what TakeEach has charged held before t, to each member as its
-	// RefundAt does.
+	// RefundAt does. Costs that TakeEach refuses for ever give nothing back.
 	RefundEach(t time.Time, held time.Duration, costs ...int)
 }
 
 func (a *all) TakeEach(t time.Time, costs ...int) (d Decision) {
-	if c := (cost{each: costs}); a.sensible(&d, t, c) {
-		a.take(&d, t, c)
+	complete := len(costs) == len(a.members)
+	negative := slices.IndexFunc(costs, func(n int) bool { return n < 0 })
+	if complete && negative < 0 && slices.Max(costs) > 0 {
+		a.take(&d, t, cost{each: costs})
+		return d
+	}
+	d = a.PeekAt(t, 0) // the state: nothing is asked, or nothing that can be
+	if !complete || negative >= 0 {
+		d.OK, d.RetryAfter = false, Never
+	}
+	if complete && negative >= 0 {
+		d.By = negative
 	}
 	return d
 }
@@ -48,25 +62,9 @@ func (c *cost) of(index int) int {
 	return c.each[index]
 }
 
-// sensible reports whether costs can be asked for; if not, it sets d to the decision.
-func (a *all) sensible(d *Decision, t time.Time, c cost) bool {
-	*d = a.PeekAt(t, 0)
-	if len(c.each) != len(a.members) {
-		d.OK, d.RetryAfter = false, Never
-		return false
-	}
-	for i, n := range c.each {
-		if n < 0 {
-			d.OK, d.RetryAfter, d.By = false, Never, i
-			return false
-		}
-	}
-	return slices.Max(c.each) > 0 // or the state has been reported
-}
-
 func (a *all) RefundEach(t time.Time, held time.Duration, costs ...int) {
-	if len(costs) != len(a.members) {
-		return
+	if len(costs) != len(a.members) || slices.Min(costs) < 0 {
+		return // no such request was granted
 	}
 	for i, l := range slices.Backward(a.members) {
 		l.RefundAt(t, costs[i], held)

@@ -107,8 +107,10 @@ func NewAligned(rate ratelimit.Rate, opts ...ratelimit.Option) (*Limiter, error)
 //	NewAlignedTo(ratelimit.Per(1000, 7*24*time.Hour), time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC))
 //	NewAlignedTo(ratelimit.PerDay(600), time.Date(2026, 1, 1, 0, 0, 0, 0, losAngeles))
 //
-// All windows are of one length, so they do not follow daylight saving: the days above begin at midnight in
-// winter, and at one o'clock in summer.
+// Any time will do, also one of long ago; its wall clock counts, and not its monotonic reading. All windows are
+// of one length, so they do not follow daylight saving: the days of Los Angeles above begin at midnight in
+// winter, and at one o'clock in summer. Where they must begin at midnight all year, replace the limiter at the
+// first midnight after each change by one that is aligned to that midnight.
 func NewAlignedTo(rate ratelimit.Rate, at time.Time, opts ...ratelimit.Option) (*Limiter, error) {
 	return newAligned("fixedwindow.NewAlignedTo", rate, at, opts)
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	_ "time/tzdata"
 	"unsafe"
 
 	"github.com/stretchr/testify/require"
@@ -25,8 +26,13 @@ var t0 = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 type construct func(ratelimit.Rate, ...ratelimit.Option) (*fixedwindow.Limiter, error)
 
-// kinds are the two ways to place windows.
-var kinds = map[string]construct{"NewAnchored": fixedwindow.NewAnchored, "NewAligned": fixedwindow.NewAligned}
+// kinds are the ways to place windows.
+var kinds = map[string]construct{
+	"NewAnchored": fixedwindow.NewAnchored, "NewAligned": fixedwindow.NewAligned,
+	"NewAlignedTo": func(rate ratelimit.Rate, opts ...ratelimit.Option) (*fixedwindow.Limiter, error) {
+		return fixedwindow.NewAlignedTo(rate, time.Date(9999, 12, 31, 23, 0, 0, 0, time.UTC), opts...)
+	},
+}
 
 func newAt(t testing.TB, construct construct, start time.Time, rate ratelimit.Rate) (*fixedwindow.Limiter, *limittest.Clock) {
 	c := limittest.NewClock(start)
@@ -184,6 +190,62 @@ func TestAlignedToTheEpochWhateverTheOrigin(t *testing.T) {
 	}
 }
 
+// Windows begin at whole multiples of their length from any instant, before it and after it.
+func TestAlignedToAnyInstant(t *testing.T) {
+	for _, at := range []time.Time{
+		{}, time.Unix(0, 0), time.Unix(0, 1), time.Unix(-1, 999_999_999), time.Now(), t0.Add(123 * ms),
+		time.Date(9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC), time.Unix(1<<62, 7), time.Unix(-1<<62, 7),
+	} {
+		for _, origin := range []time.Time{t0, {}, time.Unix(0, 0), time.Now(), time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)} {
+			for _, per := range []time.Duration{1, 7 * time.Second, 7 * 24 * time.Hour, 999_999_937, 1 << 58} {
+				c := limittest.NewClock(origin)
+				l, err := fixedwindow.NewAlignedTo(ratelimit.Per(1, per), at, ratelimit.WithClock(c))
+				require.NoError(t, err)
+				d := l.Take(1)
+				require.True(t, d.OK)
+				require.Positive(t, d.ResetAfter)
+				require.LessOrEqual(t, d.ResetAfter, per)
+				end := limittest.Offset(at, origin.Add(d.ResetAfter))
+				require.Zero(t, new(big.Int).Mod(end, big.NewInt(int64(per))).Sign(), "a window of %v from %v ends %v after %v", per, origin, end, at)
+			}
+		}
+	}
+}
+
+// On the system's clock, too.
+func TestAlignedToOnTheSystemsClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // which begins at midnight
+		l, err := fixedwindow.NewAlignedTo(ratelimit.PerMinute(1), time.Now().Add(-20*time.Second))
+		require.NoError(t, err)
+		require.True(t, l.Allow())
+		time.Sleep(40*time.Second - 1)
+		require.False(t, l.Allow())
+		time.Sleep(1)
+		require.True(t, l.Allow())
+		require.Equal(t, time.Minute, l.Take(1).RetryAfter)
+	})
+}
+
+// Days that begin at midnight in Los Angeles in winter begin at one o'clock in summer; a limiter that is made at the
+// first midnight of summer follows the clock of the wall.
+func TestAlignedToDaysOfLosAngeles(t *testing.T) {
+	losAngeles, err := time.LoadLocation("America/Los_Angeles")
+	require.NoError(t, err)
+	midnight := func(month time.Month, day int) time.Time { return time.Date(2026, month, day, 0, 0, 0, 0, losAngeles) }
+	made := func(at time.Time) *fixedwindow.Limiter {
+		return ratelimit.Must(fixedwindow.NewAlignedTo(ratelimit.PerDay(1), at, ratelimit.WithClock(limittest.NewClock(at))))
+	}
+	winter, summer := made(midnight(1, 1)), made(midnight(3, 9))
+	end := func(l *fixedwindow.Limiter, now time.Time) string {
+		d := l.TakeAt(now, 1)
+		require.True(t, d.OK)
+		return now.Add(d.ResetAfter).Format("2 Jan 15:04 MST")
+	}
+	require.Equal(t, "15 Jan 00:00 PST", end(winter, midnight(1, 14).Add(12*time.Hour)))
+	require.Equal(t, "9 Mar 01:00 PDT", end(winter, midnight(3, 8).Add(12*time.Hour)), "the clock was set at two")
+	require.Equal(t, "10 Mar 00:00 PDT", end(summer, midnight(3, 9).Add(12*time.Hour)))
+}
+
 func TestRefund(t *testing.T) {
 	l, c := newAt(t, fixedwindow.NewAnchored, t0, ratelimit.PerSecond(3))
 	require.True(t, l.Take(1).OK)
@@ -258,7 +320,7 @@ func TestBound(t *testing.T) {
 				}
 				now = now.Add(time.Duration(random.Int64N(int64(300*ms))) - 120*ms)
 			}
-			if name == "NewAligned" {
+			if name != "NewAnchored" {
 				for window, granted := range aligned {
 					require.LessOrEqual(t, granted, n, "%v", window)
 				}
@@ -335,6 +397,7 @@ func TestArguments(t *testing.T) {
 		{fixedwindow.NewAligned, ratelimit.PerSecond(-1), "fixedwindow.NewAligned: rate.Events is -1, want 0 to 2147483647"},
 		{fixedwindow.NewAnchored, ratelimit.Per(1, 0), "fixedwindow.NewAnchored: rate.Per is 0s, want more than 0s"},
 		{fixedwindow.NewAligned, ratelimit.Per(1, -1), "fixedwindow.NewAligned: rate.Per is -1ns, want more than 0s"},
+		{kinds["NewAlignedTo"], ratelimit.Per(1, 0), "fixedwindow.NewAlignedTo: rate.Per is 0s, want more than 0s"},
 		{fixedwindow.NewAnchored, ratelimit.Per(1, 1<<58+1),
 			"fixedwindow.NewAnchored: rate.Per is 80063h59m36.151711745s, want at most 2^58 ns (9 years)"},
 	} {

@@ -29,12 +29,14 @@ func buildAlignedTo(rate ratelimit.Rate, size int, c ratelimit.Clock) (ratelimit
 	return limittest.Sized{Window: l}, limittest.NewAlignedTo(rate, at, c.Now()), err
 }
 
-func TestModelAlignedTo(t *testing.T) { limittest.CompareRandom(t, buildAlignedTo) }
-
 func TestModelAnchored(t *testing.T) { limittest.CompareRandom(t, buildAnchored) }
 
 func TestModelAligned(t *testing.T) { limittest.CompareRandom(t, buildAligned) }
 
+func TestModelAlignedTo(t *testing.T) { limittest.CompareRandom(t, buildAlignedTo) }
+
 func FuzzModelAnchored(f *testing.F) { limittest.FuzzModel(f, buildAnchored) }
 
 func FuzzModelAligned(f *testing.F) { limittest.FuzzModel(f, buildAligned) }
+
+func FuzzModelAlignedTo(f *testing.F) { limittest.FuzzModel(f, buildAlignedTo) }

@@ -3,6 +3,7 @@ package limittest
 import (
 	"math"
 	"math/big"
+	"slices"
 	"time"
 
 	"github.com/seed-3506548a/ratelimit"
@@ -98,10 +99,11 @@ func (m All) TakeEach(off *big.Int, costs []int) ratelimit.Decision {
 
 // RefundEach is that of [ratelimit.Composite].
 func (m All) RefundEach(off, now *big.Int, held time.Duration, costs []int) {
+	if len(costs) != len(m) || slices.Min(costs) < 0 {
+		return
+	}
 	for i, member := range m {
-		if len(costs) == len(m) {
-			member.Refund(off, now, costs[i], held)
-		}
+		member.Refund(off, now, costs[i], held)
 	}
 }
 
