@@ -138,7 +138,7 @@ func TestTakeEachUnderLoad(t *testing.T) {
 	least := n
 	for i, member := range []ratelimit.Limiter{first, second, third} {
 		remaining := member.PeekAt(t0, 0).Remaining
-		require.EqualValues(t, n, int(kept[i].Load())+remaining, "member %d", i)
+		require.Equal(t, n, int(kept[i].Load())+remaining, "member %d", i)
 		least = min(least, remaining)
 	}
 	require.Less(t, least, 2, "at last, all were refused by a member that had too little left")

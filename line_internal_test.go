@@ -3,6 +3,7 @@ package ratelimit
 import (
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -112,7 +113,7 @@ func search(fault func(c *crowd)) (stuck []step, states int) {
 					continue
 				}
 				seen[c.String()] = true
-				way := append(path[:len(path):len(path)], next)
+				way := slices.Concat(path, []step{next})
 				if c.stuck() {
 					return way
 				}

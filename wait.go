@@ -147,12 +147,12 @@ func (r *request) wait(ctx context.Context, l *line, w *waiter, ahead total, tol
 			case <-l.changed: // the limiter knows
 			default:
 			}
-			d, err := r.ask(now, patience)
-			if err != nil || d.OK {
+			var d Decision
+			if d, err = r.ask(now, patience); err != nil || d.OK {
 				return err
 			}
 			l.refused(now.Add(d.RetryAfter), d.Limit)
-			if err := done(ctx); err != nil {
+			if err = done(ctx); err != nil {
 				return err
 			}
 			if d.RetryAfter == 0 { // a race was lost: let the others go on, the longer the more there are

@@ -23,7 +23,7 @@ func buildAligned(rate ratelimit.Rate, size int, c ratelimit.Clock) (ratelimit.L
 
 // buildAlignedTo aligns to a time that the rate and the size choose.
 func buildAlignedTo(rate ratelimit.Rate, size int, c ratelimit.Clock) (ratelimit.Limiter, limittest.Model, error) {
-	at := c.Now().Add(time.Duration(rate.Per)/3-time.Duration(size)*time.Minute).AddDate(size%8000-4000, 0, 0)
+	at := c.Now().Add(rate.Per/3-time.Duration(size)*time.Minute).AddDate(size%8000-4000, 0, 0)
 	rate = limittest.WithSize(rate, size)
 	l, err := fixedwindow.NewAlignedTo(rate, at, ratelimit.WithClock(c))
 	return limittest.Sized{Window: l}, limittest.NewAlignedTo(rate, at, c.Now()), err

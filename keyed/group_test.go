@@ -92,7 +92,8 @@ func TestGroup(t *testing.T) {
 	require.Equal(t, 150*ms, addresses.PeekAt(storeStart, home, 1).RetryAfter, "eight of six are owed")
 	g.Reset(ann)
 	require.Equal(t, 4, users.PeekAt(storeStart, "ann", 0).Remaining)
-	require.Equal(t, g.Limiter(ann), g.Limiter(ann))
+	again := g.Limiter(visit{"ann", home})
+	require.Equal(t, g.Limiter(ann), again)
 	require.Same(t, c, g.Clock())
 	require.Equal(t, 100, g.Capacity())
 }

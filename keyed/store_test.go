@@ -22,11 +22,9 @@ func stores(t *testing.T, rate ratelimit.Rate, burst, capacity int) (map[string]
 	table, err := keyed.NewGCRA[string](rate, burst, capacity, keyed.WithClock(c))
 	require.NoError(t, err)
 	newMap := func() *keyed.Map[string] {
-		m, err := keyed.NewMap(capacity, func(string) (ratelimit.Limiter, error) {
+		return ratelimit.Must(keyed.NewMap(capacity, func(string) (ratelimit.Limiter, error) {
 			return gcra.New(rate, burst, ratelimit.WithClock(c))
-		}, keyed.WithClock(c))
-		require.NoError(t, err)
-		return m
+		}, keyed.WithClock(c)))
 	}
 	m := newMap()
 	group, err := keyed.NewGroup(keyed.By(newMap(), func(k string) string { return k }))

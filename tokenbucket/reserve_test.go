@@ -149,9 +149,9 @@ func TestSetRateBehindWhatIsCancelled(t *testing.T) {
 				all = append(all, r)
 			}
 			for range 1 + random.IntN(16) {
-				rate, capacity := ratelimit.Per(1+random.IntN(100), rate.Per), 1+random.IntN(5)
-				require.NoError(t, l.SetRate(rate, capacity))
-				require.NoError(t, twin.SetRate(rate, capacity))
+				other, size := ratelimit.Per(1+random.IntN(100), rate.Per), 1+random.IntN(5)
+				require.NoError(t, l.SetRate(other, size))
+				require.NoError(t, twin.SetRate(other, size))
 			}
 			at := t0.Add(time.Duration(random.Int64N(1 + int64(all[0].ActAt().Sub(t0)))))
 			for _, r := range slices.Backward(all) {

@@ -37,8 +37,8 @@ func (b *Bucket) ChargeAt(d *ratelimit.Decision, t time.Time, n int) {
 			continue
 		}
 		charge := &plan{Successor: func(f *bucketFrame, word uint64) *bucketFrame {
-			if after, ok := f.Scale.charged(word, off, n); ok {
-				return after.frame()
+			if charged, more := f.Scale.charged(word, off, n); more {
+				return charged.frame()
 			}
 			return state{f.Scale, word}.frame()
 		}}

@@ -138,7 +138,7 @@ func chain(st state, off int64) *before {
 	if b.depth >= mostBefore {
 		forgetful := *st.scale.spec
 		forgetful.past.before = nil
-		b.state.scale.spec, b.depth = &forgetful, 0
+		b.scale.spec, b.depth = &forgetful, 0
 	}
 	return b
 }

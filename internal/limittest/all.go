@@ -67,16 +67,16 @@ func (m All) TakeEach(off *big.Int, costs []int) ratelimit.Decision {
 		d.OK, d.RetryAfter = false, ratelimit.Never
 		return d
 	}
-	ok, any := true, false
+	ok, asked := true, false
 	for i, member := range m {
 		if costs[i] < 0 {
 			d.OK, d.RetryAfter, d.By = false, ratelimit.Never, i
 			return d
 		}
 		ok = ok && member.Peek(off, costs[i]).OK
-		any = any || costs[i] > 0
+		asked = asked || costs[i] > 0
 	}
-	if !any {
+	if !asked {
 		return d
 	}
 	var all []ratelimit.Decision

@@ -31,8 +31,8 @@ func (w *Window) ChargeAt(d *ratelimit.Decision, t time.Time, n int) {
 			landed = f.Word.CompareAndSwap(word, c.word(after))
 		default:
 			charge := &plan{Successor: func(f *windowFrame, word uint64) *windowFrame {
-				s, after := f.Scale.spec.charged(f.Scale.state(word), off, n)
-				return newFrame(s, after.start, after)
+				wide, charged := f.Scale.spec.charged(f.Scale.state(word), off, n)
+				return newFrame(wide, charged.start, charged)
 			}}
 			if landed = w.current.Replace(f, charge); landed {
 				s, after = c.spec.charged(c.state(f.Word.Load()), off, n)
