@@ -126,8 +126,15 @@ func (c *core) judge(debt, cost, newest, now uint64, present bool, limit *Limit)
 // moves reports whether a grant at now moves the newest time.
 func (c *core) moves(now, newest uint64) bool { return now > newest+slack || newest == 0 }
 
-// latest returns the latest time that may move the newest one: see [Ahead].
-func (c *core) latest() uint64 { return c.scale.at(c.line.Now()) + slack }
+// latest returns the latest time that may move the newest one: see [Ahead]. On a clock that stands still while times
+// are handed in, a replay goes along by itself, as long as it makes no pause that is longer than slack.
+func (c *core) latest() uint64 {
+	now := c.scale.at(c.line.Now())
+	if newest := c.newest.Load(); c.replays && newest > 0 {
+		now = max(now, newest+slack)
+	}
+	return now + slack
+}
 
 func (c *core) count(hash uint64) *rare { return &c.rare[hash%uint64(len(c.rare))] }
 

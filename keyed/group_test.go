@@ -195,3 +195,24 @@ func TestGroupArguments(t *testing.T) {
 		require.EqualError(t, err, want)
 	}
 }
+
+// A member that refuses, though it would have granted when it was looked at: somebody else was faster.
+func TestGroupGivesBackAfterALostRace(t *testing.T) {
+	c := limittest.NewClock(storeStart)
+	build := func(string) (ratelimit.Limiter, error) {
+		return gcra.New(ratelimit.PerHour(1), 10, ratelimit.WithClock(c))
+	}
+	first := ratelimit.Must(keyed.NewMap(1, build, keyed.WithClock(c)))
+	second := ratelimit.Must(keyed.NewMap(1, build, keyed.WithClock(c)))
+	hasty := func(visit) string {
+		if first.PeekAt(storeStart, "k", 0).Remaining < 10 { // the first has been charged
+			second.Take("k", 10)
+		}
+		return "k"
+	}
+	g := ratelimit.Must(keyed.NewGroup(keyed.By(first, func(visit) string { return "k" }), keyed.By(second, hasty)))
+	d := g.Take(visit{}, 3)
+	require.False(t, d.OK)
+	require.Equal(t, 1, d.By)
+	require.Equal(t, 10, first.PeekAt(storeStart, "k", 0).Remaining)
+}

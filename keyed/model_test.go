@@ -53,7 +53,7 @@ func (m *model) take(hash uint64, off int64, n int, limit *Limit, charge bool) (
 	now := m.scale.at(off)
 	e, tag, debt, present := m.find(hash, now)
 	isLate := now+1<<24 < m.newest
-	isAhead := !isLate && (m.newest == 0 || now > m.newest+1<<23) && now > m.clock+1<<23
+	isAhead := !isLate && (m.newest == 0 || now > m.newest+1<<23) && now > m.latest()
 	fits := func(n int) bool {
 		return n >= 0 && n <= limit.most && !isLate && !isAhead && debt+uint64(n)*limit.perEvent <= limit.depth
 	}
@@ -111,12 +111,20 @@ func (m *model) take(hash uint64, off int64, n int, limit *Limit, charge bool) (
 	return d
 }
 
+// latest returns the latest time that is not too far ahead: of the clock, or of the newest, which steps within bounds.
+func (m *model) latest() uint64 {
+	if m.newest == 0 {
+		return m.clock + 1<<23
+	}
+	return max(m.clock+1<<23, m.newest+1<<24)
+}
+
 // owe charges n events in any case, as of a time that is neither late nor ahead, and says what one more finds.
-func (m *model) owe(hash uint64, off int64, n int, limit *Limit) ratelimit.Decision {
+func (m *model) owe(hash uint64, off int64, n int, limit *Limit, latest uint64) ratelimit.Decision {
 	now := m.scale.at(off)
 	at := now
 	if m.newest == 0 || at > m.newest+1<<23 {
-		at = max(m.newest, min(at, m.clock+1<<23))
+		at = max(m.newest, min(at, latest))
 	}
 	if m.newest > 1<<24 {
 		at = max(at, m.newest-1<<24)
@@ -134,7 +142,7 @@ func (m *model) owe(hash uint64, off int64, n int, limit *Limit) ratelimit.Decis
 		}
 		if at > m.newest+1<<23 { // may take away the word that was found
 			m.advance(at)
-			return m.owe(hash, off, n, limit)
+			return m.owe(hash, off, n, limit, latest)
 		}
 		e.tag, e.tat = tag, at+debt+cost.Uint64()
 	}
@@ -270,7 +278,7 @@ func play(t *testing.T, random *rand.Rand, operations int) (granted int) {
 		p := c.place(hash)
 		key, now := p, c.scale.at(off)
 		isLate := now+late < c.newest.Load()
-		isAhead := c.moves(now, c.newest.Load()) && now > m.clock+slack
+		isAhead := c.moves(now, c.newest.Load()) && now > m.latest()
 		switch random.IntN(10) {
 		case 0:
 			if len(keys)%2 == 0 {
@@ -289,7 +297,7 @@ func play(t *testing.T, random *rand.Rand, operations int) (granted int) {
 				continue
 			}
 			c.owe(&got, hash, off, n, limit)
-			want = m.owe(hash, off, n, limit)
+			want = m.owe(hash, off, n, limit, m.latest())
 			if m.owed.cost > 0 {
 				truth[key] = max(truth[key], m.owed.at) + m.owed.cost
 			}

@@ -32,6 +32,7 @@ type core struct {
 	words    []uint64 // whole sets, each in a cache line
 	capacity int
 	failOpen bool
+	replays  bool // its clock is a caller's own, such as a mock, and need not go along with the times
 
 	newest atomic.Uint64 // see set.go
 
@@ -113,6 +114,7 @@ func newTable[K comparable](fn string, s scale, rate ratelimit.Rate, burst, capa
 	if c.line, err = timeline.New(fn, chosen.clock); err != nil {
 		return nil, err
 	}
+	c.replays = c.line.Injected != nil && c.line.Coarse == nil
 	slots := (2*capacity + setSize - 1) / setSize * setSize
 	words := chosen.storage
 	if !chosen.supplied {

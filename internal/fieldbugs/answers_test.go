@@ -146,6 +146,7 @@ func TestThrottledMoreRemainsThanTheLimit(t *testing.T) {
 	each(t, limiters, ratelimit.PerSecond(1), 5, func(t *testing.T, l *subject) {
 		require.True(t, l.take(0, 1))
 		for _, after := range []time.Duration{6 * time.Second, time.Hour, 365 * 24 * time.Hour} {
+			l.clock.Set(l.at(after))
 			d := l.TakeAt(l.at(after), 6)
 			require.False(t, d.OK)
 			require.Equal(t, 5, d.Limit)

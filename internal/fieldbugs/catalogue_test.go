@@ -136,4 +136,12 @@ var bugs = []struct{ limiter, thread, wrong, test string }{
 	{"AWS SDK for C++", "aws/aws-sdk-cpp#3338", "a wait after six days never ends", "TestAWSSDKAWaitAfterSixDaysNeverEnds"},
 	{"x/time/rate", "golang/go#16854", "without a limit, a wait for more than the burst is refused", "TestXTimeRateAWaitWithoutALimitIsRefused"},
 	{"asynciolimiter", "bharel/asynciolimiter#14", "a timer that fires early is an error", "TestAsyncioLimiterATimerThatFiresEarlyIsAnError"},
+	// lines_test.go
+	{"Sidekiq", "sidekiq/sidekiq#5315", "some waiters lose again and again", "TestSidekiqSomeWaitersLoseAgainAndAgain"},
+	{"rustcommon", "pelikan-io/rustcommon#129", "cheap calls starve dear ones", "TestPelikanCheapCallsStarveDearOnes"},
+	{"shapeio", "fujiwara/shapeio#5", "a change of the rate does not reach a wait", "TestShapeioAChangeDoesNotReachAWait"},
+	{"GoCryptoTrader", "thrasher-corp/gocryptotrader#2363", "a nanosecond of rounding loses reservations", "TestGoCryptoTraderANanosecondLosesReservations"},
+	{"printing-press", "mvanhorn/cli-printing-press#4441", "a cancelled slot comes back", "TestPrintingPressACancelledSlotComesBack"},
+	{"Temporal", "temporalio/temporal#7590", "a recycled token serves twice", "TestTemporalARecycledTokenServesTwice"},
+	{"dskit", "grafana/dskit#1007", "what one limit refuses stays charged to another", "TestDskitARefusalStaysChargedToTheOtherTenant"},
 }

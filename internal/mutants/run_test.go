@@ -78,6 +78,7 @@ var suites = map[string][]suite{
 	"./all":                 {rootFast, burstAll, rootAll, explore("TestCompositions")},
 	"./coarse":              {coarse, rootFast, fixedFast},
 	"internal/identity":     {sameAll, rootFast, keyedFast},
+	"internal/waiting":      {rootFast},
 	"internal/timeline":     {coarse, gcraFast, fixedFast, tokenFast, slideFast, keyedFast, rootFast, gcraAll, fixedAll},
 	"internal/atomics":      {slideFast, gcraFast, tokenFast, slideAll},
 	"internal/frame":        {gcraFast, slideFast, fixedFast, tokenFast, explore("TestAllSchedules/(bucket|log)|TestNobody")},
