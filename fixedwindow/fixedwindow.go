@@ -174,7 +174,7 @@ func (l *Limiter) RefundAt(t time.Time, n int, held time.Duration) {
 // SetRate is SetRateAt by the limiter's clock.
 func (l *Limiter) SetRate(rate ratelimit.Rate) error {
 	defer waiting.Changed(l)
-	return l.window.SetRate("fixedwindow.SetRate", "rate.Events", rate, capacity(rate))
+	return l.window.SetRate("fixedwindow.Limiter.SetRate", "rate.Events", rate, capacity(rate))
 }
 
 // SetRateAt changes the number of events as of t; rate.Per must be the one that the limiter was made
@@ -184,7 +184,7 @@ func (l *Limiter) SetRate(rate ratelimit.Rate) error {
 // allocations. Errors are those of the constructor.
 func (l *Limiter) SetRateAt(t time.Time, rate ratelimit.Rate) error {
 	defer waiting.Changed(l)
-	return l.window.SetRateAt("fixedwindow.SetRateAt", "rate.Events", t, rate, capacity(rate))
+	return l.window.SetRateAt("fixedwindow.Limiter.SetRateAt", "rate.Events", t, rate, capacity(rate))
 }
 
 // Clock returns the clock that Allow, Take and Peek read.

@@ -166,7 +166,7 @@ func (l *Limiter) ReserveAt(t time.Time, n int, within time.Duration) (r ratelim
 // SetRate is SetRateAt by the limiter's clock.
 func (l *Limiter) SetRate(rate ratelimit.Rate, burst int) error {
 	defer waiting.Changed(l)
-	return l.bucket.SetRate("gcra.SetRate", "burst", rate, burst)
+	return l.bucket.SetRate("gcra.Limiter.SetRate", "burst", rate, burst)
 }
 
 // SetRateAt changes the rate and the burst as of t. What was granted keeps counting: what is owed is
@@ -183,7 +183,7 @@ func (l *Limiter) SetRate(rate ratelimit.Rate, burst int) error {
 // drain within 2^61 ns.
 func (l *Limiter) SetRateAt(t time.Time, rate ratelimit.Rate, burst int) error {
 	defer waiting.Changed(l)
-	return l.bucket.SetRateAt("gcra.SetRateAt", "burst", t, rate, burst)
+	return l.bucket.SetRateAt("gcra.Limiter.SetRateAt", "burst", t, rate, burst)
 }
 
 // Clock returns the clock that Allow, Take and Peek read.

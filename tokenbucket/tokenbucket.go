@@ -218,9 +218,9 @@ func (l *Limiter) ReserveAt(t time.Time, n int, within time.Duration) (r ratelim
 func (l *Limiter) SetRate(rate ratelimit.Rate, capacity int) error {
 	defer waiting.Changed(l)
 	if l.interval != nil {
-		return l.interval.SetRate("tokenbucket.SetRate", "capacity", rate, capacity)
+		return l.interval.SetRate("tokenbucket.Limiter.SetRate", "capacity", rate, capacity)
 	}
-	return l.continuous.SetRate("tokenbucket.SetRate", "capacity", rate, capacity)
+	return l.continuous.SetRate("tokenbucket.Limiter.SetRate", "capacity", rate, capacity)
 }
 
 // SetRateAt changes the rate and the capacity as of t. Tokens that are missing stay missing (in parts
@@ -240,9 +240,9 @@ func (l *Limiter) SetRate(rate ratelimit.Rate, capacity int) error {
 func (l *Limiter) SetRateAt(t time.Time, rate ratelimit.Rate, capacity int) error {
 	defer waiting.Changed(l)
 	if l.interval != nil {
-		return l.interval.SetRateAt("tokenbucket.SetRateAt", "capacity", t, rate, capacity)
+		return l.interval.SetRateAt("tokenbucket.Limiter.SetRateAt", "capacity", t, rate, capacity)
 	}
-	return l.continuous.SetRateAt("tokenbucket.SetRateAt", "capacity", t, rate, capacity)
+	return l.continuous.SetRateAt("tokenbucket.Limiter.SetRateAt", "capacity", t, rate, capacity)
 }
 
 // Clock returns the clock that Allow, Take and Peek read.
