@@ -38,6 +38,12 @@
 // the grid, less a rate.Per, have passed: 9 years for a capacity of 10, 52 days for 1000 every 5 minutes. A refusal
 // writes nothing. Reservations are one allocation; no decision allocates otherwise.
 //
+// # Wrong times, and many tokens
+//
+// Package gcra says what a time does that is far ahead, or was forgotten, and what to count where a limit is
+// more than 2^31-1 tokens. A bucket that NewInterval made is shut by a time far ahead as well, but for the
+// last few rate.Per before it.
+//
 // # Source
 //
 // The token bucket is described by J. Turner, "New directions in communications (or which way to the
