@@ -232,9 +232,8 @@ func (l *Limiter) SetRate(rate ratelimit.Rate, capacity int) error {
 // SetRateAt changes the rate and the capacity as of t. Tokens that are missing stay missing (in parts
 // too, not rounded by more than a tick, and then up), also if they are more than the new capacity. A greater
 // capacity can be used at once, less what is missing: a change from 10 to 100 adds 90 tokens. No grant is
-// lost or counted twice by changes under load. Tokens
-// that were taken before the change can not be put back after it; NewInterval's, until the end of the
-// interval.
+// lost or counted twice by changes under load. Tokens that were taken before the change can not be put back
+// after it; NewInterval's, until the end of the interval.
 //
 // The change takes effect when the last reservation made before it may be acted on, if that is later
 // than t, unless they are given back until then; for times before that nothing is granted any more. (What
