@@ -5,7 +5,7 @@ import "fmt"
 // ArgumentError says which argument of which function was refused, and what would be right. All
 // constructors and parsers of this module return their errors as an *ArgumentError.
 type ArgumentError struct {
-	Func  string // the function that was called, as in "gcra.New"
+	Func  string // the function that was called, as in "gcra.New" or "gcra.Limiter.SetRate"
 	Field string // the argument, as in "burst" or "rate.Per"
 	Value any    // what it was
 	Want  string // what would be right, as in "1 to 2147483647"

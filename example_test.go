@@ -2,6 +2,7 @@ package ratelimit_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -139,6 +140,32 @@ func ExampleAll() {
 	// limit 0 binds for 1h0m0s
 	// limit 0 binds for 1h0m0s
 	// limit 1 binds for 13h0m0s
+}
+
+// What was granted and then did not happen is given back. The clock is read once for the grant, so that the time since
+// is known exactly.
+func ExampleLimiter_refund() {
+	mock := clock.NewMock() // in a program: no clock, the limiter takes the system's
+	var limiter ratelimit.Limiter = ratelimit.Must(gcra.New(ratelimit.PerMinute(60), 10, ratelimit.WithClock(mock)))
+	send := func() error {
+		mock.Add(200 * time.Millisecond)
+		return errors.New("connection refused")
+	}
+
+	t := limiter.Clock().Now()
+	if !limiter.TakeAt(t, 3).OK {
+		return
+	}
+	if err := send(); err != nil {
+		now := limiter.Clock().Now()
+		limiter.RefundAt(now, 3, now.Sub(t))
+		fmt.Println(err)
+	}
+	d := limiter.PeekAt(limiter.Clock().Now(), 0)
+	fmt.Println(d.Remaining, "of", d.Limit, "remain")
+	// Output:
+	// connection refused
+	// 10 of 10 remain
 }
 
 func ExampleParseRate() {

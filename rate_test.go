@@ -127,6 +127,43 @@ func TestRateAsText(t *testing.T) {
 	assert.Equal(t, "0/0ns", ratelimit.Rate{}.String())
 }
 
+// What has no rate: a pointer may be nil, null leaves a rate as it is, and the zero Rate has no text of its own.
+func TestRateThatThereIsNot(t *testing.T) {
+	type limits struct {
+		Struct  ratelimit.Rate            `json:"struct,omitzero"`
+		Pointer *ratelimit.Rate           `json:"pointer"`
+		Map     map[string]ratelimit.Rate `json:"map"`
+		Slice   []ratelimit.Rate          `json:"slice"`
+	}
+	var none, read limits
+	text, err := json.Marshal(none)
+	require.NoError(t, err)
+	require.JSONEq(t, `{"pointer":null,"map":null,"slice":null}`, string(text))
+	require.NoError(t, json.Unmarshal(text, &read))
+	require.Equal(t, none, read)
+
+	some := ratelimit.PerSecond(0)
+	all := limits{some, &some, map[string]ratelimit.Rate{"a": some}, []ratelimit.Rate{some}}
+	text, err = json.Marshal(all)
+	require.NoError(t, err)
+	require.JSONEq(t, `{"struct":"0/s","pointer":"0/s","map":{"a":"0/s"},"slice":["0/s"]}`, string(text), "a rate of 0 events is one")
+	require.NoError(t, json.Unmarshal(text, &read))
+	require.Equal(t, all, read)
+	require.NoError(t, json.Unmarshal([]byte(`{"struct":null}`), &read))
+	require.Equal(t, some, read.Struct)
+
+	for name, empty := range map[string]any{
+		"map":     map[string]ratelimit.Rate{"a": {}},
+		"slice":   make([]ratelimit.Rate, 1),
+		"pointer": new(ratelimit.Rate),
+		"struct":  struct{ Rate ratelimit.Rate }{},
+	} {
+		_, err := json.Marshal(empty)
+		require.ErrorContains(t, err, "ratelimit.Rate.Validate: rate.Per is 0s, want more than 0s", name)
+	}
+	require.ErrorContains(t, json.Unmarshal([]byte(`{"struct":""}`), &read), `ratelimit.ParseRate: rate is ""`)
+}
+
 func FuzzRate(f *testing.F) {
 	for _, text := range []string{"90/min", "1000/5m", "7/1m30s", "5/9223372036854775807ns", "1e9/s", "5/µs", "5/1h1"} {
 		f.Add(text, 90, int64(time.Minute))

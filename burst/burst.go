@@ -121,12 +121,12 @@ func (l *Limiter) RefundAt(t time.Time, n int, held time.Duration) { l.both.Refu
 
 // SetPeak is SetPeakAt by the limiter's clock.
 func (l *Limiter) SetPeak(peak ratelimit.Rate) error {
-	return l.SetPeakAt(l.Clock().Now(), peak)
+	return rename(l.top.SetRate(peak), "burst.Limiter.SetPeak")
 }
 
 // SetPeakAt changes the events of the peak as of t, as [slidingwindow.Log.SetRateAt] does.
 func (l *Limiter) SetPeakAt(t time.Time, peak ratelimit.Rate) error {
-	return rename(l.top.SetRateAt(t, peak), "burst.SetPeakAt")
+	return rename(l.top.SetRateAt(t, peak), "burst.Limiter.SetPeakAt")
 }
 
 // Clock returns the clock that Allow, Take and Peek read.

@@ -66,7 +66,9 @@ func TestSetPeak(t *testing.T) {
 	require.NoError(t, l.SetPeakAt(c.Now(), ratelimit.PerSecond(0)))
 	require.False(t, l.Allow())
 	require.EqualError(t, l.SetPeak(ratelimit.PerMinute(1)),
-		"burst.SetPeakAt: peak.Per is 1m0s, want 1s, as the limiter was made: only Events can change")
+		"burst.Limiter.SetPeak: peak.Per is 1m0s, want 1s, as the limiter was made: only Events can change")
+	require.EqualError(t, l.SetPeakAt(c.Now(), ratelimit.PerSecond(-1)),
+		"burst.Limiter.SetPeakAt: peak.Events is -1, want 0 to 262143; a Counter can do more")
 }
 
 func TestBound(t *testing.T) {

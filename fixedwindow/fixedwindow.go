@@ -37,6 +37,12 @@
 // grant begins a new frame with three small allocations: 52 days for 1000 every 5 minutes, decades for
 // aligned windows of a second or more. A refusal writes nothing.
 //
+// # Wrong times
+//
+// A limiter takes a time as it is handed one. A TakeAt that is 24 h ahead of all others opens the window of
+// that time, so everything before that is refused. RefundAt and SetRateAt do not change that; a new limiter
+// does. Package gcra says how to guard against it, and what becomes of a time that was forgotten.
+//
 // # Source
 //
 // Counting in fixed windows is folklore; RFC 6585 and the rate limit headers of the IETF's HTTPAPI
@@ -174,17 +180,17 @@ func (l *Limiter) RefundAt(t time.Time, n int, held time.Duration) {
 // SetRate is SetRateAt by the limiter's clock.
 func (l *Limiter) SetRate(rate ratelimit.Rate) error {
 	defer waiting.Changed(l)
-	return l.window.SetRate("fixedwindow.SetRate", "rate.Events", rate, capacity(rate))
+	return l.window.SetRate("fixedwindow.Limiter.SetRate", "rate.Events", rate, capacity(rate))
 }
 
 // SetRateAt changes the number of events as of t; rate.Per must be the one that the limiter was made
 // with. What was granted in the window that is open keeps counting, also if it is more than the new
-// limit; it cannot be refunded any more, and for times before t nothing is granted any more. The change
-// itself grants nothing, and no grant is lost or counted twice by changes under load. A few small
+// limit; it cannot be refunded any more, and for times before t nothing is granted any more. A greater number
+// lets the difference pass at once. No grant is lost or counted twice by changes under load. A few small
 // allocations. Errors are those of the constructor.
 func (l *Limiter) SetRateAt(t time.Time, rate ratelimit.Rate) error {
 	defer waiting.Changed(l)
-	return l.window.SetRateAt("fixedwindow.SetRateAt", "rate.Events", t, rate, capacity(rate))
+	return l.window.SetRateAt("fixedwindow.Limiter.SetRateAt", "rate.Events", t, rate, capacity(rate))
 }
 
 // Clock returns the clock that Allow, Take and Peek read.

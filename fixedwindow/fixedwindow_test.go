@@ -296,9 +296,9 @@ func TestSetRate(t *testing.T) {
 			require.True(t, l.Allow())
 			require.False(t, l.Allow())
 			require.EqualError(t, l.SetRate(ratelimit.PerMinute(1)),
-				"fixedwindow.SetRate: rate.Per is 1m0s, want 1s, as the limiter was made: only Events can change")
+				"fixedwindow.Limiter.SetRate: rate.Per is 1m0s, want 1s, as the limiter was made: only Events can change")
 			require.EqualError(t, l.SetRateAt(t0, ratelimit.PerSecond(-1)),
-				"fixedwindow.SetRateAt: rate.Events is -1, want 0 to 2147483647")
+				"fixedwindow.Limiter.SetRateAt: rate.Events is -1, want 0 to 2147483647")
 		})
 	}
 }

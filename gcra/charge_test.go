@@ -62,7 +62,7 @@ func TestSetRateThatCannotHoldWhatIsOwed(t *testing.T) {
 	l, _ := newAt(t, t0, ratelimit.PerSecond(1000), 10)
 	l.ChargeAt(t0, 1_000_000)
 	require.EqualError(t, l.SetRate(ratelimit.PerHour(1), 10),
-		"gcra.SetRate: rate is 1/hour, want one at which the 1000000 events that may be owed drain within 2^61 ns (73 years), or 0")
+		"gcra.Limiter.SetRate: rate is 1/hour, want one at which the 1000000 events that may be owed drain within 2^61 ns (73 years), or 0")
 	require.NoError(t, l.SetRate(ratelimit.PerHour(2), 10))
 }
 

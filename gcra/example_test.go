@@ -93,3 +93,17 @@ func ExampleLimiter_ChargeAt() {
 	// may send: true
 	// wait for: 3.334s
 }
+
+// 50 GB a day, 1 GB of them at once, is more than 2^31-1 bytes. So kilobytes are counted, and one that is begun counts.
+func ExampleNew_kilobytes() {
+	limiter := ratelimit.Must(gcra.New(ratelimit.PerDay(50_000_000), 1_000_000))
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for _, bytes := range []int{1_500, 999_000_000, 1_000_000} {
+		d := limiter.TakeAt(now, (bytes+999)/1000)
+		fmt.Println(d.OK, d.Remaining, "kB remain")
+	}
+	// Output:
+	// true 999998 kB remain
+	// true 998 kB remain
+	// false 998 kB remain
+}

@@ -29,17 +29,28 @@
 //
 // # Wrong times
 //
-// The limiter believes the times that TakeAt is given. An event granted 24 hours ahead makes it refuse
-// everything before that, less what the burst allows: for a day, or until the rate or the limiter is made
-// anew. An event granted at an old time counts as nothing, if what was granted then has drained by now.
-// A time that was forgotten (the zero time.Time, of the year 1) is older than all others: a limiter that
-// has granted something later refuses it. Hand in only times of one clock, or call Take.
+// A limiter believes the times that it is given; that is why the bound holds in any order. An event that is
+// granted 24 h ahead shuts it until (burst-2)*T before that time: whoever asks earlier is refused, and
+// RetryAfter says for how long. RefundAt and SetRateAt do not open it again; a new limiter does. Allow and
+// Take read the clock. A time that comes from elsewhere, such as another machine, is better compared with the
+// clock before it is handed in:
+//
+//	if now := limiter.Clock().Now(); t.After(now.Add(time.Minute)) {
+//		t = now
+//	}
+//
+// A time long ago does no harm: it is refused if something was granted later, and what was granted then
+// has drained by now. The same is true of a time that was forgotten (the zero [time.Time], of the year 1),
+// which is refused with a RetryAfter of more than a century. If all callers forget it, time stands still, and
+// a burst is all that is ever granted.
 //
 // # Many events
 //
 // Where more than 2^31-1 events have to be counted, count larger ones. 50 GB a day are
 //
 //	gcra.New(ratelimit.PerDay(50_000_000), 1_000_000) // of kilobytes, a gigabyte at once
+//
+// and a request for n bytes takes (n+999)/1000 of these.
 //
 // # Cost
 //
@@ -166,7 +177,7 @@ func (l *Limiter) ReserveAt(t time.Time, n int, within time.Duration) (r ratelim
 // SetRate is SetRateAt by the limiter's clock.
 func (l *Limiter) SetRate(rate ratelimit.Rate, burst int) error {
 	defer waiting.Changed(l)
-	return l.bucket.SetRate("gcra.SetRate", "burst", rate, burst)
+	return l.bucket.SetRate("gcra.Limiter.SetRate", "burst", rate, burst)
 }
 
 // SetRateAt changes the rate and the burst as of t. What was granted keeps counting: what is owed is
@@ -183,7 +194,7 @@ func (l *Limiter) SetRate(rate ratelimit.Rate, burst int) error {
 // drain within 2^61 ns.
 func (l *Limiter) SetRateAt(t time.Time, rate ratelimit.Rate, burst int) error {
 	defer waiting.Changed(l)
-	return l.bucket.SetRateAt("gcra.SetRateAt", "burst", t, rate, burst)
+	return l.bucket.SetRateAt("gcra.Limiter.SetRateAt", "burst", t, rate, burst)
 }
 
 // Clock returns the clock that Allow, Take and Peek read.

@@ -245,8 +245,8 @@ func TestSetRate(t *testing.T) {
 	require.Equal(t, 1, remaining)
 	require.Equal(t, 400*ms, reset, "as of the last change, before which nothing is known")
 
-	require.EqualError(t, l.SetRate(ratelimit.PerSecond(-1), 5), "gcra.SetRate: rate.Events is -1, want 0 to 2147483647")
-	require.EqualError(t, l.SetRateAt(t9, ratelimit.PerSecond(1), 0), "gcra.SetRateAt: burst is 0, want 1 to 2147483647")
+	require.EqualError(t, l.SetRate(ratelimit.PerSecond(-1), 5), "gcra.Limiter.SetRate: rate.Events is -1, want 0 to 2147483647")
+	require.EqualError(t, l.SetRateAt(t9, ratelimit.PerSecond(1), 0), "gcra.Limiter.SetRateAt: burst is 0, want 1 to 2147483647")
 	require.Equal(t, ratelimit.PerSecond(10), l.Rate(), "an error changes nothing")
 }
 

@@ -251,8 +251,8 @@ func (l *Log) SetRate(rate ratelimit.Rate) error {
 // SetRateAt changes the number of events as of t; rate.Per must be the one that the limiter was made
 // with. What was granted keeps counting, also if it is more than the new limit. Unless nothing ever was, for
 // times before t, before the newest grant, and before an earlier change's t, nothing is granted any more; and
-// what was granted up to the newest time, or is later at that time, cannot be refunded. The change itself
-// grants nothing, and no grant is lost or counted twice by changes under load. The time that it takes, and
+// what was granted up to the newest time, or is later at that time, cannot be refunded. A greater
+// number lets the difference pass at once. No grant is lost or counted twice by changes under load. The time that it takes, and
 // the new ring, are of the order of the limit, or of what still counts, if that is more. To set the present rate
 // does nothing. Errors are those of the constructor.
 func (l *Log) SetRateAt(t time.Time, rate ratelimit.Rate) error {

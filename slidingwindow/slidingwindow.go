@@ -51,6 +51,14 @@
 // the middle of a grant at once, and after 2^(59 - 2*bitlen(rate.Events)) grants and refunds, which is
 // at least 32 times the limit.
 //
+// # Wrong times
+//
+// A limiter takes a time as it is handed one. After a TakeAt that is 24 h ahead of all others, Counter refuses
+// everything until about rate.Per before that time. Log does not: as it counts what is late from the newest
+// time, it grants what is left of the limit, once, and nothing more until rate.Per after that time. For the
+// same reason a Log grants the zero [time.Time] of a caller that forgot to set it, as if it were the newest time;
+// Counter refuses it. Package gcra says how to guard against a time far ahead.
+//
 // # Source
 //
 // Both are folklore. Weighting the last window's count by its overlap with the current one, as it is

@@ -88,7 +88,7 @@ func TestAVerySlowRateKeepsWhatIsOwed(t *testing.T) {
 	l, _ := newAt(t, tokenbucket.New, t0, ratelimit.PerSecond(100), 1000)
 	require.True(t, l.Take(1000).OK)
 	require.EqualError(t, l.SetRate(ratelimit.Every(365*24*time.Hour), 1),
-		"tokenbucket.SetRate: rate is 1/8760h, want one at which the 1000 events that may be owed drain within 2^61 ns (73 years), or 0")
+		"tokenbucket.Limiter.SetRate: rate is 1/8760h, want one at which the 1000 events that may be owed drain within 2^61 ns (73 years), or 0")
 	require.NoError(t, l.SetRate(ratelimit.Every(24*time.Hour), 1))
 	require.NoError(t, l.SetRate(ratelimit.PerSecond(100), 1000))
 	require.Zero(t, l.Tokens())

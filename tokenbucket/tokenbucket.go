@@ -38,6 +38,12 @@
 // the grid, less a rate.Per, have passed: 9 years for a capacity of 10, 52 days for 1000 every 5 minutes. A refusal
 // writes nothing. Reservations are one allocation; no decision allocates otherwise.
 //
+// # Wrong times, and many tokens
+//
+// Package gcra says what a time does that is far ahead, or was forgotten, and what to count where a limit is
+// more than 2^31-1 tokens. A bucket that NewInterval made is shut by a time far ahead as well, but for the
+// last few rate.Per before it.
+//
 // # Source
 //
 // The token bucket is described by J. Turner, "New directions in communications (or which way to the
@@ -218,17 +224,16 @@ func (l *Limiter) ReserveAt(t time.Time, n int, within time.Duration) (r ratelim
 func (l *Limiter) SetRate(rate ratelimit.Rate, capacity int) error {
 	defer waiting.Changed(l)
 	if l.interval != nil {
-		return l.interval.SetRate("tokenbucket.SetRate", "capacity", rate, capacity)
+		return l.interval.SetRate("tokenbucket.Limiter.SetRate", "capacity", rate, capacity)
 	}
-	return l.continuous.SetRate("tokenbucket.SetRate", "capacity", rate, capacity)
+	return l.continuous.SetRate("tokenbucket.Limiter.SetRate", "capacity", rate, capacity)
 }
 
 // SetRateAt changes the rate and the capacity as of t. Tokens that are missing stay missing (in parts
 // too, not rounded by more than a tick, and then up), also if they are more than the new capacity. A greater
 // capacity can be used at once, less what is missing: a change from 10 to 100 adds 90 tokens. No grant is
-// lost or counted twice by changes under load. Tokens
-// that were taken before the change can not be put back after it; NewInterval's, until the end of the
-// interval.
+// lost or counted twice by changes under load. Tokens that were taken before the change can not be put back
+// after it; NewInterval's, until the end of the interval.
 //
 // The change takes effect when the last reservation made before it may be acted on, if that is later
 // than t, unless they are given back until then; for times before that nothing is granted any more. (What
@@ -240,9 +245,9 @@ func (l *Limiter) SetRate(rate ratelimit.Rate, capacity int) error {
 func (l *Limiter) SetRateAt(t time.Time, rate ratelimit.Rate, capacity int) error {
 	defer waiting.Changed(l)
 	if l.interval != nil {
-		return l.interval.SetRateAt("tokenbucket.SetRateAt", "capacity", t, rate, capacity)
+		return l.interval.SetRateAt("tokenbucket.Limiter.SetRateAt", "capacity", t, rate, capacity)
 	}
-	return l.continuous.SetRateAt("tokenbucket.SetRateAt", "capacity", t, rate, capacity)
+	return l.continuous.SetRateAt("tokenbucket.Limiter.SetRateAt", "capacity", t, rate, capacity)
 }
 
 // Clock returns the clock that Allow, Take and Peek read.

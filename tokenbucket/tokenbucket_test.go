@@ -174,8 +174,8 @@ func TestSetRateOfAnInterval(t *testing.T) {
 	require.Equal(t, ratelimit.Decision{OK: true, Limit: 3, Remaining: 1, ResetAfter: 100 * ms}, l.Peek(0))
 
 	require.EqualError(t, l.SetRate(ratelimit.PerSecond(5), 3),
-		"tokenbucket.SetRate: rate.Per is 1s, want 200ms, as the limiter was made: only Events can change")
-	require.EqualError(t, l.SetRateAt(t9, ratelimit.Per(-1, 200*ms), 3), "tokenbucket.SetRateAt: rate.Events is -1, want 0 to 2147483647")
+		"tokenbucket.Limiter.SetRate: rate.Per is 1s, want 200ms, as the limiter was made: only Events can change")
+	require.EqualError(t, l.SetRateAt(t9, ratelimit.Per(-1, 200*ms), 3), "tokenbucket.Limiter.SetRateAt: rate.Events is -1, want 0 to 2147483647")
 	require.Equal(t, ratelimit.Per(5, 200*ms), l.Rate(), "an error changes nothing")
 }
 

@@ -1,7 +1,9 @@
 package peers_test
 
 import (
+	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -12,77 +14,189 @@ import (
 	"github.com/seed-3506548a/ratelimit/limittest"
 )
 
-// Each row of the README's table about golang.org/x/time/rate, on both.
-func TestMigration(t *testing.T) {
-	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	c := limittest.NewClock(now)
-	with := ratelimit.WithClock(c)
+// These tests hold the README's table of what to write instead of golang.org/x/time/rate: its limiter and this module's
+// are asked the same, and what one of them answers differently is said.
 
-	there := rate.NewLimiter(rate.Every(time.Second), 5)
-	here := ratelimit.Must(gcra.New(ratelimit.PerSecond(1), 5, with))
-	require.True(t, there.AllowN(now, 3))
-	require.True(t, here.TakeAt(now, 3).OK)
-	require.InDelta(t, 2, there.TokensAt(now), 1e-9)
-	require.Equal(t, 2, here.PeekAt(now, 0).Remaining)
-	require.Equal(t, 5, there.Burst())
-	require.Equal(t, 5, here.Burst())
+var t0 = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-	reserved := there.ReserveN(now, 4)
-	require.True(t, reserved.OK())
-	r, d := here.ReserveAt(now, 4, ratelimit.Never)
-	require.True(t, d.OK)
-	require.Equal(t, 2*time.Second, reserved.DelayFrom(now))
-	require.Equal(t, 2*time.Second, r.ActAt().Sub(now))
-	reserved.CancelAt(now)
-	r.CancelAt(now)
-	require.InDelta(t, 2, there.TokensAt(now), 1e-9)
-	require.Equal(t, 2, here.PeekAt(now, 0).Remaining)
-	require.False(t, there.ReserveN(now, 6).OK())
-	_, d = here.ReserveAt(now, 6, ratelimit.Never)
-	require.False(t, d.OK)
+// pair is a limiter of either kind. Both are asked at the same times.
+type pair struct {
+	theirs *rate.Limiter
+	ours   *gcra.Limiter
+	clock  *limittest.Clock
+}
 
-	reserved = there.ReserveN(now, 1)
-	r, _ = here.ReserveAt(now, 1, ratelimit.Never)
-	later := now.Add(time.Millisecond)
-	reserved.CancelAt(later)
-	r.CancelAt(later)
-	require.InDelta(t, 1.001, there.TokensAt(later), 1e-9, "a deferred Cancel does nothing")
-	require.Equal(t, 1, here.PeekAt(later, 0).Remaining)
-	r.RefundAt(later)
-	require.Equal(t, 2, here.PeekAt(later, 0).Remaining)
+func newPair(limit rate.Limit, r ratelimit.Rate, burst int) pair {
+	c := limittest.NewClock(t0)
+	return pair{rate.NewLimiter(limit, burst), ratelimit.Must(gcra.New(r, burst, ratelimit.WithClock(c))), c}
+}
 
-	there.SetLimitAt(later, 10)
-	require.NoError(t, here.SetRateAt(later, ratelimit.PerSecond(10), here.Burst()))
-	require.Equal(t, 5, there.Burst())
-	require.Equal(t, 5, here.Burst())
-	there.SetBurstAt(later, 100)
-	require.NoError(t, here.SetRateAt(later, here.Rate(), 100))
-	require.Less(t, there.TokensAt(later), 2.0, "what is left stays")
-	require.Equal(t, 97, here.PeekAt(later, 0).Remaining, "and here the difference passes")
+// requireSame asks both for one event at each of so many seconds after t0, and requires the same answers.
+func (p pair) requireSame(t *testing.T, want ...bool) {
+	t.Helper()
+	for second, ok := range want {
+		at := t0.Add(time.Duration(second) * time.Second)
+		require.Equal(t, ok, p.theirs.AllowN(at, 1), "theirs, %d s", second)
+		require.Equal(t, ok, p.ours.TakeAt(at, 1).OK, "ours, %d s", second)
+	}
+}
 
-	require.True(t, rate.NewLimiter(rate.Inf, 0).AllowN(now, 1_000_000))
+func TestMigrationTokens(t *testing.T) {
+	p := newPair(rate.Every(2*time.Second), ratelimit.Every(2*time.Second), 5)
+	require.True(t, p.theirs.AllowN(t0, 3))
+	require.True(t, p.ours.TakeAt(t0, 3).OK)
+	for _, after := range []time.Duration{0, time.Second, 2 * time.Second, 3 * time.Second, time.Hour} {
+		require.Equal(t, int(p.theirs.TokensAt(t0.Add(after))), p.ours.PeekAt(t0.Add(after), 0).Remaining)
+	}
+	require.Equal(t, p.theirs.Burst(), p.ours.Burst())
+}
+
+// Every(0) is without a limit there. Here it is an error, and not to be limited has a name.
+func TestMigrationInf(t *testing.T) {
 	require.Equal(t, rate.Inf, rate.Every(0))
-	require.True(t, ratelimit.Unlimited().TakeAt(now, 1_000_000).OK)
+	theirs, ours := rate.NewLimiter(rate.Inf, 0), ratelimit.Unlimited()
+	for range 1000 {
+		require.True(t, theirs.AllowN(t0, 1000))
+		require.True(t, ours.TakeAt(t0, 1000).OK)
+	}
 	_, err := gcra.New(ratelimit.Every(0), 1)
-	require.Error(t, err)
+	require.EqualError(t, err, "gcra.New: rate.Per is 0s, want more than 0s")
+}
 
-	none := rate.NewLimiter(0, 2)
-	require.True(t, none.AllowN(now, 2), "the burst, once")
-	require.False(t, none.AllowN(now.Add(time.Hour), 1))
-	require.False(t, ratelimit.Must(gcra.New(ratelimit.PerSecond(0), 2, with)).Allow())
+// A rate of 0 grants a burst there, once and for all. Here it grants nothing; the slowest rate there is grants a burst and,
+// for years, nothing more.
+func TestMigrationRateZero(t *testing.T) {
+	burst := 3
+	p := newPair(0, ratelimit.Every(1<<61/time.Duration(burst)), burst)
+	p.requireSame(t, true, true, true, false, false)
+	year := t0.Add(365 * 24 * time.Hour)
+	require.False(t, p.theirs.AllowN(year, 1))
+	require.False(t, p.ours.TakeAt(year, 1).OK)
+	require.False(t, ratelimit.Must(gcra.New(ratelimit.PerSecond(0), burst)).Allow())
+}
 
-	half := rate.NewLimiter(0.5, 1)
-	slow := ratelimit.Must(gcra.New(ratelimit.Per(1, 2*time.Second), 1, with))
-	for second := range 9 {
-		at := now.Add(time.Duration(second) * time.Second)
-		require.Equal(t, half.AllowN(at, 1), slow.TakeAt(at, 1).OK)
+func TestMigrationFractionalRates(t *testing.T) {
+	newPair(0.5, ratelimit.Per(1, 2*time.Second), 1).requireSame(t, true, false, true, false, true)
+	newPair(1.5, ratelimit.Per(3, 2*time.Second), 1).requireSame(t, true, true, true, true)
+	newPair(0.25, ratelimit.Every(4*time.Second), 2).requireSame(t, true, true, false, false, true, false, false, false, true)
+}
+
+func TestMigrationReserve(t *testing.T) {
+	p := newPair(1, ratelimit.PerSecond(1), 2)
+	for range 5 {
+		theirs := p.theirs.ReserveN(t0, 1)
+		ours, d := p.ours.ReserveAt(t0, 1, ratelimit.Never)
+		require.Equal(t, theirs.OK(), d.OK)
+		require.Equal(t, theirs.DelayFrom(t0), ours.ActAt().Sub(t0))
 	}
+	require.False(t, p.theirs.ReserveN(t0, 3).OK())
+	ours, d := p.ours.ReserveAt(t0, 3, ratelimit.Never)
+	require.False(t, d.OK)
+	require.Nil(t, ours)
+}
 
-	did, sometimes := 0, ratelimit.Must(gcra.New(ratelimit.Every(time.Minute), 1, with))
-	for range 10 {
-		if sometimes.Allow() {
-			did++
+// Cancel gives up a reservation in both, and does nothing in both after its time. What did not happen is given back only here.
+func TestMigrationCancel(t *testing.T) {
+	p := newPair(1, ratelimit.PerSecond(1), 1)
+	reserve := func() (*rate.Reservation, ratelimit.Reservation) {
+		p.theirs.ReserveN(t0, 1)
+		p.ours.TakeAt(t0, 1)
+		theirs := p.theirs.ReserveN(t0, 1)
+		ours, d := p.ours.ReserveAt(t0, 1, ratelimit.Never)
+		require.True(t, theirs.OK() && d.OK)
+		return theirs, ours
+	}
+	theirs, ours := reserve()
+	theirs.CancelAt(t0)
+	ours.CancelAt(t0)
+	p.requireSame(t, false, true, true)
+
+	p = newPair(1, ratelimit.PerSecond(1), 1)
+	theirs, ours = reserve()
+	late := t0.Add(time.Second + time.Nanosecond)
+	p.clock.Set(late)
+	theirs.CancelAt(late)
+	ours.CancelAt(late)
+	require.False(t, p.theirs.AllowN(late, 1))
+	require.False(t, p.ours.TakeAt(late, 1).OK)
+	ours.RefundAt(late)
+	require.True(t, p.ours.TakeAt(late, 1).OK)
+}
+
+func TestMigrationSetLimit(t *testing.T) {
+	p := newPair(1, ratelimit.PerSecond(1), 3)
+	p.theirs.AllowN(t0, 3)
+	p.ours.TakeAt(t0, 3)
+	p.theirs.SetLimitAt(t0, 0.5)
+	require.NoError(t, p.ours.SetRateAt(t0, ratelimit.Every(2*time.Second), p.ours.Burst()))
+	p.requireSame(t, false, false, true, false, true, false, true)
+}
+
+// Tokens are kept there, up to the new burst, and what is owed is kept here: of a greater burst the difference passes at
+// once, and of a smaller one it is missing.
+func TestMigrationSetBurst(t *testing.T) {
+	for _, row := range []struct{ burst, theirs, ours int }{{5, 2, 4}, {3, 2, 2}, {2, 2, 1}, {1, 1, 0}} {
+		p := newPair(1, ratelimit.PerSecond(1), 3)
+		p.theirs.AllowN(t0, 1)
+		p.ours.TakeAt(t0, 1)
+		p.theirs.SetBurstAt(t0, row.burst)
+		require.NoError(t, p.ours.SetRateAt(t0, p.ours.Rate(), row.burst))
+		require.Equal(t, row.theirs, int(p.theirs.TokensAt(t0)))
+		require.Equal(t, row.ours, p.ours.PeekAt(t0, 0).Remaining)
+	}
+}
+
+// Sometimes with an interval, of a function that takes no time: for longer ones, the interval begins with the call here.
+func TestMigrationSometimes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		theirs := rate.Sometimes{Interval: time.Second}
+		ours := ratelimit.Must(gcra.New(ratelimit.Every(time.Second), 1))
+		theirsRan, oursRan := 0, 0
+		for range 100 {
+			theirs.Do(func() { theirsRan++ })
+			if ours.Allow() {
+				oursRan++
+			}
+			require.Equal(t, theirsRan, oursRan)
+			time.Sleep(300 * time.Millisecond)
 		}
-	}
-	require.Equal(t, 1, did)
+		require.Equal(t, 25, oursRan)
+	})
+}
+
+// Both serve those who wait at the rate, and refuse at once what cannot be had before the deadline.
+func TestMigrationWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		theirs, ours := rate.NewLimiter(1, 2), ratelimit.Must(gcra.New(ratelimit.PerSecond(1), 2))
+		start := time.Now()
+		for i := range 4 {
+			require.NoError(t, theirs.Wait(t.Context()))
+			require.Equal(t, time.Duration(max(0, i-1))*time.Second, time.Since(start))
+			require.NoError(t, ratelimit.Wait(t.Context(), ours, 1))
+			require.Equal(t, time.Duration(max(0, i-1))*time.Second, time.Since(start))
+		}
+		soon, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		before := time.Now()
+		require.Error(t, theirs.WaitN(soon, 2))
+		require.ErrorIs(t, ratelimit.Wait(soon, ours, 2), context.DeadlineExceeded)
+		require.Equal(t, before, time.Now())
+		require.Error(t, theirs.WaitN(t.Context(), 3), "more than the burst")
+		require.ErrorIs(t, ratelimit.Wait(t.Context(), ours, 3), ratelimit.ErrNever)
+	})
+}
+
+// A time that is earlier than the last one mints tokens there, and a negative n refills the bucket. Here neither does.
+func TestMigrationOddArguments(t *testing.T) {
+	p := newPair(1, ratelimit.PerSecond(1), 10)
+	p.theirs.AllowN(t0, 10)
+	p.ours.TakeAt(t0, 10)
+	p.theirs.AllowN(t0, -10)
+	require.Equal(t, ratelimit.Never, p.ours.TakeAt(t0, -10).RetryAfter)
+	require.True(t, p.theirs.AllowN(t0, 10))
+	require.False(t, p.ours.TakeAt(t0, 1).OK)
+	p.theirs.AllowN(t0.Add(-5*time.Second), 0)
+	p.ours.TakeAt(t0.Add(-5*time.Second), 0)
+	require.True(t, p.theirs.AllowN(t0, 5))
+	require.False(t, p.ours.TakeAt(t0, 1).OK)
 }
