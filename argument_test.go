@@ -24,8 +24,8 @@ import (
 	"github.com/seed-3506548a/ratelimit/tokenbucket"
 )
 
-// The errors of all functions that are called with what they refuse begin with the package and the function, and with
-// the type if it is a method.
+// The errors of all functions that are called with what they refuse begin with the package and the
+// function, and with the type if it is a method.
 func TestArgumentErrorsNameTheFunction(t *testing.T) {
 	bad, good := ratelimit.PerSecond(-1), ratelimit.PerSecond(10)
 	bucket := ratelimit.Must(gcra.New(good, 10))
@@ -127,7 +127,8 @@ func returningErrors(t *testing.T) (names []string) {
 	return names
 }
 
-// receiverName returns the name of the type of a receiver, without its star and its type parameters.
+// receiverName returns the name of the type of a receiver, without its star and its type
+// parameters.
 func receiverName(receiver ast.Expr) string {
 	switch e := receiver.(type) {
 	case *ast.StarExpr:

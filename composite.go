@@ -18,12 +18,12 @@ type Composite interface {
 	// all of them or none. A cost of 0 asks nothing of its member. There must be a cost for each member,
 	// and none below 0; else the request is refused for ever and charges nothing.
 	//
-	// The Decision is that of such requests: Limit and Remaining say how many of them, with these costs,
-	// can be granted at once. If all costs are 0, or the request is refused for costs that cannot be, it is
-	// that of PeekAt(t, 0), and By is the member of the first negative cost.
+	// The Decision is that of such requests: Limit and Remaining say how many of them, with these
+	// costs, can be granted at once. If all costs are 0, or the request is refused for costs that
+	// cannot be, it is that of PeekAt(t, 0), and By is the member of the first negative cost.
 	//
-	// A call with costs that are written out allocates their list; where that matters, keep a slice and pass
-	// it as costs... Nothing else allocates.
+	// A call with costs that are written out allocates their list; where that matters, keep a slice
+	// and pass it as costs... Nothing else allocates.
 	TakeEach(t time.Time, costs ...int) Decision
 
 	// RefundEach gives back, as of t, what TakeEach has charged held before t, to each member as its

@@ -106,7 +106,8 @@ func TestRefundEachOfNonsense(t *testing.T) {
 		l.TakeEach(t0, math.MaxInt, 1))
 }
 
-// Together, callers with costs of their own get all that there is of the member that binds, and no more of any.
+// Together, callers with costs of their own get all that there is of the member that binds, and no
+// more of any.
 func TestTakeEachUnderLoad(t *testing.T) {
 	const n = 20_000
 	c := limittest.NewClock(t0)

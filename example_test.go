@@ -142,8 +142,8 @@ func ExampleAll() {
 	// limit 1 binds for 13h0m0s
 }
 
-// What was granted and then did not happen is given back. The clock is read once for the grant, so that the time since
-// is known exactly.
+// What was granted and then did not happen is given back. The clock is read once for the grant, so
+// that the time since is known exactly.
 func ExampleLimiter_refund() {
 	mock := clock.NewMock() // in a program: no clock, the limiter takes the system's
 	var limiter ratelimit.Limiter = ratelimit.Must(gcra.New(ratelimit.PerMinute(60), 10, ratelimit.WithClock(mock)))

@@ -157,8 +157,9 @@ func leadingInt(s string) (n int64, rest string, ok bool) {
 }
 
 // MarshalText implements [encoding.TextMarshaler] by String. A rate that is not valid is an error,
-// since nothing could read it back; so is the zero Rate, which is no rate. Where there may be none, leave it out
-// of a struct by the tag `json:",omitzero"`, or out of a map, or write a *Rate that is nil.
+// since nothing could read it back; so is the zero Rate, which is no rate. Where there may be none,
+// leave it out of a struct by the tag `json:",omitzero"`, or out of a map, or write a *Rate that is
+// nil.
 func (r Rate) MarshalText() ([]byte, error) {
 	if err := r.Validate(); err != nil {
 		return nil, err
@@ -166,8 +167,8 @@ func (r Rate) MarshalText() ([]byte, error) {
 	return []byte(r.String()), nil
 }
 
-// UnmarshalText implements [encoding.TextUnmarshaler] by [ParseRate]. An empty text is an error. (JSON's null does
-// not come here: package encoding/json leaves r as it is.)
+// UnmarshalText implements [encoding.TextUnmarshaler] by [ParseRate]. An empty text is an error.
+// (JSON's null does not come here: package encoding/json leaves r as it is.)
 func (r *Rate) UnmarshalText(text []byte) error {
 	parsed, err := ParseRate(string(text))
 	if err != nil {

@@ -127,7 +127,8 @@ func TestRateAsText(t *testing.T) {
 	assert.Equal(t, "0/0ns", ratelimit.Rate{}.String())
 }
 
-// What has no rate: a pointer may be nil, null leaves a rate as it is, and the zero Rate has no text of its own.
+// What has no rate: a pointer may be nil, null leaves a rate as it is, and the zero Rate has no
+// text of its own.
 func TestRateThatThereIsNot(t *testing.T) {
 	type limits struct {
 		Struct  ratelimit.Rate            `json:"struct,omitzero"`

@@ -37,10 +37,10 @@ const Never time.Duration = math.MaxInt64
 // granted, charges nothing and reports the state.
 //
 // A time t may be any [time.Time], also one earlier than a time already used; the limit holds in
-// the times that callers hand in, in whatever order they do. One far ahead shuts most limiters until then:
-// package gcra says how to guard against it. Do not mix times that carry a
-// monotonic reading with times that do not (parsed ones, say) across a step of the wall clock:
-// they are then readings of two clocks.
+// the times that callers hand in, in whatever order they do. One far ahead shuts most limiters
+// until then: package gcra says how to guard against it. Do not mix times that carry a monotonic
+// reading with times that do not (parsed ones, say) across a step of the wall clock: they are then
+// readings of two clocks.
 type Limiter interface {
 	// Allow reports whether one event may happen now, and charges it if so. It is Take(1).OK,
 	// and the fastest way to ask.

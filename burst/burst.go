@@ -24,6 +24,7 @@ package burst
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -63,6 +64,11 @@ func New(inner ratelimit.Limiter, peak ratelimit.Rate, opts ...ratelimit.Option)
 	const fn = "burst.New"
 	if identity.IsNil(inner) {
 		return nil, &ratelimit.ArgumentError{Func: fn, Field: "inner", Value: nil, Want: "a limiter"}
+	}
+	for i, opt := range opts { // before the clock's is put in front of them
+		if opt == nil {
+			return nil, &ratelimit.ArgumentError{Func: fn, Field: fmt.Sprintf("opts[%d]", i), Value: nil, Want: "an option"}
+		}
 	}
 	top, err := slidingwindow.NewLog(peak, append([]ratelimit.Option{ratelimit.WithClock(inner.Clock())}, opts...)...)
 	if err != nil {

@@ -115,7 +115,7 @@ func TestArguments(t *testing.T) {
 		{nil, ratelimit.PerSecond(1), nil, "burst.New: inner is nil, want a limiter"},
 		{inner, ratelimit.PerSecond(-1), nil, "burst.New: peak.Events is -1, want 0 to 262143; a Counter can do more"},
 		{inner, ratelimit.Per(1, 0), nil, "burst.New: peak.Per is 0s, want more than 0s"},
-		{inner, ratelimit.PerSecond(1), []ratelimit.Option{nil}, "burst.New: opts[1] is nil, want an option"},
+		{inner, ratelimit.PerSecond(1), []ratelimit.Option{nil}, "burst.New: opts[0] is nil, want an option"},
 		{inner, ratelimit.PerSecond(1), []ratelimit.Option{ratelimit.WithClock(other)},
 			"burst.New: WithClock is *limittest.Clock, want the clock of inner, which is read for all"},
 	} {

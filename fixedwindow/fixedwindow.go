@@ -39,9 +39,10 @@
 //
 // # Wrong times
 //
-// A limiter takes a time as it is handed one. A TakeAt that is 24 h ahead of all others opens the window of
-// that time, so everything before that is refused. RefundAt and SetRateAt do not change that; a new limiter
-// does. Package gcra says how to guard against it, and what becomes of a time that was forgotten.
+// A limiter takes a time as it is handed one. A TakeAt that is 24 h ahead of all others opens the
+// window of that time, so everything before that is refused. RefundAt and SetRateAt do not change
+// that; a new limiter does. Package gcra says how to guard against it, and what becomes of a time
+// that was forgotten.
 //
 // # Source
 //
@@ -113,10 +114,11 @@ func NewAligned(rate ratelimit.Rate, opts ...ratelimit.Option) (*Limiter, error)
 //	NewAlignedTo(ratelimit.Per(1000, 7*24*time.Hour), time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC))
 //	NewAlignedTo(ratelimit.PerDay(600), time.Date(2026, 1, 1, 0, 0, 0, 0, losAngeles))
 //
-// Any time will do, also one of long ago; its wall clock counts, and not its monotonic reading. All windows are
-// of one length, so they do not follow daylight saving: the days of Los Angeles above begin at midnight in
-// winter, and at one o'clock in summer. Where they must begin at midnight all year, replace the limiter at the
-// first midnight after each change by one that is aligned to that midnight.
+// Any time will do, also one of long ago; its wall clock counts, and not its monotonic reading. All
+// windows are of one length, so they do not follow daylight saving: the days of Los Angeles above
+// begin at midnight in winter, and at one o'clock in summer. Where they must begin at midnight all
+// year, replace the limiter at the first midnight after each change by one that is aligned to that
+// midnight.
 func NewAlignedTo(rate ratelimit.Rate, at time.Time, opts ...ratelimit.Option) (*Limiter, error) {
 	return newAligned("fixedwindow.NewAlignedTo", rate, at, opts)
 }
@@ -183,11 +185,11 @@ func (l *Limiter) SetRate(rate ratelimit.Rate) error {
 	return l.window.SetRate("fixedwindow.Limiter.SetRate", "rate.Events", rate, capacity(rate))
 }
 
-// SetRateAt changes the number of events as of t; rate.Per must be the one that the limiter was made
-// with. What was granted in the window that is open keeps counting, also if it is more than the new
-// limit; it cannot be refunded any more, and for times before t nothing is granted any more. A greater number
-// lets the difference pass at once. No grant is lost or counted twice by changes under load. A few small
-// allocations. Errors are those of the constructor.
+// SetRateAt changes the number of events as of t; rate.Per must be the one that the limiter was
+// made with. What was granted in the window that is open keeps counting, also if it is more than
+// the new limit; it cannot be refunded any more, and for times before t nothing is granted any
+// more. A greater number lets the difference pass at once. No grant is lost or counted twice by
+// changes under load. A few small allocations. Errors are those of the constructor.
 func (l *Limiter) SetRateAt(t time.Time, rate ratelimit.Rate) error {
 	defer waiting.Changed(l)
 	return l.window.SetRateAt("fixedwindow.Limiter.SetRateAt", "rate.Events", t, rate, capacity(rate))

@@ -226,8 +226,8 @@ func TestAlignedToOnTheSystemsClock(t *testing.T) {
 	})
 }
 
-// Days that begin at midnight in Los Angeles in winter begin at one o'clock in summer; a limiter that is made at the
-// first midnight of summer follows the clock of the wall.
+// Days that begin at midnight in Los Angeles in winter begin at one o'clock in summer; a limiter
+// that is made at the first midnight of summer follows the clock of the wall.
 func TestAlignedToDaysOfLosAngeles(t *testing.T) {
 	losAngeles, err := time.LoadLocation("America/Los_Angeles")
 	require.NoError(t, err)

@@ -9,7 +9,8 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 )
 
-// A time far ahead opens the window of that time, and neither a refund nor a change of rate opens one before.
+// A time far ahead opens the window of that time, and neither a refund nor a change of rate opens
+// one before.
 func TestATimeFarAhead(t *testing.T) {
 	far := t0.Add(24*time.Hour + 500*ms)
 	for name, construct := range kinds {

@@ -94,7 +94,8 @@ func ExampleLimiter_ChargeAt() {
 	// wait for: 3.334s
 }
 
-// 50 GB a day, 1 GB of them at once, is more than 2^31-1 bytes. So kilobytes are counted, and one that is begun counts.
+// 50 GB a day, 1 GB of them at once, is more than 2^31-1 bytes. So kilobytes are counted, and one
+// that is begun counts.
 func ExampleNew_kilobytes() {
 	limiter := ratelimit.Must(gcra.New(ratelimit.PerDay(50_000_000), 1_000_000))
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)

@@ -29,20 +29,20 @@
 //
 // # Wrong times
 //
-// A limiter believes the times that it is given; that is why the bound holds in any order. An event that is
-// granted 24 h ahead shuts it until (burst-2)*T before that time: whoever asks earlier is refused, and
-// RetryAfter says for how long. RefundAt and SetRateAt do not open it again; a new limiter does. Allow and
-// Take read the clock. A time that comes from elsewhere, such as another machine, is better compared with the
-// clock before it is handed in:
+// A limiter believes the times that it is given; that is why the bound holds in any order. An event
+// that is granted 24 h ahead shuts it until (burst-2)*T before that time: whoever asks earlier is
+// refused, and RetryAfter says for how long. RefundAt and SetRateAt do not open it again; a new
+// limiter does. Allow and Take read the clock. A time that comes from elsewhere, such as another
+// machine, is better compared with the clock before it is handed in:
 //
 //	if now := limiter.Clock().Now(); t.After(now.Add(time.Minute)) {
 //		t = now
 //	}
 //
-// A time long ago does no harm: it is refused if something was granted later, and what was granted then
-// has drained by now. The same is true of a time that was forgotten (the zero [time.Time], of the year 1),
-// which is refused with a RetryAfter of more than a century. If all callers forget it, time stands still, and
-// a burst is all that is ever granted.
+// A time long ago does no harm: it is refused if something was granted later, and what was granted
+// then has drained by now. The same is true of a time that was forgotten (the zero [time.Time], of
+// the year 1), which is refused with a RetryAfter of more than a century. If all callers forget it,
+// time stands still, and a burst is all that is ever granted.
 //
 // # Many events
 //
@@ -180,11 +180,12 @@ func (l *Limiter) SetRate(rate ratelimit.Rate, burst int) error {
 	return l.bucket.SetRate("gcra.Limiter.SetRate", "burst", rate, burst)
 }
 
-// SetRateAt changes the rate and the burst as of t. What was granted keeps counting: what is owed is
-// kept as a number of events (not rounded by more than a tick, and then up), also if it is more than
-// the new burst. A greater burst can be granted at once, less what is owed: a change from 10 to 100 lets
-// 90 more events pass, which SetBurst of golang.org/x/time/rate does not. No grant is lost or counted
-// twice by changes under load. Events that were granted before the change can not be refunded after it.
+// SetRateAt changes the rate and the burst as of t. What was granted keeps counting: what is owed
+// is kept as a number of events (not rounded by more than a tick, and then up), also if it is more
+// than the new burst. A greater burst can be granted at once, less what is owed: a change from 10
+// to 100 lets 90 more events pass, which SetBurst of golang.org/x/time/rate does not. No grant is
+// lost or counted twice by changes under load. Events that were granted before the change can not
+// be refunded after it.
 //
 // The change takes effect when the last reservation made before it may be acted on, if that is later
 // than t, unless they are given back until then; for times before that nothing is granted any more. (What

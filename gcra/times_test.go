@@ -9,7 +9,8 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 )
 
-// A time far ahead shuts the limiter until (burst-2)*T before it, and neither a refund nor a change of rate opens it again.
+// A time far ahead shuts the limiter until (burst-2)*T before it, and neither a refund nor a change
+// of rate opens it again.
 func TestATimeFarAhead(t *testing.T) {
 	far := t0.Add(24 * time.Hour)
 	for _, burst := range []int{1, 2, 10} {

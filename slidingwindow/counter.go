@@ -259,11 +259,12 @@ func (l *Counter) SetRate(rate ratelimit.Rate) error {
 }
 
 // SetRateAt changes the number of events as of the bucket of t; rate.Per must be the one that the
-// limiter was made with. What was granted keeps counting, also if it is more than the new limit, and in
-// buckets before that of t nothing is granted any more, unless nothing ever was. Nothing granted up to
-// then can be refunded, nor what is granted afterwards in the bucket that was the newest, or became it. A
-// greater number lets the difference pass at once. No grant is lost or counted twice by changes under load. It costs
-// O(buckets) time and allocates a new ring. Errors are those of the constructor.
+// limiter was made with. What was granted keeps counting, also if it is more than the new limit,
+// and in buckets before that of t nothing is granted any more, unless nothing ever was. Nothing
+// granted up to then can be refunded, nor what is granted afterwards in the bucket that was the
+// newest, or became it. A greater number lets the difference pass at once. No grant is lost or
+// counted twice by changes under load. It costs O(buckets) time and allocates a new ring. Errors
+// are those of the constructor.
 func (l *Counter) SetRateAt(t time.Time, rate ratelimit.Rate) error {
 	defer waiting.Changed(l)
 	return l.setRate("slidingwindow.Counter.SetRateAt", l.line.At(t), rate)

@@ -248,13 +248,14 @@ func (l *Log) SetRate(rate ratelimit.Rate) error {
 	return l.setRate("slidingwindow.Log.SetRate", l.line.Now(), rate)
 }
 
-// SetRateAt changes the number of events as of t; rate.Per must be the one that the limiter was made
-// with. What was granted keeps counting, also if it is more than the new limit. Unless nothing ever was, for
-// times before t, before the newest grant, and before an earlier change's t, nothing is granted any more; and
-// what was granted up to the newest time, or is later at that time, cannot be refunded. A greater
-// number lets the difference pass at once. No grant is lost or counted twice by changes under load. The time that it takes, and
-// the new ring, are of the order of the limit, or of what still counts, if that is more. To set the present rate
-// does nothing. Errors are those of the constructor.
+// SetRateAt changes the number of events as of t; rate.Per must be the one that the limiter was
+// made with. What was granted keeps counting, also if it is more than the new limit. Unless nothing
+// ever was, for times before t, before the newest grant, and before an earlier change's t, nothing
+// is granted any more; and what was granted up to the newest time, or is later at that time, cannot
+// be refunded. A greater number lets the difference pass at once. No grant is lost or counted twice
+// by changes under load. The time that it takes, and the new ring, are of the order of the limit,
+// or of what still counts, if that is more. To set the present rate does nothing. Errors are those
+// of the constructor.
 func (l *Log) SetRateAt(t time.Time, rate ratelimit.Rate) error {
 	defer waiting.Changed(l)
 	return l.setRate("slidingwindow.Log.SetRateAt", l.line.At(t), rate)

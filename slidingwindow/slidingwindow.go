@@ -53,11 +53,12 @@
 //
 // # Wrong times
 //
-// A limiter takes a time as it is handed one. After a TakeAt that is 24 h ahead of all others, Counter refuses
-// everything until about rate.Per before that time. Log does not: as it counts what is late from the newest
-// time, it grants what is left of the limit, once, and nothing more until rate.Per after that time. For the
-// same reason a Log grants the zero [time.Time] of a caller that forgot to set it, as if it were the newest time;
-// Counter refuses it. Package gcra says how to guard against a time far ahead.
+// A limiter takes a time as it is handed one. After a TakeAt that is 24 h ahead of all others,
+// Counter refuses everything until about rate.Per before that time. Log does not: as it counts what
+// is late from the newest time, it grants what is left of the limit, once, and nothing more until
+// rate.Per after that time. For the same reason a Log grants the zero [time.Time] of a caller that
+// forgot to set it, as if it were the newest time; Counter refuses it. Package gcra says how to
+// guard against a time far ahead.
 //
 // # Source
 //

@@ -23,8 +23,8 @@ func TestATimeFarAheadOfACounter(t *testing.T) {
 	require.True(t, l.Allow())
 }
 
-// After a time far ahead a Log grants what is left, once, until a window after that: late events count at the newest time,
-// and so do those of which nobody set the time.
+// After a time far ahead a Log grants what is left, once, until a window after that: late events
+// count at the newest time, and so do those of which nobody set the time.
 func TestATimeFarAheadOfALog(t *testing.T) {
 	far := t0.Add(24 * time.Hour)
 	l, c := logAt(t, t0, ratelimit.PerSecond(10))

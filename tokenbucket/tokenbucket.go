@@ -15,9 +15,9 @@
 //	New:         granted <= capacity + floor((b-a) * rate)
 //	NewInterval: granted <= capacity + rate.Events * ceil((b-a) / rate.Per)
 //
-// All this holds within 2^62 ns (146 years) of the limiter's origin, the time when it was made. Times
-// beyond are taken as the nearer end of that range. How exact New is in time is said in package gcra, and
-// what a wrong time does, and how to count more than 2^31-1 tokens.
+// All this holds within 2^62 ns (146 years) of the limiter's origin, the time when it was made.
+// Times beyond are taken as the nearer end of that range. How exact New is in time is said in
+// package gcra, and what a wrong time does, and how to count more than 2^31-1 tokens.
 //
 // NewInterval counts intervals from times on a grid of 2^j ns since the origin, with the least j for
 // which the time and the count fit into a word: with
@@ -40,9 +40,9 @@
 //
 // # Wrong times, and many tokens
 //
-// Package gcra says what a time does that is far ahead, or was forgotten, and what to count where a limit is
-// more than 2^31-1 tokens. A bucket that NewInterval made is shut by a time far ahead as well, but for the
-// last few rate.Per before it.
+// Package gcra says what a time does that is far ahead, or was forgotten, and what to count where a
+// limit is more than 2^31-1 tokens. A bucket that NewInterval made is shut by a time far ahead as
+// well, but for the last few rate.Per before it.
 //
 // # Source
 //
@@ -229,11 +229,11 @@ func (l *Limiter) SetRate(rate ratelimit.Rate, capacity int) error {
 	return l.continuous.SetRate("tokenbucket.Limiter.SetRate", "capacity", rate, capacity)
 }
 
-// SetRateAt changes the rate and the capacity as of t. Tokens that are missing stay missing (in parts
-// too, not rounded by more than a tick, and then up), also if they are more than the new capacity. A greater
-// capacity can be used at once, less what is missing: a change from 10 to 100 adds 90 tokens. No grant is
-// lost or counted twice by changes under load. Tokens that were taken before the change can not be put back
-// after it; NewInterval's, until the end of the interval.
+// SetRateAt changes the rate and the capacity as of t. Tokens that are missing stay missing (in
+// parts too, not rounded by more than a tick, and then up), also if they are more than the new
+// capacity. A greater capacity can be used at once, less what is missing: a change from 10 to 100
+// adds 90 tokens. No grant is lost or counted twice by changes under load. Tokens that were taken
+// before the change can not be put back after it; NewInterval's, until the end of the interval.
 //
 // The change takes effect when the last reservation made before it may be acted on, if that is later
 // than t, unless they are given back until then; for times before that nothing is granted any more. (What

@@ -14,8 +14,8 @@ import (
 	"github.com/seed-3506548a/ratelimit/limittest"
 )
 
-// These tests hold the README's table of what to write instead of golang.org/x/time/rate: its limiter and this module's
-// are asked the same, and what one of them answers differently is said.
+// These tests hold the README's table of what to write instead of golang.org/x/time/rate: its
+// limiter and this module's are asked the same, and what one of them answers differently is said.
 
 var t0 = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
@@ -31,7 +31,8 @@ func newPair(limit rate.Limit, r ratelimit.Rate, burst int) pair {
 	return pair{rate.NewLimiter(limit, burst), ratelimit.Must(gcra.New(r, burst, ratelimit.WithClock(c))), c}
 }
 
-// requireSame asks both for one event at each of so many seconds after t0, and requires the same answers.
+// requireSame asks both for one event at each of so many seconds after t0, and requires the same
+// answers.
 func (p pair) requireSame(t *testing.T, want ...bool) {
 	t.Helper()
 	for second, ok := range want {
@@ -63,8 +64,8 @@ func TestMigrationInf(t *testing.T) {
 	require.EqualError(t, err, "gcra.New: rate.Per is 0s, want more than 0s")
 }
 
-// A rate of 0 grants a burst there, once and for all. Here it grants nothing; the slowest rate there is grants a burst and,
-// for years, nothing more.
+// A rate of 0 grants a burst there, once and for all. Here it grants nothing; the slowest rate
+// there is grants a burst and, for years, nothing more.
 func TestMigrationRateZero(t *testing.T) {
 	burst := 3
 	p := newPair(0, ratelimit.Every(1<<61/time.Duration(burst)), burst)
@@ -95,7 +96,8 @@ func TestMigrationReserve(t *testing.T) {
 	require.Nil(t, ours)
 }
 
-// Cancel gives up a reservation in both, and does nothing in both after its time. What did not happen is given back only here.
+// Cancel gives up a reservation in both, and does nothing in both after its time. What did not
+// happen is given back only here.
 func TestMigrationCancel(t *testing.T) {
 	p := newPair(1, ratelimit.PerSecond(1), 1)
 	reserve := func() (*rate.Reservation, ratelimit.Reservation) {
@@ -132,8 +134,8 @@ func TestMigrationSetLimit(t *testing.T) {
 	p.requireSame(t, false, false, true, false, true, false, true)
 }
 
-// Tokens are kept there, up to the new burst, and what is owed is kept here: of a greater burst the difference passes at
-// once, and of a smaller one it is missing.
+// Tokens are kept there, up to the new burst, and what is owed is kept here: of a greater burst the
+// difference passes at once, and of a smaller one it is missing.
 func TestMigrationSetBurst(t *testing.T) {
 	for _, row := range []struct{ burst, theirs, ours int }{{5, 2, 4}, {3, 2, 2}, {2, 2, 1}, {1, 1, 0}} {
 		p := newPair(1, ratelimit.PerSecond(1), 3)
@@ -146,7 +148,8 @@ func TestMigrationSetBurst(t *testing.T) {
 	}
 }
 
-// Sometimes with an interval, of a function that takes no time: for longer ones, the interval begins with the call here.
+// Sometimes with an interval, of a function that takes no time: for longer ones, the interval
+// begins with the call here.
 func TestMigrationSometimes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		theirs := rate.Sometimes{Interval: time.Second}
@@ -186,7 +189,8 @@ func TestMigrationWait(t *testing.T) {
 	})
 }
 
-// A time that is earlier than the last one mints tokens there, and a negative n refills the bucket. Here neither does.
+// A time that is earlier than the last one mints tokens there, and a negative n refills the bucket.
+// Here neither does.
 func TestMigrationOddArguments(t *testing.T) {
 	p := newPair(1, ratelimit.PerSecond(1), 10)
 	p.theirs.AllowN(t0, 10)
