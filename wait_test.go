@@ -293,7 +293,9 @@ func TestWaitFartherThanCanBeReserved(t *testing.T) {
 		synctest.Wait()
 		start = time.Now()
 		require.ErrorIs(t, ratelimit.Wait(ctx, l, n), context.DeadlineExceeded)
-		require.Equal(t, start, time.Now(), "at once")
+		if math.MaxInt > 3*n { // what all of them want fits into an int
+			require.Equal(t, start, time.Now(), "at once")
+		}
 		all.Wait()
 	})
 }
