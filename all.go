@@ -10,33 +10,36 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/identity"
 )
 
-// All returns a limiter that grants a request if every one of ls does, and then charges it to all of them.
-// It is a [Composite], and a [Charger].
+// All returns a limiter that grants a request if every one of ls does, and then charges it to all
+// of them. It is a [Composite], and a [Charger].
 //
 // Its Decision has the least Limit and Remaining of all members and the greatest RetryAfter and
-// ResetAfter; By is the first member with the longest RetryAfter, or, if none has to be waited for, with the
-// least Remaining.
+// ResetAfter; By is the first member with the longest RetryAfter, or, if none has to be waited for,
+// with the least Remaining.
 //
-// The members must share one clock, which is read once for a decision ([Unlimited] goes with any). The
-// error is an [*ArgumentError] if there is no member, if one is nil or there twice, also inside of another
-// that is made of limiters and says of which by a method Unwrap() []Limiter, or if their clocks differ.
+// The members must share one clock, which is read once for a decision ([Unlimited] goes with any).
+// The error is an [*ArgumentError] if there is no member, if one is nil or there twice, also inside
+// of another that is made of limiters and says of which by a method Unwrap() []Limiter, or if their
+// clocks differ.
 //
 // # Guarantee
 //
-// No member's bound is ever exceeded. A refusal leaves every member as it was, bit for bit, unless it has lost
-// a race: all members are asked first, and then charged in their order; if one refuses then, since somebody else
-// was faster, those charged already are given back their events, in reverse order and as of the time it is
-// by then. Meanwhile others may be refused for them: at most n events in each member for each call that is
-// under way. What a member does not give back (see its RefundAt) stays charged: at most n events for
-// each race lost. So put last what gives back least, as a Log does.
+// No member's bound is ever exceeded. A refusal leaves every member as it was, bit for bit, unless
+// it has lost a race: all members are asked first, and then charged in their order; if one refuses
+// then, since somebody else was faster, those charged already are given back their events, in
+// reverse order and as of the time it is by then. Meanwhile others may be refused for them: at most
+// n events in each member for each call that is under way. What a member does not give back (see
+// its RefundAt) stays charged: at most n events for each race lost. So put last what gives back
+// least, as a Log does.
 //
 // # Cost
 //
-// A look at every member but the first, and a charge to each. If a member has these methods, which say less and can
-// cost less, they are called: FitsAt(t time.Time, n int) bool for PeekAt(t, n).OK, and AllowAt(t time.Time) bool for
-// TakeAt(t, 1).OK.
+// A look at every member but the first, and a charge to each. If a member has these methods, which
+// say less and can cost less, they are called: FitsAt(t time.Time, n int) bool for PeekAt(t, n).OK,
+// and AllowAt(t time.Time) bool for TakeAt(t, 1).OK.
 //
-// No state of its own, no allocation, and lock-free if the members are: there is no loop over lost races.
+// No state of its own, no allocation, and lock-free if the members are: there is no loop over lost
+// races.
 func All(ls ...Limiter) (Limiter, error) {
 	refuse := func(i int, field string, value any, want string) (Limiter, error) {
 		return nil, &ArgumentError{"ratelimit.All", fmt.Sprintf("ls[%d]%s", i, field), value, want}
@@ -70,7 +73,8 @@ func All(ls ...Limiter) (Limiter, error) {
 	return a, nil
 }
 
-// shared reports whether a and b are, or are made of, the same limiter; one without a state does not count.
+// shared reports whether a and b are, or are made of, the same limiter; one without a state does
+// not count.
 func shared(a, b Limiter) bool {
 	for _, pair := range [][2]Limiter{{a, b}, {b, a}} {
 		if whole, ok := pair[0].(interface{ Unwrap() []Limiter }); ok {
@@ -197,7 +201,8 @@ func (a *all) refused(d *Decision, t time.Time, c cost, index int, m *Decision) 
 	}
 }
 
-// refusal returns what l says to a request that is not granted: if it would grant it, what it has anyway.
+// refusal returns what l says to a request that is not granted: if it would grant it, what it has
+// anyway.
 func refusal(l Limiter, t time.Time, n int) Decision {
 	m := l.PeekAt(t, n)
 	if m.OK {

@@ -10,7 +10,8 @@ import (
 	"github.com/seed-3506548a/ratelimit/slidingwindow"
 )
 
-// buildAll composes three or four limiters, as the rate has it, in one of which another composition.
+// buildAll composes three or four limiters, as the rate has it, in one of which another
+// composition.
 func buildAll(rate ratelimit.Rate, size int, c ratelimit.Clock) (ratelimit.Limiter, limittest.Model, error) {
 	with := ratelimit.WithClock(c)
 	few := ratelimit.Per(min(rate.Events, 1+size%30), rate.Per)

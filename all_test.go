@@ -18,8 +18,8 @@ import (
 
 var t0 = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// PrayerLetters' limits, both rolling: who has used up an hour's waits for that, and who has used up a day's,
-// for the day.
+// PrayerLetters' limits, both rolling: who has used up an hour's waits for that, and who has used
+// up a day's, for the day.
 func TestAllStory(t *testing.T) {
 	c := limittest.NewClock(t0)
 	l := ratelimit.Must(ratelimit.All(
@@ -138,8 +138,8 @@ func (m meddler) TakeAt(t time.Time, n int) ratelimit.Decision {
 	return m.Limiter.TakeAt(t, n)
 }
 
-// What a lost race costs: meanwhile n events in each member that was charged, and nothing afterwards, if the
-// members take back what they are given back at once.
+// What a lost race costs: meanwhile n events in each member that was charged, and nothing
+// afterwards, if the members take back what they are given back at once.
 func TestAllGivesBackAfterALostRace(t *testing.T) {
 	c := limittest.NewClock(t0)
 	with := ratelimit.WithClock(c)
@@ -212,8 +212,8 @@ func (r refunded) RefundAt(t time.Time, n int, held time.Duration) {
 	r.Limiter.RefundAt(t, n, held)
 }
 
-// A Log takes back only its newest: if somebody was granted later in the meantime, the events of a lost race
-// count on. That is at most n for each race.
+// A Log takes back only its newest: if somebody was granted later in the meantime, the events of a
+// lost race count on. That is at most n for each race.
 func TestAllLeavesWhatALogDoesNotTakeBack(t *testing.T) {
 	c := limittest.NewClock(t0)
 	with := ratelimit.WithClock(c)
@@ -228,8 +228,8 @@ func TestAllLeavesWhatALogDoesNotTakeBack(t *testing.T) {
 	require.Equal(t, 5-1-2, first.PeekAt(t0.Add(1), 0).Remaining)
 }
 
-// Callers of two compositions with a member in common, and of that alone, never exceed its limit; and what they
-// lost races for, it has got back.
+// Callers of two compositions with a member in common, and of that alone, never exceed its limit;
+// and what they lost races for, it has got back.
 func TestAllUnderLoad(t *testing.T) {
 	const n = 3000
 	c := clock.NewMock()

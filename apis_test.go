@@ -17,8 +17,8 @@ import (
 	"github.com/seed-3506548a/ratelimit/slidingwindow"
 )
 
-// step is n requests at a time of the day, and what they are told: ok, then how many remain, how long to wait, and
-// which limit binds.
+// step is n requests at a time of the day, and what they are told: ok, then how many remain, how
+// long to wait, and which limit binds.
 type step struct {
 	at   string
 	n    int

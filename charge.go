@@ -2,20 +2,20 @@ package ratelimit
 
 import "time"
 
-// Charger is a Limiter that can be charged for what has happened already, whether it fits or not: the
-// bytes of an answer, the tokens that a language model has used. All limiters of this module are
-// Chargers.
+// Charger is a Limiter that can be charged for what has happened already, whether it fits or not:
+// the bytes of an answer, the tokens that a language model has used. All limiters of this module
+// are Chargers.
 type Charger interface {
-	// ChargeAt counts n events as granted at t, also if they exceed the limit. What is owed beyond the
-	// limit is refused for until it has drained. n < 1 charges nothing.
+	// ChargeAt counts n events as granted at t, also if they exceed the limit. What is owed beyond
+	// the limit is refused for until it has drained. n < 1 charges nothing.
 	//
 	// The Decision is that of the state left behind, as PeekAt(t, 1) would see it, but without that
 	// one event: OK says whether it would be granted, and RetryAfter when it is.
 	ChargeAt(t time.Time, n int) Decision
 }
 
-// Charge is l.ChargeAt(t, n) if l is a [Charger]. Another limiter is charged what it grants: n events, or
-// those that remain.
+// Charge is l.ChargeAt(t, n) if l is a [Charger]. Another limiter is charged what it grants: n
+// events, or those that remain.
 func Charge(l Limiter, t time.Time, n int) Decision {
 	if l, ok := l.(Charger); ok {
 		return l.ChargeAt(t, n)

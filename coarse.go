@@ -6,38 +6,45 @@ import (
 	"time"
 )
 
-// CoarseClock tells the time that it has read last, for a nanosecond or two instead of the tens that the system's clock
-// takes. While it is running, a goroutine reads the system's clock once in each step. Before Start and after Stop it reads the
-// system's clock for each caller: slower, and never wrong.
+// CoarseClock tells the time that it has read last, for a nanosecond or two instead of the tens
+// that the system's clock takes. While it is running, a goroutine reads the system's clock once in
+// each step. Before Start and after Stop it reads the system's clock for each caller: slower, and
+// never wrong.
 //
 //	c, err := ratelimit.NewCoarseClock(time.Millisecond)
 //	c.Start()
 //	defer c.Stop()
 //	l, err := gcra.New(rate, burst, ratelimit.WithClock(c))
 //
-// By its monotonic reading it never runs backwards. It is late by a step at most, and by what the timer and the goroutine have to
-// wait for on top; call the most of that L. A request may be refused for up to L longer than by the system's clock. A limit is
-// kept in the clock's time: in true time, an interval of length t sees no more than may be granted in t + L. Aligned windows begin up
-// to L late: what is granted until then counts in the window before. If the system's wall clock is set, that is followed with the
-// next reading; by less than a microsecond it may be early or late all the time.
+// By its monotonic reading it never runs backwards. It is late by a step at most, and by what the
+// timer and the goroutine have to wait for on top; call the most of that L. A request may be
+// refused for up to L longer than by the system's clock. A limit is kept in the clock's time: in
+// true time, an interval of length t sees no more than may be granted in t + L. Aligned windows
+// begin up to L late: what is granted until then counts in the window before. If the system's wall
+// clock is set, that is followed with the next reading; by less than a microsecond it may be early
+// or late all the time.
 //
-// It is safe for simultaneous use and must not be copied. Its zero value is of no use: call [NewCoarseClock].
+// It is safe for simultaneous use and must not be copied. Its zero value is of no use: call
+// [NewCoarseClock].
 type CoarseClock struct {
-	// elapsed is the time since origin that was read last; 0 if it is not running. All that the clock tells while it is running
-	// follows from this one word, so that what limiters ask for lies between what Now tells before and after.
+	// elapsed is the time since origin that was read last; 0 if it is not running. All that the
+	// clock tells while it is running follows from this one word, so that what limiters ask for
+	// lies between what Now tells before and after.
 	//
-	// unixOrigin and wallOrigin are the origin as the wall clock would have told it by the last reading, in nanoseconds and with its
-	// monotonic reading. They change only when the wall clock is set.
+	// unixOrigin and wallOrigin are the origin as the wall clock would have told it by the last
+	// reading, in nanoseconds and with its monotonic reading. They change only when the wall clock
+	// is set.
 	//
-	// The two words are the first, and so at multiples of 8 bytes, and not atomic.Int64s, whose methods would be too much for
-	// UnixNano to be inlined.
+	// The two words are the first, and so at multiples of 8 bytes, and not atomic.Int64s, whose
+	// methods would be too much for UnixNano to be inlined.
 	elapsed, unixOrigin int64
 	wallOrigin          atomic.Pointer[time.Time]
 
 	step   time.Duration
 	origin time.Time
 
-	// turn is held by those who read the system's clock themselves, and by Start and Stop while they change who does.
+	// turn is held by those who read the system's clock themselves, and by Start and Stop while
+	// they change who does.
 	turn sync.RWMutex
 
 	mu      sync.Mutex
@@ -47,8 +54,8 @@ type CoarseClock struct {
 
 var _ Clock = (*CoarseClock)(nil)
 
-// NewCoarseClock returns a clock of that step, which is not running yet. A millisecond is a good one. The error is an
-// [*ArgumentError] if step <= 0.
+// NewCoarseClock returns a clock of that step, which is not running yet. A millisecond is a good
+// one. The error is an [*ArgumentError] if step <= 0.
 func NewCoarseClock(step time.Duration) (*CoarseClock, error) {
 	if step <= 0 {
 		return nil, &ArgumentError{Func: "ratelimit.NewCoarseClock", Field: "step", Value: step, Want: "more than 0"}
@@ -78,8 +85,8 @@ func (c *CoarseClock) timeNow() time.Time {
 // Origin returns when the clock was made, less a nanosecond.
 func (c *CoarseClock) Origin() time.Time { return c.origin }
 
-// Elapsed returns how long after Origin the time is that was read last, by the monotonic clock. Limiters ask for it, rather than
-// for Now.
+// Elapsed returns how long after Origin the time is that was read last, by the monotonic clock.
+// Limiters ask for it, rather than for Now.
 func (c *CoarseClock) Elapsed() time.Duration {
 	if elapsed := atomic.LoadInt64(&c.elapsed); elapsed > 0 {
 		return time.Duration(elapsed)
@@ -99,8 +106,8 @@ func (c *CoarseClock) elapsedNow() time.Duration {
 	return time.Since(c.origin)
 }
 
-// UnixNano returns the time that was read last in nanoseconds of the wall clock, as time.Time's UnixNano does. Limiters that go by
-// the wall clock ask for it.
+// UnixNano returns the time that was read last in nanoseconds of the wall clock, as time.Time's
+// UnixNano does. Limiters that go by the wall clock ask for it.
 func (c *CoarseClock) UnixNano() (unix int64) {
 	if unix = atomic.LoadInt64(&c.elapsed); unix == 0 {
 		return c.unixNow()
@@ -135,8 +142,8 @@ func (c *CoarseClock) Start() {
 	go c.run(c.stop, c.stopped)
 }
 
-// Stop ends the goroutine, and returns when it has ended. The clock reads the system's clock from then on. If it is not running,
-// nothing changes.
+// Stop ends the goroutine, and returns when it has ended. The clock reads the system's clock from
+// then on. If it is not running, nothing changes.
 func (c *CoarseClock) Stop() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -165,9 +172,10 @@ func (c *CoarseClock) run(stop <-chan struct{}, stopped chan<- struct{}) {
 	}
 }
 
-// read reads the system's clock. Its two readings, of the wall clock and the monotonic one, are some nanoseconds apart, and not
-// always the same; that is not worth a new origin. (If they are microseconds apart, as the goroutine was suspended between
-// them, the wall clock is late by that until the next reading.)
+// read reads the system's clock. Its two readings, of the wall clock and the monotonic one, are
+// some nanoseconds apart, and not always the same; that is not worth a new origin. (If they are
+// microseconds apart, as the goroutine was suspended between them, the wall clock is late by that
+// until the next reading.)
 func (c *CoarseClock) read() {
 	now := time.Now()
 	elapsed := now.Sub(c.origin)

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The goroutine may be suspended after each of its stores: all that the clock tells must change at once, or a limiter would go by a
-// time that its callers cannot see.
+// The goroutine may be suspended after each of its stores: all that the clock tells must change at
+// once, or a limiter would go by a time that its callers cannot see.
 func TestCoarseClockTellsOneTime(t *testing.T) {
 	c := Must(NewCoarseClock(time.Hour))
 	for _, elapsed := range []time.Duration{1, time.Second, time.Minute} {

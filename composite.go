@@ -5,18 +5,18 @@ import (
 	"time"
 )
 
-// Composite is a Limiter made of other limiters, its members, of which a request may cost each a number of
-// events of its own: it is 1 of 60 requests a minute, and 1,500 of 90,000 tokens. What [All] returns is a
-// Composite, and so is a limiter of package burst.
+// Composite is a Limiter made of other limiters, its members, of which a request may cost each a
+// number of events of its own: it is 1 of 60 requests a minute, and 1,500 of 90,000 tokens. What
+// [All] returns is a Composite, and so is a limiter of package burst.
 type Composite interface {
 	Limiter
 
 	// Unwrap returns the members.
 	Unwrap() []Limiter
 
-	// TakeEach charges as of t the first cost to the first member, the second to the second, and so on:
-	// all of them or none. A cost of 0 asks nothing of its member. There must be a cost for each member,
-	// and none below 0; else the request is refused for ever and charges nothing.
+	// TakeEach charges as of t the first cost to the first member, the second to the second, and so
+	// on: all of them or none. A cost of 0 asks nothing of its member. There must be a cost for
+	// each member, and none below 0; else the request is refused for ever and charges nothing.
 	//
 	// The Decision is that of such requests: Limit and Remaining say how many of them, with these
 	// costs, can be granted at once. If all costs are 0, or the request is refused for costs that
@@ -26,8 +26,8 @@ type Composite interface {
 	// and pass it as costs... Nothing else allocates.
 	TakeEach(t time.Time, costs ...int) Decision
 
-	// RefundEach gives back, as of t, what TakeEach has charged held before t, to each member as its
-	// RefundAt does. Costs that TakeEach refuses for ever give nothing back.
+	// RefundEach gives back, as of t, what TakeEach has charged held before t, to each member as
+	// its RefundAt does. Costs that TakeEach refuses for ever give nothing back.
 	RefundEach(t time.Time, held time.Duration, costs ...int)
 }
 

@@ -61,8 +61,8 @@ func (p paced) RoundTrip(r *http.Request) (*http.Response, error) {
 	return p.next.RoundTrip(r)
 }
 
-// A client of somebody else's API that keeps to one request a second, and gives up if it would have to
-// wait for longer than its deadline.
+// A client of somebody else's API that keeps to one request a second, and gives up if it would have
+// to wait for longer than its deadline.
 func Example_client() {
 	now := &virtual{time.Unix(0, 0)} // in a client: no clock, the limiter takes the system's
 	start := now.Now()

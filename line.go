@@ -12,12 +12,13 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/waiting"
 )
 
-// line is what those share who wait for one limiter, in the order in which they came. Only the first asks the limiter, and
-// nobody holds the mutex meanwhile.
+// line is what those share who wait for one limiter, in the order in which they came. Only the
+// first asks the limiter, and nobody holds the mutex meanwhile.
 //
-// Invariant: the first has been woken since it became the first, unless it came as such; and whoever is woken looks at
-// the line. Both ways to become the first are one step under the mutex, so no wake-up is lost when somebody leaves: a
-// waiter that leaves is not in the line any more, or it is the one that has to wake the next.
+// Invariant: the first has been woken since it became the first, unless it came as such; and
+// whoever is woken looks at the line. Both ways to become the first are one step under the mutex,
+// so no wake-up is lost when somebody leaves: a waiter that leaves is not in the line any more, or
+// it is the one that has to wake the next.
 type line struct {
 	limiter Limiter
 
@@ -29,7 +30,8 @@ type line struct {
 	pause       time.Time // nobody asks before
 	limit       int       // of the limiter's last Decision
 
-	// The rest exists while somebody waits: channels of one synctest bubble must not be met in another.
+	// The rest exists while somebody waits: channels of one synctest bubble must not be met in
+	// another.
 	changed chan struct{} // gets something when the first has to ask again
 	parts   []Limiter     // whose changes are watched: the limiter, and what it is made of
 	refusal chan struct{} // closed when the first is refused; nil if nobody waits for that
@@ -52,7 +54,8 @@ func notify(c chan struct{}) {
 	}
 }
 
-// join puts w at the end of the line, unless most wait already. It returns how many events those before it want.
+// join puts w at the end of the line, unless most wait already. It returns how many events those
+// before it want.
 func (l *line) join(w *waiter, most int) (ahead total, ok bool) {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
@@ -72,7 +75,8 @@ func (l *line) join(w *waiter, most int) (ahead total, ok bool) {
 	return ahead, true
 }
 
-// leave takes w out of the line, served or not, and reports whether nobody is left in it. The next asks at once.
+// leave takes w out of the line, served or not, and reports whether nobody is left in it. The next
+// asks at once.
 func (l *line) leave(w *waiter) (empty bool) {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
@@ -147,8 +151,8 @@ func (l *line) pauseUntil(t time.Time) {
 	}
 }
 
-// stand waits until w is woken, or ctx is done. Many may be served at one instant: if that is the deadline, w waits for its
-// turn as long as those before it are served.
+// stand waits until w is woken, or ctx is done. Many may be served at one instant: if that is the
+// deadline, w waits for its turn as long as those before it are served.
 func (l *line) stand(ctx context.Context, clock Clock, w *waiter) error {
 	select {
 	case <-w.wake:

@@ -20,7 +20,8 @@ const (
 	gone
 )
 
-// crowd is a line and its waiters. Each step of a waiter is one that it makes alone: join, turn and leave hold the mutex.
+// crowd is a line and its waiters. Each step of a waiter is one that it makes alone: join, turn and
+// leave hold the mutex.
 type crowd struct {
 	line    line
 	waiters [3]*waiter
@@ -97,7 +98,8 @@ func (c *crowd) String() string {
 	return text
 }
 
-// search makes all steps in all orders, and returns those that lead to where nobody is served any more.
+// search makes all steps in all orders, and returns those that lead to where nobody is served any
+// more.
 func search(fault func(c *crowd)) (stuck []step, states int) {
 	seen := map[string]bool{}
 	var from func(path []step) []step

@@ -25,7 +25,8 @@ func waitedFor(l Limiter) bool {
 	return lines.of[l] != nil
 }
 
-// enter puts w at the end of the line of the limiter. For one that cannot be told from others, w has a line of its own.
+// enter puts w at the end of the line of the limiter. For one that cannot be told from others, w
+// has a line of its own.
 func enter(limiter Limiter, w *waiter) (l *line, ahead total) {
 	if !identity.Same(limiter, limiter) {
 		l = &line{limiter: limiter}

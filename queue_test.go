@@ -122,7 +122,8 @@ func TestALargeWaiterIsServed(t *testing.T) {
 	})
 }
 
-// Whatever changes a limiter reaches the one who waits already, by the system's clock and by a mock.
+// Whatever changes a limiter reaches the one who waits already, by the system's clock and by a
+// mock.
 func TestChangesReachWaiters(t *testing.T) {
 	changes := map[string]func(opts ...ratelimit.Option) (l ratelimit.Limiter, change func()){
 		"a rate": func(opts ...ratelimit.Option) (ratelimit.Limiter, func()) {
@@ -336,7 +337,8 @@ func ExampleQueue() {
 	// true
 }
 
-// Waiters leave before their turn, at the instant of it, and as the first, and the next is served all the same.
+// Waiters leave before their turn, at the instant of it, and as the first, and the next is served
+// all the same.
 func TestLeavingStopsNobody(t *testing.T) {
 	for seed := range uint64(200) {
 		bubble(t, fmt.Sprint(seed), func(t *testing.T) {

@@ -69,13 +69,13 @@ type Limiter interface {
 	Clock() Clock
 }
 
-// Reserver is a Limiter that can grant now what may be acted on later. The limiters of packages gcra
-// and tokenbucket are Reservers.
+// Reserver is a Limiter that can grant now what may be acted on later. The limiters of packages
+// gcra and tokenbucket are Reservers.
 type Reserver interface {
-	// ReserveAt charges n events as of t, all of them or none, if they may be acted on no later than
-	// t+within; the [Reservation] says when. Reservations are served in the order in which they were
-	// made. If the answer is no, the Reservation is nil and RetryAfter is how long until the same
-	// request is granted; with within < 0 it never is. n == 0 may be acted on at once.
+	// ReserveAt charges n events as of t, all of them or none, if they may be acted on no later
+	// than t+within; the [Reservation] says when. Reservations are served in the order in which
+	// they were made. If the answer is no, the Reservation is nil and RetryAfter is how long until
+	// the same request is granted; with within < 0 it never is. n == 0 may be acted on at once.
 	//
 	// The limit holds for the times at which the events may be acted on.
 	ReserveAt(t time.Time, n int, within time.Duration) (Reservation, Decision)
@@ -83,8 +83,8 @@ type Reserver interface {
 
 // Reservation is a grant that may be acted on from some time on. It is safe for simultaneous use.
 //
-// It can be given back once, by the first call that does so: Cancel before its time has come, so that
-// it can be deferred; Refund at any time.
+// It can be given back once, by the first call that does so: Cancel before its time has come, so
+// that it can be deferred; Refund at any time.
 type Reservation interface {
 	// ActAt returns the time from which on the events may happen.
 	ActAt() time.Time
@@ -92,9 +92,10 @@ type Reservation interface {
 	// Cancel is CancelAt by the limiter's clock.
 	Cancel()
 
-	// CancelAt gives up, as of t, what was reserved, if t is not after ActAt; else it does nothing. All
-	// of it is given back, unless somebody is to act later who reserved afterwards: then what others
-	// count on is lost. So the last to reserve cancels first. About t see RefundAt of [Limiter].
+	// CancelAt gives up, as of t, what was reserved, if t is not after ActAt; else it does nothing.
+	// All of it is given back, unless somebody is to act later who reserved afterwards: then what
+	// others count on is lost. So the last to reserve cancels first. About t see RefundAt of
+	// [Limiter].
 	CancelAt(t time.Time)
 
 	// Refund is RefundAt by the limiter's clock.

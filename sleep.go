@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// sleep waits until it is t by the clock, or w is woken, or ctx is done, or changed gets something, which it reports.
+// sleep waits until it is t by the clock, or w is woken, or ctx is done, or changed gets something,
+// which it reports.
 func (w *waiter) sleep(ctx context.Context, clock Clock, t time.Time, changed <-chan struct{}) (again bool, err error) {
 	waiting, _ := clock.(interface {
 		After(d time.Duration) <-chan time.Time

@@ -13,31 +13,35 @@ import (
 // ErrNever is the error of a [Wait] that would have no end.
 var ErrNever = errors.New("the request can never be granted")
 
-// Wait waits until l grants n events, which are charged then, or ctx is done. n == 0 is granted at once.
+// Wait waits until l grants n events, which are charged then, or ctx is done. n == 0 is granted at
+// once.
 //
-// Those who wait for one limiter form a line: who came first is served first, and a large n keeps its place. Only the
-// first asks l, by TakeAt, and again after the RetryAfter that it was told. Nothing is charged before it is granted, so
-// a wait that is given up costs nothing, and the others do not wait for it. Who calls Allow or Take does not stand in the
-// line, and may be faster.
+// Those who wait for one limiter form a line: who came first is served first, and a large n keeps
+// its place. Only the first asks l, by TakeAt, and again after the RetryAfter that it was told.
+// Nothing is charged before it is granted, so a wait that is given up costs nothing, and the others
+// do not wait for it. Who calls Allow or Take does not stand in the line, and may be faster.
 //
-// Limiters are one if they are equal, as two views of one key of package keyed are. A limiter that cannot be compared has a
-// line for each caller.
+// Limiters are one if they are equal, as two views of one key of package keyed are. A limiter that
+// cannot be compared has a line for each caller.
 //
-// The error wraps [ErrNever] if l, as it is now, would never grant n events, and [context.DeadlineExceeded] if ctx has a
-// deadline that is earlier than they would be granted: both at once, and with nothing charged. Behind others a deadline is
-// refused at once if l is a [Delayer] that needs longer for all who are before, or if the first is due later. Otherwise
-// the error is ctx.Err(), or an [*ArgumentError] if l is nil. If l has a method Err() error, which says why nothing is
-// granted now, an error of that takes the place of ErrNever.
+// The error wraps [ErrNever] if l, as it is now, would never grant n events, and
+// [context.DeadlineExceeded] if ctx has a deadline that is earlier than they would be granted: both
+// at once, and with nothing charged. Behind others a deadline is refused at once if l is a
+// [Delayer] that needs longer for all who are before, or if the first is due later. Otherwise the
+// error is ctx.Err(), or an [*ArgumentError] if l is nil. If l has a method Err() error, which says
+// why nothing is granted now, an error of that takes the place of ErrNever.
 //
-// Changes of the rate and refunds of the limiters of this module reach those who wait, also if l is made of
-// such limiters and says of which by a method Unwrap() []Limiter.
+// Changes of the rate and refunds of the limiters of this module reach those who wait, also if l is
+// made of such limiters and says of which by a method Unwrap() []Limiter.
 //
-// Time is read from l.Clock(), by which ctx's deadline is understood too, and is waited for by that clock's
-// method After(time.Duration) <-chan time.Time, as github.com/benbjohnson/clock has it, if there is one, else
-// by the system's timers: a clock that does not say when it moves is looked at again after as long as it should take.
+// Time is read from l.Clock(), by which ctx's deadline is understood too, and is waited for by that
+// clock's method After(time.Duration) <-chan time.Time, as github.com/benbjohnson/clock has it, if
+// there is one, else by the system's timers: a clock that does not say when it moves is looked at
+// again after as long as it should take.
 //
-// Cost: what is granted at once, while nobody waits, costs what TakeAt does. Otherwise O(1) time and a few small
-// allocations, and two calls of TakeAt for each grant. See [Queue] for a line that is bounded, or can be paused.
+// Cost: what is granted at once, while nobody waits, costs what TakeAt does. Otherwise O(1) time
+// and a few small allocations, and two calls of TakeAt for each grant. See [Queue] for a line that
+// is bounded, or can be paused.
 func Wait(ctx context.Context, l Limiter, n int) error {
 	r := request{"ratelimit.Wait", l, n}
 	if identity.IsNil(l) {
@@ -196,8 +200,9 @@ func (r *request) hopeless(ctx context.Context, l *line, now time.Time, ahead to
 	return nil
 }
 
-// holds reports whether the limiter would say the same as before its changes were watched, so that it need not be asked
-// again. Of what is no [Delayer] and not made of other limiters, nobody could hear anyway.
+// holds reports whether the limiter would say the same as before its changes were watched, so that
+// it need not be asked again. Of what is no [Delayer] and not made of other limiters, nobody could
+// hear anyway.
 func (r *request) holds(told answer) bool {
 	if told.at.IsZero() {
 		return false
@@ -237,7 +242,8 @@ func cause(l Limiter) error {
 	return nil
 }
 
-// done is ctx.Err(), but ordered after what closed Done: some contexts write their error without a lock.
+// done is ctx.Err(), but ordered after what closed Done: some contexts write their error without a
+// lock.
 func done(ctx context.Context) error {
 	select {
 	case <-ctx.Done():

@@ -74,8 +74,8 @@ type aDayAhead struct{}
 
 func (aDayAhead) Now() time.Time { return time.Now().Add(24 * time.Hour) }
 
-// served waits for one event count times, and returns after how many seconds each time; -1 for an error, or
-// if it was not after whole seconds.
+// served waits for one event count times, and returns after how many seconds each time; -1 for an
+// error, or if it was not after whole seconds.
 func served(ctx context.Context, l ratelimit.Limiter, count int) (at []int) {
 	start := l.Clock().Now()
 	for range count {
@@ -272,8 +272,8 @@ func TestWaitGivenUp(t *testing.T) {
 	}
 }
 
-// At 1000000007 a second only 2.3 s can be reserved ahead. Waiters do not reserve, and those whose deadlines cannot be met
-// fail at once all the same.
+// At 1000000007 a second only 2.3 s can be reserved ahead. Waiters do not reserve, and those whose
+// deadlines cannot be met fail at once all the same.
 func TestWaitFartherThanCanBeReserved(t *testing.T) {
 	bubble(t, "gcra", func(t *testing.T) {
 		const n = math.MaxInt32
@@ -377,7 +377,8 @@ func TestWaitAfterALostRace(t *testing.T) {
 	require.Equal(t, context.Canceled, ratelimit.Wait(ctx, l, 1), "it can be given up")
 }
 
-// running is a clock that moves on by a nanosecond each time that it is read, and whose After never comes.
+// running is a clock that moves on by a nanosecond each time that it is read, and whose After never
+// comes.
 type running struct {
 	*limittest.Clock
 	asked int
@@ -397,7 +398,8 @@ func (r *running) After(time.Duration) <-chan time.Time {
 	return nil
 }
 
-// A clock that can wait and never stands still, as the real one of benbjohnson/clock, is not asked for ever.
+// A clock that can wait and never stands still, as the real one of benbjohnson/clock, is not asked
+// for ever.
 func TestWaitGivenUpOnARunningClock(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

@@ -1,8 +1,8 @@
 // Package bench_test measures every limiter beside the floor: what a decision cannot do without.
 //
-// A granted decision reads the clock and moves one word; a refused one reads the clock. One thing at a
-// time is varied from a base case, and is in the row's name: Allow, granted, by one caller, through the concrete
-// type, on the system's clock. Names are key=value, for benchstat.
+// A granted decision reads the clock and moves one word; a refused one reads the clock. One thing
+// at a time is varied from a base case, and is in the row's name: Allow, granted, by one caller,
+// through the concrete type, on the system's clock. Names are key=value, for benchstat.
 package bench_test
 
 import (
@@ -42,8 +42,8 @@ var (
 	grantedInSteps = outcome{"granted", ratelimit.PerSecond(1_000_000_000), math.MaxInt32 - 2}
 )
 
-// limiters are what is measured. Their loops are written out for each type, so that the compiler sees
-// the concrete one.
+// limiters are what is measured. Their loops are written out for each type, so that the compiler
+// sees the concrete one.
 var limiters = []struct {
 	name     string
 	build    func(o outcome, opts ...ratelimit.Option) (ratelimit.Limiter, error)
@@ -124,8 +124,8 @@ func (o outcome) sliding() ratelimit.Rate {
 	return o.window()
 }
 
-// log returns that of one that remembers each event. What is granted to many includes callers that were
-// suspended after they had read the clock.
+// log returns that of one that remembers each event. What is granted to many includes callers that
+// were suspended after they had read the clock.
 func (o outcome) log() ratelimit.Rate {
 	switch o {
 	case granted:
@@ -138,7 +138,8 @@ func (o outcome) log() ratelimit.Rate {
 	return o.window()
 }
 
-// axis runs a row for every limiter that has a core of its own. Of a limiter that is to refuse, the burst is used up.
+// axis runs a row for every limiter that has a core of its own. Of a limiter that is to refuse, the
+// burst is used up.
 func axis(b *testing.B, name string, o outcome, opts []ratelimit.Option, run func(b *testing.B, limiter int, l ratelimit.Limiter) (grants int)) {
 	for i, limiter := range limiters {
 		if limiter.sameAs != "" && name != "" {
@@ -157,8 +158,9 @@ func axis(b *testing.B, name string, o outcome, opts []ratelimit.Option, run fun
 	}
 }
 
-// report adds the share of requests that were granted, and fails if it is not what the row is for. (A Log does not remember
-// enough to grant everything to those who come after they, or a coarse clock, were suspended.)
+// report adds the share of requests that were granted, and fails if it is not what the row is for.
+// (A Log does not remember enough to grant everything to those who come after they, or a coarse
+// clock, were suspended.)
 func (o outcome) report(b *testing.B, grants int) {
 	share, least := float64(grants)/float64(b.N), 0.95
 	if o == grantedInSteps {
@@ -210,7 +212,8 @@ func BenchmarkAllowByMany(b *testing.B) {
 	}
 }
 
-// latency reports quantiles over the first 100,000 calls of each goroutine; the time for an op has the clock reads in it.
+// latency reports quantiles over the first 100,000 calls of each goroutine; the time for an op has
+// the clock reads in it.
 func latency(b *testing.B, name string, call func() bool) {
 	b.Run(name, func(b *testing.B) {
 		var mu sync.Mutex
@@ -275,8 +278,8 @@ func BenchmarkTake(b *testing.B) {
 	axis(b, "/method=TakeAt", granted, nil, func(b *testing.B, limiter int, l ratelimit.Limiter) int {
 		return limiters[limiter].takeAt(b, l, time.Now())
 	})
-	// A Log remembers each event, so it has more to do for more of them: with the next grant, it writes their
-	// times down. Other limiters have not.
+	// A Log remembers each event, so it has more to do for more of them: with the next grant, it
+	// writes their times down. Other limiters have not.
 	b.Run("limiter=slidingwindow-log/outcome=granted/method=TakeAt/n=1000", func(b *testing.B) {
 		l := ratelimit.Must(slidingwindow.NewLog(granted.log()))
 		t := time.Now()

@@ -12,8 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestHotPaths reads the code that the compiler makes of what is called for each event. On the way to a decision it
-// calls the clock, and nothing else: atomics are single instructions, and what is rare has functions of its own.
+// TestHotPaths reads the code that the compiler makes of what is called for each event. On the way
+// to a decision it calls the clock, and nothing else: atomics are single instructions, and what is
+// rare has functions of its own.
 func TestHotPaths(t *testing.T) {
 	if runtime.GOARCH != "amd64" && runtime.GOARCH != "arm64" {
 		t.Skip("atomics of 64 bits are calls on", runtime.GOARCH)
@@ -41,7 +42,8 @@ var (
 	call     = regexp.MustCompile(`\tCALL\t(?:\S*/)?(\S+)\(SB\)`)
 )
 
-// callsOf returns what a function of the module calls, except for what panics and what grows the stack.
+// callsOf returns what a function of the module calls, except for what panics and what grows the
+// stack.
 func callsOf(t *testing.T, pkg, name string) (calls []string) {
 	var out bytes.Buffer
 	build := exec.CommandContext(t.Context(), "go", "build", "-gcflags=-S", "./"+pkg)

@@ -10,8 +10,9 @@ import (
 	"github.com/seed-3506548a/ratelimit/slidingwindow"
 )
 
-// BenchmarkCompositions measures All, and burst, of a gcra and a Log beside what they are made of: a clock
-// read and a TakeAt of each member, in the rows named members. When refused, it is the gcra that refuses.
+// BenchmarkCompositions measures All, and burst, of a gcra and a Log beside what they are made of:
+// a clock read and a TakeAt of each member, in the rows named members. When refused, it is the gcra
+// that refuses.
 func BenchmarkCompositions(b *testing.B) {
 	for _, o := range []outcome{granted, refused} {
 		members := func() (*gcra.Limiter, *slidingwindow.Log) {

@@ -18,8 +18,8 @@ import (
 
 var update = flag.Bool("update", false, "write the files that tests compare with")
 
-// edge has every limiter of 10 a second asked at the edge of a window: once at 0 s, which opens one, and
-// from 0.9 s on every 10 ms.
+// edge has every limiter of 10 a second asked at the edge of a window: once at 0 s, which opens
+// one, and from 0.9 s on every 10 ms.
 var edge = outcome{"edge", ratelimit.PerSecond(10), 10}
 
 // atEdge returns when the limiter grants, in milliseconds.
@@ -44,8 +44,8 @@ func worstSecond(grants []int) (most int) {
 	return most
 }
 
-// TestEdge computes what docs/edge.svg shows: when each limiter granted. At the edge between two windows
-// some grant up to twice the limit within a second; how many is in docs/choosing.md.
+// TestEdge computes what docs/edge.svg shows: when each limiter granted. At the edge between two
+// windows some grant up to twice the limit within a second; how many is in docs/choosing.md.
 func TestEdge(t *testing.T) {
 	most := map[string]int{}
 	var table strings.Builder

@@ -16,8 +16,8 @@ type visit struct {
 	address     netip.Addr
 }
 
-// BenchmarkGroup asks for one event of a request by several keys, which is granted: with the calls by hand, with a group, and
-// with a composition that is made for each request.
+// BenchmarkGroup asks for one event of a request by several keys, which is granted: with the calls
+// by hand, with a group, and with a composition that is made for each request.
 func BenchmarkGroup(b *testing.B) {
 	fast := ratelimit.PerSecond(1_000_000_000)
 	users := ratelimit.Must(keyed.NewGCRA[string](fast, 1<<30, 1000))

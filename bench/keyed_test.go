@@ -13,9 +13,10 @@ import (
 
 var keys = flag.Int("keys", 1_000_000, "keys that BenchmarkKeyed runs with: 10000000 takes 2 GB, 100000000 takes 10 GB")
 
-// BenchmarkKeyed measures Allow of a keyed.Table of as much capacity as there are keys, by how these come: each for
-// the first time, at random (by one caller and by many), a few of them most of the time (Zipf), always the same, and one
-// that is refused. Keys are strings in the order of use, as if just read from a request.
+// BenchmarkKeyed measures Allow of a keyed.Table of as much capacity as there are keys, by how
+// these come: each for the first time, at random (by one caller and by many), a few of them most of
+// the time (Zipf), always the same, and one that is refused. Keys are strings in the order of use,
+// as if just read from a request.
 func BenchmarkKeyed(b *testing.B) {
 	keys := *keys
 	var all []byte

@@ -11,7 +11,8 @@ import (
 	"github.com/seed-3506548a/ratelimit/tokenbucket"
 )
 
-// The loops of the benchmarks, written out for each type so that the compiler sees the concrete one.
+// The loops of the benchmarks, written out for each type so that the compiler sees the concrete
+// one.
 
 func gcraAllow(b *testing.B, limiter ratelimit.Limiter) (grants int) {
 	l := limiter.(*gcra.Limiter)

@@ -9,8 +9,8 @@ import (
 	"github.com/seed-3506548a/ratelimit/simulate"
 )
 
-// BenchmarkReplay plays ten million generated events through a gcra, once by [simulate.Replay] and once by
-// a bare loop over the same events: what the report costs. An op is an event.
+// BenchmarkReplay plays ten million generated events through a gcra, once by [simulate.Replay] and
+// once by a bare loop over the same events: what the report costs. An op is an event.
 func BenchmarkReplay(b *testing.B) {
 	const count = 10_000_000
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)

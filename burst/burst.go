@@ -1,5 +1,5 @@
-// Package burst caps short bursts on top of another limiter: at most so many events in any short window,
-// however much the other would let pass.
+// Package burst caps short bursts on top of another limiter: at most so many events in any short
+// window, however much the other would let pass.
 //
 //	perMinute, err := gcra.New(ratelimit.PerMinute(90), 90)
 //	limiter, err := burst.New(perMinute, ratelimit.PerSecond(10))
@@ -9,13 +9,13 @@
 //	granted <= peak.Events in every half-open window of length peak.Per
 //
 // and never more than what the other limiter grants. It is [ratelimit.All] of that and a
-// [slidingwindow.Log] of the peak, with a name; all that is said of All holds. It caps, and allows nothing on
-// top: the word burst of package gcra is for what a bucket lets pass at once.
+// [slidingwindow.Log] of the peak, with a name; all that is said of All holds. It caps, and allows
+// nothing on top: the word burst of package gcra is for what a bucket lets pass at once.
 //
 // # Cost
 //
-// That of the other limiter, of a Log, and of a look at the Log beforehand; no allocation that they do not
-// make.
+// That of the other limiter, of a Log, and of a look at the Log beforehand; no allocation that they
+// do not make.
 //
 // # Source
 //
@@ -38,10 +38,11 @@ var (
 	_ ratelimit.Charger   = (*Limiter)(nil)
 )
 
-// Limiter is another limiter with a cap on bursts. In its Decisions, By is 0 if the other limiter binds, and
-// 1 if the cap does.
+// Limiter is another limiter with a cap on bursts. In its Decisions, By is 0 if the other limiter
+// binds, and 1 if the cap does.
 //
-// Its zero value is of no use, and its methods panic on it: call [New]. It is safe for simultaneous use.
+// Its zero value is of no use, and its methods panic on it: call [New]. It is safe for simultaneous
+// use.
 type Limiter struct {
 	both  composite // All of these
 	inner ratelimit.Limiter
@@ -54,12 +55,12 @@ type composite interface {
 	ratelimit.Charger
 }
 
-// New returns a limiter that grants what inner does, but at most peak.Events in any window of length
-// peak.Per. It goes by inner's clock; [ratelimit.WithClock] is of use only with [ratelimit.Unlimited], which
-// has none of its own.
+// New returns a limiter that grants what inner does, but at most peak.Events in any window of
+// length peak.Per. It goes by inner's clock; [ratelimit.WithClock] is of use only with
+// [ratelimit.Unlimited], which has none of its own.
 //
-// The error is a [*ratelimit.ArgumentError] if inner is nil, if the clocks differ, and for a peak that
-// [slidingwindow.NewLog] refuses.
+// The error is a [*ratelimit.ArgumentError] if inner is nil, if the clocks differ, and for a peak
+// that [slidingwindow.NewLog] refuses.
 func New(inner ratelimit.Limiter, peak ratelimit.Rate, opts ...ratelimit.Option) (*Limiter, error) {
 	const fn = "burst.New"
 	if identity.IsNil(inner) {
@@ -100,8 +101,8 @@ func (l *Limiter) Take(n int) ratelimit.Decision { return l.both.Take(n) }
 // TakeAt charges n events as of t, all of them or none; t may be any time.
 func (l *Limiter) TakeAt(t time.Time, n int) ratelimit.Decision { return l.both.TakeAt(t, n) }
 
-// TakeEach charges, as of t, a cost for the other limiter and one for the cap, in this order, both of them
-// or none: see [ratelimit.Composite].
+// TakeEach charges, as of t, a cost for the other limiter and one for the cap, in this order, both
+// of them or none: see [ratelimit.Composite].
 func (l *Limiter) TakeEach(t time.Time, costs ...int) ratelimit.Decision {
 	return l.both.TakeEach(t, costs...)
 }
@@ -111,8 +112,9 @@ func (l *Limiter) RefundEach(t time.Time, held time.Duration, costs ...int) {
 	l.both.RefundEach(t, held, costs...)
 }
 
-// ChargeAt counts n events as granted at t, also if they exceed the limits; see [ratelimit.Charger]. The
-// cap owes at most a whole peak.Per. Another limiter that is no Charger is charged what it grants.
+// ChargeAt counts n events as granted at t, also if they exceed the limits; see
+// [ratelimit.Charger]. The cap owes at most a whole peak.Per. Another limiter that is no Charger is
+// charged what it grants.
 func (l *Limiter) ChargeAt(t time.Time, n int) ratelimit.Decision { return l.both.ChargeAt(t, n) }
 
 // Peek returns what Take would, and charges nothing. It may already be outdated.
@@ -121,8 +123,8 @@ func (l *Limiter) Peek(n int) ratelimit.Decision { return l.both.PeekAt(l.Clock(
 // PeekAt returns what TakeAt would, and charges nothing. It may already be outdated.
 func (l *Limiter) PeekAt(t time.Time, n int) ratelimit.Decision { return l.both.PeekAt(t, n) }
 
-// RefundAt gives back, as of t, n events that were granted held before t, to both parts as far as each
-// takes them. See [ratelimit.Limiter] for what t must be.
+// RefundAt gives back, as of t, n events that were granted held before t, to both parts as far as
+// each takes them. See [ratelimit.Limiter] for what t must be.
 func (l *Limiter) RefundAt(t time.Time, n int, held time.Duration) { l.both.RefundAt(t, n, held) }
 
 // SetPeak is SetPeakAt by the limiter's clock.

@@ -9,8 +9,8 @@ import (
 	"github.com/seed-3506548a/ratelimit/gcra"
 )
 
-// 90 a minute, all of which may come at once as far as the minute is concerned, but no more than 10 in any
-// second.
+// 90 a minute, all of which may come at once as far as the minute is concerned, but no more than 10
+// in any second.
 func ExampleNew() {
 	perMinute := ratelimit.Must(gcra.New(ratelimit.PerMinute(90), 90))
 	limiter := ratelimit.Must(burst.New(perMinute, ratelimit.PerSecond(10)))

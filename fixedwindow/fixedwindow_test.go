@@ -88,8 +88,8 @@ func TestAnAlignedWindowIsCutByTheClock(t *testing.T) {
 	})
 }
 
-// An aligned window follows the wall clock also where it steps: forwards it opens the next window, and
-// after a step back it refuses until the clock has caught up.
+// An aligned window follows the wall clock also where it steps: forwards it opens the next window,
+// and after a step back it refuses until the clock has caught up.
 func TestAnAlignedWindowFollowsTheWallClock(t *testing.T) {
 	now := time.Now() // with a monotonic reading, which must not matter
 	wall := now.Round(0).Truncate(time.Minute)
@@ -325,7 +325,8 @@ func TestBound(t *testing.T) {
 					require.LessOrEqual(t, granted, n, "%v", window)
 				}
 			}
-			// Windows of a length do not overlap, so a closed interval shorter than two meets three.
+			// Windows of a length do not overlap, so a closed interval shorter than two meets
+			// three.
 			limittest.RequireBound(t, grants[:min(len(grants), 1500)], func(length time.Duration) *big.Int {
 				return big.NewInt(n * (2 + int64(length/per)))
 			})

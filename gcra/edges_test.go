@@ -49,7 +49,8 @@ func TestRefundOfATick(t *testing.T) {
 	require.True(t, l.Allow())
 }
 
-// A refund of what was not granted then leaves nothing owed at the very change of rate: what was before it stays unknown.
+// A refund of what was not granted then leaves nothing owed at the very change of rate: what was
+// before it stays unknown.
 func TestNothingOwedAtTheChange(t *testing.T) {
 	l, clock := bucketAt(t, ratelimit.PerSecond(1), 1)
 	require.True(t, l.Allow())
@@ -89,7 +90,8 @@ func TestRefundAfterTwoChanges(t *testing.T) {
 	require.Equal(t, 2, l.Peek(0).Remaining)
 }
 
-// Whether a rate will do depends on what may be owed, and not on where the frame lies, which a nanosecond decides here.
+// Whether a rate will do depends on what may be owed, and not on where the frame lies, which a
+// nanosecond decides here.
 func TestSetRateAtTheEndOfTheFrame(t *testing.T) {
 	const end = (1<<63-1-1<<61-2000)/1000 - 2
 	for past := time.Duration(-1); past <= 2; past++ {

@@ -30,8 +30,8 @@ func Example() {
 	// true
 }
 
-// TakeAt plays a policy through without a clock: at 100 a minute and no burst, who sends every 400 ms
-// is let through every second time.
+// TakeAt plays a policy through without a clock: at 100 a minute and no burst, who sends every 400
+// ms is let through every second time.
 func ExampleLimiter_TakeAt() {
 	limiter := ratelimit.Must(gcra.New(ratelimit.PerMinute(100), 1))
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -68,8 +68,8 @@ func ExampleLimiter_ReserveAt() {
 	// not within 2s, ask again in 1s
 }
 
-// Tokens of a language model, 90,000 a minute: an estimate is taken before the request, and settled when the answer tells
-// what it was.
+// Tokens of a language model, 90,000 a minute: an estimate is taken before the request, and settled
+// when the answer tells what it was.
 func ExampleLimiter_ChargeAt() {
 	mock := clock.NewMock() // in a program: no clock, the limiter takes the system's
 	tokens := ratelimit.Must(gcra.New(ratelimit.PerMinute(90_000), 3_000, ratelimit.WithClock(mock)))

@@ -18,11 +18,11 @@
 // exactly, with no leeway; and nothing is withheld: a limiter that is asked at every nanosecond at
 // which it can grant gives burst + floor(t*rate) in any time t, if (burst-1)*T is at least a
 // nanosecond or T is a whole number of them. (Otherwise what passes until the next whole nanosecond
-// is lost each time, as the bound demands: 7 a second with a burst of 1 is one in 142857143 ns.) Time
-// is counted in ticks so chosen that a nanosecond and T are both whole numbers of them, so nothing is
-// rounded. The one exception: if burst*rate.Per in nanoseconds, divided by gcd(rate.Events,
-// rate.Per), exceeds 2^61 (1234567 a day with a day's burst), T is rounded up by less than 2
-// billionths of itself; never down.
+// is lost each time, as the bound demands: 7 a second with a burst of 1 is one in 142857143 ns.)
+// Time is counted in ticks so chosen that a nanosecond and T are both whole numbers of them, so
+// nothing is rounded. The one exception: if burst*rate.Per in nanoseconds, divided by
+// gcd(rate.Events, rate.Per), exceeds 2^61 (1234567 a day with a day's burst), T is rounded up by
+// less than 2 billionths of itself; never down.
 //
 // All this holds within 2^62 ns (146 years) of the limiter's origin, the time when it was made.
 // Times beyond are taken as the nearer end of that range.
@@ -54,10 +54,10 @@
 //
 // # Cost
 //
-// A decision reads the clock once and does one multiplication and, if granted, one compare-and-swap;
-// Take and Peek do three divisions more. Lock-free; O(1). A refusal writes nothing, so refused
-// callers on many cores do not slow each other down. A limiter is 64 bytes, a cache line of 64 bytes
-// with the state in one of its words, and 128 bytes for rate and burst.
+// A decision reads the clock once and does one multiplication and, if granted, one
+// compare-and-swap; Take and Peek do three divisions more. Lock-free; O(1). A refusal writes
+// nothing, so refused callers on many cores do not slow each other down. A limiter is 64 bytes, a
+// cache line of 64 bytes with the state in one of its words, and 128 bytes for rate and burst.
 //
 // No decision allocates, with one exception. The word counts ticks from the beginning of a frame of
 // time, and holds 2^63 of them: for each (2^63 - 2^61 - 3*burst*T)/U ns, with U =
@@ -94,8 +94,8 @@ var (
 
 // Limiter is a GCRA limiter. See the package documentation for what it guarantees and costs.
 //
-// Its zero value is of no use, and most of its methods panic on it: call [New]. It is safe for simultaneous use and must not be copied
-// after first use.
+// Its zero value is of no use, and most of its methods panic on it: call [New]. It is safe for
+// simultaneous use and must not be copied after first use.
 type Limiter struct {
 	bucket bucket.Bucket
 }
@@ -132,11 +132,11 @@ func (l *Limiter) TakeAt(t time.Time, n int) (d ratelimit.Decision) {
 	return d
 }
 
-// ChargeAt counts n events as granted at t, also if they exceed the burst; see [ratelimit.Charger]. What
-// is owed beyond the burst is refused for until it has drained. It is at most what drains in 2^61/U ns,
-// with U = rate.Events/gcd(rate.Events, rate.Per): 24 years at 90 a minute, 2.3 s at 1000000007 a
-// second; more is not counted. A charge that leaves more than the burst owed makes a few small
-// allocations.
+// ChargeAt counts n events as granted at t, also if they exceed the burst; see [ratelimit.Charger].
+// What is owed beyond the burst is refused for until it has drained. It is at most what drains in
+// 2^61/U ns, with U = rate.Events/gcd(rate.Events, rate.Per): 24 years at 90 a minute, 2.3 s at
+// 1000000007 a second; more is not counted. A charge that leaves more than the burst owed makes a
+// few small allocations.
 func (l *Limiter) ChargeAt(t time.Time, n int) (d ratelimit.Decision) {
 	l.bucket.ChargeAt(&d, t, n)
 	return d
@@ -155,9 +155,9 @@ func (l *Limiter) PeekAt(t time.Time, n int) (d ratelimit.Decision) {
 }
 
 // RefundAt gives back, as of t, n events that were granted held before t. What has drained since
-// does not come back: of n emission intervals, held is taken off. No more comes back than is owed. See
-// [ratelimit.Limiter] for what t must be; the origin of a log that is replayed is not the system clock's, so refunds in a replay
-// need a clock that shows the log's time.
+// does not come back: of n emission intervals, held is taken off. No more comes back than is owed.
+// See [ratelimit.Limiter] for what t must be; the origin of a log that is replayed is not the
+// system clock's, so refunds in a replay need a clock that shows the log's time.
 func (l *Limiter) RefundAt(t time.Time, n int, held time.Duration) {
 	l.bucket.RefundAt(t, n, held)
 	waiting.Changed(l)
@@ -187,12 +187,12 @@ func (l *Limiter) SetRate(rate ratelimit.Rate, burst int) error {
 // lost or counted twice by changes under load. Events that were granted before the change can not
 // be refunded after it.
 //
-// The change takes effect when the last reservation made before it may be acted on, if that is later
-// than t, unless they are given back until then; for times before that nothing is granted any more. (What
-// was reserved more than 16 changes ago is not given back any more.) t counts as at least the limiter's clock,
-// and should not be earlier than any time used before: a faster rate then counts from t. A few small
-// allocations. Errors are those of [New]; and a rate at which the old burst, or what is owed, would not
-// drain within 2^61 ns.
+// The change takes effect when the last reservation made before it may be acted on, if that is
+// later than t, unless they are given back until then; for times before that nothing is granted any
+// more. (What was reserved more than 16 changes ago is not given back any more.) t counts as at
+// least the limiter's clock, and should not be earlier than any time used before: a faster rate
+// then counts from t. A few small allocations. Errors are those of [New]; and a rate at which the
+// old burst, or what is owed, would not drain within 2^61 ns.
 func (l *Limiter) SetRateAt(t time.Time, rate ratelimit.Rate, burst int) error {
 	defer waiting.Changed(l)
 	return l.bucket.SetRateAt("gcra.Limiter.SetRateAt", "burst", t, rate, burst)

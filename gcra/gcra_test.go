@@ -290,8 +290,9 @@ func TestRefundAtTheStartOfTheFirstFrame(t *testing.T) {
 	}
 }
 
-// No refund makes a limiter more permissive than one that never granted the refunded events, whatever
-// the order of times, as long as the refund's is not earlier than any of them since the grant.
+// No refund makes a limiter more permissive than one that never granted the refunded events,
+// whatever the order of times, as long as the refund's is not earlier than any of them since the
+// grant.
 func TestRefundIsAtMostAsIfNeverGranted(t *testing.T) {
 	type grant struct {
 		at time.Time
@@ -380,9 +381,9 @@ func TestBound(t *testing.T) {
 
 // A limiter that is asked whenever it can grant gives burst + floor(t*rate), without end.
 //
-// A clock tells whole nanoseconds. A burst of (burst-1)*T >= 1 ns less a tick makes up for what passes
-// between the time at which the next event fits and the next whole nanosecond; a shorter one does not,
-// nor could it without exceeding the bound.
+// A clock tells whole nanoseconds. A burst of (burst-1)*T >= 1 ns less a tick makes up for what
+// passes between the time at which the next event fits and the next whole nanosecond; a shorter one
+// does not, nor could it without exceeding the bound.
 func TestNothingIsWithheld(t *testing.T) {
 	l, c := newAt(t, t0, ratelimit.PerSecond(999_999_937), 1)
 	granted := 0

@@ -7,9 +7,10 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 )
 
-// BenchmarkAlone measures a granted hit without clock and hashing, beside a random read of a cache line of the same
-// memory that has to be waited for, as what depends on it does. The keys are the first that the table has seen; or it has
-// seen four times as many before them, so that few are in the word where they are looked for first.
+// BenchmarkAlone measures a granted hit without clock and hashing, beside a random read of a cache
+// line of the same memory that has to be waited for, as what depends on it does. The keys are the
+// first that the table has seen; or it has seen four times as many before them, so that few are in
+// the word where they are looked for first.
 func BenchmarkAlone(b *testing.B) {
 	for _, keys := range []int{100_000, 1_000_000, 10_000_000} {
 		table := ratelimit.Must(NewGCRA[int](ratelimit.PerSecond(1), 1<<30, keys))

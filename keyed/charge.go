@@ -7,10 +7,12 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 )
 
-// owe charges n events of the key at off, whether they fit or not, and sets d to what one more finds.
+// owe charges n events of the key at off, whether they fit or not, and sets d to what one more
+// finds.
 //
-// The rule is that of a grant, without the test: see set.go. A charge is never lost: a time that is late counts as the
-// earliest that is not, and one too far ahead as the latest that is not. A key owes at most maxDepth.
+// The rule is that of a grant, without the test: see set.go. A charge is never lost: a time that is
+// late counts as the earliest that is not, and one too far ahead as the latest that is not. A key
+// owes at most maxDepth.
 func (c *core) owe(d *ratelimit.Decision, hash uint64, off int64, n int, limit *Limit) {
 	if limit.table != c {
 		c.peek(d, hash, off, min(n, 1), limit)
@@ -58,7 +60,8 @@ func room(debt uint64, n int, limit *Limit) uint64 {
 	return most
 }
 
-// standing sets d to what one event more at off finds, where the key's word owes debt, after n were charged.
+// standing sets d to what one event more at off finds, where the key's word owes debt, after n were
+// charged.
 func (c *core) standing(d *ratelimit.Decision, debt, newest uint64, present bool, off int64, now uint64, n int, limit *Limit) {
 	o := outcome{c.judge(debt, limit.perEvent, newest, now, present, limit), debt, newest}
 	var next ratelimit.Decision

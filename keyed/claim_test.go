@@ -12,9 +12,9 @@ var everything = flag.Bool("keyed.everything", false, "run the rule with 3 words
 // rule is find, or a tempting variant of it.
 type rule func(set *[setSize]uint64, tag, now, newest uint64) (i, debt uint64, present bool)
 
-// world runs callers on one set, of which only the first words are in play, step by step: each load of a word and each
-// CAS is one. What a call is about (key and time, or that the key is to be reset) is chosen when it begins. All choices and
-// interleavings are run.
+// world runs callers on one set, of which only the first words are in play, step by step: each load
+// of a word and each CAS is one. What a call is about (key and time, or that the key is to be
+// reset) is chosen when it begins. All choices and interleavings are run.
 type world struct {
 	rule                  rule
 	words, callers, calls int
@@ -39,7 +39,8 @@ const (
 	charge = 50  // is 0, and the key is to be charged, whether it fits or not
 )
 
-// state fits into a map's key. TATs count from moment, and 0 is that of an empty word; keys are tags, from 1.
+// state fits into a map's key. TATs count from moment, and 0 is that of an empty word; keys are
+// tags, from 1.
 type state struct {
 	words  [3]word
 	actors [3]actor
@@ -53,8 +54,8 @@ type actor struct {
 	saw                    [3]word
 }
 
-// packed returns the set as the table has it, in the order in which a key looks at it. Words that are out of play are
-// other keys', and never the least.
+// packed returns the set as the table has it, in the order in which a key looks at it. Words that
+// are out of play are other keys', and never the least.
 func (w *world) packed(words [3]word, key uint8) (set [setSize]uint64) {
 	for i := range set {
 		if i >= w.words {

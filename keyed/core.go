@@ -41,12 +41,12 @@ func (c *core) place(hash uint64) place {
 	return place{(*[setSize]uint64)(c.words[set*setSize:]), max(hash&(1<<(64-tatBits)-1), 1)}
 }
 
-// word returns the i-th word that is looked at. The first depends on the key, so that most are found by one look, which
-// the processor can foresee.
+// word returns the i-th word that is looked at. The first depends on the key, so that most are
+// found by one look, which the processor can foresee.
 func (p place) word(i uint64) *uint64 { return &p.set[(p.tag+i)%setSize] }
 
-// look finds the key, or the word that it would take, and what that owes at now. The newest time is read after the
-// words, which are not ahead of it then.
+// look finds the key, or the word that it would take, and what that owes at now. The newest time is
+// read after the words, which are not ahead of it then.
 func (c *core) look(p place, now uint64) (i, word, debt, newest uint64, present bool) {
 	if word = atomic.LoadUint64(p.word(0)); tagOf(word) == p.tag {
 		newest = c.newest.Load()
@@ -69,8 +69,8 @@ func (c *core) search(p place, now uint64) (i, word, debt, newest uint64, presen
 	return i, set[i%setSize], debt, newest, present
 }
 
-// charge is the rule: see set.go. A lost race means that another caller's change of the set has landed. A refusal stores
-// nothing. n is more than 0, and not more than the limit's.
+// charge is the rule: see set.go. A lost race means that another caller's change of the set has
+// landed. A refusal stores nothing. n is more than 0, and not more than the limit's.
 func (c *core) charge(hash, now, n uint64, limit *Limit) outcome {
 	p := c.place(hash)
 	cost := n * limit.perEvent
@@ -126,8 +126,9 @@ func (c *core) judge(debt, cost, newest, now uint64, present bool, limit *Limit)
 // moves reports whether a grant at now moves the newest time.
 func (c *core) moves(now, newest uint64) bool { return now > newest+slack || newest == 0 }
 
-// latest returns the latest time that may move the newest one: see [Ahead]. On a clock that stands still while times
-// are handed in, a replay goes along by itself, as long as it makes no pause that is longer than slack.
+// latest returns the latest time that may move the newest one: see [Ahead]. On a clock that stands
+// still while times are handed in, a replay goes along by itself, as long as it makes no pause that
+// is longer than slack.
 func (c *core) latest() uint64 {
 	now := c.scale.at(c.line.Now())
 	if newest := c.newest.Load(); c.replays && newest > 0 {

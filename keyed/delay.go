@@ -13,7 +13,8 @@ var (
 	_ ratelimit.Delayer = limitedView[string]{}
 )
 
-// DelayAt returns how long after t it takes at least until n events more of the key can have been granted.
+// DelayAt returns how long after t it takes at least until n events more of the key can have been
+// granted.
 func (v view[K]) DelayAt(t time.Time, n int) time.Duration { return delayOf(v.store, t, v.key, n) }
 
 // delayOf asks the store, if it can say.
@@ -38,12 +39,14 @@ func (g *Group[R]) delayAt(t time.Time, r R, n int) (longest time.Duration) {
 	return longest
 }
 
-// delayAt is exact as long as the other keys of the set take nothing. What FailOpen lets pass takes no time.
+// delayAt is exact as long as the other keys of the set take nothing. What FailOpen lets pass takes
+// no time.
 func (t *Table[K]) delayAt(at time.Time, k K, n int) time.Duration {
 	return t.core.delay(t.hash(k), t.core.line.At(at), n, &t.core.limited)
 }
 
-// DelayAt returns how long after t it takes until n events more of the key can have been granted by the limit.
+// DelayAt returns how long after t it takes until n events more of the key can have been granted by
+// the limit.
 func (v limitedView[K]) DelayAt(t time.Time, n int) time.Duration {
 	c := &v.table.core
 	return c.delay(v.table.hash(v.key), c.line.At(t), n, &v.limit)

@@ -81,7 +81,8 @@ func TestMapFullUntil(t *testing.T) {
 	}
 }
 
-// What was forgotten had been as new for more than a day: callers who are late by a day come in time, and by more they do not.
+// What was forgotten had been as new for more than a day: callers who are late by a day come in
+// time, and by more they do not.
 func TestMapMemory(t *testing.T) {
 	for late, want := range map[time.Duration]bool{24 * time.Hour: true, 24*time.Hour + 1: false} {
 		c := limittest.NewClock(start)
@@ -175,7 +176,8 @@ func TestAdvanceByAlmostARound(t *testing.T) {
 	}
 }
 
-// A word is looked after in the first of two laps by what was late at its beginning, and is used at the end of the second.
+// A word is looked after in the first of two laps by what was late at its beginning, and is used at
+// the end of the second.
 func TestTwoLaps(t *testing.T) {
 	const lap = 1 << 38
 	table, c := tableAt(t, 1)

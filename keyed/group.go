@@ -11,23 +11,25 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/identity"
 )
 
-// Group limits a request by several keys at once, such as its user and its address: it grants what all its
-// members grant, and charges all of them, or none. It is made once, for requests of a type R, of which each
-// member takes its key:
+// Group limits a request by several keys at once, such as its user and its address: it grants what
+// all its members grant, and charges all of them, or none. It is made once, for requests of a type
+// R, of which each member takes its key:
 //
 //	limits, err := keyed.NewGroup(
 //		keyed.By(users, func(r request) string { return r.user }),
 //		keyed.By(addresses, func(r request) netip.Addr { return r.address }))
 //
-// It is for many keys what [ratelimit.All] is for limiters, and all that is said there of races holds: all members are looked
-// at, and then charged in their order; if one refuses then, since somebody else was faster, those charged before
-// give back what they can. A Table gives nothing back, so at most the cost of the request stays charged for
-// each race lost. No member's limit is ever exceeded.
+// It is for many keys what [ratelimit.All] is for limiters, and all that is said there of races
+// holds: all members are looked at, and then charged in their order; if one refuses then, since
+// somebody else was faster, those charged before give back what they can. A Table gives nothing
+// back, so at most the cost of the request stays charged for each race lost. No member's limit is
+// ever exceeded.
 //
-// A decision allocates nothing that its members do not, and is lock-free if they are. It costs a look at
-// each member but the first, and a charge to each.
+// A decision allocates nothing that its members do not, and is lock-free if they are. It costs a
+// look at each member but the first, and a charge to each.
 //
-// Its zero value is of no use, and its methods panic on it: call [NewGroup]. It is safe for simultaneous use.
+// Its zero value is of no use, and its methods panic on it: call [NewGroup]. It is safe for
+// simultaneous use.
 type Group[R comparable] struct {
 	members []Member[R]
 	clock   ratelimit.Clock
@@ -99,11 +101,11 @@ func (m *by[R, K]) clock() ratelimit.Clock { return m.store.Clock() }
 
 func (m *by[R, K]) capacity() int { return m.store.Capacity() }
 
-// NewGroup returns a group of the members, which must share one clock. By in its Decisions is the index of
-// the member that binds, as of [ratelimit.All].
+// NewGroup returns a group of the members, which must share one clock. By in its Decisions is the
+// index of the member that binds, as of [ratelimit.All].
 //
-// The error is a [*ratelimit.ArgumentError] if there is no member, if one is nil or has no store or no key,
-// or if their clocks differ.
+// The error is a [*ratelimit.ArgumentError] if there is no member, if one is nil or has no store or
+// no key, or if their clocks differ.
 func NewGroup[R comparable](members ...Member[R]) (*Group[R], error) {
 	const fn = "keyed.NewGroup"
 	refuse := func(field string, value any, want string) (*Group[R], error) {
@@ -135,13 +137,14 @@ func (g *Group[R]) TakeAt(t time.Time, r R, n int) ratelimit.Decision {
 	return g.take(t, r, cost{n: n}, nil)
 }
 
-// TakeEach charges each member a cost of its own as of t, all of them or none: 1 of 60 requests and 1,500
-// of 90,000 tokens. A cost of 0 asks nothing of its member. It also sets each[i] to what the i-th member
-// says; each may be nil.
+// TakeEach charges each member a cost of its own as of t, all of them or none: 1 of 60 requests and
+// 1,500 of 90,000 tokens. A cost of 0 asks nothing of its member. It also sets each[i] to what the
+// i-th member says; each may be nil.
 //
-// The Decision is that of such requests: Limit and Remaining say how many of them, with these costs, can be
-// granted at once; each tells them in events. There must be a cost for each member and none below 0, and a place in each for
-// each, if it is not nil; else the request is refused for ever and charges nothing, and each is left alone.
+// The Decision is that of such requests: Limit and Remaining say how many of them, with these
+// costs, can be granted at once; each tells them in events. There must be a cost for each member
+// and none below 0, and a place in each for each, if it is not nil; else the request is refused for
+// ever and charges nothing, and each is left alone.
 func (g *Group[R]) TakeEach(t time.Time, r R, costs []int, each []ratelimit.Decision) ratelimit.Decision {
 	if len(costs) != len(g.members) || each != nil && len(each) != len(g.members) || slices.Min(costs) < 0 {
 		d := g.PeekAt(t, r, 0)
@@ -189,8 +192,8 @@ func (g *Group[R]) take(t time.Time, r R, c cost, each []ratelimit.Decision) rat
 	return d.Decision
 }
 
-// undo gives back what the first so many members were charged at t, as far as they do: a race is lost, or
-// the first member has refused.
+// undo gives back what the first so many members were charged at t, as far as they do: a race is
+// lost, or the first member has refused.
 func (g *Group[R]) undo(t time.Time, r R, c cost, charged int) {
 	if charged == 0 {
 		return
@@ -204,8 +207,8 @@ func (g *Group[R]) undo(t time.Time, r R, c cost, charged int) {
 	}
 }
 
-// refused returns the decision if the member with the given index refuses by m: of the others, what they
-// have anyway.
+// refused returns the decision if the member with the given index refuses by m: of the others, what
+// they have anyway.
 func (g *Group[R]) refused(t time.Time, r R, c cost, each []ratelimit.Decision, index int, m *ratelimit.Decision) ratelimit.Decision {
 	var d merged
 	for i, other := range g.members {
@@ -268,7 +271,8 @@ func (g *Group[R]) Err(r R) error {
 	return nil
 }
 
-// Limiter returns the limiter of one request: to wait ([ratelimit.Wait]). Two of the same group and request are equal.
+// Limiter returns the limiter of one request: to wait ([ratelimit.Wait]). Two of the same group and
+// request are equal.
 func (g *Group[R]) Limiter(r R) ratelimit.Limiter { return view[R]{g, r} }
 
 // Clock returns the clock that Allow and Take read.

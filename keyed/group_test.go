@@ -148,8 +148,8 @@ func TestGroupAllocatesNothing(t *testing.T) {
 	}))
 }
 
-// What a lost race leaves charged is the request's cost, once for each race; no limit is ever exceeded. Members that give
-// back leave nothing.
+// What a lost race leaves charged is the request's cost, once for each race; no limit is ever
+// exceeded. Members that give back leave nothing.
 func TestGroupUnderLoad(t *testing.T) {
 	c := limittest.NewClock(storeStart)
 	build := func(string) (ratelimit.Limiter, error) {
@@ -196,7 +196,8 @@ func TestGroupArguments(t *testing.T) {
 	}
 }
 
-// A member that refuses, though it would have granted when it was looked at: somebody else was faster.
+// A member that refuses, though it would have granted when it was looked at: somebody else was
+// faster.
 func TestGroupGivesBackAfterALostRace(t *testing.T) {
 	c := limittest.NewClock(storeStart)
 	build := func(string) (ratelimit.Limiter, error) {

@@ -30,7 +30,8 @@ const (
 	owing  deed = true
 )
 
-// hit charges a key that is there. The limiter is asked under the lock, so that it cannot be evicted and charged at once.
+// hit charges a key that is there. The limiter is asked under the lock, so that it cannot be
+// evicted and charged at once.
 func (m *Map[K]) hit(s *shard[K], t time.Time, k K, n int, what deed) (d ratelimit.Decision, late, ok bool) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock() // also if a limiter panics
@@ -42,7 +43,8 @@ func (m *Map[K]) hit(s *shard[K], t time.Time, k K, n int, what deed) (d ratelim
 	return d, late, true
 }
 
-// miss makes a place for a key that was not there, and charges it. Never are two locks held at once.
+// miss makes a place for a key that was not there, and charges it. Never are two locks held at
+// once.
 func (m *Map[K]) miss(home int, t time.Time, k K, n int, what deed) (d ratelimit.Decision, late bool) {
 	as := m.earlier(t)
 	d, late, wait := m.insert(home, t, as, k, n, what, false)
@@ -62,8 +64,9 @@ func (m *Map[K]) miss(home int, t time.Time, k K, n int, what deed) (d ratelimit
 	return refusal(n, wait, Full), false
 }
 
-// insert makes the key's limiter, unless it is there by now, and charges it. If the caller has no place for it, one is made in
-// this shard; if that cannot be, wait is how long until it may, and nothing was decided.
+// insert makes the key's limiter, unless it is there by now, and charges it. If the caller has no
+// place for it, one is made in this shard; if that cannot be, wait is how long until it may, and
+// nothing was decided.
 func (m *Map[K]) insert(home int, t, as time.Time, k K, n int, what deed, place bool) (d ratelimit.Decision, late bool, wait time.Duration) {
 	s := &m.shards[home]
 	s.mutex.Lock()
@@ -137,7 +140,8 @@ func (m *Map[K]) build(k K) (ratelimit.Limiter, error) {
 	return l, nil
 }
 
-// charge takes from the limiter of a key, if it can know about t; what is owed, is owed as of when it can.
+// charge takes from the limiter of a key, if it can know about t; what is owed, is owed as of when
+// it can.
 func (m *Map[K]) charge(e resident, t time.Time, n int, what deed) (d ratelimit.Decision, late bool) {
 	early := m.lateness(t, e.since)
 	switch {
@@ -164,7 +168,8 @@ func (m *Map[K]) standing(t time.Time, k K, n int) ratelimit.Decision {
 	return d
 }
 
-// peek asks the limiter of a key; before its beginning, as a limiter that grants nothing until then.
+// peek asks the limiter of a key; before its beginning, as a limiter that grants nothing until
+// then.
 func (m *Map[K]) peek(e resident, t time.Time, n int) ratelimit.Decision {
 	early := m.lateness(t, e.since)
 	d := e.limiter.PeekAt(t.Add(early), n)
@@ -203,8 +208,9 @@ func (m *Map[K]) lateness(t time.Time, since int64) time.Duration {
 	return time.Duration(max(since-timeline.Clamp(m.line.At(t)), 0))
 }
 
-// earlier returns the time as of which a key must be as new to be forgotten: t may be any, and by one of the year 3000 all
-// keys are; and of one that is as new by the clock a late caller would not know that it is by t.
+// earlier returns the time as of which a key must be as new to be forgotten: t may be any, and by
+// one of the year 3000 all keys are; and of one that is as new by the clock a late caller would not
+// know that it is by t.
 func (m *Map[K]) earlier(t time.Time) time.Time {
 	if now := m.Clock().Now(); now.Before(t) {
 		return now

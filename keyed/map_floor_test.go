@@ -33,8 +33,8 @@ func (f forward) PeekAt(t time.Time, n int) ratelimit.Decision {
 	return f.Limiter.PeekAt(t, n)
 }
 
-// A limiter that does not answer for the past is known to be as new only since it was evicted: one that is late then might
-// have used it all up.
+// A limiter that does not answer for the past is known to be as new only since it was evicted: one
+// that is late then might have used it all up.
 func TestMapDoesNotBelieveWhatIsSaidOfThePast(t *testing.T) {
 	c := limittest.NewClock(mapStart)
 	m := ratelimit.Must(keyed.NewMap(1, func(string) (ratelimit.Limiter, error) {

@@ -32,8 +32,8 @@ const (
 	perShard  = 64 // keys, at least, if there is more than one shard
 	sample    = 8  // keys of a shard that are looked at to evict one
 
-	// memory is how long before an eviction late callers may come. To look further back costs nothing, but must not leave
-	// the range of a limiter's time.
+	// memory is how long before an eviction late callers may come. To look further back costs
+	// nothing, but must not leave the range of a limiter's time.
 	memory = 24 * time.Hour
 )
 
@@ -70,8 +70,8 @@ func (s *shard[K]) keys() []K {
 	return slices.Collect(maps.Keys(s.entries))
 }
 
-// evict forgets a key that is as new, whose place is then the caller's. If there is none, it returns how long it is
-// until one may be. The lock is held.
+// evict forgets a key that is as new, whose place is then the caller's. If there is none, it
+// returns how long it is until one may be. The lock is held.
 func (s *shard[K]) evict(m *Map[K], as time.Time) time.Duration {
 	victim, age, wait := s.oldest(as)
 	if wait == 0 {
@@ -86,8 +86,8 @@ func (s *shard[K]) evict(m *Map[K], as time.Time) time.Duration {
 	return wait
 }
 
-// oldest looks at some keys, and returns that which has been as new for longest, and for how long; if none is as new, how
-// long it is until one will be. Go begins to range over a map at random.
+// oldest looks at some keys, and returns that which has been as new for longest, and for how long;
+// if none is as new, how long it is until one will be. Go begins to range over a map at random.
 func (s *shard[K]) oldest(as time.Time) (victim K, age, wait time.Duration) {
 	wait = ratelimit.Never
 	looked := 0

@@ -75,8 +75,8 @@ func TestMapStory(t *testing.T) {
 	require.Equal(t, keyed.MapStats{Len: 2, Evicted: 2, Refused: 3}, m.Stats())
 }
 
-// TestMapIsOneLimiterForEachKey compares the map with one limiter for each key that is never forgotten, at times that come
-// in any order, while keys come and go.
+// TestMapIsOneLimiterForEachKey compares the map with one limiter for each key that is never
+// forgotten, at times that come in any order, while keys come and go.
 func TestMapIsOneLimiterForEachKey(t *testing.T) {
 	two := ratelimit.PerSecond(2)
 	for name, build := range map[string]func(ratelimit.Option) (ratelimit.Limiter, error){
@@ -180,8 +180,8 @@ func compareMap(t *testing.T, build func(ratelimit.Option) (ratelimit.Limiter, e
 	require.EqualValues(t, late, m.Stats().Late)
 }
 
-// TestMapBoundUnderRace has callers, early and late, fight for few places, and checks each key's bound on what they
-// were granted.
+// TestMapBoundUnderRace has callers, early and late, fight for few places, and checks each key's
+// bound on what they were granted.
 func TestMapBoundUnderRace(t *testing.T) {
 	const keys, callers, rounds, burst = 12, 4, 3000, 3
 	rate := ratelimit.PerSecond(20)
@@ -219,7 +219,8 @@ func TestMapBoundUnderRace(t *testing.T) {
 	require.Positive(t, stats.Late)
 }
 
-// TestMapCapacityUnderRace rotates keys, some of which make trouble, through a map of several shards.
+// TestMapCapacityUnderRace rotates keys, some of which make trouble, through a map of several
+// shards.
 func TestMapCapacityUnderRace(t *testing.T) {
 	const capacity, callers, rounds = 256, 4, 20_000
 	c := limittest.NewClock(mapStart)
@@ -270,7 +271,8 @@ func TestMapCapacityUnderRace(t *testing.T) {
 	require.Zero(t, m.Len())
 }
 
-// TestMapMakesRoomInOtherShards has all keys of the first shard live, so that a new one of it needs another's place.
+// TestMapMakesRoomInOtherShards has all keys of the first shard live, so that a new one of it needs
+// another's place.
 func TestMapMakesRoomInOtherShards(t *testing.T) {
 	const capacity = 128 // two shards
 	c := limittest.NewClock(mapStart)
@@ -370,7 +372,8 @@ func TestMapTimeInTheFuture(t *testing.T) {
 	require.True(t, m.TakeAt(mapStart.Add(1000*time.Hour), "bob", 1).OK)
 }
 
-// TestMapLate is the story of a caller who comes with a time at which the map still knew what it has forgotten.
+// TestMapLate is the story of a caller who comes with a time at which the map still knew what it
+// has forgotten.
 func TestMapLate(t *testing.T) {
 	c := limittest.NewClock(mapStart.Add(time.Hour))
 	m := newMap[string](ratelimit.PerSecond(1), 2, 1, c)
@@ -409,7 +412,8 @@ func TestMapSaysWhy(t *testing.T) {
 	require.Equal(t, []int{-1, -2, -3}, []int{keyed.Full, keyed.NoLimiter, keyed.Late})
 }
 
-// TestMapForgetsTheOldest has those go first that have been as new for longest: so few callers are late.
+// TestMapForgetsTheOldest has those go first that have been as new for longest: so few callers are
+// late.
 func TestMapForgetsTheOldest(t *testing.T) {
 	c := limittest.NewClock(mapStart)
 	m := newMap[int](ratelimit.PerMinute(1), 8, 8, c)
@@ -442,7 +446,8 @@ func (b *busy) Now() time.Time {
 	return now
 }
 
-// TestMapTakeIsNotLate has a key evicted after a caller read the clock, who is granted all the same.
+// TestMapTakeIsNotLate has a key evicted after a caller read the clock, who is granted all the
+// same.
 func TestMapTakeIsNotLate(t *testing.T) {
 	c := &busy{now: mapStart}
 	m := newMap[string](ratelimit.PerSecond(1), 1, 1, c)

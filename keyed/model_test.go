@@ -111,7 +111,8 @@ func (m *model) take(hash uint64, off int64, n int, limit *Limit, charge bool) (
 	return d
 }
 
-// latest returns the latest time that is not too far ahead: of the clock, or of the newest, which steps within bounds.
+// latest returns the latest time that is not too far ahead: of the clock, or of the newest, which
+// steps within bounds.
 func (m *model) latest() uint64 {
 	if m.newest == 0 {
 		return m.clock + 1<<23
@@ -119,7 +120,8 @@ func (m *model) latest() uint64 {
 	return max(m.clock+1<<23, m.newest+1<<24)
 }
 
-// owe charges n events in any case, as of a time that is neither late nor ahead, and says what one more finds.
+// owe charges n events in any case, as of a time that is neither late nor ahead, and says what one
+// more finds.
 func (m *model) owe(hash uint64, off int64, n int, limit *Limit, latest uint64) ratelimit.Decision {
 	now := m.scale.at(off)
 	at := now
@@ -157,7 +159,8 @@ func (m *model) owe(hash uint64, off int64, n int, limit *Limit, latest uint64) 
 	return d
 }
 
-// advance looks after the sets lap by lap. Of a long time in which all is long over, whole rounds count for nothing.
+// advance looks after the sets lap by lap. Of a long time in which all is long over, whole rounds
+// count for nothing.
 func (m *model) advance(now uint64) {
 	const lap, round = 1 << 37, 1 << 40
 	for laps := 0; m.newest < now; laps++ {
@@ -343,8 +346,8 @@ func requireNoKeyTwice(t testing.TB, c *core) {
 	}
 }
 
-// TestModel compares every field of every decision, also across the wrap of the 40 bits, with more keys than there is
-// room for, and with late callers.
+// TestModel compares every field of every decision, also across the wrap of the 40 bits, with more
+// keys than there is room for, and with late callers.
 func TestModel(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
 	compared, granted := 0, 0

@@ -34,8 +34,8 @@ func TestVisitorsThatComeLate(t *testing.T) {
 	require.Equal(t, newest, c.newest.Load(), "it never goes back")
 }
 
-// Many come back at one moment, after so long that the words must be looked after: everybody gets a burst, once, and
-// those who owed something long ago are as good as new.
+// Many come back at one moment, after so long that the words must be looked after: everybody gets a
+// burst, once, and those who owed something long ago are as good as new.
 func TestComingBackTogether(t *testing.T) {
 	const keys, burst = 2000, 1 << 30
 	for _, laps := range []float64{1.5, 3.0001, 5, 7, 9.5} {
@@ -66,8 +66,8 @@ func TestComingBackTogether(t *testing.T) {
 	}
 }
 
-// In each lap, each set is looked after once, wherever in time it begins: also where the product of times and sets
-// outgrows 64 bits.
+// In each lap, each set is looked after once, wherever in time it begins: also where the product of
+// times and sets outgrows 64 bits.
 func TestEachSetIsLookedAfterOnceInALap(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 2000 {

@@ -14,13 +14,15 @@ const (
 	tatBits = 40
 	tatMask = 1<<tatBits - 1
 
-	// firstTick is the number of the first tick of all: what lies 2^39 before a time is a number too.
+	// firstTick is the number of the first tick of all: what lies 2^39 before a time is a number
+	// too.
 	firstTick uint64 = 1 << tatBits
 
 	// maxDepth, in ticks, limits what one key may owe.
 	maxDepth uint64 = 1 << 38
 
-	// finest is how many ticks an emission interval has, if they are not shorter than a nanosecond then.
+	// finest is how many ticks an emission interval has, if they are not shorter than a nanosecond
+	// then.
 	finest = 256
 
 	// maxWindow limits the events of a window, so that what may be late is a few windows at least.
@@ -29,7 +31,8 @@ const (
 	maxEvents = math.MaxInt32
 )
 
-// scale turns offsets into ticks, whose number is at least 2^40 and never falls. There are two kinds:
+// scale turns offsets into ticks, whose number is at least 2^40 and never falls. There are two
+// kinds:
 //
 //	gcra     m ticks are an emission interval, Per/Events; m is 256, or less if a tick were shorter than
 //	         a nanosecond. A time is rounded down to ticks, of which one begins at the origin.
@@ -38,8 +41,8 @@ const (
 type scale struct {
 	rate ratelimit.Rate
 
-	// In length nanoseconds, of which one begins at the origin and bias before it, there are so many ticks. They go by one
-	// by one, or, of windows, all at once.
+	// In length nanoseconds, of which one begins at the origin and bias before it, there are so
+	// many ticks. They go by one by one, or, of windows, all at once.
 	length, ticks uint64
 	bias          uint64
 	aligned       bool
@@ -55,7 +58,8 @@ func newGCRA(rate ratelimit.Rate) scale {
 	return newScale(rate, ticksPerEvent(rate)*uint64(rate.Events), uint64(rate.Per), false)
 }
 
-// ticksPerEvent is for a checked rate of at most one event a nanosecond; without a rate, a tick is one.
+// ticksPerEvent is for a checked rate of at most one event a nanosecond; without a rate, a tick is
+// one.
 func ticksPerEvent(rate ratelimit.Rate) uint64 {
 	if rate.Events == 0 {
 		return 1
@@ -75,7 +79,8 @@ func newScale(rate ratelimit.Rate, ticks, length uint64, aligned bool) scale {
 	return s
 }
 
-// at returns the ticks at an offset. There are no more of them than nanoseconds, so nothing overflows.
+// at returns the ticks at an offset. There are no more of them than nanoseconds, so nothing
+// overflows.
 func (s *scale) at(off int64) uint64 {
 	nanos := uint64(timeline.Clamp(off)) + s.bias
 	if s.aligned {
@@ -118,8 +123,8 @@ func (s *scale) fastest() string {
 	return fastest
 }
 
-// Limit is the limit of one call, if it is not that of the table: see [Table.Limit]. The zero Limit refuses every
-// event.
+// Limit is the limit of one call, if it is not that of the table: see [Table.Limit]. The zero Limit
+// refuses every event.
 type Limit struct {
 	table    *core
 	rate     ratelimit.Rate
@@ -135,7 +140,8 @@ func (l Limit) Rate() ratelimit.Rate { return l.rate }
 // Burst returns the burst that the limit was made with.
 func (l Limit) Burst() int { return l.burst }
 
-// limit returns the limit in the table's ticks, for arguments as they come; fn is the function in errors.
+// limit returns the limit in the table's ticks, for arguments as they come; fn is the function in
+// errors.
 func (c *core) limit(fn string, rate ratelimit.Rate, burst int) (Limit, error) {
 	s := &c.scale
 	refuse := func(field string, value any, format string, args ...any) (Limit, error) {
@@ -161,7 +167,8 @@ func (c *core) limit(fn string, rate ratelimit.Rate, burst int) (Limit, error) {
 		return l, nil
 	}
 	if !s.aligned {
-		// Per/Events in ticks: of the table's rate, ticksPerEvent are Per/Events; without one, a tick is a ns.
+		// Per/Events in ticks: of the table's rate, ticksPerEvent are Per/Events; without one, a
+		// tick is a ns.
 		interval := big.NewRat(int64(rate.Per), int64(rate.Events))
 		if s.rate.Events > 0 {
 			interval.Mul(interval, big.NewRat(int64(s.rate.Events), int64(s.rate.Per)))

@@ -10,8 +10,9 @@ import (
 //	24 bits   tag of the key, from its hash; 0 if it was reset
 //	40 bits   theoretical arrival time (TAT) in ticks, modulo 2^40
 //
-// A word of 0 is empty. What a key owes at a time is its TAT less that; nothing, if the TAT has passed: then the
-// key cannot be told from one that was never seen, and its word may be taken for another.
+// A word of 0 is empty. What a key owes at a time is its TAT less that; nothing, if the TAT has
+// passed: then the key cannot be told from one that was never seen, and its word may be taken for
+// another.
 //
 // # The rule
 //
@@ -20,40 +21,44 @@ import (
 //	debt + n events too much   refuse, and store nothing
 //	else                       CAS(word, tag | now + debt + n events); if that fails, from the beginning
 //
-// The words of a set are in the order in which the key looks at them, which depends on its tag: see place.word.
+// The words of a set are in the order in which the key looks at them, which depends on its tag: see
+// place.word.
 //
-// A new key inherits the debt of the word that it takes, if there is any. So it never gets more than it may, for
-// what it owes in truth is never more than the least of its set:
+// A new key inherits the debt of the word that it takes, if there is any. So it never gets more
+// than it may, for what it owes in truth is never more than the least of its set:
 //
 //	a present key's true TAT <= its word's TAT
 //	an absent key's true TAT <= the least TAT of its set
 //
-// Both are kept by all that is done to a word: a grant raises its TAT by what it grants, and the key that loses it had a
-// TAT that is the least, which only grows.
+// Both are kept by all that is done to a word: a grant raises its TAT by what it grants, and the
+// key that loses it had a TAT that is the least, which only grows.
 //
-// No key gets into two words. For every CAS strictly raises a word's TAT, so no value comes back. Suppose that A
-// puts K into word i by a CAS at a, and B puts K into another word j by a CAS at b > a, while K is still in i. B has not
-// seen K, so it read word i before a: it saw at most what A replaced there, v_i <= w_i. A chose i: (w_i, i) < (u_j, j) as A
-// saw j. Word j only grows, and did not change between B's reading it and b, which is after a, so u_j <= v_j. B chose j:
-// (v_j, j) < (v_i, i). Together (w_i, i) < (u_j, j) <= (v_j, j) < (v_i, i) <= (w_i, i).
+// No key gets into two words. For every CAS strictly raises a word's TAT, so no value comes back.
+// Suppose that A puts K into word i by a CAS at a, and B puts K into another word j by a CAS at b >
+// a, while K is still in i. B has not seen K, so it read word i before a: it saw at most what A
+// replaced there, v_i <= w_i. A chose i: (w_i, i) < (u_j, j) as A saw j. Word j only grows, and did
+// not change between B's reading it and b, which is after a, so u_j <= v_j. B chose j: (v_j, j) <
+// (v_i, i). Together (w_i, i) < (u_j, j) <= (v_j, j) < (v_i, i) <= (w_i, i).
 //
 // # The newest time
 //
-// 40 bits of ticks come round, after years or hours as the rate has it. So the table remembers the newest time
-// that something was granted at, to within slack. Let it be N, read after the words:
+// 40 bits of ticks come round, after years or hours as the rate has it. So the table remembers the
+// newest time that something was granted at, to within slack. Let it be N, read after the words:
 //
 //	callers before N - late are refused, all
 //	callers after N + slack move N to their time before they grant
 //	words have TATs below N + slack + maxDepth; what is older than N - late is as good as empty
 //	before N moves on, by a lap of 2^37 ticks at most, a share of the words is looked after: in a lap, each once
 //
-// To look after a word is to raise its TAT to N - late, if it is older. That changes nothing for anybody, since all who
-// come before it are refused, and keeps it growing. So no word's TAT is further than 2^39 from N, either way, and its 40
-// bits say which time is meant: N does not move before the share has been looked after, and who does so while N has
-// moved has read nothing but words, and gives up.
+// To look after a word is to raise its TAT to N - late, if it is older. That changes nothing for
+// anybody, since all who come before it are refused, and keeps it growing. So no word's TAT is
+// further than 2^39 from N, either way, and its 40 bits say which time is meant: N does not move
+// before the share has been looked after, and who does so while N has moved has read nothing but
+// words, and gives up.
 //
-// (A caller that is suspended for a lap or more, between reading an empty word and taking it, leaves one that is older. It
-// may be taken for a later one in the end, and refuse its keys for a while; it never grants too much.)
+// (A caller that is suspended for a lap or more, between reading an empty word and taking it,
+// leaves one that is older. It may be taken for a later one in the end, and refuse its keys for a
+// while; it never grants too much.)
 const (
 	setSize = 8
 
@@ -74,8 +79,8 @@ func tat(word, newest uint64) uint64 {
 	return oldest + (word-oldest)&tatMask
 }
 
-// find returns the word that is, or would be, the key's, and what that owes at now. It is a function of what was
-// read.
+// find returns the word that is, or would be, the key's, and what that owes at now. It is a
+// function of what was read.
 func find(set *[setSize]uint64, tag, now, newest uint64) (i, debt uint64, present bool) {
 	for i, word := range set {
 		if tagOf(word) == tag {
@@ -104,8 +109,8 @@ func owed(word, now, newest uint64) uint64 {
 	return max(t, now) - now
 }
 
-// advance moves the newest time on to now. If that is far, it goes by laps until all words are old, and
-// skips whole rounds of the 40 bits then: they look the same afterwards.
+// advance moves the newest time on to now. If that is far, it goes by laps until all words are old,
+// and skips whole rounds of the 40 bits then: they look the same afterwards.
 func (c *core) advance(now uint64) {
 	hopped := uint64(0)
 	for {
@@ -128,8 +133,8 @@ func (c *core) advance(now uint64) {
 	}
 }
 
-// sweep looks after the sets whose turn it is while the newest time moves on between two times, at most a lap apart. It
-// gives up if somebody else has moved it.
+// sweep looks after the sets whose turn it is while the newest time moves on between two times, at
+// most a lap apart. It gives up if somebody else has moved it.
 func (c *core) sweep(from, to uint64) bool {
 	sets := uint64(len(c.words)) / setSize
 	visited := func(at uint64) uint64 { // since the beginning of time
@@ -154,7 +159,8 @@ func (c *core) sweep(from, to uint64) bool {
 	return true
 }
 
-// notEmpty keeps a word without a tag from being 0, if its TAT happens to be: then it would be the least of all.
+// notEmpty keeps a word without a tag from being 0, if its TAT happens to be: then it would be the
+// least of all.
 func notEmpty(word uint64) uint64 { return max(word, 1) }
 
 // reset takes the tag off the key's word.

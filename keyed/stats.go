@@ -17,8 +17,8 @@ type Stats struct {
 	Retries   uint64 // times that a caller lost a race, and looked again
 }
 
-// rare counts what seldom happens; there are several, each in a cache line, so that the callers who count do not
-// meet.
+// rare counts what seldom happens; there are several, each in a cache line, so that the callers who
+// count do not meet.
 type rare struct {
 	inherited, saturated, untracked, late, ahead, retries atomic.Uint64
 	_                                                     [16]byte

@@ -50,8 +50,8 @@ var (
 	_ ratelimit.Charger = limitedView[string]{}
 )
 
-// What By is in a Decision of a [Table] or a [Map] that refuses a request by itself, and not by the key's
-// limit. For Full and NoLimiter no limiter was asked: Limit and Remaining are 0.
+// What By is in a Decision of a [Table] or a [Map] that refuses a request by itself, and not by the
+// key's limit. For Full and NoLimiter no limiter was asked: Limit and Remaining are 0.
 const (
 	Full      = -1 // Map: no place for a new key, as all that were looked at are in use
 	NoLimiter = -2 // Map: factory made no limiter for the key, see [Map.Stats]

@@ -13,9 +13,9 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/waiting"
 )
 
-// Table is a limit for each key, in a fixed number of words: see the package documentation for what it guarantees
-// and costs. Keys are compared as Go's maps do: a NaN is never the same key again, and what cannot be compared, in an
-// interface, panics.
+// Table is a limit for each key, in a fixed number of words: see the package documentation for what
+// it guarantees and costs. Keys are compared as Go's maps do: a NaN is never the same key again,
+// and what cannot be compared, in an interface, panics.
 //
 // Its zero value is of no use, and its methods panic on it: call a constructor. It is safe for
 // simultaneous use and must not be copied after first use.
@@ -41,9 +41,9 @@ type core struct {
 
 const maxCapacity = min(1<<30, math.MaxInt/32)
 
-// NewGCRA returns a table that gives each key what [gcra.New] of the rate and burst would, for at least capacity
-// live keys: those that owe something. It reads the time from the system's monotonic clock unless [WithClock] gives it
-// another.
+// NewGCRA returns a table that gives each key what [gcra.New] of the rate and burst would, for at
+// least capacity live keys: those that owe something. It reads the time from the system's monotonic
+// clock unless [WithClock] gives it another.
 //
 // The error is a [*ratelimit.ArgumentError] unless
 //
@@ -51,8 +51,8 @@ const maxCapacity = min(1<<30, math.MaxInt/32)
 //	1 <= burst <= 2^31-1, and 2^38 ticks: 2^30 for rates of up to one in 256 ns
 //	1 <= capacity <= 2^30 (2^26-1 on 32-bit platforms)
 //
-// At rate.Events == 0 every event is refused; by limits of [Table.Limit], with ticks of a nanosecond, for which a caller is
-// late after 16 ms: make the table for the fastest limit instead.
+// At rate.Events == 0 every event is refused; by limits of [Table.Limit], with ticks of a
+// nanosecond, for which a caller is late after 16 ms: make the table for the fastest limit instead.
 //
 // [gcra.New]: https://pkg.go.dev/github.com/seed-3506548a/ratelimit/gcra#New
 func NewGCRA[K comparable](rate ratelimit.Rate, burst, capacity int, opts ...Option) (*Table[K], error) {
@@ -63,8 +63,9 @@ func NewGCRA[K comparable](rate ratelimit.Rate, burst, capacity int, opts ...Opt
 	return newTable[K](fn, newGCRA(rate), rate, burst, capacity, opts)
 }
 
-// NewAlignedWindow returns a table that gives each key rate.Events in each window, which begins and ends at multiples of
-// rate.Per since the Unix epoch, by the wall clock or by that of [WithClock]; for at least capacity keys in a window.
+// NewAlignedWindow returns a table that gives each key rate.Events in each window, which begins and
+// ends at multiples of rate.Per since the Unix epoch, by the wall clock or by that of [WithClock];
+// for at least capacity keys in a window.
 //
 // The error is a [*ratelimit.ArgumentError] unless
 //
@@ -76,9 +77,9 @@ func NewAlignedWindow[K comparable](rate ratelimit.Rate, capacity int, opts ...O
 	return newAligned[K]("keyed.NewAlignedWindow", rate, time.Unix(0, 0), capacity, opts)
 }
 
-// NewAlignedWindowTo is NewAlignedWindow for windows that begin and end at multiples of rate.Per from the instant
-// at, before it as well as after it: for weeks that begin on Monday, say. See package fixedwindow for what daylight
-// saving does.
+// NewAlignedWindowTo is NewAlignedWindow for windows that begin and end at multiples of rate.Per
+// from the instant at, before it as well as after it: for weeks that begin on Monday, say. See
+// package fixedwindow for what daylight saving does.
 func NewAlignedWindowTo[K comparable](rate ratelimit.Rate, at time.Time, capacity int, opts ...Option) (*Table[K], error) {
 	return newAligned[K]("keyed.NewAlignedWindowTo", rate, at, capacity, opts)
 }
@@ -128,8 +129,8 @@ func newTable[K comparable](fn string, s scale, rate ratelimit.Rate, burst, capa
 	return t, nil
 }
 
-// aligned returns the part of words that begins with a cache line; nothing if none does, as words themselves may be
-// misaligned on 32-bit platforms.
+// aligned returns the part of words that begins with a cache line; nothing if none does, as words
+// themselves may be misaligned on 32-bit platforms.
 func aligned(words []uint64) []uint64 {
 	const line = setSize * 8
 	past := uintptr(unsafe.Pointer(unsafe.SliceData(words))) % line
@@ -140,13 +141,15 @@ func aligned(words []uint64) []uint64 {
 	return words[min(skip, len(words)):]
 }
 
-// Allow reports whether one event of the key may happen now, and charges it if so. It is Take(k, 1).OK.
+// Allow reports whether one event of the key may happen now, and charges it if so. It is Take(k,
+// 1).OK.
 func (t *Table[K]) Allow(k K) bool {
 	c := &t.core
 	return c.charge(t.hash(k), c.scale.at(c.line.Now()), 1, &c.limited).ok()
 }
 
-// Take charges n events of the key now, all of them or none. See [ratelimit.Decision] for what it returns.
+// Take charges n events of the key now, all of them or none. See [ratelimit.Decision] for what it
+// returns.
 func (t *Table[K]) Take(k K, n int) (d ratelimit.Decision) {
 	t.core.take(&d, t.hash(k), t.core.line.Now(), n, &t.core.limited)
 	return d
@@ -158,17 +161,19 @@ func (t *Table[K]) TakeAt(at time.Time, k K, n int) (d ratelimit.Decision) {
 	return d
 }
 
-// TakeLimitAt is TakeAt by another limit than the table's, which [Table.Limit] has made; by any other, and by none, it
-// refuses every event. What a key owes does not depend on the limit that it was granted by.
+// TakeLimitAt is TakeAt by another limit than the table's, which [Table.Limit] has made; by any
+// other, and by none, it refuses every event. What a key owes does not depend on the limit that it
+// was granted by.
 func (t *Table[K]) TakeLimitAt(at time.Time, k K, n int, limit Limit) (d ratelimit.Decision) {
 	t.core.take(&d, t.hash(k), t.core.line.At(at), n, &limit)
 	return d
 }
 
 // ChargeAt counts n events of the key as granted at at, also if they exceed the limit: see
-// [ratelimit.Charger]. What is owed beyond the limit is refused for until it has drained. A key owes at most
-// 2^38 ticks, which are 2^30 events (of windows, 2^38 events); more is not counted. A time that is late counts as the earliest
-// that is not, and one that is too far ahead as the latest. No allocation; lock-free.
+// [ratelimit.Charger]. What is owed beyond the limit is refused for until it has drained. A key
+// owes at most 2^38 ticks, which are 2^30 events (of windows, 2^38 events); more is not counted. A
+// time that is late counts as the earliest that is not, and one that is too far ahead as the
+// latest. No allocation; lock-free.
 func (t *Table[K]) ChargeAt(at time.Time, k K, n int) (d ratelimit.Decision) {
 	t.core.owe(&d, t.hash(k), t.core.line.At(at), n, &t.core.limited)
 	return d
@@ -191,29 +196,31 @@ func (t *Table[K]) fitsAt(at time.Time, k K, n int) bool {
 	return c.judge(debt, uint64(n)*c.limited.perEvent, newest, now, present, &c.limited) >= untracked
 }
 
-// Limit returns a limit for single calls of TakeLimitAt: for the customer that has bought more, or the endpoint that costs
-// more. It is made once, in the table's ticks, which are a 256th of the table's emission interval, or a nanosecond if
-// that is more. The limit's own emission interval is rounded up to whole ticks, so limits faster than the table's
-// get less than they say: up to a tick for each event, which is 5 % of 900 a minute in a table of 60 a minute (18 ticks
-// for 17.07). Limits slower than the table's lose less than 1/256. So make the table for its fastest limit.
+// Limit returns a limit for single calls of TakeLimitAt: for the customer that has bought more, or
+// the endpoint that costs more. It is made once, in the table's ticks, which are a 256th of the
+// table's emission interval, or a nanosecond if that is more. The limit's own emission interval is
+// rounded up to whole ticks, so limits faster than the table's get less than they say: up to a tick
+// for each event, which is 5 % of 900 a minute in a table of 60 a minute (18 ticks for 17.07).
+// Limits slower than the table's lose less than 1/256. So make the table for its fastest limit.
 //
-// The error is a [*ratelimit.ArgumentError] for what the constructor refuses; for rates so much faster than the table's
-// that an emission interval is less than 16 ticks (16 times the table's); and, of windows, for another length, or more events
-// than the table's. The burst of windows is rate.Events.
+// The error is a [*ratelimit.ArgumentError] for what the constructor refuses; for rates so much
+// faster than the table's that an emission interval is less than 16 ticks (16 times the table's);
+// and, of windows, for another length, or more events than the table's. The burst of windows is
+// rate.Events.
 func (t *Table[K]) Limit(rate ratelimit.Rate, burst int) (Limit, error) {
 	return t.core.limit("keyed.Table.Limit", rate, burst)
 }
 
-// Reset forgets the key: it is as one that was never seen. What its word owes stays there, for the key that takes it
-// next.
+// Reset forgets the key: it is as one that was never seen. What its word owes stays there, for the
+// key that takes it next.
 func (t *Table[K]) Reset(k K) {
 	t.core.reset(t.hash(k))
 	waiting.Changed(view[K]{t, k})
 }
 
-// Limiter returns the limiter of one key: to compose it ([ratelimit.All]), or to wait ([ratelimit.Wait]). It has no
-// state of its own, and its RefundAt gives nothing back, since a TAT is never lowered. Two of the same table and key
-// are equal.
+// Limiter returns the limiter of one key: to compose it ([ratelimit.All]), or to wait
+// ([ratelimit.Wait]). It has no state of its own, and its RefundAt gives nothing back, since a TAT
+// is never lowered. Two of the same table and key are equal.
 func (t *Table[K]) Limiter(k K) ratelimit.Limiter { return view[K]{t, k} }
 
 // LimiterBy is Limiter by another limit than the table's: see [Table.TakeLimitAt].

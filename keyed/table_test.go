@@ -148,8 +148,8 @@ func bound(rate ratelimit.Rate, burst int) limittest.Bound {
 	}
 }
 
-// An attacker who rotates through a hundred times as many keys as there is room for gets no key above its bound; nor does
-// anybody in a table that is full, whose times come in any order.
+// An attacker who rotates through a hundred times as many keys as there is room for gets no key
+// above its bound; nor does anybody in a table that is full, whose times come in any order.
 func TestBoundUnderKeyRotation(t *testing.T) {
 	const capacity, keys = 40, 4000
 	rate := ratelimit.PerSecond(7)
@@ -182,7 +182,8 @@ func TestBoundUnderKeyRotation(t *testing.T) {
 	}
 }
 
-// A user at half the limit loses nothing while new keys come in as fast as three quarters of the words are freed.
+// A user at half the limit loses nothing while new keys come in as fast as three quarters of the
+// words are freed.
 func TestUserAmongNewKeys(t *testing.T) {
 	const capacity = 4096
 	rate := ratelimit.PerSecond(10) // an event drains in 100 ms
@@ -208,8 +209,9 @@ func TestUserAmongNewKeys(t *testing.T) {
 	require.InDelta(t, 6144, table.Stats().Live, 700, "three quarters of 8192 words are live: Little's law")
 }
 
-// So often is a new key refused for the debt it inherits, if the table is full to its capacity: with a burst of 1, of 2,
-// and of 5. (And with a quarter of that many keys, or four times the capacity, with a burst of 1.)
+// So often is a new key refused for the debt it inherits, if the table is full to its capacity:
+// with a burst of 1, of 2, and of 5. (And with a quarter of that many keys, or four times the
+// capacity, with a burst of 1.)
 func TestInheritedRefusals(t *testing.T) {
 	for _, row := range []struct {
 		burst, capacity int
@@ -236,7 +238,8 @@ func TestInheritedRefusals(t *testing.T) {
 	}
 }
 
-// FailOpen grants what there is no place for, and counts it; a key that is in the table is limited all the same.
+// FailOpen grants what there is no place for, and counts it; a key that is in the table is limited
+// all the same.
 func TestFailOpen(t *testing.T) {
 	c := limittest.NewClock(t0)
 	for _, open := range []bool{false, true} {
@@ -296,8 +299,8 @@ func requireNoAllocation[K comparable](t *testing.T, key func(i int) K) {
 	}
 }
 
-// Callers on all cores charge the same few keys, and ever new ones. No key gets more than its bound at the one moment
-// that the clock shows, and those that nobody competes with get all of it.
+// Callers on all cores charge the same few keys, and ever new ones. No key gets more than its bound
+// at the one moment that the clock shows, and those that nobody competes with get all of it.
 func TestTableUnderLoad(t *testing.T) {
 	const goroutines, rounds, burst = 4, 200, 5
 	for round := range rounds {
@@ -326,8 +329,9 @@ func TestTableUnderLoad(t *testing.T) {
 	}
 }
 
-// A user's limit and an address's, both at once. Neither is ever exceeded; what one has been charged when the other then
-// refuses, since somebody was faster, stays: at most n for each such race.
+// A user's limit and an address's, both at once. Neither is ever exceeded; what one has been
+// charged when the other then refuses, since somebody was faster, stays: at most n for each such
+// race.
 func TestSeveralTables(t *testing.T) {
 	c := limittest.NewClock(t0)
 	users := ratelimit.Must(keyed.NewGCRA[string](ratelimit.PerHour(1), 3, 10, keyed.WithClock(c)))

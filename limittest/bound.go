@@ -13,14 +13,14 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 )
 
-// TestBound asks the limiter a few thousand times, at times that jump forwards and back and to the moments that it names itself,
-// and returns an error if it granted more than most allows in any closed interval between two grants. A token bucket, for
-// instance, has
+// TestBound asks the limiter a few thousand times, at times that jump forwards and back and to the
+// moments that it names itself, and returns an error if it granted more than most allows in any
+// closed interval between two grants. A token bucket, for instance, has
 //
 //	most = func(length time.Duration) int { return burst + int(length/interval) }
 //
-// The step is about as long as the limiter takes to grant one more. It is an error too if never half of the bound is used in an
-// interval of 20 steps or more: then it is not this limiter's.
+// The step is about as long as the limiter takes to grant one more. It is an error too if never
+// half of the bound is used in an interval of 20 steps or more: then it is not this limiter's.
 func TestBound(build New, step time.Duration, most func(length time.Duration) int) error {
 	if step <= 0 || step > math.MaxInt64/1000 {
 		return &ratelimit.ArgumentError{Func: "limittest.TestBound", Field: "step", Value: step, Want: "1ns to 2562h"}
@@ -77,8 +77,8 @@ func TestBound(build New, step time.Duration, most func(length time.Duration) in
 	return nil
 }
 
-// conservation has callers take at one time: together they get what there is. In every other round some give back what they
-// got, and a limiter may keep that, but no more than it was.
+// conservation has callers take at one time: together they get what there is. In every other round
+// some give back what they got, and a limiter may keep that, but no more than it was.
 func conservation(build New) error {
 	const rounds, callers = 300, 4
 	for round := range rounds {

@@ -9,8 +9,8 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 )
 
-// charge checks a limiter that is a [ratelimit.Charger]: what is charged counts as granted, whether it fits or not, and the
-// Decision is what one event more would find.
+// charge checks a limiter that is a [ratelimit.Charger]: what is charged counts as granted, whether
+// it fits or not, and the Decision is what one event more would find.
 func charge(build New) error {
 	l, _, err := onClock(build, start)
 	if err != nil {

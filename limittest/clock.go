@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Clock shows the time that it was set to last. It never moves by itself, and is safe for simultaneous use. Its
-// zero value is of no use: call [NewClock].
+// Clock shows the time that it was set to last. It never moves by itself, and is safe for
+// simultaneous use. Its zero value is of no use: call [NewClock].
 type Clock struct {
 	now atomic.Pointer[time.Time]
 }

@@ -1,5 +1,5 @@
-// Package limittest tests implementations of [ratelimit.Limiter], as testing/fstest does file systems: for those who write
-// their own, and want it to mean what the others mean.
+// Package limittest tests implementations of [ratelimit.Limiter], as testing/fstest does file
+// systems: for those who write their own, and want it to mean what the others mean.
 //
 //	func TestLimiter(t *testing.T) {
 //		if err := limittest.TestLimiter(func(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
@@ -9,9 +9,10 @@
 //		}
 //	}
 //
-// [TestLimiter] holds a limiter to what is the same for all of them, [TestBound] to the bound that is its own, and
-// [TestAllocations] to none. They ask it on clocks that they set, and none sleeps. Passing them is no proof: they try some thousands of states, and races only as they
-// happen to come.
+// [TestLimiter] holds a limiter to what is the same for all of them, [TestBound] to the bound that
+// is its own, and [TestAllocations] to none. They ask it on clocks that they set, and none sleeps.
+// Passing them is no proof: they try some thousands of states, and races only as they happen to
+// come.
 package limittest
 
 import (
@@ -24,20 +25,26 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 )
 
-// New builds the limiter that is to be tested, with the clock that the options choose: a new one at each call. It is to grant
-// from 4 to 500 events at once when fresh, and to be fresh again after a minute. If it counts in windows that are aligned to
-// a clock's full seconds or minutes, their length is to divide a minute.
+// New builds the limiter that is to be tested, with the clock that the options choose: a new one at
+// each call. It is to grant from 4 to 500 events at once when fresh, and to be fresh again after a
+// minute. If it counts in windows that are aligned to a clock's full seconds or minutes, their
+// length is to divide a minute.
 type New func(opts ...ratelimit.Option) (ratelimit.Limiter, error)
 
-// TestLimiter returns what the limiter does that a [ratelimit.Limiter] must not do, or nil: an error that joins one for each of
+// TestLimiter returns what the limiter does that a [ratelimit.Limiter] must not do, or nil: an
+// error that joins one for each of
 //
 //   - AllOrNothing: n events are charged, or none; n == 0 is granted, n < 0 and n > Limit never are
 //   - RefusalChangesNothing: no later decision can tell whether a request was refused before
-//   - DecisionIsExact: RetryAfter, Remaining and ResetAfter say what happens then, and a nanosecond earlier
-//   - AnyClockOrigin: from the year 1 to 2157, set back, standing still; and in the past, a new limiter is fresh
+//   - DecisionIsExact: RetryAfter, Remaining and ResetAfter say what happens then, and a nanosecond
+//     earlier
+//   - AnyClockOrigin: from the year 1 to 2157, set back, standing still; and in the past, a new
+//     limiter is fresh
 //   - BadOptions: a nil clock and a nil option are errors of the constructor
-//   - Refund: gives back no more than was granted and has not drained, and nothing to those who hand in nonsense
-//   - Charge: of a [ratelimit.Charger], counts what does not fit as well, and says what one event more would find
+//   - Refund: gives back no more than was granted and has not drained, and nothing to those who
+//     hand in nonsense
+//   - Charge: of a [ratelimit.Charger], counts what does not fit as well, and says what one event
+//     more would find
 //   - Conservation: callers at one time get what there is, together, and not more
 func TestLimiter(build New) error {
 	var all []error
@@ -111,8 +118,8 @@ func allOrNothing(build New) error {
 	return nil
 }
 
-// refund checks that what is given back is never more than was granted, that it leaves no more than if that had not been
-// granted, and that what makes no sense gives nothing back.
+// refund checks that what is given back is never more than was granted, that it leaves no more than
+// if that had not been granted, and that what makes no sense gives nothing back.
 func refund(build New) error {
 	l, _, err := onClock(build, start)
 	if err != nil {
@@ -152,7 +159,8 @@ func refund(build New) error {
 	return asIfNeverGranted(build)
 }
 
-// asIfNeverGranted compares a limiter with one that has not granted what is given back, with another grant in between.
+// asIfNeverGranted compares a limiter with one that has not granted what is given back, with
+// another grant in between.
 func asIfNeverGranted(build New) error {
 	for _, held := range []time.Duration{0, 1, 50 * time.Millisecond, 100 * time.Millisecond, 300 * time.Millisecond, time.Second, 10 * time.Second} {
 		for n := 1; n <= 3; n++ {
@@ -179,8 +187,9 @@ func asIfNeverGranted(build New) error {
 	return nil
 }
 
-// TestAllocations returns an error if a decision, or a refund, allocates: the limiters of this module do not. It counts all
-// allocations of the process meanwhile, so tests that run in parallel can make it fail.
+// TestAllocations returns an error if a decision, or a refund, allocates: the limiters of this
+// module do not. It counts all allocations of the process meanwhile, so tests that run in parallel
+// can make it fail.
 func TestAllocations(build New) error {
 	l, _, err := onClock(build, start)
 	if err != nil {

@@ -30,8 +30,8 @@ type faults struct {
 	allocates       bool
 }
 
-// bucket is a token bucket of 10 a second and a burst of 5 as one would write it: a number of tokens, in nanoseconds of
-// refill, and the time when they were counted.
+// bucket is a token bucket of 10 a second and a burst of 5 as one would write it: a number of
+// tokens, in nanoseconds of refill, and the time when they were counted.
 type bucket struct {
 	clock ratelimit.Clock
 	faults

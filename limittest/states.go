@@ -8,8 +8,8 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 )
 
-// states calls f with limiters in many states, each with a time. It builds two of each kind with the same history, so that f may
-// change one and compare.
+// states calls f with limiters in many states, each with a time. It builds two of each kind with
+// the same history, so that f may change one and compare.
 func states(build New, f func(a, b ratelimit.Limiter, now time.Time) error) error {
 	for first := range 4 {
 		for _, gap := range []time.Duration{0, 1, 99 * time.Millisecond, 100 * time.Millisecond, time.Second, time.Minute} {
@@ -106,8 +106,8 @@ var origins = []time.Time{
 	{},
 }
 
-// anyClockOrigin has limiters made under clocks of many origins act the same, also when the clock is set back or stands still; and
-// replays the past, also with a limiter on the system's clock.
+// anyClockOrigin has limiters made under clocks of many origins act the same, also when the clock
+// is set back or stands still; and replays the past, also with a limiter on the system's clock.
 func anyClockOrigin(build New) error {
 	var first []ratelimit.Decision
 	for _, origin := range origins {

@@ -40,8 +40,8 @@ func Example() {
 	// 496 of 843 granted, at most 60 in a minute; the longest wait is 4s
 }
 
-// Trakt's AUTHED_API_POST_LIMIT lets every user send one POST, PUT or DELETE a second. This finds in a log
-// who would have been refused how often.
+// Trakt's AUTHED_API_POST_LIMIT lets every user send one POST, PUT or DELETE a second. This finds
+// in a log who would have been refused how often.
 func ExampleReadLog() {
 	file, err := os.Open("testdata/access.log")
 	if err != nil {

@@ -20,8 +20,8 @@ type Entry struct {
 	User string // "" if not authenticated
 	At   time.Time
 
-	// Of the request line; if that is not of the form "GET / HTTP/1.1", Target is the whole of it, and the
-	// other two are "".
+	// Of the request line; if that is not of the form "GET / HTTP/1.1", Target is the whole of it,
+	// and the other two are "".
 	Method, Target, Protocol string
 
 	Status  int
@@ -37,10 +37,11 @@ const longestLine = 1 << 20
 //	192.0.2.1 - bob [02/Mar/2026:08:00:08 +0000] "GET /movies HTTP/1.1" 200 512
 //	192.0.2.1 - - [02/Mar/2026:08:00:09 +0000] "GET / HTTP/1.1" 200 99 "http://example.com/" "Mozilla/5.0"
 //
-// These are the Common and the Combined Log Format of Apache httpd, also written by nginx. In quotes, \" \\ \n \t \xhh
-// and the like are read as what they stand for. Empty lines are skipped, and columns after those ignored. What else is
-// not of this form comes as an error that says the line's number and what is wrong; the next line is read all the same. So
-// does an error of r, and a line longer than 1 MiB, which are the end.
+// These are the Common and the Combined Log Format of Apache httpd, also written by nginx. In
+// quotes, \" \\ \n \t \xhh and the like are read as what they stand for. Empty lines are skipped,
+// and columns after those ignored. What else is not of this form comes as an error that says the
+// line's number and what is wrong; the next line is read all the same. So does an error of r, and a
+// line longer than 1 MiB, which are the end.
 //
 // It panics if r is nil.
 func ReadLog(r io.Reader) iter.Seq2[Entry, error] {

@@ -3,20 +3,22 @@
 //	report := simulate.Replay(events, limiter)
 //	fmt.Println(report.Granted, "of", report.Offered, "granted;", report.MostGranted(time.Minute), "in a minute")
 //
-// Nothing is waited for: the time is that of the events, so a week takes as long as the limiter takes to decide.
+// Nothing is waited for: the time is that of the events, so a week takes as long as the limiter
+// takes to decide.
 //
 // # Traffic
 //
-// Events come from a log ([ReadLog]), from any other [iter.Seq], or from a generator: [Constant], [Poisson], [OnOff],
-// [FlashCrowd]. These make events of N == 1 from a start on, in the order of time, and end only 292 years later: cut
-// them by [Until]. A rate of 0 makes none. The same arguments make the same events each time that the sequence is run
-// through, on one platform; on another, where floating-point numbers are rounded otherwise, they may differ. Errors of
+// Events come from a log ([ReadLog]), from any other [iter.Seq], or from a generator: [Constant],
+// [Poisson], [OnOff], [FlashCrowd]. These make events of N == 1 from a start on, in the order of
+// time, and end only 292 years later: cut them by [Until]. A rate of 0 makes none. The same
+// arguments make the same events each time that the sequence is run through, on one platform; on
+// another, where floating-point numbers are rounded otherwise, they may differ. Errors of
 // generators are an [*ratelimit.ArgumentError].
 //
 // # Cost
 //
-// Replay costs little more than the TakeAt it calls (docs/benchmarks.md), and keeps 16 bytes for each
-// request, so that reports can be asked for what nobody thought of before.
+// Replay costs little more than the TakeAt it calls (docs/benchmarks.md), and keeps 16 bytes for
+// each request, so that reports can be asked for what nobody thought of before.
 package simulate
 
 import (
@@ -36,13 +38,13 @@ type Event struct {
 	N  int
 }
 
-// Replay asks l for each of the events, in their order, by its TakeAt, and reports what it said. The limiter is
-// charged as by any other caller: hand in a new one. Times may be in any order, as far as the limiter takes late
-// ones, and within 146 years of when it was made.
+// Replay asks l for each of the events, in their order, by its TakeAt, and reports what it said.
+// The limiter is charged as by any other caller: hand in a new one. Times may be in any order, as
+// far as the limiter takes late ones, and within 146 years of when it was made.
 //
-// The same events and limiter make the same report, if the limiter was also made at the same time by its clock: some
-// count from then, as the buckets of a slidingwindow.Counter do. So make it on a mock that shows the time of the first
-// event.
+// The same events and limiter make the same report, if the limiter was also made at the same time
+// by its clock: some count from then, as the buckets of a slidingwindow.Counter do. So make it on a
+// mock that shows the time of the first event.
 //
 // The events must come to an end: see [Until]. Replay panics if events or l is nil.
 func Replay(events iter.Seq[Event], l ratelimit.Limiter) Report {
@@ -76,7 +78,8 @@ func Replay(events iter.Seq[Event], l ratelimit.Limiter) Report {
 	return r
 }
 
-// since is t.Sub(start) without its dearest step, a check for overflow: from the seconds one can tell.
+// since is t.Sub(start) without its dearest step, a check for overflow: from the seconds one can
+// tell.
 func since(start, t time.Time) time.Duration {
 	const most = math.MaxInt64/int64(time.Second) - 1
 	switch seconds := t.Unix() - start.Unix(); {
@@ -92,8 +95,8 @@ func since(start, t time.Time) time.Duration {
 // sum returns a+n, or the largest int if that is more.
 func sum(a, n int) int { return a + min(n, math.MaxInt-a) }
 
-// Report is what became of the events that were played through a limiter. All numbers but that of Requests and
-// Never are of events: a request for n counts n times.
+// Report is what became of the events that were played through a limiter. All numbers but that of
+// Requests and Never are of events: a request for n counts n times.
 type Report struct {
 	Requests int // that were asked for
 	Never    int // those of them that could never have been granted, as with n above the limit, or below 0
@@ -112,8 +115,8 @@ type record struct {
 	n    int
 }
 
-// list is a list in parts of one length, so that it grows without being copied; but the first part is small at
-// first.
+// list is a list in parts of one length, so that it grows without being copied; but the first part
+// is small at first.
 type list struct {
 	parts  [][]record
 	length int
@@ -147,8 +150,8 @@ func (l *list) sorted() []record {
 	return sorted
 }
 
-// Grants returns the requests that were granted, in the order in which they were made. It may be played
-// through the limiter behind. Times must be within 292 years of the first request's.
+// Grants returns the requests that were granted, in the order in which they were made. It may be
+// played through the limiter behind. Times must be within 292 years of the first request's.
 func (r Report) Grants() iter.Seq[Event] {
 	return func(yield func(Event) bool) {
 		for g := range r.granted.all() {
@@ -159,9 +162,9 @@ func (r Report) Grants() iter.Seq[Event] {
 	}
 }
 
-// MostGranted returns the most events granted in any half-open window [a, a+window). A closed one is a
-// nanosecond longer; one of length 0 or less holds nothing. It takes O(k log k) for k granted requests, whose times
-// must be within 292 years of the first request's.
+// MostGranted returns the most events granted in any half-open window [a, a+window). A closed one
+// is a nanosecond longer; one of length 0 or less holds nothing. It takes O(k log k) for k granted
+// requests, whose times must be within 292 years of the first request's.
 func (r Report) MostGranted(window time.Duration) (most int) {
 	if window <= 0 {
 		return 0
@@ -179,10 +182,11 @@ func (r Report) MostGranted(window time.Duration) (most int) {
 	return most
 }
 
-// Waits returns, for each of the quantiles, the RetryAfter that such a share of the refused requests was told
-// at most, those that could never be granted left out: Waits(0.5, 1) is the median and the longest. The shares are
-// from 0, for the shortest, to 1; others count as the nearer of these, and what is no number as 0. Without refusals all are 0. It takes
-// O(k log k) for k refused requests.
+// Waits returns, for each of the quantiles, the RetryAfter that such a share of the refused
+// requests was told at most, those that could never be granted left out: Waits(0.5, 1) is the
+// median and the longest. The shares are from 0, for the shortest, to 1; others count as the nearer
+// of these, and what is no number as 0. Without refusals all are 0. It takes O(k log k) for k
+// refused requests.
 func (r Report) Waits(quantiles ...float64) []time.Duration {
 	refused := r.refused.sorted()
 	waits := make([]time.Duration, len(quantiles))

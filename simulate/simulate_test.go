@@ -48,7 +48,8 @@ func TestReplay(t *testing.T) {
 	require.Equal(t, 8, r.MostGranted(math.MaxInt64))
 	require.Zero(t, r.MostGranted(0))
 	require.Zero(t, r.MostGranted(-s))
-	// Refused at 2 s until the ones at 0 s have expired, and at 3 s, which counts those at 12 s too: until 11 s.
+	// Refused at 2 s until the ones at 0 s have expired, and at 3 s, which counts those at 12 s
+	// too: until 11 s.
 	require.Equal(t, []time.Duration{8 * s, 8 * s, 8 * s, 8 * s, 8 * s}, r.Waits(-1, 0, 0.5, 1, 9))
 }
 
@@ -89,7 +90,8 @@ func TestWaits(t *testing.T) {
 	require.Equal(t, []time.Duration{1, 1, 2, 500, 990, 1000, 1}, r.Waits(0, 0.001, 0.0011, 0.5, 0.99, 1, math.NaN()))
 }
 
-// MostGranted is compared with its definition, on times in any order and as far apart as they may be.
+// MostGranted is compared with its definition, on times in any order and as far apart as they may
+// be.
 func TestMostGranted(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	for range 300 {

@@ -21,8 +21,8 @@ func Until(events iter.Seq[Event], end time.Time) iter.Seq[Event] {
 	}
 }
 
-// Constant makes events in equal distances, the first at start: of rate 3/s at 0, 333333333 and 666666666 ns, and
-// so on.
+// Constant makes events in equal distances, the first at start: of rate 3/s at 0, 333333333 and
+// 666666666 ns, and so on.
 func Constant(start time.Time, rate ratelimit.Rate) (iter.Seq[Event], error) {
 	if err := check("simulate.Constant", "rate", rate); err != nil {
 		return nil, err
@@ -42,8 +42,8 @@ func Constant(start time.Time, rate ratelimit.Rate) (iter.Seq[Event], error) {
 	}, nil
 }
 
-// Poisson makes events that know nothing of each other, the rate on average: the distances are exponentially
-// distributed. So do many independent clients.
+// Poisson makes events that know nothing of each other, the rate on average: the distances are
+// exponentially distributed. So do many independent clients.
 func Poisson(start time.Time, rate ratelimit.Rate, seed uint64) (iter.Seq[Event], error) {
 	if err := check("simulate.Poisson", "rate", rate); err != nil {
 		return nil, err
@@ -54,9 +54,10 @@ func Poisson(start time.Time, rate ratelimit.Rate, seed uint64) (iter.Seq[Event]
 	}), nil
 }
 
-// OnOff makes events as Poisson does while it is on, and none while it is off. It is on first; both last for
-// exponentially distributed times, on and off on average. So do clients that come for a session, or for a batch. It is
-// also an error if on is less than a millionth of what events are apart: most of the time it would do nothing.
+// OnOff makes events as Poisson does while it is on, and none while it is off. It is on first; both
+// last for exponentially distributed times, on and off on average. So do clients that come for a
+// session, or for a batch. It is also an error if on is less than a millionth of what events are
+// apart: most of the time it would do nothing.
 func OnOff(start time.Time, rate ratelimit.Rate, on, off time.Duration, seed uint64) (iter.Seq[Event], error) {
 	const fn = "simulate.OnOff"
 	if err := check(fn, "rate", rate); err != nil {
@@ -104,8 +105,9 @@ type Crowd struct {
 	Decay time.Duration // from the peak until what is above the usual has fallen to 1/e of it, and so on
 }
 
-// FlashCrowd makes events that know nothing of each other, at a rate that rises to a peak and decays: what a
-// site sees that was linked to from a larger one. It is also an error if the peak is less than the usual rate.
+// FlashCrowd makes events that know nothing of each other, at a rate that rises to a peak and
+// decays: what a site sees that was linked to from a larger one. It is also an error if the peak is
+// less than the usual rate.
 func FlashCrowd(start time.Time, crowd Crowd, seed uint64) (iter.Seq[Event], error) {
 	const fn = "simulate.FlashCrowd"
 	if err := check(fn, "crowd.Usual", crowd.Usual); err != nil {
@@ -129,8 +131,9 @@ func FlashCrowd(start time.Time, crowd Crowd, seed uint64) (iter.Seq[Event], err
 	rise := int64(crowd.After)
 	top := rise + min(int64(crowd.Rise), math.MaxInt64-rise)
 	decay := float64(crowd.Decay)
-	// An event comes when the rate, summed up from now on, is a number that is exponentially distributed. Nothing is known
-	// of that behind the end of a stage: there the next begins, with another number.
+	// An event comes when the rate, summed up from now on, is a number that is exponentially
+	// distributed. Nothing is known of that behind the end of a stage: there the next begins, with
+	// another number.
 	return generate(start, seed, func(random *rand.Rand, t *walk) bool {
 		sum, end := random.ExpFloat64(), int64(math.MaxInt64)
 		var gap float64

@@ -76,7 +76,8 @@ func TestOnOff(t *testing.T) {
 	}
 	require.InDelta(t, 1000, silent, 150, "it was off so often")
 
-	// It begins by being on: for a second on average, of whose beginning 1 - 1/e is within the first.
+	// It begins by being on: for a second on average, of whose beginning 1 - 1/e is within the
+	// first.
 	n = 0
 	for seed := range uint64(1000) {
 		n += count(t, ratelimit.Must(simulate.OnOff(t0, ratelimit.PerSecond(100), time.Second, time.Hour, seed)), 0, time.Second)
@@ -107,7 +108,8 @@ func TestFlashCrowd(t *testing.T) {
 		Usual: ratelimit.PerSecond(0), Peak: ratelimit.PerSecond(1_000_000), After: s, Decay: time.Millisecond}, 7))
 	requireAbout(t, 1000, len(slices.Collect(burst)))
 
-	// However long it takes to rise, the first do not keep one waiting: after t there are t² · peak/(2 · rise).
+	// However long it takes to rise, the first do not keep one waiting: after t there are t² ·
+	// peak/(2 · rise).
 	for e := range ratelimit.Must(simulate.FlashCrowd(t0, simulate.Crowd{
 		Usual: ratelimit.PerSecond(0), Peak: ratelimit.PerSecond(1_000_000_000), Rise: math.MaxInt64}, 7)) {
 		require.WithinRange(t, e.At, t0.Add(100*time.Millisecond), t0.Add(40*time.Second))
@@ -187,7 +189,8 @@ func TestOnOffOfTheShortestTime(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// An event that would come exactly at 2^63 ns is beyond the end, and not 292 years before the start.
+// An event that would come exactly at 2^63 ns is beyond the end, and not 292 years before the
+// start.
 func TestTrafficThatBeginsAtTheEnd(t *testing.T) {
 	tried := 0
 	for seed := range uint64(100) {

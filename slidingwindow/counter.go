@@ -14,11 +14,11 @@ var (
 	_ ratelimit.Delayer = (*Counter)(nil)
 )
 
-// Counter limits events in a sliding window by counting them in buckets. See the package documentation
-// for what it guarantees and costs.
+// Counter limits events in a sliding window by counting them in buckets. See the package
+// documentation for what it guarantees and costs.
 //
-// Its zero value is of no use, and most of its methods panic on it: call [NewCounter]. It is safe for
-// simultaneous use and must not be copied after first use.
+// Its zero value is of no use, and most of its methods panic on it: call [NewCounter]. It is safe
+// for simultaneous use and must not be copied after first use.
 type Counter struct {
 	line timeline.Timeline
 
@@ -26,10 +26,10 @@ type Counter struct {
 	current frame.Current[counterScale]
 }
 
-// NewCounter returns a limiter that grants at most rate.Events in any window of length rate.Per, which
-// it cuts into the given number of buckets: the more, the less is withheld, and the more memory it
-// takes. It reads the time from the system's monotonic clock unless [ratelimit.WithClock] gives it
-// another.
+// NewCounter returns a limiter that grants at most rate.Events in any window of length rate.Per,
+// which it cuts into the given number of buckets: the more, the less is withheld, and the more
+// memory it takes. It reads the time from the system's monotonic clock unless [ratelimit.WithClock]
+// gives it another.
 //
 // The error is a [*ratelimit.ArgumentError] unless
 //
@@ -54,14 +54,15 @@ func NewCounter(rate ratelimit.Rate, buckets int, opts ...ratelimit.Option) (*Co
 
 // Allow reports whether one event may happen now, and charges it if so.
 //
-// It is TakeAt for what is common: the time lies in the newest bucket, or in a later one where nothing
-// fits either.
+// It is TakeAt for what is common: the time lies in the newest bucket, or in a later one where
+// nothing fits either.
 //
-// Invariant of the loop: word and ring count exactly the events granted so far. The step is computed
-// from one load of the word, and from a word of the ring that never changes (see [counterScale]), and
-// lands only if the word has not moved since, so it is atomic. A lost race means that another caller's
-// change landed; then the same step on the new word is right, with the time as read before. A refusal
-// stores nothing, except that it may settle the ring for a grant that is under way.
+// Invariant of the loop: word and ring count exactly the events granted so far. The step is
+// computed from one load of the word, and from a word of the ring that never changes (see
+// [counterScale]), and lands only if the word has not moved since, so it is atomic. A lost race
+// means that another caller's change landed; then the same step on the new word is right, with the
+// time as read before. A refusal stores nothing, except that it may settle the ring for a grant
+// that is under way.
 func (l *Counter) Allow() bool {
 	var off int64
 	switch line := &l.line; {
@@ -131,10 +132,10 @@ func (l *Counter) TakeAt(t time.Time, n int) (d ratelimit.Decision) {
 
 // take is Allow for any n and any off, with a whole Decision.
 //
-// A refusal, and n == 0, acts when the word is loaded, if the newest bucket is the same after all of
-// the ring has been read: then none of what was read has been overwritten. It may answer from a frozen
-// word: that word was the limiter's state until its frame was replaced, which was not before f was
-// loaded.
+// A refusal, and n == 0, acts when the word is loaded, if the newest bucket is the same after all
+// of the ring has been read: then none of what was read has been overwritten. It may answer from a
+// frozen word: that word was the limiter's state until its frame was replaced, which was not before
+// f was loaded.
 func (l *Counter) take(d *ratelimit.Decision, off int64, n int) {
 	off = timeline.Clamp(off)
 	for {
@@ -169,8 +170,8 @@ func (l *Counter) take(d *ratelimit.Decision, off int64, n int) {
 	}
 }
 
-// countElsewhere plans a frame around a bucket in which n events are granted there; or, if they do not
-// fit any longer, the same frame once more.
+// countElsewhere plans a frame around a bucket in which n events are granted there; or, if they do
+// not fit any longer, the same frame once more.
 func countElsewhere(bucket, off int64, n int) *counterPlan {
 	return &counterPlan{Successor: func(f *counterFrame, word uint64) *counterFrame {
 		c := &f.Scale
@@ -214,14 +215,14 @@ func (l *Counter) peek(d *ratelimit.Decision, off int64, n int) {
 	}
 }
 
-// RefundAt gives back n events that were granted at t-held, if nothing was granted in a later bucket than
-// that of that time, and it still counts at t. A grant that was late, in an older bucket, gives nothing
-// back. See [ratelimit.Limiter] for what t must be.
+// RefundAt gives back n events that were granted at t-held, if nothing was granted in a later
+// bucket than that of that time, and it still counts at t. A grant that was late, in an older
+// bucket, gives nothing back. See [ratelimit.Limiter] for what t must be.
 //
-// While the newest bucket is that of the grant, the events are in its count: had they not been granted,
-// it would be lower by n and all else the same; or, if they began the bucket, an earlier one would still be
-// the newest, of which only late callers could make use. The clock is read after the word, so that it is
-// not before any time that the word tells of.
+// While the newest bucket is that of the grant, the events are in its count: had they not been
+// granted, it would be lower by n and all else the same; or, if they began the bucket, an earlier
+// one would still be the newest, of which only late callers could make use. The clock is read after
+// the word, so that it is not before any time that the word tells of.
 func (l *Counter) RefundAt(t time.Time, n int, held time.Duration) {
 	l.refund(t, n, held)
 	waiting.Changed(l)

@@ -10,13 +10,13 @@ import (
 
 var _ ratelimit.Charger = (*Counter)(nil)
 
-// ChargeAt counts n events as granted at t, also if they exceed the limit; see [ratelimit.Charger]. They
-// count in the bucket of t, or in the newest that was granted in, if that is later. Beyond the limit, as
-// many events are counted as the constructor allows for a limit; more are not. A charge that exceeds the
-// limit may make a few small allocations.
+// ChargeAt counts n events as granted at t, also if they exceed the limit; see [ratelimit.Charger].
+// They count in the bucket of t, or in the newest that was granted in, if that is later. Beyond the
+// limit, as many events are counted as the constructor allows for a limit; more are not. A charge
+// that exceeds the limit may make a few small allocations.
 //
-// The step is computed from one load of the word and from a settled ring, as that of a grant, and lands
-// only if the word has not moved since.
+// The step is computed from one load of the word and from a settled ring, as that of a grant, and
+// lands only if the word has not moved since.
 func (l *Counter) ChargeAt(t time.Time, n int) (d ratelimit.Decision) {
 	off := timeline.Clamp(l.line.At(t))
 	for {
@@ -54,7 +54,8 @@ func (l *Counter) ChargeAt(t time.Time, n int) (d ratelimit.Decision) {
 	}
 }
 
-// counterCharge is how many events are charged, in which bucket, and whether the word has room for them.
+// counterCharge is how many events are charged, in which bucket, and whether the word has room for
+// them.
 type counterCharge struct {
 	n, bucket int64
 	wide      bool

@@ -58,7 +58,8 @@ func TestACounterAtTheBottomOfTime(t *testing.T) {
 	}
 }
 
-// A limit whose word has no bit to spare, under which what is counted keeps counting when the rate changes.
+// A limit whose word has no bit to spare, under which what is counted keeps counting when the rate
+// changes.
 func TestSetRateOfACounterWithNoBitToSpare(t *testing.T) {
 	const limit, buckets = 1<<27 - 1, 16
 	start := time.Unix(1000, 0)

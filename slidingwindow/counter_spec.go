@@ -48,8 +48,8 @@ func checkCounter(fn string, rate ratelimit.Rate, buckets int) error {
 	return nil
 }
 
-// mostCounted returns how many events of buckets+1 buckets in a row can be counted. Then the word can count
-// to four times as many buckets as the ring has.
+// mostCounted returns how many events of buckets+1 buckets in a row can be counted. Then the word
+// can count to four times as many buckets as the ring has.
 func mostCounted(buckets int) int { return 1<<((60-bits.Len(uint(2*buckets)))/2) - 1 }
 
 // newCounterSpec returns the spec for checked arguments.
@@ -72,8 +72,8 @@ func (s *counterSpec) earliest(st counterState) int64 {
 	return max(st.bucket-s.buckets, s.changed)
 }
 
-// converted returns the frame of another rate that counts the same events. The rate changes with the
-// given bucket, which becomes the newest if it is later.
+// converted returns the frame of another rate that counts the same events. The rate changes with
+// the given bucket, which becomes the newest if it is later.
 func (c *counterScale) converted(word uint64, bucket int64, rate ratelimit.Rate) *counterFrame {
 	c.settle(word)
 	st, s := c.state(word), newCounterSpec(rate, c.spec.buckets)

@@ -23,19 +23,19 @@ import (
 //	grant in a later bucket                            newest = that, before += count, count = n
 //	refund in the newest bucket                        count -= n
 //
-// So before is constant while a bucket is the newest, and with that, the word (m, before, 0) with which
-// a bucket m began. It is kept in ring[m mod len(ring)], also for a bucket m that was skipped: as if it
-// had begun then too. To settle the ring is to write those of the newest bucket and of the skipped ones
-// before it, in ascending order, into slots that still have the word of an earlier bucket. Anybody can,
-// since all write the same; who begins a bucket does, and whoever finds that undone does it first. Only
-// then may the word move to a later bucket.
+// So before is constant while a bucket is the newest, and with that, the word (m, before, 0) with
+// which a bucket m began. It is kept in ring[m mod len(ring)], also for a bucket m that was
+// skipped: as if it had begun then too. To settle the ring is to write those of the newest bucket
+// and of the skipped ones before it, in ascending order, into slots that still have the word of an
+// earlier bucket. Anybody can, since all write the same; who begins a bucket does, and whoever
+// finds that undone does it first. Only then may the word move to a later bucket.
 //
-// Therefore slots only grow, and once the newest bucket has its word there, the 2*buckets before it have
-// theirs. (Nothing is said of those before them: a new frame does not have them, and a late helper may
-// write a wrong word there; nobody looks at it.) A word that comes back within a bucket means the same as
-// before. What was counted since a bucket m began is before - before(m) + count, and that is less than
-// 2^(bits+1) for the 2*buckets+1 newest buckets, since bits hold what is counted in any buckets+1 buckets
-// in a row.
+// Therefore slots only grow, and once the newest bucket has its word there, the 2*buckets before it
+// have theirs. (Nothing is said of those before them: a new frame does not have them, and a late
+// helper may write a wrong word there; nobody looks at it.) A word that comes back within a bucket
+// means the same as before. What was counted since a bucket m began is before - before(m) + count,
+// and that is less than 2^(bits+1) for the 2*buckets+1 newest buckets, since bits hold what is
+// counted in any buckets+1 buckets in a row.
 type counterScale struct {
 	first int64            // the bucket that the word counts from, counted from the origin
 	ring  []atomics.Uint64 // its length is a power of two, and at least 2*buckets+1
@@ -122,8 +122,8 @@ func (c *counterScale) state(word uint64) counterState {
 	}
 }
 
-// mask has the bits that numbers of events are counted in. (Here and below, & 63 spares the compiler
-// the question what a longer shift would be.)
+// mask has the bits that numbers of events are counted in. (Here and below, & 63 spares the
+// compiler the question what a longer shift would be.)
 func (c *counterScale) mask() uint64 { return 2<<(c.bits&63) - 1 }
 
 // newest returns the word's newest bucket, counted from first.
@@ -156,8 +156,8 @@ func (c *counterScale) settle(word uint64) {
 	}
 }
 
-// counted returns how many events have been counted since the bucket began, by a settled ring: of the
-// newest 2*buckets+1 buckets, or of a later one.
+// counted returns how many events have been counted since the bucket began, by a settled ring: of
+// the newest 2*buckets+1 buckets, or of a later one.
 func (c *counterScale) counted(st counterState, bucket int64) int64 {
 	if st.fresh || bucket > st.bucket {
 		return 0
@@ -166,8 +166,8 @@ func (c *counterScale) counted(st counterState, bucket int64) int64 {
 	return int64((uint64(st.before)-before)&c.mask()) + st.count
 }
 
-// counts returns the events of each of the 2*buckets+1 buckets up to the given one, oldest first; which is the newest,
-// or a later one.
+// counts returns the events of each of the 2*buckets+1 buckets up to the given one, oldest first;
+// which is the newest, or a later one.
 func (c *counterScale) counts(st counterState, upTo int64) []int64 {
 	counts := make([]int64, 2*c.spec.buckets+1)
 	for i := range counts {
@@ -177,8 +177,8 @@ func (c *counterScale) counts(st counterState, upTo int64) []int64 {
 	return counts
 }
 
-// decide sets d to the decision on n events at off, in the given bucket, and reports whether they are
-// granted: they are if the events counted since that many buckets before leave room for them.
+// decide sets d to the decision on n events at off, in the given bucket, and reports whether they
+// are granted: they are if the events counted since that many buckets before leave room for them.
 func (c *counterScale) decide(d *ratelimit.Decision, st counterState, bucket, off int64, n int) bool {
 	s := c.spec
 	used := s.limit

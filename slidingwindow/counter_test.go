@@ -36,8 +36,8 @@ func TestCounterStory(t *testing.T) {
 	})
 }
 
-// A caller whose time is older than the newest grant's is counted with that, and refused if it lies too
-// many buckets before it.
+// A caller whose time is older than the newest grant's is counted with that, and refused if it lies
+// too many buckets before it.
 func TestCounterWithLateCallers(t *testing.T) {
 	l, _ := counterAt(t, t0, ratelimit.PerSecond(4), 4)
 	play(t, l, []step{
@@ -142,7 +142,8 @@ func TestCounterWithholdsNoMoreThanABucket(t *testing.T) {
 	require.Positive(t, early)
 }
 
-// TestCounterShare computes the table in docs/choosing.md: what a client gets that asks all the time.
+// TestCounterShare computes the table in docs/choosing.md: what a client gets that asks all the
+// time.
 func TestCounterShare(t *testing.T) {
 	table := "| buckets of a minute | refuses longer than a Log by up to | a client that asks all the time gets, of 100 a minute | bytes |\n|---|---|---|---|\n"
 	for _, buckets := range []int{1, 2, 4, 6, 10, 20, 60} {
@@ -180,8 +181,8 @@ func ring(buckets int) int {
 	return size
 }
 
-// weighted is the classic counter with two buckets: the last window's count, by the share of it that a
-// window which ends now still covers, and the current one's.
+// weighted is the classic counter with two buckets: the last window's count, by the share of it
+// that a window which ends now still covers, and the current one's.
 type weighted struct {
 	limit         float64
 	per           time.Duration
@@ -205,8 +206,8 @@ func (w *weighted) allow(t time.Duration) bool {
 	return true
 }
 
-// The control: on the same requests, the classic counter grants 2N-1 in less than a window, which the
-// Counter does not.
+// The control: on the same requests, the classic counter grants 2N-1 in less than a window, which
+// the Counter does not.
 func TestTheClassicCounterAdmitsTwice(t *testing.T) {
 	const n = 100
 	classic := &weighted{limit: n, per: time.Second}
@@ -255,8 +256,8 @@ func TestCounterBeforeItsOrigin(t *testing.T) {
 	}
 }
 
-// With 2^25-1 events a window, a frame counts 2^12 buckets: callers see nothing of its replacement but
-// the allocations, of which there are a few in the documented time.
+// With 2^25-1 events a window, a frame counts 2^12 buckets: callers see nothing of its replacement
+// but the allocations, of which there are a few in the documented time.
 func TestCounterOutgrowsItsFrame(t *testing.T) {
 	rate := ratelimit.PerSecond(1<<25 - 1)
 	for _, step := range []time.Duration{93 * ms, 3 * time.Second} {
@@ -305,7 +306,8 @@ func TestCounterOfRateZeroRefusesEverything(t *testing.T) {
 	require.Equal(t, ratelimit.Decision{OK: true}, l.Take(0))
 }
 
-// The more buckets there are, the fewer events can be counted: buckets, and events twice, share 60 bits.
+// The more buckets there are, the fewer events can be counted: buckets, and events twice, share 60
+// bits.
 func TestCounterOfAsMuchAsFits(t *testing.T) {
 	for _, c := range []struct{ buckets, bits int }{
 		{1, 29}, {2, 28}, {3, 28}, {4, 28}, {7, 28}, {8, 27}, {31, 27}, {32, 26}, {60, 26}, {127, 26}, {128, 25}, {1 << 14, 22}, {math.MaxUint16, 21},
@@ -320,7 +322,8 @@ func TestCounterOfAsMuchAsFits(t *testing.T) {
 	}
 }
 
-// Callers in two buckets that no window has both of, and in one between, get two windows' worth at most.
+// Callers in two buckets that no window has both of, and in one between, get two windows' worth at
+// most.
 func TestCounterRolloverUnderLoad(t *testing.T) {
 	const n = 50_000
 	l, _ := counterAt(t, t0, ratelimit.PerSecond(n), 4)

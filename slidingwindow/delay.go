@@ -8,10 +8,12 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
-// Whoever takes events one by one, each as soon as it fits, is granted the i-th of them, up to the limit, when what was
-// granted before leaves room for i. Each later one fits when that which was granted the limit before it has expired.
+// Whoever takes events one by one, each as soon as it fits, is granted the i-th of them, up to the
+// limit, when what was granted before leaves room for i. Each later one fits when that which was
+// granted the limit before it has expired.
 
-// laps returns i, from 1 to the limit, and how many times the limit come before the i-th, for the n-th of all.
+// laps returns i, from 1 to the limit, and how many times the limit come before the i-th, for the
+// n-th of all.
 func laps(n int, limit int64) (i int, whole int64) {
 	whole = (int64(n) - 1) / limit
 	return int(int64(n) - whole*limit), whole
@@ -26,9 +28,9 @@ func after(off, times, length int64) int64 {
 	return off + int64(low)
 }
 
-// DelayAt returns how long after t it takes until n events more can have been granted, in requests of any size and with no
-// other traffic; n may exceed the limit. It is exact for events that are asked for one by one, charges nothing, and may
-// already be outdated. See [ratelimit.Delayer].
+// DelayAt returns how long after t it takes until n events more can have been granted, in requests
+// of any size and with no other traffic; n may exceed the limit. It is exact for events that are
+// asked for one by one, charges nothing, and may already be outdated. See [ratelimit.Delayer].
 func (l *Log) DelayAt(t time.Time, n int) time.Duration {
 	off := timeline.Clamp(l.line.At(t))
 	for {
@@ -54,9 +56,9 @@ func (l *Log) DelayAt(t time.Time, n int) time.Duration {
 	}
 }
 
-// DelayAt returns how long after t it takes until n events more can have been granted, in requests of any size and with no
-// other traffic; n may exceed the limit. It is exact for events that are asked for one by one, charges nothing, and may
-// already be outdated. See [ratelimit.Delayer].
+// DelayAt returns how long after t it takes until n events more can have been granted, in requests
+// of any size and with no other traffic; n may exceed the limit. It is exact for events that are
+// asked for one by one, charges nothing, and may already be outdated. See [ratelimit.Delayer].
 func (l *Counter) DelayAt(t time.Time, n int) time.Duration {
 	off := timeline.Clamp(l.line.At(t))
 	for {

@@ -10,8 +10,8 @@ import (
 	"github.com/seed-3506548a/ratelimit/slidingwindow"
 )
 
-// 50 requests in any hour, as PrayerLetters counts them: who has used them up waits until the first of
-// them is an hour old.
+// 50 requests in any hour, as PrayerLetters counts them: who has used them up waits until the first
+// of them is an hour old.
 func ExampleNewLog() {
 	limiter := ratelimit.Must(slidingwindow.NewLog(ratelimit.PerHour(50)))
 	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)

@@ -29,7 +29,8 @@ func wearOut(l *Log, versions bool) {
 	}
 }
 
-// Frames that are worn out are replaced in the course of whatever is called, which does the same as ever.
+// Frames that are worn out are replaced in the course of whatever is called, which does the same as
+// ever.
 func TestLogWornOut(t *testing.T) {
 	t0 := time.Unix(0, 0)
 	for seed := range uint64(2000) {
@@ -167,7 +168,8 @@ func TestVersionsOfALog(t *testing.T) {
 	require.NotSame(t, f, l.current.Load())
 }
 
-// What a plan was made for may have become impossible when its turn comes: then the same events are left, in another frame.
+// What a plan was made for may have become impossible when its turn comes: then the same events are
+// left, in another frame.
 func TestPlansOfALogThatAreTooLate(t *testing.T) {
 	t0 := time.Unix(1000, 0)
 	rate := ratelimit.Per(3, 10*time.Second)

@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What a limiter costs is in the package documentation, with 72 bytes rounded up to 80 and 56 to 64, as the
-// allocator does.
+// What a limiter costs is in the package documentation, with 72 bytes rounded up to 80 and 56 to
+// 64, as the allocator does.
 func TestSizes(t *testing.T) {
 	if unsafe.Sizeof(uintptr(0)) != 8 {
 		t.Skip("counted on 64-bit platforms")

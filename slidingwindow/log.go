@@ -26,9 +26,9 @@ type Log struct {
 	current frame.Current[logScale]
 }
 
-// NewLog returns a limiter that grants at most rate.Events in any window of length rate.Per, and whatever
-// that allows. It reads the time from the system's monotonic clock unless [ratelimit.WithClock] gives it
-// another.
+// NewLog returns a limiter that grants at most rate.Events in any window of length rate.Per, and
+// whatever that allows. It reads the time from the system's monotonic clock unless
+// [ratelimit.WithClock] gives it another.
 //
 // The error is a [*ratelimit.ArgumentError] unless
 //
@@ -49,8 +49,8 @@ func NewLog(rate ratelimit.Rate, opts ...ratelimit.Option) (*Log, error) {
 	return l, nil
 }
 
-// Allow reports whether one event may happen now, and charges it if so. It is Take(1).OK without the search for what
-// remains.
+// Allow reports whether one event may happen now, and charges it if so. It is Take(1).OK without
+// the search for what remains.
 func (l *Log) Allow() bool {
 	switch line := &l.line; {
 	case line.Injected == nil:
@@ -62,16 +62,17 @@ func (l *Log) Allow() bool {
 	}
 }
 
-// AllowAt is Allow as of t: TakeAt(t, 1).OK without the search for what remains. [ratelimit.All] calls it.
+// AllowAt is Allow as of t: TakeAt(t, 1).OK without the search for what remains. [ratelimit.All]
+// calls it.
 func (l *Log) AllowAt(t time.Time) bool { return l.allow(timeline.Clamp(l.line.At(t))) }
 
 // allow is take for one event, and without a Decision.
 //
-// Invariant of the loop: the state that the word refers to lists the events that were granted and not
-// given back, as far as they may count. The step is computed from that state and lands only if the word has
-// not moved since, so it is atomic. A lost race means that another caller's change landed; then the same
-// step on the new state is right, with the time as read before. A refusal stores nothing, unless it first
-// lost a race for what was left.
+// Invariant of the loop: the state that the word refers to lists the events that were granted and
+// not given back, as far as they may count. The step is computed from that state and lands only if
+// the word has not moved since, so it is atomic. A lost race means that another caller's change
+// landed; then the same step on the new state is right, with the time as read before. A refusal
+// stores nothing, unless it first lost a race for what was left.
 func (l *Log) allow(off int64) bool {
 	now := instant(off)
 	for {
@@ -124,9 +125,9 @@ func (l *Log) TakeAt(t time.Time, n int) (d ratelimit.Decision) {
 
 // take is allow for any n and any off, with a whole Decision.
 //
-// A refusal, and n == 0, acts when the word is loaded, or, if it is a frozen one, at some moment since f
-// was: until its frame was replaced, that word was the limiter's state. One that is found out by replacing
-// the frame acts then.
+// A refusal, and n == 0, acts when the word is loaded, or, if it is a frozen one, at some moment
+// since f was: until its frame was replaced, that word was the limiter's state. One that is found
+// out by replacing the frame acts then.
 func (l *Log) take(d *ratelimit.Decision, off int64, n int) {
 	now := instant(timeline.Clamp(off))
 	for {
@@ -183,8 +184,8 @@ func (l *Log) peek(d *ratelimit.Decision, off int64, n int) {
 	}
 }
 
-// FitsAt reports whether TakeAt would grant n events, and charges nothing: PeekAt(t, n).OK without the
-// search for what remains. It may already be outdated. [ratelimit.All] asks it.
+// FitsAt reports whether TakeAt would grant n events, and charges nothing: PeekAt(t, n).OK without
+// the search for what remains. It may already be outdated. [ratelimit.All] asks it.
 func (l *Log) FitsAt(t time.Time, n int) bool {
 	now := instant(timeline.Clamp(l.line.At(t)))
 	for {
@@ -197,13 +198,15 @@ func (l *Log) FitsAt(t time.Time, n int) bool {
 	}
 }
 
-// RefundAt gives back n events that were granted at t-held, if they have not expired at t, nothing has been
-// granted at a later time, and the rate has not changed since. A grant that was late gives nothing back. See
-// [ratelimit.Limiter] for what t must be. If held is a moment too short, the last events are given back.
+// RefundAt gives back n events that were granted at t-held, if they have not expired at t, nothing
+// has been granted at a later time, and the rate has not changed since. A grant that was late gives
+// nothing back. See [ratelimit.Limiter] for what t must be. If held is a moment too short, the last
+// events are given back.
 //
-// While the newest time is that of the grant, the events are among the last ones, which all have that time.
-// Had they not been granted, as many events would be left as are now, at times no later than these. The clock
-// is read after the word, so that it is not before any time that the word tells of.
+// While the newest time is that of the grant, the events are among the last ones, which all have
+// that time. Had they not been granted, as many events would be left as are now, at times no later
+// than these. The clock is read after the word, so that it is not before any time that the word
+// tells of.
 func (l *Log) RefundAt(t time.Time, n int, held time.Duration) {
 	l.refund(t, n, held)
 	waiting.Changed(l)

@@ -18,15 +18,15 @@ import (
 //	bits+1           slot of the ring that is next
 //	bits             how many of the last events were recorded at the newest time
 //
-// The newest time would not fit into the word, so it lies in a cell, which nobody writes to while the word
-// refers to it. To move the word to a later time, a caller claims a free cell by writing the time there,
-// with a CAS, and then moves the word by another. If that succeeds, the cell of the time before is the
-// caller's, and it sets it free; if not, it sets its own free. So each cell has one owner at a time: the
-// word, or the caller that claimed it.
+// The newest time would not fit into the word, so it lies in a cell, which nobody writes to while
+// the word refers to it. To move the word to a later time, a caller claims a free cell by writing
+// the time there, with a CAS, and then moves the word by another. If that succeeds, the cell of the
+// time before is the caller's, and it sets it free; if not, it sets its own free. So each cell has
+// one owner at a time: the word, or the caller that claimed it.
 //
-// No value of the word comes back, because of the version. Therefore whoever reads a cell and slots of the
-// ring, and finds the word the same afterwards, has read the state as it was when the word was loaded; and a
-// CAS of the word succeeds only if nothing has happened since.
+// No value of the word comes back, because of the version. Therefore whoever reads a cell and slots
+// of the ring, and finds the word the same afterwards, has read the state as it was when the word
+// was loaded; and a CAS of the word succeeds only if nothing has happened since.
 type logScale struct {
 	cells [cells]atomics.Uint64 // times, or free; they fill the word's cache line
 
@@ -49,18 +49,19 @@ type (
 	logPlan  = frame.Plan[logScale]
 )
 
-// logState is the list of events that were granted. The last ones were recorded at the newest time, and
-// the times of those before are in the ring, in the slots before next. Times do not fall from event to
-// event. Callers change the list in three ways:
+// logState is the list of events that were granted. The last ones were recorded at the newest time,
+// and the times of those before are in the ring, in the slots before next. Times do not fall from
+// event to event. Callers change the list in three ways:
 //
 //	grant of n events, no later than time   next += n, last += n
 //	grant of n events, later                next += n, last = n, time = that
 //	refund of n of the last events          next -= n, last -= n
 //
-// Before the second, the last events' times are written into the ring, by whoever comes to it: all write
-// the same. They are written by an atomic maximum. A slot's times do not fall, also if a refund lets it
-// be used again, so a late writer changes nothing. What they replace is of events a ring's length before the
-// last ones: the ring is twice as long as what is looked at before these, so that a refund finds all there.
+// Before the second, the last events' times are written into the ring, by whoever comes to it: all
+// write the same. They are written by an atomic maximum. A slot's times do not fall, also if a
+// refund lets it be used again, so a late writer changes nothing. What they replace is of events a
+// ring's length before the last ones: the ring is twice as long as what is looked at before these,
+// so that a refund finds all there.
 type logState struct {
 	next uint64 // slot
 	last uint64 // how many events
@@ -68,13 +69,14 @@ type logState struct {
 	cell uint64 // that has time
 }
 
-// Times are offsets with the highest bit turned around, so that they are ordered as unsigned numbers, and
-// 0 is long ago: expired at every time, and the newest time if nothing was ever granted.
+// Times are offsets with the highest bit turned around, so that they are ordered as unsigned
+// numbers, and 0 is long ago: expired at every time, and the newest time if nothing was ever
+// granted.
 func instant(off int64) uint64   { return uint64(off) ^ 1<<63 }
 func offsetOf(time uint64) int64 { return int64(time ^ 1<<63) }
 
-// newLogFrame returns a frame in which the given number of events before the last ones is held, with
-// times as at tells: of the last event but ago-1.
+// newLogFrame returns a frame in which the given number of events before the last ones is held,
+// with times as at tells: of the last event but ago-1.
 func newLogFrame(s *logSpec, st logState, held uint64, at func(ago uint64) uint64) *logFrame {
 	most := max(uint64(s.rate.Events), held, 1)
 	f := &logFrame{Scale: logScale{ring: atomics.NewUint64s(int(2 * most)), per: uint64(s.rate.Per), changed: s.changed,
@@ -144,10 +146,10 @@ func (c *logScale) granted(st logState, now, n uint64) logState {
 	return st
 }
 
-// refunded returns the state after a refund of n events granted at the given time, if it allows that. If
-// that is later than the newest time, it was read a moment too late: then, and if n are more than the
-// last events, the last ones are given back, which expire later than those that were meant by no more
-// than the caller's error.
+// refunded returns the state after a refund of n events granted at the given time, if it allows
+// that. If that is later than the newest time, it was read a moment too late: then, and if n are
+// more than the last events, the last ones are given back, which expire later than those that were
+// meant by no more than the caller's error.
 func (c *logScale) refunded(st logState, granted, n uint64) (logState, bool) {
 	if granted < st.time || st.time <= c.spec.settled || st.last == 0 || n > uint64(c.limit) {
 		return st, false
@@ -158,8 +160,8 @@ func (c *logScale) refunded(st logState, granted, n uint64) (logState, bool) {
 	return st, true
 }
 
-// move moves f's word from the given one and its state to the state after. It is full if there is no free
-// cell, or no version: then the frame must be replaced.
+// move moves f's word from the given one and its state to the state after. It is full if there is
+// no free cell, or no version: then the frame must be replaced.
 func (c *logScale) move(f *logFrame, word uint64, st, after logState) (moved, full bool) {
 	version := c.version(word) + 1
 	if version >= 1<<(59-2*c.bits) {
@@ -209,7 +211,8 @@ func grantRenewed(now uint64, n int) *logPlan {
 	}}
 }
 
-// refundRenewed plans a frame with free cells, in which n events are given back if they still can be.
+// refundRenewed plans a frame with free cells, in which n events are given back if they still can
+// be.
 func refundRenewed(granted uint64, n int) *logPlan {
 	return &logPlan{Successor: func(f *logFrame, word uint64) *logFrame {
 		c := &f.Scale
@@ -222,7 +225,8 @@ func refundRenewed(granted uint64, n int) *logPlan {
 	}}
 }
 
-// room returns how many events can be granted at now: as many as of the last limit ones have expired.
+// room returns how many events can be granted at now: as many as of the last limit ones have
+// expired.
 func (c *logScale) room(st logState, now uint64) uint64 {
 	if now < c.changed {
 		return 0
@@ -240,8 +244,8 @@ func (c *logScale) room(st logState, now uint64) uint64 {
 	return limit + 1 - low
 }
 
-// fits reports whether n events can be granted at now: if the event has expired that is limit before the
-// last of them.
+// fits reports whether n events can be granted at now: if the event has expired that is limit
+// before the last of them.
 func (c *logScale) fits(st logState, now uint64, n int) bool {
 	if n < 1 || n > int(c.limit) {
 		return n == 0
@@ -249,8 +253,8 @@ func (c *logScale) fits(st logState, now uint64, n int) bool {
 	return now >= c.changed && c.at(st, uint64(c.limit)+1-uint64(n)) <= now-c.per
 }
 
-// decide sets d to the decision on n events at now, and reports whether they are granted: they are if
-// the event has expired that is limit before the last of them.
+// decide sets d to the decision on n events at now, and reports whether they are granted: they are
+// if the event has expired that is limit before the last of them.
 func (c *logScale) decide(d *ratelimit.Decision, st logState, now uint64, n int) bool {
 	*d = ratelimit.Decision{OK: n == 0, Limit: int(c.limit)}
 	room := int(c.room(st, now))
@@ -271,7 +275,8 @@ func (c *logScale) decide(d *ratelimit.Decision, st logState, now uint64, n int)
 	return d.OK
 }
 
-// wait returns how long after now an event of the given time has expired, and something can be granted.
+// wait returns how long after now an event of the given time has expired, and something can be
+// granted.
 func (c *logScale) wait(now, event uint64) time.Duration {
 	return timeline.Wait(offsetOf(now), offsetOf(max(event+c.per, c.changed)))
 }

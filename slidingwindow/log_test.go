@@ -158,8 +158,8 @@ func TestLogWithholdsNothing(t *testing.T) {
 	}
 }
 
-// With the greatest limit, the word counts 2^23 versions: callers see nothing of the next frame but its
-// allocations.
+// With the greatest limit, the word counts 2^23 versions: callers see nothing of the next frame but
+// its allocations.
 func TestLogOutgrowsItsFrame(t *testing.T) {
 	const limit, per = 1<<18 - 1, 1000
 	l, _ := logAt(t, t0, ratelimit.Per(limit, per))
@@ -200,8 +200,8 @@ func TestLogOfRateZeroRefusesEverything(t *testing.T) {
 	require.Equal(t, ratelimit.Decision{OK: true}, l.Take(0))
 }
 
-// Callers at times of their own, in disorder, each a few events at a time, never get more than the limit
-// of a window together; and those that are alone with the next window get all of that.
+// Callers at times of their own, in disorder, each a few events at a time, never get more than the
+// limit of a window together; and those that are alone with the next window get all of that.
 func TestLogUnderLoad(t *testing.T) {
 	const n = 20_000
 	l, _ := logAt(t, t0, ratelimit.PerSecond(n))
@@ -253,8 +253,8 @@ func TestLogArguments(t *testing.T) {
 	}
 }
 
-// FitsAt and AllowAt, which All calls, say what PeekAt and TakeAt do: for any n, on the nanosecond at which an
-// event expires, late, and before and after a change of rate.
+// FitsAt and AllowAt, which All calls, say what PeekAt and TakeAt do: for any n, on the nanosecond
+// at which an event expires, late, and before and after a change of rate.
 func TestLogFitsAsPeekSays(t *testing.T) {
 	const per = 10 // ns
 	random := rand.New(rand.NewPCG(1, 0))

@@ -46,16 +46,16 @@ func play(t *testing.T, l ratelimit.Limiter, steps []step) {
 	}
 }
 
-// windowBound is the most in a closed interval: rate.Events for each half-open window that it needs to
-// be covered.
+// windowBound is the most in a closed interval: rate.Events for each half-open window that it needs
+// to be covered.
 func windowBound(rate ratelimit.Rate) limittest.Bound {
 	return func(length time.Duration) *big.Int {
 		return big.NewInt(int64(rate.Events) * int64(1+length/rate.Per))
 	}
 }
 
-// obvious is the obvious limiter of a window that moves by nanoseconds: it counts, at t, what was granted
-// at times after t-length, and records a late grant at the time of the newest.
+// obvious is the obvious limiter of a window that moves by nanoseconds: it counts, at t, what was
+// granted at times after t-length, and records a late grant at the time of the newest.
 type obvious struct {
 	length time.Duration
 	limit  int

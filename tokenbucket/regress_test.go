@@ -43,8 +43,8 @@ func TestCancellingBeforeAPendingReservationGivesNothingBack(t *testing.T) {
 	}
 }
 
-// The last reservation lies at the end of what the word can count, and is given back as late as can be, as
-// what was granted then: the start of its interval moves on.
+// The last reservation lies at the end of what the word can count, and is given back as late as can
+// be, as what was granted then: the start of its interval moves on.
 func TestARefundAtTheEndOfTheWord(t *testing.T) {
 	const length, n = time.Duration(1) << 39, 1<<20 - 1
 	for back := range time.Duration(4) {

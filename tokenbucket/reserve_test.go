@@ -11,8 +11,8 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 )
 
-// What is cancelled in reverse order is as if it had never been reserved, at any rate: also if the capacity is 1, and
-// if all of it is reserved, where the time to act is rounded up to a nanosecond.
+// What is cancelled in reverse order is as if it had never been reserved, at any rate: also if the
+// capacity is 1, and if all of it is reserved, where the time to act is rounded up to a nanosecond.
 func TestCancelInReverseOrder(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for name, construct := range kinds {
@@ -44,7 +44,8 @@ func TestCancelInReverseOrder(t *testing.T) {
 	}
 }
 
-// A reservation is cancelled until its time to act, that instant included, and not afterwards: so that it can be deferred.
+// A reservation is cancelled until its time to act, that instant included, and not afterwards: so
+// that it can be deferred.
 func TestCancelUntilItsTime(t *testing.T) {
 	for name, construct := range kinds {
 		for _, row := range []struct {
@@ -104,7 +105,8 @@ func TestRefundOfAnImmediateGrant(t *testing.T) {
 	}
 }
 
-// A change of rate waits for reservations that are yet to be acted on, and no longer than until they are cancelled.
+// A change of rate waits for reservations that are yet to be acted on, and no longer than until
+// they are cancelled.
 func TestSetRateBehindReservations(t *testing.T) {
 	for name, construct := range kinds {
 		l, _ := newAt(t, construct, t0, ratelimit.PerHour(1), 1)
@@ -131,7 +133,8 @@ func TestSetRateBehindReservations(t *testing.T) {
 	}
 }
 
-// If all that was reserved is cancelled, changes of rate meanwhile are as if it had never been reserved.
+// If all that was reserved is cancelled, changes of rate meanwhile are as if it had never been
+// reserved.
 func TestSetRateBehindWhatIsCancelled(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	for name, construct := range kinds {
@@ -164,7 +167,8 @@ func TestSetRateBehindWhatIsCancelled(t *testing.T) {
 	}
 }
 
-// What was reserved more than 16 changes of rate ago is not given back any more, so that memory does not grow.
+// What was reserved more than 16 changes of rate ago is not given back any more, so that memory
+// does not grow.
 func TestManyChangesBehindAReservation(t *testing.T) {
 	for name, construct := range kinds {
 		l, _ := newAt(t, construct, t0, ratelimit.PerHour(1), 1)

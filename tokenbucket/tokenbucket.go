@@ -1,12 +1,12 @@
-// Package tokenbucket limits events by a bucket of tokens: an event takes a token, the bucket begins
-// full, and tokens come back at the rate. There are two ways in which they come back.
+// Package tokenbucket limits events by a bucket of tokens: an event takes a token, the bucket
+// begins full, and tokens come back at the rate. There are two ways in which they come back.
 //
-// [New] refills continuously: a token comes back every T = rate.Per/rate.Events, also in parts. This
-// grants exactly the same traffic as package gcra, which counts the time until the bucket is full
-// where this one counts tokens; take the one whose words you prefer.
+// [New] refills continuously: a token comes back every T = rate.Per/rate.Events, also in parts.
+// This grants exactly the same traffic as package gcra, which counts the time until the bucket is
+// full where this one counts tokens; take the one whose words you prefer.
 //
-// [NewInterval] refills in batches: rate.Events tokens come back at the end of each rate.Per, counted
-// from the time when a full bucket was first drawn on, as many HTTP APIs do it.
+// [NewInterval] refills in batches: rate.Events tokens come back at the end of each rate.Per,
+// counted from the time when a full bucket was first drawn on, as many HTTP APIs do it.
 //
 // # Guarantee
 //
@@ -19,24 +19,26 @@
 // Times beyond are taken as the nearer end of that range. How exact New is in time is said in
 // package gcra, and what a wrong time does, and how to count more than 2^31-1 tokens.
 //
-// NewInterval counts intervals from times on a grid of 2^j ns since the origin, with the least j for
-// which the time and the count fit into a word: with
+// NewInterval counts intervals from times on a grid of 2^j ns since the origin, with the least j
+// for which the time and the count fit into a word: with
 //
 //	step = 2^j ns, length = ceil((rate.Per + step - 1) / step) * step
 //	length * (ceil(capacity / rate.Events) + 1) <= 2^(61 - bitlen(capacity)) * step
 //
-// So j is 0, and time exact, for a capacity of 1000 refilled every 5 minutes, and the grid is 4 ns for
-// a million an hour. A batch is never early, and late by less than two steps of the grid. A grid
-// coarser than rate.Per/1024 is an error of the constructor, which names the greatest capacity. (After a
-// change to a smaller capacity, bitlen is that of the tokens that are missing, if they are more.)
+// So j is 0, and time exact, for a capacity of 1000 refilled every 5 minutes, and the grid is 4 ns
+// for a million an hour. A batch is never early, and late by less than two steps of the grid. A
+// grid coarser than rate.Per/1024 is an error of the constructor, which names the greatest
+// capacity. (After a change to a smaller capacity, bitlen is that of the tokens that are missing,
+// if they are more.)
 //
 // # Cost
 //
 // A decision reads the clock once and, if granted, does one compare-and-swap. Lock-free; O(1). New
 // costs what package gcra does. NewInterval divides only at the end of an interval, in Take and in
-// Peek, and begins a new frame, as described there, each time that 2^(62 - bitlen(capacity)) steps of
-// the grid, less a rate.Per, have passed: 9 years for a capacity of 10, 52 days for 1000 every 5 minutes. A refusal
-// writes nothing. Reservations are one allocation; no decision allocates otherwise.
+// Peek, and begins a new frame, as described there, each time that 2^(62 - bitlen(capacity)) steps
+// of the grid, less a rate.Per, have passed: 9 years for a capacity of 10, 52 days for 1000 every 5
+// minutes. A refusal writes nothing. Reservations are one allocation; no decision allocates
+// otherwise.
 //
 // # Wrong times, and many tokens
 //
@@ -46,8 +48,9 @@
 //
 // # Source
 //
-// The token bucket is described by J. Turner, "New directions in communications (or which way to the
-// information age?)", IEEE Communications Magazine 24(10), 1986, as leaky bucket, and in RFC 2697.
+// The token bucket is described by J. Turner, "New directions in communications (or which way to
+// the information age?)", IEEE Communications Magazine 24(10), 1986, as leaky bucket, and in RFC
+// 2697.
 //
 // # When to take another
 //
@@ -73,8 +76,8 @@ var (
 
 // Limiter is a token bucket. See the package documentation for what it guarantees and costs.
 //
-// Its zero value is of no use, and most of its methods panic on it: call [New] or [NewInterval]. It is
-// safe for simultaneous use and must not be copied after first use.
+// Its zero value is of no use, and most of its methods panic on it: call [New] or [NewInterval]. It
+// is safe for simultaneous use and must not be copied after first use.
 type Limiter struct {
 	continuous bucket.Bucket  // of New
 	interval   *window.Window // of NewInterval, else nil
@@ -152,10 +155,11 @@ func (l *Limiter) takeAt(d *ratelimit.Decision, t time.Time, n int) {
 	}
 }
 
-// ChargeAt takes n tokens as of t, also if they are not there; see [ratelimit.Charger]. What is owed
-// beyond an empty bucket is refused for until it has come back. It is at most what package gcra says,
-// or, of a bucket that NewInterval made, 2^31-1 tokens with those that are missing; more is not counted.
-// A charge that leaves more than the capacity missing makes a few small allocations.
+// ChargeAt takes n tokens as of t, also if they are not there; see [ratelimit.Charger]. What is
+// owed beyond an empty bucket is refused for until it has come back. It is at most what package
+// gcra says, or, of a bucket that NewInterval made, 2^31-1 tokens with those that are missing; more
+// is not counted. A charge that leaves more than the capacity missing makes a few small
+// allocations.
 func (l *Limiter) ChargeAt(t time.Time, n int) (d ratelimit.Decision) {
 	if l.interval != nil {
 		l.interval.ChargeAt(&d, t, n)
@@ -204,13 +208,13 @@ func (l *Limiter) RefundAt(t time.Time, n int, held time.Duration) {
 // ReserveAt takes n tokens as of t that may be used at most within later, when they have come back;
 // see [ratelimit.Reserver]. The reservation is one allocation.
 //
-// A bucket that NewInterval made gives what is left of a batch to a reservation from the next one as well; until
-// then it refuses, unless that is cancelled. Of reservations that are not cancelled in reverse order, all come
-// back, but what was left of the batch does not.
+// A bucket that NewInterval made gives what is left of a batch to a reservation from the next one
+// as well; until then it refuses, unless that is cancelled. Of reservations that are not cancelled
+// in reverse order, all come back, but what was left of the batch does not.
 //
-// Tokens can be reserved ahead at most as far as package gcra says, or, of a bucket that NewInterval
-// made, 2^(61 - bitlen(capacity)) steps of its grid. What would have to wait for longer is refused,
-// whatever within says.
+// Tokens can be reserved ahead at most as far as package gcra says, or, of a bucket that
+// NewInterval made, 2^(61 - bitlen(capacity)) steps of its grid. What would have to wait for longer
+// is refused, whatever within says.
 func (l *Limiter) ReserveAt(t time.Time, n int, within time.Duration) (r ratelimit.Reservation, d ratelimit.Decision) {
 	if l.interval != nil {
 		r = l.interval.ReserveAt(&d, l, t, n, within)
@@ -235,13 +239,13 @@ func (l *Limiter) SetRate(rate ratelimit.Rate, capacity int) error {
 // adds 90 tokens. No grant is lost or counted twice by changes under load. Tokens that were taken
 // before the change can not be put back after it; NewInterval's, until the end of the interval.
 //
-// The change takes effect when the last reservation made before it may be acted on, if that is later
-// than t, unless they are given back until then; for times before that nothing is granted any more. (What
-// was reserved more than 16 changes ago is not given back any more.) t should not be earlier than any time used
-// before: a faster rate then counts from t (New: t counts as at least the limiter's clock). A few small
-// allocations. Errors are those of [New] or [NewInterval]; for New, a rate at which the old capacity, or
-// what is missing, would not come back within 2^61 ns; and a bucket that NewInterval made keeps its
-// rate.Per, and another is an error.
+// The change takes effect when the last reservation made before it may be acted on, if that is
+// later than t, unless they are given back until then; for times before that nothing is granted any
+// more. (What was reserved more than 16 changes ago is not given back any more.) t should not be
+// earlier than any time used before: a faster rate then counts from t (New: t counts as at least
+// the limiter's clock). A few small allocations. Errors are those of [New] or [NewInterval]; for
+// New, a rate at which the old capacity, or what is missing, would not come back within 2^61 ns;
+// and a bucket that NewInterval made keeps its rate.Per, and another is an error.
 func (l *Limiter) SetRateAt(t time.Time, rate ratelimit.Rate, capacity int) error {
 	defer waiting.Changed(l)
 	if l.interval != nil {

@@ -21,8 +21,8 @@ import (
 	"github.com/seed-3506548a/ratelimit/keyed"
 )
 
-// stores keep a limit for each key: this module's, a library's, and what people write. Each allow grants always,
-// for keys first seen and known; and hardly grants anything in a store for refusals.
+// stores keep a limit for each key: this module's, a library's, and what people write. Each allow
+// grants always, for keys first seen and known; and hardly grants anything in a store for refusals.
 var stores = []struct {
 	name  string
 	build func(b *testing.B, keys int, o outcome) (allow func(key string) bool)
@@ -92,8 +92,8 @@ const few, many = 1000, 1_000_000
 
 var most = flag.Int("keys", many, "most keys that BenchmarkKeyed runs with, at random: 10000000 takes 4 GB")
 
-// names returns keys in the order of use, one beside the other in memory: as a server has just read them out of a request, it
-// is not they that have to be fetched, but what a store keeps of them.
+// names returns keys in the order of use, one beside the other in memory: as a server has just read
+// them out of a request, it is not they that have to be fetched, but what a store keeps of them.
 func names(keys int) []string {
 	var all []byte
 	ends := make([]int, keys)
@@ -110,8 +110,8 @@ func names(keys int) []string {
 	return names
 }
 
-// BenchmarkKeyed measures keys that come at random; of few, always the same one, and one that is refused; and of many, each
-// for the first time.
+// BenchmarkKeyed measures keys that come at random; of few, always the same one, and one that is
+// refused; and of many, each for the first time.
 func BenchmarkKeyed(b *testing.B) {
 	for keys := few; keys <= *most; keys *= 10 {
 		names := names(keys)
@@ -162,8 +162,8 @@ func BenchmarkKeyed(b *testing.B) {
 	}
 }
 
-// BenchmarkKeyedMemory fills a store with a million keys, and reports what it takes of the heap besides the keys' own
-// bytes, and how long a collection of the garbage takes with it.
+// BenchmarkKeyedMemory fills a store with a million keys, and reports what it takes of the heap
+// besides the keys' own bytes, and how long a collection of the garbage takes with it.
 func BenchmarkKeyedMemory(b *testing.B) {
 	names := make([]string, many)
 	for i := range names {

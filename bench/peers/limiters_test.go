@@ -28,8 +28,8 @@ import (
 	"github.com/seed-3506548a/ratelimit/tokenbucket"
 )
 
-// What is granted always is a billion a second, or in windows so many that no row uses them up. What is
-// refused is all but one a day.
+// What is granted always is a billion a second, or in windows so many that no row uses them up.
+// What is refused is all but one a day.
 const (
 	day   = 24 * time.Hour
 	plain = 1_000_000_000
@@ -43,16 +43,18 @@ func pick[T any](o outcome, ifGranted, ifRefused T) T {
 	return ifRefused
 }
 
-// perSecond and perDay are rates for a bucket and for a window of that outcome, and burst a bucket's size.
+// perSecond and perDay are rates for a bucket and for a window of that outcome, and burst a
+// bucket's size.
 func (o outcome) perSecond() ratelimit.Rate {
 	return pick(o, ratelimit.PerSecond(plain), ratelimit.PerDay(1))
 }
 func (o outcome) perDay() ratelimit.Rate { return ratelimit.PerDay(o.burst()) }
 func (o outcome) burst() int             { return pick(o, math.MaxInt32, 1) }
 
-// limiters are what is compared: the floor, this module's, and peers. Where a peer is a store of keys, it
-// has one. What blocks is one that sleeps until it can grant, so it cannot refuse. slidingwindow.Log is not here:
-// while a caller is suspended, the others can use up the events that it remembers, and the caller is refused.
+// limiters are what is compared: the floor, this module's, and peers. Where a peer is a store of
+// keys, it has one. What blocks is one that sleeps until it can grant, so it cannot refuse.
+// slidingwindow.Log is not here: while a caller is suspended, the others can use up the events that
+// it remembers, and the caller is refused.
 var limiters = []struct {
 	name   string
 	blocks bool
@@ -87,8 +89,8 @@ var limiters = []struct {
 		return ratelimit.Must(slidingwindow.NewCounter(pick(o, ratelimit.PerSecond(100_000_000), ratelimit.PerDay(1)), 10)).Allow
 	}},
 	{name: "x-time-rate", build: func(_ *testing.B, o outcome) func() bool { return newXTimeRate(o).Allow }},
-	// Its Take sleeps until the next event is due. At one a nanosecond on the system's clock it never does,
-	// since a call takes longer.
+	// Its Take sleeps until the next event is due. At one a nanosecond on the system's clock it
+	// never does, since a call takes longer.
 	{name: "uber", blocks: true, build: func(*testing.B, outcome) func() bool {
 		l := uber.New(plain)
 		return func() bool { return !l.Take().IsZero() }

@@ -10,7 +10,8 @@ import (
 
 var origin = time.Now()
 
-// outcome is what a row is for: every request granted, or every one refused, since the limit is used up.
+// outcome is what a row is for: every request granted, or every one refused, since the limit is
+// used up.
 type outcome string
 
 const (
@@ -18,8 +19,8 @@ const (
 	refused outcome = "refused"
 )
 
-// BenchmarkAllow calls each limiter through one more function, the floor too: so each row is a nanosecond or
-// two longer than a call of the concrete type.
+// BenchmarkAllow calls each limiter through one more function, the floor too: so each row is a
+// nanosecond or two longer than a call of the concrete type.
 func BenchmarkAllow(b *testing.B) {
 	each(b, func(b *testing.B, allow func() bool) (grants int) {
 		for b.Loop() {

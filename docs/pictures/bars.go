@@ -10,7 +10,8 @@ import (
 	"gonum.org/v1/plot/vg"
 )
 
-// bars draws two bars for each limiter: what it costs to grant and to refuse, as make bench-report measured it.
+// bars draws two bars for each limiter: what it costs to grant and to refuse, as make bench-report
+// measured it.
 func bars(from, to string) error {
 	measured, err := records(from)
 	if err != nil {

@@ -18,7 +18,8 @@ import (
 	"github.com/seed-3506548a/ratelimit/tokenbucket"
 )
 
-// compareCrowd plays a flash crowd, and writes the table into a page, between two marks, and the picture.
+// compareCrowd plays a flash crowd, and writes the table into a page, between two marks, and the
+// picture.
 func compareCrowd(page, picture string) error {
 	start := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 	crowd, err := simulate.FlashCrowd(start, simulate.Crowd{
@@ -63,13 +64,14 @@ func compareLog(name string, rate ratelimit.Rate) error {
 	return err
 }
 
-// fixed is a clock that stands still, for the buckets of a Counter to begin at the same time in each run.
+// fixed is a clock that stands still, for the buckets of a Counter to begin at the same time in
+// each run.
 type fixed struct{ time.Time }
 
 func (f fixed) Now() time.Time { return f.Time }
 
-// compare plays the events, which are within length of the start, through one limiter of each algorithm. It returns
-// a table of what became of them, and draws when they were granted.
+// compare plays the events, which are within length of the start, through one limiter of each
+// algorithm. It returns a table of what became of them, and draws when they were granted.
 func compare(events iter.Seq[simulate.Event], start time.Time, length time.Duration, rate ratelimit.Rate, picture string) (table string, err error) {
 	tenth := max(rate.Events/10, 1)
 	clock := ratelimit.WithClock(fixed{start})

@@ -9,7 +9,8 @@ import (
 	"gonum.org/v1/plot/vg"
 )
 
-// keys draws a line for each store: what a decision costs against how many keys there are, as make bench-report measured it.
+// keys draws a line for each store: what a decision costs against how many keys there are, as make
+// bench-report measured it.
 func keys(from, to string) error {
 	measured, err := records(from)
 	if err != nil {

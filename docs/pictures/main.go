@@ -1,4 +1,5 @@
-// Command pictures draws the pictures of the documentation, and compares the limiters on a log of one's own.
+// Command pictures draws the pictures of the documentation, and compares the limiters on a log of
+// one's own.
 //
 //	go run .                                        the documentation's
 //	go run . -log access.log -rate 60/min           a log: the table here, the picture in compare.svg

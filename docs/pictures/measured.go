@@ -19,8 +19,8 @@ type measured struct {
 // withThreads matches the names of rows that were not measured on one thread only.
 var withThreads = regexp.MustCompile(`-\d+$`)
 
-// readMeasured reads a file of it. A row's name is that of its benchmark, with the number of threads if that is not
-// the usual one.
+// readMeasured reads a file of it. A row's name is that of its benchmark, with the number of
+// threads if that is not the usual one.
 func readMeasured(name, usual string) (m measured, err error) {
 	file, err := os.Open(name)
 	if err != nil {
@@ -78,8 +78,8 @@ func (m measured) nanos(row string) string {
 	return fmt.Sprintf("%s ± %s", digits(s.Center*1e9), strings.TrimSpace(s.PctRangeString()))
 }
 
-// times returns how often a row's time for an op another's goes into it, as "1.06 ×"; "~ 1.01 ×" if the two may be the same, by
-// a Mann-Whitney U test at 5 %.
+// times returns how often a row's time for an op another's goes into it, as "1.06 ×"; "~ 1.01 ×" if
+// the two may be the same, by a Mann-Whitney U test at 5 %.
 func (m measured) times(row, base string) string {
 	s, ok := m.median(row, "sec/op")
 	b, ok2 := m.median(base, "sec/op")

@@ -9,7 +9,8 @@ import (
 	"strings"
 )
 
-// report writes what has been measured into the pages, between their marks, and into the files that charts are drawn from.
+// report writes what has been measured into the pages, between their marks, and into the files that
+// charts are drawn from.
 func report(folder string) error {
 	usual := fmt.Sprint(runtime.NumCPU())
 	var m [3]measured
@@ -175,7 +176,8 @@ func racesTable(m measured) string {
 	return b.String()
 }
 
-// storesTable has the stores of keys by traffic, for the most keys that each was measured with, and what they take.
+// storesTable has the stores of keys by traffic, for the most keys that each was measured with, and
+// what they take.
 func storesTable(m measured) string {
 	traffic := []string{"random/keys=1000", "random/keys=1000000", "random/keys=10000000", "first/keys=1000000", "hot/keys=1000", "refused/keys=1000"}
 	var b strings.Builder

@@ -1,7 +1,8 @@
 //go:build !explore
 
-// Package atomics has the atomic types that limiters keep their state in: those of sync/atomic. With
-// the build tag explore, each operation is a step of a schedule instead, and tests run all schedules.
+// Package atomics has the atomic types that limiters keep their state in: those of sync/atomic.
+// With the build tag explore, each operation is a step of a schedule instead, and tests run all
+// schedules.
 package atomics
 
 import "sync/atomic"

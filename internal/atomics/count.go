@@ -10,7 +10,8 @@ import (
 // Counted says whether the build tag count has lost races counted.
 const Counted = true
 
-// failed has a counter for each of a few goroutines, as told by their stacks, so that to count does not keep them apart.
+// failed has a counter for each of a few goroutines, as told by their stacks, so that to count does
+// not keep them apart.
 var failed [64]struct {
 	n atomic.Int64
 	_ [56]byte

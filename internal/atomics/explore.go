@@ -151,9 +151,9 @@ func NewUint64s(n int) []Uint64 {
 	return all
 }
 
-// Pointer is an atomic.Pointer in steps. One that is initialised is a limiter's current frame. A call
-// loads it at the beginning of each turn of its loop, and what it does then depends on nothing that it
-// was told in earlier turns: explorers rely on that.
+// Pointer is an atomic.Pointer in steps. One that is initialised is a limiter's current frame. A
+// call loads it at the beginning of each turn of its loop, and what it does then depends on nothing
+// that it was told in earlier turns: explorers rely on that.
 type Pointer[T any] struct{ v atomic.Pointer[T] }
 
 // Load is atomic.Pointer.Load.

@@ -19,18 +19,19 @@ import (
 // A frame's word is one. The compiler inlines its methods only where their package is imported.
 var _ atomics.Uint64
 
-// Bucket has the methods of [ratelimit.Limiter], but those that return a Decision set one instead: it
-// has more fields than the compiler keeps in registers, and each layer that returned it by value
+// Bucket has the methods of [ratelimit.Limiter], but those that return a Decision set one instead:
+// it has more fields than the compiler keeps in registers, and each layer that returned it by value
 // would copy it through memory. Init makes a Bucket; it must not be copied afterwards.
 type Bucket struct {
 	line timeline.Timeline
 
-	// The frame is replaced when a time lies outside of what it can count, and when the rate changes.
+	// The frame is replaced when a time lies outside of what it can count, and when the rate
+	// changes.
 	current frame.Current[scale]
 }
 
-// Init makes b a bucket that holds burst events, empty of debt at every instant. In its errors it is
-// the function fn, and burst is called field.
+// Init makes b a bucket that holds burst events, empty of debt at every instant. In its errors it
+// is the function fn, and burst is called field.
 func (b *Bucket) Init(fn, field string, rate ratelimit.Rate, burst int, opts []ratelimit.Option) error {
 	if err := check(fn, field, rate, burst); err != nil {
 		return err
@@ -97,8 +98,9 @@ func (b *Bucket) Take(d *ratelimit.Decision, n int) { b.take(d, b.line.Now(), n,
 // TakeAt charges n events as of t, all or none.
 func (b *Bucket) TakeAt(d *ratelimit.Decision, t time.Time, n int) { b.take(d, b.line.At(t), n, 0) }
 
-// take is Allow for any n and any off, with a whole Decision, and with patience: it also grants what
-// can be acted on after a delay of at most patience, which it returns, with what is lost meanwhile.
+// take is Allow for any n and any off, with a whole Decision, and with patience: it also grants
+// what can be acted on after a delay of at most patience, which it returns, with what is lost
+// meanwhile.
 //
 // A refusal, and n == 0, may answer from a frozen word: that word was the limiter's state until its
 // frame was replaced, which was not before f was loaded.
@@ -143,8 +145,8 @@ func (b *Bucket) take(d *ratelimit.Decision, off int64, n int, patience time.Dur
 	}
 }
 
-// grantElsewhere plans a frame around off in which n events are granted there; or, if they do not fit
-// any longer, the same frame once more.
+// grantElsewhere plans a frame around off in which n events are granted there; or, if they do not
+// fit any longer, the same frame once more.
 func grantElsewhere(off int64, n int, patience time.Duration) *plan {
 	return &plan{Successor: func(f *bucketFrame, word uint64) *bucketFrame {
 		debt, later := f.Scale.debt(word, off)

@@ -9,11 +9,11 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
-// ChargeAt counts n events as granted at t, whether they fit or not, and sets d to what is left for one
-// more.
+// ChargeAt counts n events as granted at t, whether they fit or not, and sets d to what is left for
+// one more.
 //
-// The step is computed from one load of the word and lands only if it has not moved since; a lost race
-// means that another caller's change landed, and the step is computed anew.
+// The step is computed from one load of the word and lands only if it has not moved since; a lost
+// race means that another caller's change landed, and the step is computed anew.
 func (b *Bucket) ChargeAt(d *ratelimit.Decision, t time.Time, n int) {
 	off := timeline.Clamp(b.line.At(t))
 	for {
@@ -53,12 +53,12 @@ func (b *Bucket) ChargeAt(d *ratelimit.Decision, t time.Time, n int) {
 	}
 }
 
-// charged returns the state in which n events more were granted at off, in the same scale if it can; not
-// ok, if nothing is to be charged.
+// charged returns the state in which n events more were granted at off, in the same scale if it
+// can; not ok, if nothing is to be charged.
 //
-// An off before the last grant's counts as that, as the TAT would be the same. Beyond a full burst, 2^61
-// ticks can be owed, as many as can be reserved. The TAT does not tell then whether somebody is to act
-// later, so past does.
+// An off before the last grant's counts as that, as the TAT would be the same. Beyond a full burst,
+// 2^61 ticks can be owed, as many as can be reserved. The TAT does not tell then whether somebody
+// is to act later, so past does.
 func (c *scale) charged(word uint64, off int64, n int) (after state, ok bool) {
 	s := c.spec
 	if n <= 0 {

@@ -11,7 +11,8 @@ import (
 	"github.com/seed-3506548a/ratelimit/limittest"
 )
 
-// Allow meets a word that has just been frozen, near the end of the longest frame: adding to it must not wrap around.
+// Allow meets a word that has just been frozen, near the end of the longest frame: adding to it
+// must not wrap around.
 func TestFrozenAtTheEndOfAFrame(t *testing.T) {
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	clock := limittest.NewClock(start)

@@ -10,8 +10,8 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
-// SetRateAt changes the rate and the burst as of t. Errors are those of Init; and a rate is one at which
-// what is owed, or may be, would not drain within 2^61 ns.
+// SetRateAt changes the rate and the burst as of t. Errors are those of Init; and a rate is one at
+// which what is owed, or may be, would not drain within 2^61 ns.
 func (b *Bucket) SetRateAt(fn, field string, t time.Time, rate ratelimit.Rate, burst int) error {
 	return b.setRate(fn, field, timeline.Clamp(b.line.At(t)), rate, burst)
 }
@@ -21,8 +21,9 @@ func (b *Bucket) SetRate(fn, field string, rate ratelimit.Rate, burst int) error
 	return b.setRate(fn, field, timeline.Bottom, rate, burst)
 }
 
-// setRate repeats until its own plan was taken: a turn more means that another caller's was, or that
-// more is owed by now than can be converted. The clock is read after the state that is to be changed.
+// setRate repeats until its own plan was taken: a turn more means that another caller's was, or
+// that more is owed by now than can be converted. The clock is read after the state that is to be
+// changed.
 func (b *Bucket) setRate(fn, field string, t int64, rate ratelimit.Rate, burst int) error {
 	if err := check(fn, field, rate, burst); err != nil {
 		return err
@@ -53,8 +54,8 @@ func (b *Bucket) setRate(fn, field string, t int64, rate ratelimit.Rate, burst i
 	}
 }
 
-// before is a state that a change of rate has replaced, the offset as of which it was asked for, and
-// how many such states lie before it.
+// before is a state that a change of rate has replaced, the offset as of which it was asked for,
+// and how many such states lie before it.
 type before struct {
 	state
 	asked int64
@@ -65,8 +66,8 @@ type before struct {
 // who reserved long ago. What was reserved before so many changes is given back no more.
 const mostBefore = 16
 
-// refunded returns the state that there would be with the rate and the burst of s, if the reservation
-// had been given back before they were set. Nothing was granted since.
+// refunded returns the state that there would be with the rate and the burst of s, if the
+// reservation had been given back before they were set. Nothing was granted since.
 func (b *before) refunded(s *spec, as int64, m made, granted int64) (after state, ok bool) {
 	after, ok = b.scale.refunded(b.word, as, m, granted)
 	if _, fits := after.convertible(b.asked, s.rate); !ok || !fits {
@@ -75,11 +76,12 @@ func (b *before) refunded(s *spec, as int64, m made, granted int64) (after state
 	return after.converted(b.asked, s.rate, s.burst), true
 }
 
-// changes returns when a change of rate takes effect that is asked for at off, and what is owed then.
+// changes returns when a change of rate takes effect that is asked for at off, and what is owed
+// then.
 //
 // That is at off; but not before the last event granted so far can be acted on, since its time was
-// computed at the old rate; and not after the TAT, so that the change itself does not move the limiter's
-// time forward.
+// computed at the old rate; and not after the TAT, so that the change itself does not move the
+// limiter's time forward.
 func (c *scale) changes(word uint64, off int64) (at int64, debt uint64) {
 	if word == 0 || c.perNano == 0 {
 		return max(off, c.spec.past.changed), word
@@ -100,9 +102,9 @@ func (st state) convertible(off int64, rate ratelimit.Rate) (owed uint64, ok boo
 	return owed, rate.Events == 0 || owed <= drainable(rate)
 }
 
-// converted returns the state of another rate that owes as many events as st does when the rate changes:
-// rounded up, for each change adds less than a tick. (If the debt were kept in time instead, slowing
-// down would hand out events.) For times before that nothing is granted any more.
+// converted returns the state of another rate that owes as many events as st does when the rate
+// changes: rounded up, for each change adds less than a tick. (If the debt were kept in time
+// instead, slowing down would hand out events.) For times before that nothing is granted any more.
 func (st state) converted(off int64, rate ratelimit.Rate, burst int) state {
 	c, word := &st.scale, st.word
 	old := c.spec

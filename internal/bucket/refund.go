@@ -17,9 +17,9 @@ func (b *Bucket) RefundAt(t time.Time, n int, held time.Duration) {
 
 // refund gives back, as of off, what was granted, or could be acted on, at granted.
 //
-// The step is computed from one load of the word and lands only if it has not moved since; a lost race
-// means that another caller's change landed, and the step is computed anew. The clock is read after the
-// word, so that it is not before any time that the word tells of.
+// The step is computed from one load of the word and lands only if it has not moved since; a lost
+// race means that another caller's change landed, and the step is computed anew. The clock is read
+// after the word, so that it is not before any time that the word tells of.
 func (b *Bucket) refund(off int64, m made, granted int64) {
 	for m.n > 0 {
 		f := b.current.Load()
@@ -51,21 +51,21 @@ func (b *Bucket) refund(off int64, m made, granted int64) {
 	}
 }
 
-// refunded returns the state after a refund as of as, in the same scale if it can; not ok, if nothing
-// is given back.
+// refunded returns the state after a refund as of as, in the same scale if it can; not ok, if
+// nothing is given back.
 //
 // Let v be the TAT if those n events had never been granted, and word the TAT as it is. Right after
-// the grant word-v is n*T, and idle besides, if the events had to wait for so long that the bucket was
-// empty before they could be acted on. From then on only a grant at a time s between the two shrinks
-// their distance, to word-s; and word >= granted + n*T, so that distance is at least n*T less the time
-// from granted to s. Hence word - (n*T - held) >= v, if no grant was at an s later than as: that is why
-// as must not be early. If more is claimed than is owed, as with a time of the grant that was read a
-// moment too late, what is owed is given back: that is more than it should be by no more than the
-// caller's error.
+// the grant word-v is n*T, and idle besides, if the events had to wait for so long that the bucket
+// was empty before they could be acted on. From then on only a grant at a time s between the two
+// shrinks their distance, to word-s; and word >= granted + n*T, so that distance is at least n*T
+// less the time from granted to s. Hence word - (n*T - held) >= v, if no grant was at an s later
+// than as: that is why as must not be early. If more is claimed than is owed, as with a time of the
+// grant that was read a moment too late, what is owed is given back: that is more than it should be
+// by no more than the caller's error.
 //
 // With reservations that are yet to be acted on, only the last one can be given back: for what lies
-// before it, somebody else might act at the time of one that is still to come. Nobody has acted since
-// the last one was made, so v is exactly word - n*T - idle.
+// before it, somebody else might act at the time of one that is still to come. Nobody has acted
+// since the last one was made, so v is exactly word - n*T - idle.
 func (c *scale) refunded(live uint64, as int64, m made, granted int64) (after state, ok bool) {
 	s := c.spec
 	if live == 0 {

@@ -8,15 +8,15 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
-// made is what a reservation has made of a bucket: it has charged n events, and lost the ticks that were
-// idle before they can be acted on.
+// made is what a reservation has made of a bucket: it has charged n events, and lost the ticks that
+// were idle before they can be acted on.
 type made struct {
 	n    int
 	idle uint64
 }
 
-// ReserveAt charges n events as of t that may be acted on up to within later, of the limiter owner. The
-// reservation is nil if d says no.
+// ReserveAt charges n events as of t that may be acted on up to within later, of the limiter owner.
+// The reservation is nil if d says no.
 func (b *Bucket) ReserveAt(d *ratelimit.Decision, owner any, t time.Time, n int, within time.Duration) ratelimit.Reservation {
 	delay, idle := b.take(d, b.line.At(t), n, within)
 	if !d.OK {

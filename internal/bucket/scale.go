@@ -8,13 +8,13 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
-// scale says what a frame's word means: a stretch of the timeline within which times are small enough
-// to be counted in ticks. With it, a frame fills one cache line.
+// scale says what a frame's word means: a stretch of the timeline within which times are small
+// enough to be counted in ticks. With it, a frame fills one cache line.
 //
-// The word is the theoretical arrival time (TAT) of the next event, in ticks since start: the time at
-// which all that was granted will have drained. 0 means that nothing was ever granted; every grant
-// leaves at least one tick. (At a rate of 0, no time passes in ticks, and word is the debt.) Without
-// the frozen bit it stays one depth below 2^63. Callers move it in two ways:
+// The word is the theoretical arrival time (TAT) of the next event, in ticks since start: the time
+// at which all that was granted will have drained. 0 means that nothing was ever granted; every
+// grant leaves at least one tick. (At a rate of 0, no time passes in ticks, and word is the debt.)
+// Without the frozen bit it stays one depth below 2^63. Callers move it in two ways:
 //
 //	grant    word -> max(word, now) + n*perEvent
 //	charge   as a grant, and beyond depth in another frame, whose spec knows of it
@@ -78,9 +78,9 @@ func (c *scale) ticks(off int64) uint64 {
 }
 
 // debt returns the ticks that word owes at off, and how many nanoseconds after off they begin to
-// drain, and events to be granted. The latter is 0, except for an off so long before the frame that the
-// ticks until its start would not fit into the former; and before the last change of rate, for it is
-// not known what drained then. No frame holds such times.
+// drain, and events to be granted. The latter is 0, except for an off so long before the frame that
+// the ticks until its start would not fit into the former; and before the last change of rate, for
+// it is not known what drained then. No frame holds such times.
 func (c *scale) debt(word uint64, off int64) (debt, later uint64) {
 	if word == 0 {
 		return 0, 0 // nothing was ever granted: fresh at every instant
@@ -123,8 +123,9 @@ func (c *scale) settled(word uint64) bool {
 	return hi == 0 && lo <= past.owed && word <= past.owed-lo
 }
 
-// owes is debt for a time that is not before the last change of rate, and not so long before the frame
-// that the ticks would not fit: as one that is not before lastAct, or that a reservation reaches back.
+// owes is debt for a time that is not before the last change of rate, and not so long before the
+// frame that the ticks would not fit: as one that is not before lastAct, or that a reservation
+// reaches back.
 func (c *scale) owes(word uint64, off int64) uint64 {
 	if off < c.start {
 		return word + uint64(c.start-off)*c.perNano

@@ -45,8 +45,9 @@ type past struct {
 	changed int64 // the offset at which the rate changed; unknowably early if nothing was granted yet
 	grants  int64 // all grants before the change were at this offset or before
 
-	// While no more than owed ticks are owed at the offset acted, nobody is to act after it: of what
-	// was owed at a change of rate, and of what was charged beyond a full burst, TAT does not tell.
+	// While no more than owed ticks are owed at the offset acted, nobody is to act after it: of
+	// what was owed at a change of rate, and of what was charged beyond a full burst, TAT does not
+	// tell.
 	acted int64
 	owed  uint64
 
@@ -88,8 +89,9 @@ func drainable(rate ratelimit.Rate) uint64 {
 	return maxDepth / ceilDiv(uint64(rate.Per), uint64(rate.Events))
 }
 
-// newSpec returns the spec for checked arguments. Its ticks are fine enough for burst events and for
-// as many as are carried over from another spec; at a rate of 0, it keeps the given size of one.
+// newSpec returns the spec for checked arguments. Its ticks are fine enough for burst events and
+// for as many as are carried over from another spec; at a rate of 0, it keeps the given size of
+// one.
 func newSpec(rate ratelimit.Rate, burst int, carried, perEvent uint64, past past) *spec {
 	if rate.Events == 0 {
 		return &spec{rate: rate, burst: burst, perEvent: perEvent, span: math.MaxUint64, past: past}
@@ -114,9 +116,9 @@ func newSpec(rate ratelimit.Rate, burst int, carried, perEvent uint64, past past
 // whole ticks, are at most 2^61 ticks: floor((2^61/room - 1) * events/per), but at least 1, which
 // suffices if room*ceil(per/events) <= 2^61.
 //
-// With room < 2^31 it is only called with per > 2^61/room, hence the quotient is below events < 2^31,
-// and the emission interval has 2^29 ticks or more: rounding it up slows the limiter by less than
-// 2e-9. With a greater room, carried over from a faster rate, the quotient is limited to 2^31.
+// With room < 2^31 it is only called with per > 2^61/room, hence the quotient is below events <
+// 2^31, and the emission interval has 2^29 ticks or more: rounding it up slows the limiter by less
+// than 2e-9. With a greater room, carried over from a faster rate, the quotient is limited to 2^31.
 func coarse(events, per, room uint64) uint64 {
 	hi, lo := bits.Mul64(maxDepth/room-1, events)
 	if hi >= per {
@@ -126,9 +128,9 @@ func coarse(events, per, room uint64) uint64 {
 	return min(max(ticks, 1), maxEvents)
 }
 
-// step is the algorithm: asked for n > 0 events at off, when debt ticks are owed that begin to drain
-// later nanoseconds after off, it grants them if they can be acted on at once, or else with a delay
-// of at most patience. After says what is then owed at the time of acting, off+delay.
+// step is the algorithm: asked for n > 0 events at off, when debt ticks are owed that begin to
+// drain later nanoseconds after off, it grants them if they can be acted on at once, or else with a
+// delay of at most patience. After says what is then owed at the time of acting, off+delay.
 func (s *spec) step(debt, later uint64, off int64, n int, patience time.Duration) (after uint64, delay time.Duration, ok bool) {
 	cost := uint64(n) * s.perEvent
 	switch {
@@ -157,8 +159,8 @@ func (s *spec) idle(debt, later uint64, delay time.Duration) uint64 {
 	return drained - min(drained, debt)
 }
 
-// delay returns how long after off it takes until no more than depth of the given ticks is left, and
-// they do drain.
+// delay returns how long after off it takes until no more than depth of the given ticks is left,
+// and they do drain.
 func (s *spec) delay(ticks, later uint64, off int64) time.Duration {
 	return s.wait(max(ticks, s.depth)-s.depth, later, off)
 }

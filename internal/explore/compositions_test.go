@@ -48,8 +48,9 @@ var compositions = map[string]func(c ratelimit.Clock) composed{
 	},
 }
 
-// In all schedules, what a composition told is explained by some order, except that a refusal may also be
-// that of a lost race; and in the end each member has counted what was granted, and nothing else.
+// In all schedules, what a composition told is explained by some order, except that a refusal may
+// also be that of a lost race; and in the end each member has counted what was granted, and nothing
+// else.
 func TestCompositions(t *testing.T) {
 	for name, build := range compositions {
 		for _, callers := range [][][]int{{{1}, {1}}, {{2}, {2}}, {{1}, {2}}, {{2, 1}, {1}}, {{1, 1}, {2, 1}}} {

@@ -1,5 +1,5 @@
-// Package explore runs every interleaving of a few callers of a limiter and demands that each can be
-// explained by some order of their operations, one at a time.
+// Package explore runs every interleaving of a few callers of a limiter and demands that each can
+// be explained by some order of their operations, one at a time.
 //
 // Limiters share state through package atomics only, so an interleaving is an order of their atomic
 // operations (Go's are sequentially consistent). With the build tag explore each of these is a step

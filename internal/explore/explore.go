@@ -14,8 +14,8 @@ type Operation[M any] struct {
 	Do   func() any
 	// Model does the same to the model, one at a time, and returns what it says.
 	Model func(m M) any
-	// Lost, if there is one, reports whether the caller may also be told this if the call changed nothing,
-	// since it lost a race.
+	// Lost, if there is one, reports whether the caller may also be told this if the call changed
+	// nothing, since it lost a race.
 	Lost func(told any) bool
 }
 
@@ -27,8 +27,8 @@ type Scenario[M any] struct {
 	Final   func() any    // what can be told of the limiter when all callers are done
 	Explain func(m M) any // what should be told, by the model
 
-	// Remembers says that what a call does in a turn of a loop may depend on earlier turns, since it is a
-	// composition of several loops: see atomics.Pointer.
+	// Remembers says that what a call does in a turn of a loop may depend on earlier turns, since
+	// it is a composition of several loops: see atomics.Pointer.
 	Remembers bool
 }
 
@@ -43,12 +43,12 @@ type Result struct {
 // exhaustible is how many schedules are run before the explorer resorts to a bound on preemptions.
 const exhaustible = 1_000_000
 
-// Explore runs all schedules of the scenario that build returns, except those of which it is known that
-// nothing else can come of them than of others that are run: of schedules that differ only in the order
-// of independent steps one stands for all (sleep sets: Godefroid, Partial-Order Methods for the
-// Verification of Concurrent Systems, 1996), and of those that lead to the same state one goes on. If
-// these are more than a million, it runs all schedules with at most three preemptions instead: switches
-// away from a caller that could have gone on.
+// Explore runs all schedules of the scenario that build returns, except those of which it is known
+// that nothing else can come of them than of others that are run: of schedules that differ only in
+// the order of independent steps one stands for all (sleep sets: Godefroid, Partial-Order Methods
+// for the Verification of Concurrent Systems, 1996), and of those that lead to the same state one
+// goes on. If these are more than a million, it runs all schedules with at most three preemptions
+// instead: switches away from a caller that could have gone on.
 func Explore[M any](build func() Scenario[M]) Result {
 	x := explorer[M]{build: build, bound: -1, reduce: true}
 	r := x.explore()

@@ -13,7 +13,8 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/explore"
 )
 
-// A call that never ends is found, whether it comes to the same state again and again, or to others.
+// A call that never ends is found, whether it comes to the same state again and again, or to
+// others.
 func TestEndlessCalls(t *testing.T) {
 	for _, step := range []uint64{0, 1} {
 		r := explore.Explore(func() explore.Scenario[int] {

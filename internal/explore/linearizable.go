@@ -30,7 +30,8 @@ func (e *execution[M]) outcome() string {
 }
 
 // linearizable reports whether there is an order of the calls, in which none comes before one that
-// was over when it began, such that the model tells each caller the same, and is the same in the end.
+// was over when it began, such that the model tells each caller the same, and is the same in the
+// end.
 func (e *execution[M]) linearizable() bool {
 	return e.explain(e.Model(), make([]int, len(e.threads)))
 }

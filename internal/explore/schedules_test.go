@@ -45,8 +45,8 @@ func twoByTwo(kinds []string) (all [][][]string) {
 	return all
 }
 
-// oneAhead has a caller with an operation, of all kinds, and another that meanwhile takes an event, and one
-// much later.
+// oneAhead has a caller with an operation, of all kinds, and another that meanwhile takes an event,
+// and one much later.
 func oneAhead(kinds []string) (all [][][]string) {
 	for _, a := range kinds {
 		all = append(all, [][]string{{a}, {"take", "take later"}})
@@ -54,7 +54,8 @@ func oneAhead(kinds []string) (all [][][]string) {
 	return all
 }
 
-// allowing has one or two callers who call Allow, which is a loop of its own, beside an operation of all kinds.
+// allowing has one or two callers who call Allow, which is a loop of its own, beside an operation
+// of all kinds.
 func allowing(kinds []string) (all [][][]string) {
 	for _, a := range kinds {
 		all = append(all, [][]string{{"allow"}, {a}}, [][]string{{"allow"}, {"allow"}, {a}}, [][]string{{"allow", "allow"}, {a}})
@@ -260,8 +261,8 @@ func (k kind) refusalsWriteNothing(t *testing.T) {
 	}
 }
 
-// A change to a rate that could not hold what is charged meanwhile is refused, or comes before the charge: none of it is
-// forgotten.
+// A change to a rate that could not hold what is charged meanwhile is refused, or comes before the
+// charge: none of it is forgotten.
 func TestChangeThatCannotHoldACharge(t *testing.T) {
 	const charged = 10_000_000
 	bucket := explored[0]

@@ -9,8 +9,8 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/atomics"
 )
 
-// Stall suspends a call before its step of the given number (from 0 on), calls others meanwhile, and then
-// lets it go on. It reports whether the call had so many steps.
+// Stall suspends a call before its step of the given number (from 0 on), calls others meanwhile,
+// and then lets it go on. It reports whether the call had so many steps.
 func Stall(call func(), number int, others func()) bool {
 	outer := atomics.Explorer
 	defer func() { atomics.Explorer = outer }()
@@ -38,7 +38,8 @@ func Steps(call func()) int {
 	return many - s.left
 }
 
-// Abandon makes a call up to its step of the given number (from 0 on), before which it is suspended for ever.
+// Abandon makes a call up to its step of the given number (from 0 on), before which it is suspended
+// for ever.
 func Abandon(call func(), number int) {
 	s := &stall{left: number}
 	s.yield = func(struct{}) bool { panic(s) }

@@ -16,9 +16,9 @@ import (
 	"github.com/seed-3506548a/ratelimit/slidingwindow"
 )
 
-// Callers that are suspended for good, before whatever step, keep nobody from going on: not one of them,
-// and not a hundred, many more than a Log has cells for. And when they wake up, all times together keep the
-// limit.
+// Callers that are suspended for good, before whatever step, keep nobody from going on: not one of
+// them, and not a hundred, many more than a Log has cells for. And when they wake up, all times
+// together keep the limit.
 func TestNobodyWaitsForASuspendedCaller(t *testing.T) {
 	for _, k := range explored {
 		for _, w := range k.worlds {
@@ -36,8 +36,8 @@ func TestNobodyWaitsForASuspendedCaller(t *testing.T) {
 	}
 }
 
-// stall suspends a crowd of callers before the step of the given number, and asks for 200 events, some of
-// which are granted. It reports whether a caller had so many steps.
+// stall suspends a crowd of callers before the step of the given number, and asks for 200 events,
+// some of which are granted. It reports whether a caller had so many steps.
 func (k kind) stall(t *testing.T, w world, crowd, number int) bool {
 	s := k.build(w)
 	now := s.now.Add(8 * s.rate.Per) // when all that was granted has expired
@@ -72,7 +72,8 @@ func (k kind) stall(t *testing.T, w world, crowd, number int) bool {
 	return stalled
 }
 
-// All has expired for a caller of Allow, who is suspended before each of its steps while another begins a bucket.
+// All has expired for a caller of Allow, who is suspended before each of its steps while another
+// begins a bucket.
 func TestAllowOfACounterSuspendedWhileABucketBegins(t *testing.T) {
 	for later := range 12 {
 		for number := 0; ; number++ {

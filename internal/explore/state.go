@@ -93,8 +93,8 @@ func (e *execution[M]) Name(p unsafe.Pointer) uint64 {
 	return name
 }
 
-// state returns a hash of all that the rest of the schedule depends on: what is in memory, what each
-// caller was told, and which calls were over before which began.
+// state returns a hash of all that the rest of the schedule depends on: what is in memory, what
+// each caller was told, and which calls were over before which began.
 func (e *execution[M]) state() uint64 {
 	h := hash(3, e.sum)
 	for i, t := range e.threads {

@@ -222,7 +222,8 @@ func (k kind) build(w world) *setting {
 		explore.Steps(func() { twin = k.build(fresh) })
 		steps := explore.Steps(func() { twin.limiter.TakeAt(start, 1) })
 		for taken := range 6 {
-			// By its last step but one it moves the word; and for each cell that is taken, it has looked at one more.
+			// By its last step but one it moves the word; and for each cell that is taken, it has
+			// looked at one more.
 			explore.Abandon(func() { s.limiter.TakeAt(start, 1) }, steps-2+taken)
 		}
 	}
@@ -238,7 +239,8 @@ type told struct {
 	delay time.Duration
 }
 
-// operation returns an operation of the given kind; the first of callers a and b are at other times.
+// operation returns an operation of the given kind; the first of callers a and b are at other
+// times.
 func (s *setting) operation(kind string, caller int) operation {
 	at := s.now.Add(-time.Duration(caller) * time.Nanosecond)
 	if s.fresh {

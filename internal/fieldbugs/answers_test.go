@@ -91,8 +91,8 @@ func TestLimitsTheWaitCountsFromTheNewestEvent(t *testing.T) {
 	})
 }
 
-// 60 in 60 s, one each second and then 12 s of the next minute: the wait for one was until the end of the minute, but
-// a second was enough.
+// 60 in 60 s, one each second and then 12 s of the next minute: the wait for one was until the end
+// of the minute, but a second was enough.
 func TestSymfonyTheWaitIsTheEndOfTheWindow(t *testing.T) {
 	each(t, limiters.only(oneByOne, whenOver), ratelimit.PerMinute(60), 60, func(t *testing.T, l *subject) {
 		for after := time.Duration(0); after < 72*time.Second; after += 500 * ms {
@@ -118,7 +118,8 @@ func TestReinhardtTheWaitIsThatOfTheLastRequest(t *testing.T) {
 	})
 }
 
-// n equal to the burst had to be less than it: told never to try again, though it would pass when all is free.
+// n equal to the burst had to be less than it: told never to try again, though it would pass when
+// all is free.
 func TestRedisTheWholeBurstIsNeverToBeRetried(t *testing.T) {
 	each(t, limiters, ratelimit.PerMinute(30), 16, func(t *testing.T, l *subject) {
 		require.True(t, l.take(0, 1))
@@ -140,8 +141,8 @@ func TestDragonflyTheResetIsASecondTooLong(t *testing.T) {
 	})
 }
 
-// One taken, all back, and then more asked for than the burst: more remained than the limit, and less than no time was
-// left till the reset.
+// One taken, all back, and then more asked for than the burst: more remained than the limit, and
+// less than no time was left till the reset.
 func TestThrottledMoreRemainsThanTheLimit(t *testing.T) {
 	each(t, limiters, ratelimit.PerSecond(1), 5, func(t *testing.T, l *subject) {
 		require.True(t, l.take(0, 1))

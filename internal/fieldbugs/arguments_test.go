@@ -59,7 +59,8 @@ func TestLimitsATypoDropsTheLimit(t *testing.T) {
 	}
 }
 
-// What could not be read was a zero, and zero meant that there is no limit: a typo took the limit away.
+// What could not be read was a zero, and zero meant that there is no limit: a typo took the limit
+// away.
 func TestRtorrentAnUnreadableRateIsNoLimit(t *testing.T) {
 	for _, typo := range []string{"abc", "20O/s", "", "-1/s", "1e3/s", "99999999999999999999/s"} {
 		rate := ratelimit.PerSecond(100)

@@ -1,7 +1,7 @@
 package fieldbugs_test
 
-// bugs are what the tests of this package are about, in their order. The thread is that in which the bug was reported or
-// mended, if one was found.
+// bugs are what the tests of this package are about, in their order. The thread is that in which
+// the bug was reported or mended, if one was found.
 var bugs = []struct{ limiter, thread, wrong, test string }{
 	// time_test.go
 	{"x/time/rate", "golang/go#65508", "a time that goes back mints tokens", "TestXTimeRateATimeThatGoesBackMintsTokens"},

@@ -9,8 +9,8 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 )
 
-// 16 at once of 10 in 20 s. 3 were taken, and then it was made 1000 in 20 s: what was owed was kept as a time, and with
-// the shorter intervals that was more than the burst.
+// 16 at once of 10 in 20 s. 3 were taken, and then it was made 1000 in 20 s: what was owed was kept
+// as a time, and with the shorter intervals that was more than the burst.
 func TestRedisCellAFasterRateRefuses(t *testing.T) {
 	each(t, changeable, ratelimit.Per(10, 20*time.Second), 16, func(t *testing.T, l *subject) {
 		require.True(t, l.take(0, 3))
@@ -33,7 +33,8 @@ func TestMilvusAChangeOfTheRateRefills(t *testing.T) {
 	})
 }
 
-// Drained, and after 10 s at one a second made a hundred times faster: the new rate was counted for the 10 s too.
+// Drained, and after 10 s at one a second made a hundred times faster: the new rate was counted for
+// the 10 s too.
 func TestOpenZeppelinAFasterRateCountsForThePast(t *testing.T) {
 	each(t, changeable, ratelimit.PerSecond(1), 100, func(t *testing.T, l *subject) {
 		require.True(t, l.take(0, 100))
@@ -58,7 +59,8 @@ func TestBottleneckAChangeStopsTheRefill(t *testing.T) {
 	})
 }
 
-// 8 of 10 were used when the limit became 4: there was no wait to tell, or one that ended while too many still counted.
+// 8 of 10 were used when the limit became 4: there was no wait to tell, or one that ended while too
+// many still counted.
 func TestDjangoRESTALoweredLimitHasNoWait(t *testing.T) {
 	each(t, changeable, ratelimit.PerMinute(10), 10, func(t *testing.T, l *subject) {
 		for i := range time.Duration(8) {

@@ -20,8 +20,8 @@ func TestGovernorTheBurstIsOneOff(t *testing.T) {
 	}
 }
 
-// The first hit counted twice, the limit was compared by one too many, and what was left was one too many: together
-// they were right, each by itself was not.
+// The first hit counted twice, the limit was compared by one too many, and what was left was one
+// too many: together they were right, each by itself was not.
 func TestLaravelThreeOffByOnesCancelOut(t *testing.T) {
 	each(t, limiters, ratelimit.PerMinute(5), 5, func(t *testing.T, l *subject) {
 		for left := 4; left >= 0; left-- {
@@ -104,7 +104,8 @@ func TestPulsarAPartlyUsedLimitTakesAWholeOne(t *testing.T) {
 	})
 }
 
-// 10 in 10 minutes, asked for twice a minute: refused requests were added to the window, which so never emptied.
+// 10 in 10 minutes, asked for twice a minute: refused requests were added to the window, which so
+// never emptied.
 func TestRollingRateLimiterRefusedRequestsCount(t *testing.T) {
 	each(t, limiters, ratelimit.Per(10, 10*time.Minute), 10, func(t *testing.T, l *subject) {
 		l.atTheRate(t, l.flood(110*time.Minute, 30*time.Second), 110*time.Minute)

@@ -48,8 +48,8 @@ var hostileOrigins = []time.Time{
 	time.Date(2157, 1, 1, 0, 0, 0, 0, time.UTC),
 }
 
-// Whatever the clock tells, the bound holds in the times that it told, what decisions say is possible, and when it has passed all
-// of them, everything is as new.
+// Whatever the clock tells, the bound holds in the times that it told, what decisions say is
+// possible, and when it has passed all of them, everything is as new.
 func TestHostileClocks(t *testing.T) {
 	for name, tell := range hostileClocks {
 		for _, origin := range hostileOrigins {

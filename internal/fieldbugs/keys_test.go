@@ -66,7 +66,8 @@ func TestGonkaAFullMapForgetsAllKeys(t *testing.T) {
 	})
 }
 
-// 1 in 10 s, 3 at once: entries were dropped before the bucket was full again, so that three times as much passed.
+// 1 in 10 s, 3 at once: entries were dropped before the bucket was full again, so that three times
+// as much passed.
 func TestTraefikAKeyExpiresBeforeItHasRefilled(t *testing.T) {
 	rate := ratelimit.Every(10 * time.Second)
 	eachStore(t, rate, 3, 8, func(t *testing.T, take func(time.Duration, string, int) bool, _ store) {
@@ -111,7 +112,8 @@ func TestTraefikKeysThatAreOverFillTheMap(t *testing.T) {
 	})
 }
 
-// A sweep found the newest key, whose start was after the sweep's reading of the time, to be ages old.
+// A sweep found the newest key, whose start was after the sweep's reading of the time, to be ages
+// old.
 func TestGoLimiterAKeyOfTheFutureIsPurged(t *testing.T) {
 	eachStore(t, ratelimit.PerMinute(1), 2, 8, func(t *testing.T, take func(time.Duration, string, int) bool, _ store) {
 		require.True(t, take(time.Second, "in use", 2))
@@ -122,7 +124,8 @@ func TestGoLimiterAKeyOfTheFutureIsPurged(t *testing.T) {
 	})
 }
 
-// 10 a second for one key and 30 an hour for another, in one store: when the second was over, so was the hour.
+// 10 a second for one key and 30 an hour for another, in one store: when the second was over, so
+// was the hour.
 func TestUluleLimitsInOneStoreResetEachOther(t *testing.T) {
 	table := ratelimit.Must(keyed.NewGCRA[string](ratelimit.PerSecond(10), 10, 8, keyed.WithClock(limittest.NewClock(start))))
 	second := ratelimit.Must(table.Limit(ratelimit.PerSecond(10), 10))

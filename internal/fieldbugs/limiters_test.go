@@ -18,8 +18,8 @@ import (
 	"github.com/seed-3506548a/ratelimit/tokenbucket"
 )
 
-// limiter is one that is tested. It grants a burst at once, and about the rate later: a window counts a burst in the
-// time that the rate takes for it.
+// limiter is one that is tested. It grants a burst at once, and about the rate later: a window
+// counts a burst in the time that the rate takes for it.
 type limiter struct {
 	name  string
 	gives gives
@@ -61,7 +61,8 @@ var limiters = set{
 	{"log", whenOver, func(rate ratelimit.Rate, size int, c ratelimit.Clock) (ratelimit.Limiter, error) {
 		return slidingwindow.NewLog(window(rate, size), ratelimit.WithClock(c))
 	}, slidingBound},
-	// It counts its oldest bucket in full: it may go on refusing for a tenth of a window longer than a log.
+	// It counts its oldest bucket in full: it may go on refusing for a tenth of a window longer
+	// than a log.
 	{"counter", whenOver, func(rate ratelimit.Rate, size int, c ratelimit.Clock) (ratelimit.Limiter, error) {
 		return slidingwindow.NewCounter(window(rate, size), 10, ratelimit.WithClock(c))
 	}, slidingBound},

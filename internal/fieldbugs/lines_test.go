@@ -88,7 +88,8 @@ func TestShapeioAChangeDoesNotReachAWait(t *testing.T) {
 	})
 }
 
-// Reservations were cancelled in reverse order, and a nanosecond of rounding kept all but the last from coming back.
+// Reservations were cancelled in reverse order, and a nanosecond of rounding kept all but the last
+// from coming back.
 func TestGoCryptoTraderANanosecondLosesReservations(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 1000 {
@@ -108,7 +109,8 @@ func TestGoCryptoTraderANanosecondLosesReservations(t *testing.T) {
 	}
 }
 
-// Two waits reserved, and were given up in the order in which they had come: the second brought the first's slot back.
+// Two waits reserved, and were given up in the order in which they had come: the second brought the
+// first's slot back.
 func TestPrintingPressACancelledSlotComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := ratelimit.Must(tokenbucket.New(ratelimit.PerSecond(1), 1))
@@ -137,7 +139,8 @@ func TestTemporalARecycledTokenServesTwice(t *testing.T) {
 	require.False(t, l.Allow())
 }
 
-// Several tenants' limits could not be taken together: what one refused stayed charged to the others.
+// Several tenants' limits could not be taken together: what one refused stayed charged to the
+// others.
 func TestDskitARefusalStaysChargedToTheOtherTenant(t *testing.T) {
 	clock := limittest.NewClock(start)
 	full := ratelimit.Must(keyed.NewGCRA[string](ratelimit.PerHour(1), 1, 10, keyed.WithClock(clock)))

@@ -49,7 +49,8 @@ func TestXTimeRateARateOfZeroReservesWithoutEnd(t *testing.T) {
 	})
 }
 
-// At a count of 0 the first request was refused, as it should be, and the wait of the second overflowed.
+// At a count of 0 the first request was refused, as it should be, and the wait of the second
+// overflowed.
 func TestSentinelARateOfZeroOverflowsAtTheSecondTry(t *testing.T) {
 	each(t, limiters, ratelimit.PerSecond(0), 1, func(t *testing.T, l *subject) {
 		for range 10 {
@@ -126,7 +127,8 @@ func TestSystemdTheCountOfRefusalsWraps(t *testing.T) {
 	})
 }
 
-// An interval of "infinity" overflowed when it was added to the time. What cannot hold it has to say so.
+// An interval of "infinity" overflowed when it was added to the time. What cannot hold it has to
+// say so.
 func TestSystemdAnInfiniteIntervalOverflows(t *testing.T) {
 	for _, row := range limiters {
 		l, err := row.build(ratelimit.Every(math.MaxInt64), 1, limittest.NewClock(start))

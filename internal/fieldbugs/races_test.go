@@ -16,8 +16,8 @@ import (
 	"github.com/seed-3506548a/ratelimit/slidingwindow"
 )
 
-// together has so many callers ask for one event each, several times, by the clock; it returns what was granted. They
-// begin when all are there, or one would be done before the next has begun.
+// together has so many callers ask for one event each, several times, by the clock; it returns what
+// was granted. They begin when all are there, or one would be done before the next has begun.
 func (s *subject) together(callers, times int) int {
 	var granted atomic.Int64
 	var all sync.WaitGroup
@@ -40,7 +40,8 @@ func (s *subject) together(callers, times int) int {
 	return int(granted.Load())
 }
 
-// 500 an hour, and 20 at a time: the list of times was read, and written back by one over the other.
+// 500 an hour, and 20 at a time: the list of times was read, and written back by one over the
+// other.
 func TestDjangoRESTConcurrentRequestsOverwriteEachOther(t *testing.T) {
 	each(t, limiters, ratelimit.PerHour(500), 500, func(t *testing.T, l *subject) {
 		for range 150 {
@@ -65,8 +66,9 @@ func TestLuaRestyFourWorkersSeeOneCount(t *testing.T) {
 	})
 }
 
-// The bucket was filled in two steps, between which others took: the second step then added too much. Here whoever is
-// refused lets a millisecond pass, so that there is always something to take, and never much.
+// The bucket was filled in two steps, between which others took: the second step then added too
+// much. Here whoever is refused lets a millisecond pass, so that there is always something to take,
+// and never much.
 func TestRustcommonContendedRefillsAddTokens(t *testing.T) {
 	each(t, limiters, ratelimit.PerSecond(1000), 10, func(t *testing.T, l *subject) {
 		var granted, passed atomic.Int64
@@ -87,7 +89,8 @@ func TestRustcommonContendedRefillsAddTokens(t *testing.T) {
 	})
 }
 
-// A caller that was refused put back a state of before, a transient one: nothing was ever granted again.
+// A caller that was refused put back a state of before, a transient one: nothing was ever granted
+// again.
 func TestLeakyBucketContentionStopsTheRefill(t *testing.T) {
 	each(t, limiters, ratelimit.PerSecond(20), 20, func(t *testing.T, l *subject) {
 		for i := range time.Duration(20) {
@@ -150,7 +153,8 @@ func TestUnkeyARefusalByOneLimitIsChargedToTheOther(t *testing.T) {
 	})
 }
 
-// 10 a minute and 30 in half an hour: 31 requests in two minutes, of which 20 were served, used up the 30.
+// 10 a minute and 30 in half an hour: 31 requests in two minutes, of which 20 were served, used up
+// the 30.
 func TestGraphQLRateLimitRefusalsUseUpTheLongLimit(t *testing.T) {
 	each(t, limiters.only(atAnEdge, whenOver), ratelimit.PerMinute(10), 10, func(t *testing.T, l *subject) {
 		long := ratelimit.Must(slidingwindow.NewLog(ratelimit.Per(30, 30*time.Minute), ratelimit.WithClock(l.clock)))

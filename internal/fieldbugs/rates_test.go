@@ -9,8 +9,8 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 )
 
-// eachNanosecond takes single events until one is refused, at each nanosecond of some, and returns how many were
-// granted.
+// eachNanosecond takes single events until one is refused, at each nanosecond of some, and returns
+// how many were granted.
 func (s *subject) eachNanosecond(count int) (granted int) {
 	for after := range count {
 		for s.take(time.Duration(after), 1) {
@@ -27,7 +27,8 @@ func TestGovernor600MillionASecondBecomeABillion(t *testing.T) {
 	})
 }
 
-// And one of less than 1 ns to none, so that everything passed. A table cannot hold it, and says so.
+// And one of less than 1 ns to none, so that everything passed. A table cannot hold it, and says
+// so.
 func TestGovernorMoreThanABillionASecondIsNoLimit(t *testing.T) {
 	each(t, limiters.except("keyed table"), ratelimit.PerSecond(1_000_000_001), 10, func(t *testing.T, l *subject) {
 		for after := range time.Duration(3) {
@@ -67,8 +68,8 @@ func TestGuavaASlowerCallerIsRefusedEverySecondTime(t *testing.T) {
 	})
 }
 
-// The timer came a little early or late, and an interval that was short by as much was not counted: a fifth was
-// missing.
+// The timer came a little early or late, and an interval that was short by as much was not counted:
+// a fifth was missing.
 func TestEnvoyATimerThatJittersSkipsRefills(t *testing.T) {
 	each(t, limiters, ratelimit.PerSecond(100), 20, func(t *testing.T, l *subject) {
 		granted := 0
@@ -81,15 +82,16 @@ func TestEnvoyATimerThatJittersSkipsRefills(t *testing.T) {
 	})
 }
 
-// Each call added less than one token, which was cut to none: any rate below 1000 a second never refilled when it was
-// asked each millisecond.
+// Each call added less than one token, which was cut to none: any rate below 1000 a second never
+// refilled when it was asked each millisecond.
 func TestPolarisPollingRefillsNothing(t *testing.T) {
 	each(t, limiters, ratelimit.PerSecond(100), 10, func(t *testing.T, l *subject) {
 		l.atTheRate(t, l.flood(2*time.Second, ms), 2*time.Second)
 	})
 }
 
-// A bucket of 4, taken from in gaps of half a token: each admission dropped the half that had come since.
+// A bucket of 4, taken from in gaps of half a token: each admission dropped the half that had come
+// since.
 func TestVarnishAHalfTokenIsLostAtEachAdmission(t *testing.T) {
 	each(t, limiters.only(oneByOne), ratelimit.PerSecond(2), 4, func(t *testing.T, l *subject) {
 		granted := 0

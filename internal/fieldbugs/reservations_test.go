@@ -33,8 +33,8 @@ func TestXTimeRateAReservationForNowCannotBeCancelled(t *testing.T) {
 	})
 }
 
-// 15 at 0, 10 at 100 ms and 2 at 200 ms, of 10 a second with a burst of 20: the events reserved later were taken off
-// what a cancellation gave back, though these were to be cancelled too.
+// 15 at 0, 10 at 100 ms and 2 at 200 ms, of 10 a second with a burst of 20: the events reserved
+// later were taken off what a cancellation gave back, though these were to be cancelled too.
 func TestXTimeRateACancelGivesBackTooLittle(t *testing.T) {
 	each(t, reservers.only(oneByOne), ratelimit.PerSecond(10), 20, func(t *testing.T, l *subject) {
 		without := l.again(t)

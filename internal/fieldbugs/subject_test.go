@@ -46,8 +46,8 @@ func (s *subject) again(t *testing.T) *subject {
 
 func (s *subject) at(after time.Duration) time.Time { return s.origin.Add(after) }
 
-// take asks for n events, so long after the origin; for a single one also by the clock, in turn, for Allow has a way of
-// its own.
+// take asks for n events, so long after the origin; for a single one also by the clock, in turn,
+// for Allow has a way of its own.
 func (s *subject) take(after time.Duration, n int) bool {
 	s.turn = !s.turn
 	byClock := n == 1 && !s.turn
@@ -73,7 +73,8 @@ func (s *subject) state(after time.Duration) ratelimit.Decision {
 // keyed reports whether it is in a table, which refuses what is far ahead of its clock.
 func (s *subject) keyed() bool { return strings.HasPrefix(s.row.name, "keyed ") }
 
-// atOnce takes single events until one is refused, and returns how many were granted: no more than a few bursts.
+// atOnce takes single events until one is refused, and returns how many were granted: no more than
+// a few bursts.
 func (s *subject) atOnce(after time.Duration) (granted int) {
 	for granted < 3*s.size+10 && s.take(after, 1) {
 		granted++
@@ -81,7 +82,8 @@ func (s *subject) atOnce(after time.Duration) (granted int) {
 	return granted
 }
 
-// flood asks for one event each step, and returns what was granted from the origin to a time after it.
+// flood asks for one event each step, and returns what was granted from the origin to a time after
+// it.
 func (s *subject) flood(over, step time.Duration) (granted int) {
 	for after := time.Duration(0); after <= over; after += step {
 		if s.take(after, 1) {
@@ -98,8 +100,8 @@ func (s *subject) withinBound(t *testing.T, granted int, length time.Duration) {
 		"%d granted in %v, at most %v may be", granted, length, s.bound(length))
 }
 
-// atTheRate demands that what a flood was granted is within the bound, and no less than the rate by more than a
-// tenth: a counter withholds an eleventh.
+// atTheRate demands that what a flood was granted is within the bound, and no less than the rate by
+// more than a tenth: a counter withholds an eleventh.
 func (s *subject) atTheRate(t *testing.T, granted int, over time.Duration) {
 	t.Helper()
 	s.withinBound(t, granted, over)
@@ -107,7 +109,8 @@ func (s *subject) atTheRate(t *testing.T, granted int, over time.Duration) {
 	require.GreaterOrEqual(t, float64(granted), 0.9*due)
 }
 
-// exactWait demands that a refusal tells the first nanosecond at which the same request is granted, and returns it.
+// exactWait demands that a refusal tells the first nanosecond at which the same request is granted,
+// and returns it.
 func (s *subject) exactWait(t *testing.T, after time.Duration, n int) time.Duration {
 	t.Helper()
 	d := s.PeekAt(s.at(after), n)

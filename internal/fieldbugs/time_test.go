@@ -39,7 +39,8 @@ func TestXTimeRateACallerHeldUpAtTheLockMintsTokens(t *testing.T) {
 	})
 }
 
-// It is 10 s, and the change and the cancellation were begun at 9 s: the second in between counted again.
+// It is 10 s, and the change and the cancellation were begun at 9 s: the second in between counted
+// again.
 func TestTikvPDAChangeWithAnOldTimeMintsTokens(t *testing.T) {
 	each(t, changeable, ratelimit.PerSecond(1), 10, func(t *testing.T, l *subject) {
 		prompt := l.again(t)
@@ -114,8 +115,8 @@ func TestLeakyBucketIdlingFillsBeyondTheTop(t *testing.T) {
 	})
 }
 
-// 20 tokens a second into a bucket of 100: of a full one, the 5 s that it was full for were counted after it was
-// emptied.
+// 20 tokens a second into a bucket of 100: of a full one, the 5 s that it was full for were counted
+// after it was emptied.
 func TestJujuAFullBucketKeepsItsIdleTime(t *testing.T) {
 	each(t, limiters, ratelimit.PerSecond(20), 100, func(t *testing.T, l *subject) {
 		require.Equal(t, 100, l.state(0).Remaining)
@@ -136,8 +137,8 @@ func TestChronosABucketMadeLongAgoFillsTwice(t *testing.T) {
 	})
 }
 
-// The clock went 11 s forwards and back all the time. Each call at the early time, also a refused one, wrote what
-// the bucket then lacked.
+// The clock went 11 s forwards and back all the time. Each call at the early time, also a refused
+// one, wrote what the bucket then lacked.
 func TestMediaWikiMCPAClockThatStepsLocksOut(t *testing.T) {
 	each(t, limiters, ratelimit.PerSecond(1), 3, func(t *testing.T, l *subject) {
 		require.True(t, l.take(11*time.Second, 3))

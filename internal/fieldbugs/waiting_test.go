@@ -13,7 +13,8 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/limittest"
 )
 
-// A wait whose context was cancelled before it began took a token, if there was one, and said that all was well.
+// A wait whose context was cancelled before it began took a token, if there was one, and said that
+// all was well.
 func TestGkitAWaitCancelledBeforeTakesAToken(t *testing.T) {
 	eachWaiting(t, limiters, ratelimit.PerMinute(1), 1, func(t *testing.T, l ratelimit.Limiter, _ limiter) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -38,7 +39,8 @@ func TestRreadingGlassesACancelledWaitKeepsItsToken(t *testing.T) {
 	})
 }
 
-// One who waited for 2 and was cancelled stayed first in the queue, so one who came later and wanted 1 waited for 2.
+// One who waited for 2 and was cancelled stayed first in the queue, so one who came later and
+// wanted 1 waited for 2.
 func TestDotnetACancelledWaiterBlocksTheNext(t *testing.T) {
 	eachWaiting(t, limiters, ratelimit.Per(3, 3*time.Minute), 3, func(t *testing.T, l ratelimit.Limiter, _ limiter) {
 		require.True(t, l.Take(3).OK)
@@ -167,8 +169,8 @@ func TestAWSSDKAWaitAfterSixDaysNeverEnds(t *testing.T) {
 	})
 }
 
-// Where there was no limit, a wait for more than the burst was an error all the same. Where there is one, it is, and at
-// once.
+// Where there was no limit, a wait for more than the burst was an error all the same. Where there
+// is one, it is, and at once.
 func TestXTimeRateAWaitWithoutALimitIsRefused(t *testing.T) {
 	require.NoError(t, ratelimit.Wait(t.Context(), ratelimit.Unlimited(), 1_000_000_000))
 	eachWaiting(t, limiters, ratelimit.PerSecond(2), 2, func(t *testing.T, l ratelimit.Limiter, _ limiter) {

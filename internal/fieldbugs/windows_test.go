@@ -13,8 +13,8 @@ import (
 // unaligned are windows that do not begin before the first event.
 var unaligned = limiters.named("anchored window", "log", "counter")
 
-// A caller with a reading of the old window, after the first of the new one, found it to be another than the last, and
-// cleared the count.
+// A caller with a reading of the old window, after the first of the new one, found it to be another
+// than the last, and cleared the count.
 func TestHTTPRateALateCallerClearsTheNewWindow(t *testing.T) {
 	each(t, limiters, ratelimit.PerSecond(1), 1, func(t *testing.T, l *subject) {
 		require.True(t, l.take(0, 1))
@@ -52,8 +52,8 @@ func TestDotnetAFixedWindowDoublesAtTheStart(t *testing.T) {
 	})
 }
 
-// 5 a minute: of 10 just before the end of the first minute after it was made, 5 passed at once and 5 a millisecond
-// later.
+// 5 a minute: of 10 just before the end of the first minute after it was made, 5 passed at once and
+// 5 a millisecond later.
 func TestBottleneckTheIntervalBeginsWhenTheLimiterIsMade(t *testing.T) {
 	each(t, unaligned, ratelimit.PerMinute(5), 5, func(t *testing.T, l *subject) {
 		require.Equal(t, 5, l.atOnce(time.Minute-ms))
@@ -70,8 +70,8 @@ func TestNodeRateLimiterADripExceedsTheMinute(t *testing.T) {
 	})
 }
 
-// After a burst, requests at a fixed distance of some cells left the same cells uncleared each time: the limiter
-// refused for ever, however slow they were.
+// After a burst, requests at a fixed distance of some cells left the same cells uncleared each
+// time: the limiter refused for ever, however slow they were.
 func TestSalvoAFixedDistanceStopsTheWindow(t *testing.T) {
 	for cells := 2; cells <= 11; cells++ {
 		each(t, limiters, ratelimit.PerSecond(10), 10, func(t *testing.T, l *subject) {
@@ -96,7 +96,8 @@ func TestRatelimitJAWindowNeverSlides(t *testing.T) {
 	})
 }
 
-// Events that were over were taken out after the count: the first request that they left room for was refused.
+// Events that were over were taken out after the count: the first request that they left room for
+// was refused.
 func TestShenyuExpiredEventsAreCountedOnceMore(t *testing.T) {
 	each(t, limiters, ratelimit.PerSecond(10), 10, func(t *testing.T, l *subject) {
 		require.True(t, l.take(0, 10))
@@ -105,8 +106,8 @@ func TestShenyuExpiredEventsAreCountedOnceMore(t *testing.T) {
 	})
 }
 
-// A window of long ago had passed by more than the whole, and counted below zero: more was left than the limit. And the
-// next one was still in the past, so nothing was counted.
+// A window of long ago had passed by more than the whole, and counted below zero: more was left
+// than the limit. And the next one was still in the past, so nothing was counted.
 func TestSymfonyAWindowOfLongAgoCountsNegative(t *testing.T) {
 	each(t, limiters, ratelimit.PerSecond(10), 10, func(t *testing.T, l *subject) {
 		require.True(t, l.take(0, 10))

@@ -4,15 +4,16 @@ package frame
 
 import "github.com/seed-3506548a/ratelimit/internal/atomics"
 
-// Frozen marks the word of a frame that is being replaced; the state is in the other 63 bits. A bucket's
-// frozen word reads like a debt beyond every limit, so its granting path needs no test of its own for it.
+// Frozen marks the word of a frame that is being replaced; the state is in the other 63 bits. A
+// bucket's frozen word reads like a debt beyond every limit, so its granting path needs no test of
+// its own for it.
 const Frozen = 1 << 63
 
 // Frame is a word and what it means.
 //
-// While the word is not frozen, it is the limiter's state (with what else the scale says how to read), and
-// any caller moves it by CAS. That a value may come back does no harm if equal words are equal states; where
-// they are not, a limiter must let none come back. A frozen word never changes.
+// While the word is not frozen, it is the limiter's state (with what else the scale says how to
+// read), and any caller moves it by CAS. That a value may come back does no harm if equal words are
+// equal states; where they are not, a limiter must let none come back. A frozen word never changes.
 type Frame[Scale any] struct {
 	Word  atomics.Uint64
 	Scale Scale // immutable
@@ -43,8 +44,8 @@ func (c *Current[Scale]) Init(f *Frame[Scale]) { c.frame.Init(f) }
 // Load returns the frame.
 func (c *Current[Scale]) Load() *Frame[Scale] { return c.frame.Load() }
 
-// Replace replaces f as p plans, or as another caller has planned before, and reports which: true if
-// it was p. It returns when f is not the current frame any more.
+// Replace replaces f as p plans, or as another caller has planned before, and reports which: true
+// if it was p. It returns when f is not the current frame any more.
 //
 // The plan is agreed on before the word is frozen. So whoever meets the frozen word can finish the
 // work alone: freezing again changes nothing, and every helper builds the same successor, of which
@@ -61,8 +62,9 @@ func (c *Current[Scale]) Replace(f *Frame[Scale], p *Plan[Scale]) bool {
 // Help finishes the replacement of f, whose word is frozen.
 func (c *Current[Scale]) Help(f *Frame[Scale]) { c.Replace(f, nil) }
 
-// BackOff takes something like half a microsecond, after a race was lost. Callers who begin again at once pass the cache line to and
-// fro for each grant; meanwhile the one who won has it for some more. Nobody is waited for.
+// BackOff takes something like half a microsecond, after a race was lost. Callers who begin again
+// at once pass the cache line to and fro for each grant; meanwhile the one who won has it for some
+// more. Nobody is waited for.
 func BackOff() {
 	for range 2000 {
 		continue

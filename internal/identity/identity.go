@@ -27,6 +27,6 @@ func Same(a, b any) bool {
 	return a == b
 }
 
-// words returns the two words of an interface: its type, and where its value lies. Nobody writes to a
-// value that lies in an interface, so what lies in one place is one value.
+// words returns the two words of an interface: its type, and where its value lies. Nobody writes to
+// a value that lies in an interface, so what lies in one place is one value.
 func words(v any) [2]unsafe.Pointer { return *(*[2]unsafe.Pointer)(unsafe.Pointer(&v)) }

@@ -10,8 +10,8 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 )
 
-// Allocations returns how many f makes: the least of up to three runs, since the runtime's own are counted too, as when it
-// begins to collect garbage.
+// Allocations returns how many f makes: the least of up to three runs, since the runtime's own are
+// counted too, as when it begins to collect garbage.
 func Allocations(f func()) float64 {
 	least := testing.AllocsPerRun(1, f)
 	for range 2 {
@@ -22,8 +22,9 @@ func Allocations(f func()) float64 {
 	return least
 }
 
-// NoAllocations counts the allocations of a thousand calls of each method, granted and refused, through the
-// interface and on several clocks: testing.AllocsPerRun divides in integers, so one run has all the calls.
+// NoAllocations counts the allocations of a thousand calls of each method, granted and refused,
+// through the interface and on several clocks: testing.AllocsPerRun divides in integers, so one run
+// has all the calls.
 func NoAllocations(t *testing.T, build NewSize) {
 	for name, c := range map[string]ratelimit.Clock{
 		"system": ratelimit.SystemClock{},

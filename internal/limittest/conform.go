@@ -14,8 +14,8 @@ import (
 // New is as limittest has it.
 type New = limittest.New
 
-// Conform holds a limiter to what is the same for all of them, and for all of this module: they allocate nothing, and name
-// what is nil.
+// Conform holds a limiter to what is the same for all of them, and for all of this module: they
+// allocate nothing, and name what is nil.
 func Conform(t *testing.T, build New) {
 	require.NoError(t, limittest.TestLimiter(build))
 	require.NoError(t, limittest.TestAllocations(build))

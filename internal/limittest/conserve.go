@@ -51,8 +51,8 @@ func Conserve(t *testing.T, build NewSize) {
 	require.Equal(t, conserved, sum+l.PeekAt(now, 0).Remaining, "TakeAt and RefundAt")
 }
 
-// ConserveUnderContention repeats Conserve until lost, a counter of failed CASes, has moved. It gives
-// up after a number of rounds, and says so.
+// ConserveUnderContention repeats Conserve until lost, a counter of failed CASes, has moved. It
+// gives up after a number of rounds, and says so.
 func ConserveUnderContention(t *testing.T, build NewSize, lost *atomic.Int64) {
 	const rounds = 50
 	before := lost.Load()

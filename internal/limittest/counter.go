@@ -8,8 +8,8 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 )
 
-// Counter is the model of slidingwindow.NewCounter: a list of how many events were granted, each with
-// the bucket in which it is counted.
+// Counter is the model of slidingwindow.NewCounter: a list of how many events were granted, each
+// with the bucket in which it is counted.
 type Counter struct {
 	rate           ratelimit.Rate
 	buckets, width *big.Int
@@ -157,7 +157,8 @@ func (m *Counter) Refund(off, now *big.Int, n int, held time.Duration) {
 	m.counted = append(slices.Clone(m.counted), counted{m.newest, -min(n, there)})
 }
 
-// Charge implements [Model]: so many events of buckets+1 buckets are counted as the greatest limit has.
+// Charge implements [Model]: so many events of buckets+1 buckets are counted as the greatest limit
+// has.
 func (m *Counter) Charge(off *big.Int, n int) ratelimit.Decision {
 	bucket := m.bucket(clamp(off))
 	if m.newest != nil {

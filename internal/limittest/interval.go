@@ -7,8 +7,8 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 )
 
-// Interval is the model of tokenbucket.NewInterval: of what is owed, events are paid back at the end
-// of each length since start. It is also that of fixed windows, at the end of which all is.
+// Interval is the model of tokenbucket.NewInterval: of what is owed, events are paid back at the
+// end of each length since start. It is also that of fixed windows, at the end of which all is.
 type Interval struct {
 	all     bool     // is paid back at the end of a length
 	aligned bool     // lengths begin at multiples of rate.Per since shift before the origin
@@ -67,10 +67,10 @@ func NewAlignedTo(rate ratelimit.Rate, at, origin time.Time) *Interval {
 	return m
 }
 
-// set makes rate and capacity the model's, with the documented grid: the least step = 2^j ns for which
-// length * (ceil(capacity/Events) + 1) <= step * 2^(61 - bits), where bits hold the capacity and what
-// is owed already, and length is Per rounded up to steps, and so far that an interval which begins up
-// to a step early does not end early.
+// set makes rate and capacity the model's, with the documented grid: the least step = 2^j ns for
+// which length * (ceil(capacity/Events) + 1) <= step * 2^(61 - bits), where bits hold the capacity
+// and what is owed already, and length is Per rounded up to steps, and so far that an interval
+// which begins up to a step early does not end early.
 func (m *Interval) set(rate ratelimit.Rate, capacity int) {
 	m.rate, m.capacity, m.limit = rate, capacity, capacity
 	lengths := big.NewInt(2)

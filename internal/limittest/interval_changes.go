@@ -19,8 +19,8 @@ func (m *Interval) GiveBack(off, now *big.Int, n int, actAt *big.Int, did any) {
 	m.refund(off, now, n, m.shifted(actAt), did.(made))
 }
 
-// refund gives back what a reservation made, if nothing else was granted since; and other grants in their
-// interval only, which begins anew if it began with them.
+// refund gives back what a reservation made, if nothing else was granted since; and other grants in
+// their interval only, which begins anew if it began with them.
 func (m *Interval) refund(off, now *big.Int, n int, granted *big.Int, did made) bool {
 	if m.start == nil || n < 1 {
 		return false
@@ -52,8 +52,8 @@ func (m *Interval) refund(off, now *big.Int, n int, granted *big.Int, did made) 
 	return true
 }
 
-// refundBefore gives back what was reserved before the rate changed, as if it had been given back then: if
-// nothing was granted since.
+// refundBefore gives back what was reserved before the rate changed, as if it had been given back
+// then: if nothing was granted since.
 func (m *Interval) refundBefore(off, now *big.Int, n int, granted *big.Int, did made) bool {
 	if m.before == nil {
 		return false
@@ -67,8 +67,8 @@ func (m *Interval) refundBefore(off, now *big.Int, n int, granted *big.Int, did 
 	return true
 }
 
-// Charge implements [Model]: what does not fit counts too, in the interval of off, or in that which is
-// owed already; 2^31-1 events at most.
+// Charge implements [Model]: what does not fit counts too, in the interval of off, or in that which
+// is owed already; 2^31-1 events at most.
 func (m *Interval) Charge(off *big.Int, n int) ratelimit.Decision {
 	if n > 0 {
 		at := m.shifted(off)
@@ -88,7 +88,8 @@ func (m *Interval) Charge(off *big.Int, n int) ratelimit.Decision {
 	return standing(m, off, n)
 }
 
-// SetRate implements [Model]; of fixed windows, the capacity is the number of events, unless that is 0.
+// SetRate implements [Model]; of fixed windows, the capacity is the number of events, unless that
+// is 0.
 func (m *Interval) SetRate(off, _ *big.Int, rate ratelimit.Rate, capacity int) {
 	if m.all {
 		rate = WithSize(rate, capacity)

@@ -35,14 +35,16 @@ var (
 // Reserver is a Model of a limiter that reserves.
 type Reserver interface {
 	Model
-	// Reserve returns the delay after which the events may be acted on, and what that did to the model.
+	// Reserve returns the delay after which the events may be acted on, and what that did to the
+	// model.
 	Reserve(off *big.Int, n int, most time.Duration) (delay time.Duration, did any, d ratelimit.Decision)
-	// GiveBack is RefundAt of a reservation, with the clock at now, of n events that may be acted on at
-	// actAt.
+	// GiveBack is RefundAt of a reservation, with the clock at now, of n events that may be acted
+	// on at actAt.
 	GiveBack(off, now *big.Int, n int, actAt *big.Int, did any)
 }
 
-// standing is what a charge of n events at off says of the state that it left: what one more would find.
+// standing is what a charge of n events at off says of the state that it left: what one more would
+// find.
 func standing(m Model, off *big.Int, n int) ratelimit.Decision {
 	d, next := m.Peek(off, 0), m.Peek(off, 1)
 	d.OK, d.RetryAfter, d.By = next.OK, next.RetryAfter, next.By
@@ -122,8 +124,8 @@ func (m *Bucket) Peek(off *big.Int, n int) ratelimit.Decision {
 	return d
 }
 
-// Reserve implements [Reserver]. What is lost is what the limiter could have granted before the events
-// are acted on, without being stricter afterwards.
+// Reserve implements [Reserver]. What is lost is what the limiter could have granted before the
+// events are acted on, without being stricter afterwards.
 func (m *Bucket) Reserve(off *big.Int, n int, most time.Duration) (time.Duration, any, ratelimit.Decision) {
 	delay, d, tat := m.decide(off, n, most)
 	idle := new(big.Int)
@@ -136,8 +138,8 @@ func (m *Bucket) Reserve(off *big.Int, n int, most time.Duration) (time.Duration
 	return delay, idle, d
 }
 
-// decide is the algorithm in one line, max(TAT, now) + n*T - now <= burst*T, at now or after a delay
-// of at most most, and the Decision by its definition.
+// decide is the algorithm in one line, max(TAT, now) + n*T - now <= burst*T, at now or after a
+// delay of at most most, and the Decision by its definition.
 func (m *Bucket) decide(off *big.Int, n int, most time.Duration) (delay time.Duration, d ratelimit.Decision, tat *big.Int) {
 	if m.changed != nil && m.tat != nil && m.limit > 0 && clamp(off).Cmp(m.changed) < 0 {
 		return m.decideEarly(off, n, most)

@@ -19,8 +19,8 @@ func (m *Bucket) GiveBack(off, now *big.Int, n int, actAt *big.Int, idle any) {
 	m.refund(off, now, n, clamp(actAt), idle.(*big.Int))
 }
 
-// refund takes off the TAT what has not drained, by the time that counts as now, of n events granted
-// at granted, but no more than is owed, and reports whether it did.
+// refund takes off the TAT what has not drained, by the time that counts as now, of n events
+// granted at granted, but no more than is owed, and reports whether it did.
 func (m *Bucket) refund(off, now *big.Int, n int, granted, idle *big.Int) bool {
 	if m.tat == nil || n < 1 {
 		return false
@@ -63,8 +63,8 @@ func (m *Bucket) refund(off, now *big.Int, n int, granted, idle *big.Int) bool {
 	return true
 }
 
-// refundBefore gives back what was reserved before the rate changed, as if it had been given back then: if
-// nothing was granted since.
+// refundBefore gives back what was reserved before the rate changed, as if it had been given back
+// then: if nothing was granted since.
 func (m *Bucket) refundBefore(off, now *big.Int, n int, granted, idle *big.Int) bool {
 	if m.before == nil || !m.settled() {
 		return false
@@ -86,7 +86,8 @@ func (m *Bucket) reach() *big.Int { return new(big.Int).Quo(power(61), latest(on
 func (m *Bucket) settled() bool { return m.acted != nil && m.tat.Cmp(m.tatActed) <= 0 }
 
 // lastAct returns the earliest time at which the last event can have been acted on: it left at most
-// a full bucket to drain; or that of the last change of rate, if nothing was granted since, or of a charge.
+// a full bucket to drain; or that of the last change of rate, if nothing was granted since, or of a
+// charge.
 func (m *Bucket) lastAct() *big.Int {
 	if m.settled() {
 		return m.acted
@@ -98,7 +99,8 @@ func (m *Bucket) lastAct() *big.Int {
 	return last
 }
 
-// Charge implements [Model]: the TAT moves on as if all n fitted, but at most 2^61 beyond a full bucket.
+// Charge implements [Model]: the TAT moves on as if all n fitted, but at most 2^61 beyond a full
+// bucket.
 func (m *Bucket) Charge(off *big.Int, n int) ratelimit.Decision {
 	if n > 0 {
 		m.charge(clamp(off), n)

@@ -15,8 +15,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// One build for all mutants, as a build for each would take hours: each is a copy of its function, and the function calls
-// the copy whose number the environment says. What is not in a function is built by itself.
+// One build for all mutants, as a build for each would take hours: each is a copy of its function,
+// and the function calls the copy whose number the environment says. What is not in a function is
+// built by itself.
 
 const (
 	module   = "github.com/seed-3506548a/ratelimit"
@@ -34,7 +35,8 @@ import (
 var Mutant, _ = strconv.Atoi(os.Getenv("` + variable + `"))
 `
 
-// instrument returns the sources with all mutants of functions in them, and for each file, as overlay calls it, which mutant a line is of.
+// instrument returns the sources with all mutants of functions in them, and for each file, as
+// overlay calls it, which mutant a line is of.
 func instrument(sources map[string]string, all []*mutant) (changed map[string]string, lines map[string]map[int]*mutant) {
 	changed, lines = map[string]string{switches: switchSource}, map[string]map[int]*mutant{}
 	for file, source := range sources {

@@ -56,8 +56,9 @@ type place struct {
 	Line, Column int
 }
 
-// operators returns all mutants of the files that are tested: those of gremlins, by the list that it has written, and
-// those that it does not make, which are statements left out, and other numbers and truths.
+// operators returns all mutants of the files that are tested: those of gremlins, by the list that
+// it has written, and those that it does not make, which are statements left out, and other numbers
+// and truths.
 func operators(t *testing.T, list string) (sources map[string]string, all []*mutant) {
 	t.Helper()
 	var report struct {

@@ -14,7 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// root is that of the module, as a path with symbolic links resolved: that is how the go command calls files.
+// root is that of the module, as a path with symbolic links resolved: that is how the go command
+// calls files.
 func root(t *testing.T) string {
 	t.Helper()
 	dir, err := filepath.Abs("../..")
@@ -24,8 +25,8 @@ func root(t *testing.T) string {
 	return dir
 }
 
-// overlay writes the sources, by their path in the module, and returns the file that makes the go command take them in
-// place of what is there.
+// overlay writes the sources, by their path in the module, and returns the file that makes the go
+// command take them in place of what is there.
 func overlay(t *testing.T, dir string, sources map[string]string) string {
 	t.Helper()
 	replace := map[string]string{}
@@ -44,7 +45,8 @@ func overlay(t *testing.T, dir string, sources map[string]string) string {
 // flat is what overlay calls its variant of a file, and so does the compiler.
 func flat(file string) string { return strings.ReplaceAll(file, "/", "_") }
 
-// build builds the package's tests with an overlay, and returns the binary, or what the compiler says.
+// build builds the package's tests with an overlay, and returns the binary, or what the compiler
+// says.
 func build(t *testing.T, overlay, tags, pkg string) (binary string, err error) {
 	t.Helper()
 	binary = filepath.Join(filepath.Dir(overlay), fmt.Sprintf("%x%s.test", hash(pkg), tags))
@@ -56,7 +58,8 @@ func build(t *testing.T, overlay, tags, pkg string) (binary string, err error) {
 	return binary, nil
 }
 
-// random makes the same choices for the same commit, and others for the next: so in time all come to their turn.
+// random makes the same choices for the same commit, and others for the next: so in time all come
+// to their turn.
 func random(t *testing.T) *rand.Rand {
 	t.Helper()
 	cmd := exec.Command("git", "rev-parse", "HEAD")

@@ -71,8 +71,8 @@ func explore(tests string) suite {
 	return suite{tags: "explore", pkg: "internal/explore", args: "-test.run " + tests, limit: 100 * time.Second}
 }
 
-// suites says what the mutants of a package are tested by, or of files that begin like that: many are found by the tests of
-// those who import it.
+// suites says what the mutants of a package are tested by, or of files that begin like that: many
+// are found by the tests of those who import it.
 var suites = map[string][]suite{
 	".":                     {rootFast, burstAll, rootAll},
 	"./all":                 {rootFast, burstAll, rootAll, explore("TestCompositions")},
@@ -116,7 +116,8 @@ type result struct {
 	Accepted                  bool
 }
 
-// TestOperators tests all mutants that operators makes, and demands that those which survive are explained.
+// TestOperators tests all mutants that operators makes, and demands that those which survive are
+// explained.
 func TestOperators(t *testing.T) {
 	if *list == "" {
 		t.Skip("make mutants runs it")
@@ -261,7 +262,8 @@ func pass(t *testing.T, binaries map[string]string, all []*mutant) {
 	takes = took
 }
 
-// run runs the suite with a mutant; an address space without end would take the machine down with it.
+// run runs the suite with a mutant; an address space without end would take the machine down with
+// it.
 func (s suite) run(t *testing.T, binary string, id int) (out []byte, err error) {
 	t.Helper()
 	limit := max(s.limit, 6*takes[s])
@@ -282,7 +284,8 @@ func (s suite) run(t *testing.T, binary string, id int) (out []byte, err error) 
 
 var failed = regexp.MustCompile(`--- FAIL: (\S+)`)
 
-// try tests a mutant by one suite after the other, until one finds it. What is explained is not tried by the slow ones.
+// try tests a mutant by one suite after the other, until one finds it. What is explained is not
+// tried by the slow ones.
 func try(t *testing.T, dir string, m *mutant, source string, binaries map[string]string, explained bool) (r result, ok bool) {
 	t.Helper()
 	r = result{File: m.file, Line: m.line, Func: m.name, From: m.from, Mutated: m.mutated, Fate: "survived", Accepted: explained}
@@ -371,8 +374,8 @@ func (m *mutant) key() string {
 	return result{File: m.file, Func: m.name, From: m.from, Mutated: m.mutated}.key()
 }
 
-// accepted reads what accepted.txt explains: a reason, a file and a function, and the line before and after, several times
-// if need be.
+// accepted reads what accepted.txt explains: a reason, a file and a function, and the line before
+// and after, several times if need be.
 func accepted(t *testing.T) (explained map[string]bool) {
 	t.Helper()
 	data, err := os.ReadFile("accepted.txt")

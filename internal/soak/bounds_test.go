@@ -10,15 +10,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// grant is a number of events that were granted at some time from lo to hi, in nanoseconds. So an interval that holds both holds
-// the grant, and a bound that the grants in it exceed is broken.
+// grant is a number of events that were granted at some time from lo to hi, in nanoseconds. So an
+// interval that holds both holds the grant, and a bound that the grants in it exceed is broken.
 type grant struct{ lo, hi, n int64 }
 
-// bucketExcess returns the most, over all closed intervals [a, b], of what was granted in it less (b-a)*events/per, in units of an
-// event/per: a bound of burst + (b-a)*events/per holds if that is at most burst*per.
+// bucketExcess returns the most, over all closed intervals [a, b], of what was granted in it less
+// (b-a)*events/per, in units of an event/per: a bound of burst + (b-a)*events/per holds if that is
+// at most burst*per.
 //
-// Intervals begin at the lo of a grant and end at the hi of one, which they hold, or a shorter one would have more excess. b sweeps
-// over the latter; a tree has the excess of each a.
+// Intervals begin at the lo of a grant and end at the hi of one, which they hold, or a shorter one
+// would have more excess. b sweeps over the latter; a tree has the excess of each a.
 func bucketExcess(grants []grant, events, per int64) int64 {
 	starts, ends := byTime(grants)
 	tree := newTree(len(starts), func(i int) int64 { return starts[i].lo * events })
@@ -31,7 +32,8 @@ func bucketExcess(grants []grant, events, per int64) int64 {
 	return most
 }
 
-// tree keeps numbers; it adds to the first of them, and tells the greatest of those, in logarithmic time.
+// tree keeps numbers; it adds to the first of them, and tells the greatest of those, in logarithmic
+// time.
 type tree struct {
 	leaves          int
 	greatest, extra []int64 // of a node: the greatest number below it, with its extra
@@ -93,7 +95,8 @@ func byTime(grants []grant) (starts, ends []grant) {
 		slices.SortedFunc(slices.Values(grants), func(x, y grant) int { return cmp.Compare(x.hi, y.hi) })
 }
 
-// mostWithin returns the most that was granted in any closed interval of that length, of grants in both orders.
+// mostWithin returns the most that was granted in any closed interval of that length, of grants in
+// both orders.
 func mostWithin(starts, ends []grant, length int64) (most int64) {
 	short := func(g grant) bool { return g.hi-g.lo <= length } // others are in none
 	sum, end := int64(0), 0

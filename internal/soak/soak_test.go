@@ -29,13 +29,15 @@ type soaked struct {
 	limiter ratelimit.Limiter
 	wall    bool // its windows go by the wall clock, and so do its grants
 
-	// share returns how much of its bound was used where most of it was: the bound holds if that is at most 1.
+	// share returns how much of its bound was used where most of it was: the bound holds if that is
+	// at most 1.
 	share func(grants []grant) float64
 }
 
 const callers = 8
 
-// bucketShare is of burst + (b-a)*rate in every closed interval [a, b]; slack is what may be exceeded, in 256ths of an event.
+// bucketShare is of burst + (b-a)*rate in every closed interval [a, b]; slack is what may be
+// exceeded, in 256ths of an event.
 func bucketShare(rate ratelimit.Rate, burst int, slack float64) func([]grant) float64 {
 	return func(grants []grant) float64 {
 		excess := bucketExcess(grants, int64(rate.Events), int64(rate.Per))
@@ -51,8 +53,8 @@ func slidingShare(rate ratelimit.Rate) func([]grant) float64 {
 	}
 }
 
-// intervalShare is of capacity + rate.Events*ceil((b-a)/rate.Per) in every closed interval [a, b]: for each number of periods, in
-// those that are no longer.
+// intervalShare is of capacity + rate.Events*ceil((b-a)/rate.Per) in every closed interval [a, b]:
+// for each number of periods, in those that are no longer.
 func intervalShare(rate ratelimit.Rate, capacity int) func([]grant) float64 {
 	return func(grants []grant) (worst float64) {
 		starts, ends := byTime(grants)
@@ -147,9 +149,9 @@ func limiters(coarse ratelimit.Clock) (all []soaked) {
 	return all
 }
 
-// TestSoak has callers ask all limiters by all methods, with times that are kept back at times, for the duration. Some sleep
-// within a call, in Wait, others are suspended by the scheduler. Afterwards each grant is known to have been made at a time, or
-// between two times.
+// TestSoak has callers ask all limiters by all methods, with times that are kept back at times, for
+// the duration. Some sleep within a call, in Wait, others are suspended by the scheduler.
+// Afterwards each grant is known to have been made at a time, or between two times.
 func TestSoak(t *testing.T) {
 	if *duration == 0 {
 		t.Skip("make soak runs this, for -soak.duration")

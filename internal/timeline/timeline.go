@@ -27,8 +27,9 @@ type Timeline struct {
 	// time.Since(Origin) by itself then, which costs a call less than any method could.
 	Injected ratelimit.Clock
 
-	// Coarse is the clock that the limiter was given, if offsets are what has elapsed by it, less Ahead: a hot
-	// path computes that by itself too. Of aligned ones, Ahead is the origin in nanoseconds of the wall clock.
+	// Coarse is the clock that the limiter was given, if offsets are what has elapsed by it, less
+	// Ahead: a hot path computes that by itself too. Of aligned ones, Ahead is the origin in
+	// nanoseconds of the wall clock.
 	Coarse *ratelimit.CoarseClock
 	Ahead  int64
 
@@ -60,8 +61,8 @@ func New(fn string, opts []ratelimit.Option) (Timeline, error) {
 	return line, nil
 }
 
-// Align moves the origin to the last instant that is whole multiples of per after from, or before it, and
-// takes its monotonic reading off: offsets are then by the wall clock.
+// Align moves the origin to the last instant that is whole multiples of per after from, or before
+// it, and takes its monotonic reading off: offsets are then by the wall clock.
 func (l *Timeline) Align(per time.Duration, from time.Time) {
 	since := new(big.Int).Sub(nanos(l.Origin), nanos(from))
 	past := since.Mod(since, big.NewInt(int64(per)))
@@ -112,8 +113,8 @@ func Wait(off, at int64) time.Duration {
 	return time.Duration(at - off)
 }
 
-// FloorDiv returns how many whole lengths lie between the origin and off, rounded down also if off is
-// before it. The length is more than 0.
+// FloorDiv returns how many whole lengths lie between the origin and off, rounded down also if off
+// is before it. The length is more than 0.
 func FloorDiv(off, length int64) int64 {
 	q := off / length
 	if off%length < 0 {

@@ -1,5 +1,6 @@
-// Package waiting lets whoever waits for a limiter hear of changes that may let it grant sooner: a refund, a change of
-// rate. A limiter pays nothing for it while nobody waits, but one load in those calls, which are not decisions.
+// Package waiting lets whoever waits for a limiter hear of changes that may let it grant sooner: a
+// refund, a change of rate. A limiter pays nothing for it while nobody waits, but one load in those
+// calls, which are not decisions.
 package waiting
 
 import (
@@ -14,8 +15,8 @@ var watched struct {
 	channels map[any][]chan struct{}
 }
 
-// Watch has Changed of the limiter send to c, whose capacity is 1, unless something is in it already. The limiter must be
-// comparable, and equal to itself.
+// Watch has Changed of the limiter send to c, whose capacity is 1, unless something is in it
+// already. The limiter must be comparable, and equal to itself.
 func Watch(limiter any, c chan struct{}) {
 	watched.count.Add(1)
 	watched.mutex.Lock()

@@ -8,11 +8,11 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
-// ChargeAt counts n events as granted at t, whether they fit or not, and sets d to what is left for one
-// more.
+// ChargeAt counts n events as granted at t, whether they fit or not, and sets d to what is left for
+// one more.
 //
-// The step is computed from one load of the word and lands only if it has not moved since; a lost race
-// means that another caller's change landed, and the step is computed anew.
+// The step is computed from one load of the word and lands only if it has not moved since; a lost
+// race means that another caller's change landed, and the step is computed anew.
 func (w *Window) ChargeAt(d *ratelimit.Decision, t time.Time, n int) {
 	off := timeline.Clamp(w.line.At(t))
 	for {
@@ -45,9 +45,9 @@ func (w *Window) ChargeAt(d *ratelimit.Decision, t time.Time, n int) {
 	}
 }
 
-// charged returns the state in which n events more were granted at off, or as many as can be counted, and
-// the spec of a word that has room for it. Where times before off are refused anyway, they count at the
-// first that is not.
+// charged returns the state in which n events more were granted at off, or as many as can be
+// counted, and the spec of a word that has room for it. Where times before off are refused anyway,
+// they count at the first that is not.
 func (s *spec) charged(st state, off int64, n int) (*spec, state) {
 	if n <= 0 {
 		return s, st

@@ -22,9 +22,10 @@ func (w *Window) DelayAt(t time.Time, n int) time.Duration {
 	return timeline.Wait(off, s.filled(f.Scale.state(f.Word.Load()), off, int64(n)))
 }
 
-// filled returns the offset at which n events more have been granted to whoever takes one as soon as it fits, from off on:
-// what fits at once; then, what fits when a length ends after which something does; and from then on, when the limit has
-// been used up, what expires at the end of each length, which is no more than that.
+// filled returns the offset at which n events more have been granted to whoever takes one as soon
+// as it fits, from off on: what fits at once; then, what fits when a length ends after which
+// something does; and from then on, when the limit has been used up, what expires at the end of
+// each length, which is no more than that.
 func (s *spec) filled(st state, off int64, n int64) int64 {
 	if !st.fresh {
 		off = max(off, s.changed)

@@ -10,8 +10,8 @@ import (
 	"github.com/seed-3506548a/ratelimit/limittest"
 )
 
-// Allow meets a word that has just been frozen. Of a whole second a large power of two is a factor, so the frozen bit may
-// not move the window's start at all.
+// Allow meets a word that has just been frozen. Of a whole second a large power of two is a factor,
+// so the frozen bit may not move the window's start at all.
 func TestFrozenWindow(t *testing.T) {
 	clock := limittest.NewClock(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
 	var w Window

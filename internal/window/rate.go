@@ -7,9 +7,9 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
-// SetRateAt changes the number of events of the rate, and the capacity, as of t. Errors are those of
-// Init; and another length of time is one, for what it would mean to what has been counted is nowhere
-// written.
+// SetRateAt changes the number of events of the rate, and the capacity, as of t. Errors are those
+// of Init; and another length of time is one, for what it would mean to what has been counted is
+// nowhere written.
 func (w *Window) SetRateAt(fn, field string, t time.Time, rate ratelimit.Rate, capacity int) error {
 	off := w.line.At(t)
 	return w.setRate(fn, field, func() int64 { return off }, rate, capacity)
@@ -50,8 +50,8 @@ func (w *Window) setRate(fn, field string, now func() int64, rate ratelimit.Rate
 	}
 }
 
-// before is a state that a change of rate has replaced, its spec, the offset as of which the change was
-// asked for, how many such states lie before it, and the state that it left.
+// before is a state that a change of rate has replaced, its spec, the offset as of which the change
+// was asked for, how many such states lie before it, and the state that it left.
 type before struct {
 	spec  *spec
 	state state
@@ -60,12 +60,12 @@ type before struct {
 	left  state // what the change left
 }
 
-// mostBefore limits the memory of a window whose rate changes all the time while somebody is to act who
-// reserved long ago. What was reserved before so many changes is given back no more.
+// mostBefore limits the memory of a window whose rate changes all the time while somebody is to act
+// who reserved long ago. What was reserved before so many changes is given back no more.
 const mostBefore = 16
 
-// refunded returns the state that there would be with the rate and the capacity of s, if the reservation
-// had been given back before they were set. Nothing was granted since.
+// refunded returns the state that there would be with the rate and the capacity of s, if the
+// reservation had been given back before they were set. Nothing was granted since.
 func (b *before) refunded(s *spec, as int64, m made, granted int64) (*spec, state, bool) {
 	old, after, ok := b.spec.refunded(b.state, as, m, granted)
 	if !ok {
@@ -75,11 +75,11 @@ func (b *before) refunded(s *spec, as int64, m made, granted int64) (*spec, stat
 	return s, after, true
 }
 
-// converted returns the spec of another rate, and a state that counts, as of off, the same events as
-// unexpired: lengths that have passed until then count by the old rate, and later ones by the new one. If
-// off is before the window's start, that is when the rate changes. For times before the change nothing is
-// granted any more, and events of this window and of earlier ones give nothing back, unless they are yet
-// to be acted on.
+// converted returns the spec of another rate, and a state that counts, as of off, the same events
+// as unexpired: lengths that have passed until then count by the old rate, and later ones by the
+// new one. If off is before the window's start, that is when the rate changes. For times before the
+// change nothing is granted any more, and events of this window and of earlier ones give nothing
+// back, unless they are yet to be acted on.
 func (old *spec) converted(st state, off int64, rate ratelimit.Rate, capacity int) (*spec, state) {
 	if st.fresh {
 		return newSpec(old.kind, rate, capacity, 0, old.settled), st

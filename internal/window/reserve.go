@@ -8,15 +8,15 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
-// made is what a reservation has made of a window: it has charged n events, and so led from a state to
-// another.
+// made is what a reservation has made of a window: it has charged n events, and so led from a state
+// to another.
 type made struct {
 	n           int
 	from, after state
 }
 
-// ReserveAt charges n events as of t that may be acted on up to within later, of the limiter owner. The
-// reservation is nil if d says no.
+// ReserveAt charges n events as of t that may be acted on up to within later, of the limiter owner.
+// The reservation is nil if d says no.
 func (w *Window) ReserveAt(d *ratelimit.Decision, owner any, t time.Time, n int, within time.Duration) ratelimit.Reservation {
 	m, delay := w.take(d, w.line.At(t), n, within)
 	if !d.OK {

@@ -38,8 +38,8 @@ type (
 	plan        = frame.Plan[scale]
 )
 
-// state is a word of which the scale has been taken out: a window's start, as an offset, and a count;
-// or fresh.
+// state is a word of which the scale has been taken out: a window's start, as an offset, and a
+// count; or fresh.
 type state struct {
 	start, count int64
 	fresh        bool
@@ -92,8 +92,8 @@ func (s *spec) boundary(st state, k int64) int64 {
 }
 
 // passed returns how many lengths lie between the window's start and off: whole ones, or, if off is
-// before the start, begun ones, as a negative number. The difference may exceed an int64, for an aligned
-// window may start before the bottom.
+// before the start, begun ones, as a negative number. The difference may exceed an int64, for an
+// aligned window may start before the bottom.
 func (s *spec) passed(st state, off int64) int64 {
 	if off >= st.start {
 		return int64(uint64(off-st.start) / uint64(s.length))
@@ -113,8 +113,9 @@ func (s *spec) opens(st state, n int64) int64 {
 	return max(s.boundary(st, s.expires(st, s.limit-n)), s.changed)
 }
 
-// as returns the state at off, which describes the same: with the latest start that is not after off,
-// or the window's own if off is before it; and with a start at off if nothing is unexpired then.
+// as returns the state at off, which describes the same: with the latest start that is not after
+// off, or the window's own if off is before it; and with a start at off if nothing is unexpired
+// then.
 func (s *spec) as(st state, off int64) state {
 	begun := state{start: s.floor(off)}
 	if st.fresh {
@@ -131,8 +132,9 @@ func (s *spec) as(st state, off int64) state {
 	return st
 }
 
-// step is the algorithm: asked for n events at off, it grants them if they fit then, or else after a
-// delay of at most patience. After is the state then; without ok, or for n == 0, it is the old one.
+// step is the algorithm: asked for n events at off, it grants them if they fit then, or else after
+// a delay of at most patience. After is the state then; without ok, or for n == 0, it is the old
+// one.
 //
 // Events that are to be acted on after a delay are counted as if they were asked for then.
 func (s *spec) step(st state, off int64, n int, patience time.Duration) (after state, delay time.Duration, ok bool) {

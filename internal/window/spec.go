@@ -28,9 +28,10 @@ const (
 // spec is a rate and a capacity: of all that was granted, events expire at the end of each length,
 // counted from the start of a window, and at most capacity may be unexpired. It is immutable.
 //
-// Starts of windows lie on a grid, counted from the limiter's origin, so that the start and the count
-// fit into a word: of 2^j ns, and then length is rate.Per, rounded up so that a window that starts up
-// to a step of the grid early does not end before its time; or, of aligned windows, of rate.Per.
+// Starts of windows lie on a grid, counted from the limiter's origin, so that the start and the
+// count fit into a word: of 2^j ns, and then length is rate.Per, rounded up so that a window that
+// starts up to a step of the grid early does not end before its time; or, of aligned windows, of
+// rate.Per.
 type spec struct {
 	kind     Kind
 	rate     ratelimit.Rate
@@ -42,15 +43,15 @@ type spec struct {
 	bits     uint  // of the count in the word
 	quarter  int64 // nanoseconds: a quarter of what the word's start can count
 
-	// The last change of rate, before which nothing is granted if anything was ever; and grants up to
-	// settled, of before the change, give nothing back.
+	// The last change of rate, before which nothing is granted if anything was ever; and grants up
+	// to settled, of before the change, give nothing back.
 	changed, settled int64
 
 	before *before // what the last change replaced, while there are reservations of then to act on
 }
 
-// check is the constructor's check of its arguments; fn and field, the capacity, are how errors call
-// them.
+// check is the constructor's check of its arguments; fn and field, the capacity, are how errors
+// call them.
 func check(kind Kind, fn, field string, rate ratelimit.Rate, capacity int) error {
 	refuse := func(field string, value any, want string) error {
 		return &ratelimit.ArgumentError{Func: fn, Field: field, Value: value, Want: want}

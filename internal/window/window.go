@@ -1,7 +1,7 @@
 // Package window is the core of limiters that count events in windows of a fixed length, lock-free,
-// with the start of a window and the count in one word. Of what was granted, a number expires at the
-// end of each length of time, counted from the start of the window; a window starts with the first
-// event granted when nothing is unexpired.
+// with the start of a window and the count in one word. Of what was granted, a number expires at
+// the end of each length of time, counted from the start of the window; a window starts with the
+// first event granted when nothing is unexpired.
 package window
 
 import (
@@ -17,12 +17,13 @@ import (
 // A frame's word is one. The compiler inlines its methods only where their package is imported.
 var _ atomics.Uint64
 
-// Window has the methods of [ratelimit.Limiter], but those that return a Decision set one instead, as
-// those of package bucket do. Init makes a Window; it must not be copied afterwards.
+// Window has the methods of [ratelimit.Limiter], but those that return a Decision set one instead,
+// as those of package bucket do. Init makes a Window; it must not be copied afterwards.
 type Window struct {
 	line timeline.Timeline
 
-	// The frame is replaced when a time lies outside of what it can count, and when the rate changes.
+	// The frame is replaced when a time lies outside of what it can count, and when the rate
+	// changes.
 	current frame.Current[scale]
 }
 
@@ -40,7 +41,8 @@ func (w *Window) Init(kind Kind, fn, field string, rate ratelimit.Rate, capacity
 	return nil
 }
 
-// InitAligned is Init for windows that begin at multiples of rate.Per from the given instant, either way.
+// InitAligned is Init for windows that begin at multiples of rate.Per from the given instant,
+// either way.
 func (w *Window) InitAligned(fn, field string, rate ratelimit.Rate, capacity int, from time.Time, opts []ratelimit.Option) error {
 	if err := w.Init(Aligned, fn, field, rate, capacity, opts); err != nil {
 		return err
@@ -51,10 +53,10 @@ func (w *Window) InitAligned(fn, field string, rate ratelimit.Rate, capacity int
 
 // Allow is Take(1).OK, and within a window it does no division.
 //
-// Invariant of the loop: the word counts exactly the events granted so far and not expired. The step
-// is computed from one load of it and lands only if it has not moved since, so it is atomic. A lost
-// race means that another caller's change landed; then the same step on the new word is right, with
-// the time as read before: what is unexpired later is unexpired at that time. A refusal stores
+// Invariant of the loop: the word counts exactly the events granted so far and not expired. The
+// step is computed from one load of it and lands only if it has not moved since, so it is atomic. A
+// lost race means that another caller's change landed; then the same step on the new word is right,
+// with the time as read before: what is unexpired later is unexpired at that time. A refusal stores
 // nothing.
 func (w *Window) Allow() bool {
 	var off int64
@@ -110,8 +112,8 @@ func (w *Window) Take(d *ratelimit.Decision, n int) { w.take(d, w.line.Now(), n,
 // TakeAt charges n events as of t, all or none.
 func (w *Window) TakeAt(d *ratelimit.Decision, t time.Time, n int) { w.take(d, w.line.At(t), n, 0) }
 
-// take is Allow for any n and any off, with a whole Decision, and with patience: it also grants what
-// can be acted on after a delay of at most patience, which it returns with what it has made.
+// take is Allow for any n and any off, with a whole Decision, and with patience: it also grants
+// what can be acted on after a delay of at most patience, which it returns with what it has made.
 //
 // A refusal, and n == 0, may answer from a frozen word: that word was the limiter's state until its
 // frame was replaced, which was not before f was loaded.
@@ -145,8 +147,8 @@ func (w *Window) take(d *ratelimit.Decision, off int64, n int, patience time.Dur
 	}
 }
 
-// grantElsewhere plans a frame around off in which n events are granted there; or, if they do not fit
-// any longer, the same frame once more.
+// grantElsewhere plans a frame around off in which n events are granted there; or, if they do not
+// fit any longer, the same frame once more.
 func grantElsewhere(off int64, n int, patience time.Duration) *plan {
 	return &plan{Successor: func(f *windowFrame, word uint64) *windowFrame {
 		c := &f.Scale

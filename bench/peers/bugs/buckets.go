@@ -9,8 +9,9 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// The limiter's time follows the caller's back, so the time since is counted again. The interval in which
-// all of these are asked for is 2 ms long: it has room for a burst of 100, and two at 1000 a second.
+// The limiter's time follows the caller's back, so the time since is counted again. The interval in
+// which all of these are asked for is 2 ms long: it has room for a burst of 100, and two at 1000 a
+// second.
 func xTimeOutOfOrder() (seen string, wrong bool) {
 	l := rate.NewLimiter(1000, 100)
 	granted := count(10_000, func(i int) bool {
@@ -32,15 +33,15 @@ func xTimeNaN() (seen string, wrong bool) {
 	return atMost(1, count(1000, func(int) bool { return l.AllowN(start, 1) }), 1000)
 }
 
-// The wait for the second is 2^63 ns, which is not above the limit, but above what a Duration can hold: on
-// amd64 it becomes negative.
+// The wait for the second is 2^63 ns, which is not above the limit, but above what a Duration can
+// hold: on amd64 it becomes negative.
 func xTimeLongest() (seen string, wrong bool) {
 	l := rate.NewLimiter(rate.Every(math.MaxInt64), 1)
 	return atMost(1, count(1000, func(int) bool { return l.AllowN(start, 1) }), 1000)
 }
 
-// The first Cancel moves the time of the last event back, and the second one takes that for a reservation
-// that was made before.
+// The first Cancel moves the time of the last event back, and the second one takes that for a
+// reservation that was made before.
 func xTimeCancelTwice() (seen string, wrong bool) {
 	l := rate.NewLimiter(1, 10)
 	l.AllowN(start, 10)
@@ -50,8 +51,8 @@ func xTimeCancelTwice() (seen string, wrong bool) {
 	return atMost(0, count(10, func(int) bool { return l.AllowN(start, 1) }), 10)
 }
 
-// CancelAt gives back nothing as soon as it is later than the time to act. Of what may be done at once, that
-// is so for every caller who has no clock that stands still.
+// CancelAt gives back nothing as soon as it is later than the time to act. Of what may be done at
+// once, that is so for every caller who has no clock that stands still.
 func xTimeCancelLate() (seen string, wrong bool) {
 	l := rate.NewLimiter(1, 10)
 	later := start.Add(time.Nanosecond)
@@ -76,8 +77,9 @@ func uberEpoch() (seen string, wrong bool) {
 	return atMost(1, notSleeping(l, c, 1000, 0), 1000)
 }
 
-// In v0.3.0 a pause as long as the slack, and not longer by an event, set the slack anew. The interval is
-// 1 ms long: it has room for the event that is due, a slack of 10, and one at 1000 a second.
+// In v0.3.0 a pause as long as the slack, and not longer by an event, set the slack anew. The
+// interval is 1 ms long: it has room for the event that is due, a slack of 10, and one at 1000 a
+// second.
 func uberSlack() (seen string, wrong bool) {
 	c := &clock{now: start}
 	l := uber.New(1000, uber.WithClock(c), uber.WithSlack(10))
@@ -102,7 +104,8 @@ func jujuSetBack() (seen string, wrong bool) {
 	return atLeast(50, int(l.TakeAvailable(50)), 50)
 }
 
-// What has come in since is computed before it is cut down to the capacity, and does not fit an int64.
+// What has come in since is computed before it is cut down to the capacity, and does not fit an
+// int64.
 func jujuIdle() (seen string, wrong bool) {
 	c := &clock{now: start}
 	l := juju.NewBucketWithRateAndClock(1e12, 100, c)

@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// If a new version of a peer mends a bug, or brings one back, this fails, and what docs say of it is to be
-// looked at.
+// If a new version of a peer mends a bug, or brings one back, this fails, and what docs say of it
+// is to be looked at.
 func TestBugs(t *testing.T) {
 	fixed := []string{"after a pause the slack is given again with each event"}
 	if runtime.GOARCH != "amd64" {

@@ -75,9 +75,9 @@ func throttledRaces() (seen string, wrong bool) {
 	return fmt.Sprintf("%d were left, and the answer was: %v", left, err), err != nil
 }
 
-// An interval brings its length in ns divided by the number of tokens, instead of that number. From 31623 a
-// second on that is too few, and at a million in 5 ms it is 5. If more than one interval passes, it brings as
-// many more: too few for up to 200000 of them.
+// An interval brings its length in ns divided by the number of tokens, instead of that number. From
+// 31623 a second on that is too few, and at a million in 5 ms it is 5. If more than one interval
+// passes, it brings as many more: too few for up to 200000 of them.
 func sethvargoRefill() (seen string, wrong bool) {
 	const tokens, interval = 1_000_000, 5 * time.Millisecond
 	store := must(sethvargo.New(&sethvargo.Config{Tokens: tokens, Interval: interval}))
@@ -105,8 +105,8 @@ func failsafeCancel() (seen string, wrong bool) {
 	return fmt.Sprintf("after 10 of them the next wait is %v, at most 1h would be right", wait), wait > time.Hour
 }
 
-// Below 0, the permits of the periods since are added, and not cut down to those of one. At least ten periods
-// pass, which bring 100.
+// Below 0, the permits of the periods since are added, and not cut down to those of one. At least
+// ten periods pass, which bring 100.
 func failsafeDebt() (seen string, wrong bool) {
 	const period = 100 * time.Microsecond
 	l := ratelimiter.NewBursty[any](10, period)
@@ -126,8 +126,8 @@ func newRussellLuo() *russellluo.Limiter {
 	return l
 }
 
-// What came in the last fixed window is taken to have been spread over it. Here all came at its end, and one more
-// comes in each of the next 998 ms.
+// What came in the last fixed window is taken to have been spread over it. Here all came at its
+// end, and one more comes in each of the next 998 ms.
 func russellluoTwice() (seen string, wrong bool) {
 	l, last := newRussellLuo(), start.Add(999*time.Millisecond)
 	return atMost(100, count(1098, func(i int) bool {
@@ -151,8 +151,9 @@ func ululeHuge() (seen string, wrong bool) {
 	return atMost(9, count(1000, func(int) bool { return increment(1) }), 1000)
 }
 
-// Any window but the next one replaces all that was counted, also an earlier one. A limiter computes its window before
-// it locks, so that callers may come with one that is over. Nothing here can fail.
+// Any window but the next one replaces all that was counted, also an earlier one. A limiter
+// computes its window before it locks, so that callers may come with one that is over. Nothing here
+// can fail.
 func httprateLate() (seen string, wrong bool) {
 	const length = time.Minute
 	now, before := start, start.Add(-length)

@@ -1,11 +1,13 @@
-// Command bugs shows what is wrong with other rate limiters, by having them do it: it prints a table of what
-// it saw in the versions that go.mod names. Nothing in it depends on luck. Where a peer takes no time and no
-// clock, a few milliseconds of real time have to pass, and it does no harm if more do.
+// Command bugs shows what is wrong with other rate limiters, by having them do it: it prints a
+// table of what it saw in the versions that go.mod names. Nothing in it depends on luck. Where a
+// peer takes no time and no clock, a few milliseconds of real time have to pass, and it does no
+// harm if more do.
 //
-// So some that can be read in the sources are not here, since no caller can make them happen. Two need somebody
-// to come between two instructions: in ulule/limiter and in sethvargo/go-limiter, a charge is lost that is made
-// after its key was found to have expired, and before the key is removed. One needs the system's clock to be set
-// back: sethvargo/go-limiter counts intervals of the wall clock in a uint64, of which there are then very many.
+// So some that can be read in the sources are not here, since no caller can make them happen. Two
+// need somebody to come between two instructions: in ulule/limiter and in sethvargo/go-limiter, a
+// charge is lost that is made after its key was found to have expired, and before the key is
+// removed. One needs the system's clock to be set back: sethvargo/go-limiter counts intervals of
+// the wall clock in a uint64, of which there are then very many.
 package main
 
 import (
@@ -93,7 +95,8 @@ func count(n int, allow func(i int) bool) (granted int) {
 	return granted
 }
 
-// atMost is what a bug saw that lets too many through, and atLeast what one saw that refuses too many.
+// atMost is what a bug saw that lets too many through, and atLeast what one saw that refuses too
+// many.
 func atMost(right, granted, tried int) (seen string, wrong bool) {
 	return fmt.Sprintf("granted %d of %d, at most %d would be right", granted, tried, right), granted > right
 }
