@@ -43,6 +43,55 @@ func TestChargedAndChanged(t *testing.T) {
 	require.InDelta(t, (90+90+1-10)*time.Second/90, l.PeekAt(t0, 1).RetryAfter, 1, "a charge does not wait for its turn behind it")
 }
 
+// A charge does not keep the time of a reservation that is cancelled.
+func TestChargedAndCancelled(t *testing.T) {
+	for _, charges := range [][]int{{1}, {1, 3}, {1, -1, 3}, {30}} { // -1: a reservation in between
+		l, _ := newAt(t, t0, ratelimit.PerSecond(1), 10)
+		require.True(t, l.TakeAt(t0, 10).OK)
+		r, _ := l.ReserveAt(t0, 10, time.Minute)
+		owed := 10
+		var between []ratelimit.Reservation
+		for _, n := range charges {
+			if n < 0 {
+				r, d := l.ReserveAt(t0, 5, time.Minute)
+				require.True(t, d.OK)
+				between = append(between, r)
+				continue
+			}
+			l.ChargeAt(t0, n)
+			owed += n
+		}
+		for _, b := range between {
+			b.CancelAt(t0)
+		}
+		r.CancelAt(t0)
+		require.Equal(t, time.Duration(owed)*time.Second, l.PeekAt(t0, 1).ResetAfter)
+		require.NoError(t, l.SetRateAt(t0, ratelimit.Per(1000, time.Second), 10))
+		require.InDelta(t, time.Duration(owed)*ms, l.PeekAt(t0, 1).ResetAfter, 100, "the new rate holds at once")
+	}
+
+	l, _ := newAt(t, t0, ratelimit.PerSecond(1), 10)
+	require.True(t, l.TakeAt(t0, 10).OK)
+	r, _ := l.ReserveAt(t0, 10, time.Minute)
+	l.ChargeAt(t0, 1)
+	require.NoError(t, l.SetRateAt(t0, ratelimit.PerDay(1), 10))
+	require.Equal(t, 10*time.Second, r.ActAt().Sub(t0))
+	require.InDelta(t, 10*time.Second+48*time.Hour, l.PeekAt(t0, 1).RetryAfter, 1000, "11 are owed when it is acted on, and 10 fit")
+}
+
+// A charge that is given back does not make a reservation look as if it could be acted on sooner.
+func TestChargedAndRefunded(t *testing.T) {
+	l, _ := newAt(t, t0, ratelimit.PerSecond(1), 10)
+	require.True(t, l.TakeAt(t0, 10).OK)
+	_, d := l.ReserveAt(t0, 10, time.Minute)
+	require.True(t, d.OK)
+	l.ChargeAt(t0, 10)
+	at := t0.Add(10 * time.Second)
+	require.Equal(t, 20*time.Second, l.PeekAt(at, 1).ResetAfter)
+	l.RefundAt(at, 5, 10*time.Second)
+	require.Equal(t, 20*time.Second, l.PeekAt(at, 1).ResetAfter, "the time of the charge is before the reservation's")
+}
+
 // A charge is counted up to 2^61 ticks beyond the burst.
 func TestChargeTooMuch(t *testing.T) {
 	l, c := newAt(t, t0, ratelimit.PerSecond(1_000_000_007), 1)

@@ -57,7 +57,7 @@
 // A decision reads the clock once and does one multiplication and, if granted, one
 // compare-and-swap; Take and Peek do three divisions more. Lock-free; O(1). A refusal writes
 // nothing, so refused callers on many cores do not slow each other down. A limiter is 64 bytes, a
-// cache line of 64 bytes with the state in one of its words, and 128 bytes for rate and burst.
+// cache line of 64 bytes with the state in one of its words, and 144 bytes for rate and burst.
 //
 // No decision allocates, with one exception. The word counts ticks from the beginning of a frame of
 // time, and holds 2^63 of them: for each (2^63 - 2^61 - 3*burst*T)/U ns, with U =

@@ -14,6 +14,6 @@ func TestSizes(t *testing.T) {
 		t.Skip("counted on 64-bit platforms")
 	}
 	require.EqualValues(t, 64, unsafe.Sizeof(bucketFrame{}))
-	require.EqualValues(t, 128, unsafe.Sizeof(spec{}))
+	require.EqualValues(t, 136, unsafe.Sizeof(spec{}))
 	require.EqualValues(t, 64, unsafe.Sizeof(Bucket{}))
 }

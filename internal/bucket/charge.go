@@ -58,12 +58,13 @@ func (b *Bucket) ChargeAt(d *ratelimit.Decision, t time.Time, n int) {
 //
 // An off before the last grant's counts as that, as the TAT would be the same. Beyond a full burst,
 // 2^61 ticks can be owed, as many as can be reserved. The TAT does not tell then whether somebody
-// is to act later, so past does.
+// is to act later, so a mark does.
 func (c *scale) charged(word uint64, off int64, n int) (after state, ok bool) {
 	s := c.spec
 	if n <= 0 {
 		return after, false
 	}
+	at := off
 	debt := word // at a rate of 0
 	if s.perNano > 0 {
 		if debt = 0; word != 0 {
@@ -85,7 +86,7 @@ func (c *scale) charged(word uint64, off int64, n int) (after state, ok bool) {
 	case debt+cost > s.depth:
 		more := *s
 		more.past.before = nil
-		more.past.acted, more.past.owed = off, debt+cost
+		more.past.mark = mark{off, debt + cost, c.charges(word, at, cost)}
 		return owing(&more, off, debt+cost), true
 	case debt > 0 && off <= c.start: // the frame may begin later
 		return state{*c, word + cost}, true
@@ -93,6 +94,21 @@ func (c *scale) charged(word uint64, off int64, n int) (after state, ok bool) {
 		return state{*c, c.ticks(off) + debt + cost}, true
 	}
 	return owing(s, off, debt+cost), true
+}
+
+// charges returns what was charged, with cost at an offset, on top of word.
+func (c *scale) charges(word uint64, at int64, cost uint64) *charges {
+	last := c.spec.past.mark
+	switch before := last.charges; {
+	case before == nil:
+		return &charges{cost, at, last, 0}
+	case c.settled(word): // nothing but charges was added
+		return &charges{before.ticks + cost, max(before.at, at), before.under, before.depth}
+	case before.depth >= mostBefore:
+		return &charges{cost, at, noMark, 0} // it is not known any more what lies below
+	default:
+		return &charges{cost, at, last, before.depth + 1}
+	}
 }
 
 // standing sets d to what a word says of one event more at off, after n were charged.

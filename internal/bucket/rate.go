@@ -120,7 +120,8 @@ func (st state) converted(off int64, rate ratelimit.Rate, burst int) state {
 		}
 		grants = max(grants, newest)
 	}
-	s := newSpec(rate, burst, ceilDiv(debt, old.perEvent), old.perEvent, past{changed: at, grants: grants, acted: at})
+	s := newSpec(rate, burst, ceilDiv(debt, old.perEvent), old.perEvent,
+		past{changed: at, grants: grants, mark: mark{acted: at}})
 	s.past.owed = debt
 	if s.perNano > 0 { // else the size of an event stays, and nothing is rounded
 		s.past.owed = min(max(1, mulDivCeil(debt, s.perEvent, old.perEvent)), maxDepth) // 1: not fresh

@@ -80,7 +80,8 @@ func (c *scale) refunded(live uint64, as int64, m made, granted int64) (after st
 	if m.n > s.limit {
 		return after, false
 	}
-	if last := c.lastAct(live); last > as && granted < last {
+	last, acted := c.lastAct(live), granted <= as
+	if last > as && granted < last {
 		return after, false // somebody will act later, at a time that counts on these events
 	}
 	credit := uint64(m.n) * s.perEvent
@@ -102,6 +103,9 @@ func (c *scale) refunded(live uint64, as int64, m made, granted int64) (after st
 	if settled {
 		less := *s
 		less.past.before = nil
+		if acted { // all have been, and what was given back may have been charged
+			less.past.mark = mark{acted: last}
+		}
 		s = &less
 	}
 	if live > credit {

@@ -99,28 +99,39 @@ func (c *scale) debt(word uint64, off int64) (debt, later uint64) {
 }
 
 // lastAct returns the earliest offset at which the last granted event can have been, or will be,
-// acted on: not before the last change of rate, and that left at most depth to drain, unless past
-// knows better. The rate must not be 0, nor word.
+// acted on, or was charged: not before the last change of rate, and that left at most depth to
+// drain, unless a mark knows better. The rate must not be 0, nor word.
 func (c *scale) lastAct(word uint64) int64 {
-	past := &c.spec.past
-	if c.settled(word) {
-		return past.acted
+	last, tat := c.spec.past.changed, int64(word)
+	for m := &c.spec.past.mark; c.reaches(m, tat); {
+		if m.charges == nil {
+			return max(last, m.acted)
+		}
+		last = max(last, m.charges.at)
+		tat -= int64(m.charges.ticks)
+		m = &m.charges.under
 	}
-	if word <= c.depth {
-		return max(past.changed, c.start-int64((c.depth-word)/c.perNano))
-	}
-	return max(past.changed, c.start+int64(ceilDiv(word-c.depth, c.perNano)))
+	late := -floorDiv(int64(c.depth)-tat, int64(c.perNano)) // after the frame's start, rounded up
+	return max(last, c.start+max(late, timeline.Bottom-c.start))
 }
 
-// settled reports whether word tells no more than past does: see there.
-func (c *scale) settled(word uint64) bool {
-	past := &c.spec.past
-	if past.acted >= c.start {
-		now := c.ticks(past.acted)
-		return max(word, now)-now <= past.owed
+// settled reports whether no reservation has been added since the mark was left.
+func (c *scale) settled(word uint64) bool { return c.reaches(&c.spec.past.mark, int64(word)) }
+
+// reaches reports whether the mark is not before a TAT, in ticks since the frame's start.
+func (c *scale) reaches(m *mark, tat int64) bool {
+	if m.acted >= c.start {
+		now := c.ticks(m.acted)
+		return tat < 0 || max(uint64(tat), now)-now <= m.owed
 	}
-	hi, lo := bits.Mul64(uint64(c.start-past.acted), c.perNano)
-	return hi == 0 && lo <= past.owed && word <= past.owed-lo
+	hi, lo := bits.Mul64(uint64(c.start-m.acted), c.perNano)
+	if hi != 0 {
+		return false
+	}
+	if tat < 0 {
+		return lo <= m.owed+uint64(-tat)
+	}
+	return lo <= m.owed && uint64(tat) <= m.owed-lo
 }
 
 // owes is debt for a time that is not before the last change of rate, and not so long before the

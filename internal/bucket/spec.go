@@ -45,17 +45,34 @@ type past struct {
 	changed int64 // the offset at which the rate changed; unknowably early if nothing was granted yet
 	grants  int64 // all grants before the change were at this offset or before
 
-	// While no more than owed ticks are owed at the offset acted, nobody is to act after it: of
-	// what was owed at a change of rate, and of what was charged beyond a full burst, TAT does not
-	// tell.
-	acted int64
-	owed  uint64
-
+	mark
 	before *before // what a change of rate replaced, while there are reservations of then to act on
 }
 
+// mark tells reservations that are still to be acted on from what else is owed beyond a full burst,
+// which the TAT alone cannot: what a change of rate left, and what was charged. As long as no more
+// than owed ticks are owed at the offset acted, no reservation has been added since. So nobody acts
+// after acted, if a change of rate or a refund has left the mark; and if a charge has, nobody acts
+// later than without the charges.
+type mark struct {
+	acted   int64
+	owed    uint64
+	charges *charges // nil if they did not leave it
+}
+
+// charges is what was charged, one after the other, on top of what another mark is about.
+type charges struct {
+	ticks uint64
+	at    int64 // the latest offset that something was charged at
+	under mark
+	depth int // how many there are below
+}
+
+// noMark is none.
+var noMark = mark{acted: timeline.Bottom}
+
 // noPast is that of a bucket which had granted nothing when it got its rate.
-var noPast = past{changed: timeline.Bottom, grants: math.MinInt64, acted: timeline.Bottom}
+var noPast = past{changed: timeline.Bottom, grants: math.MinInt64, mark: noMark}
 
 // none reports whether the rate never changed since something was granted.
 func (p *past) none() bool { return p.grants == math.MinInt64 }

@@ -72,8 +72,19 @@ type Bucket struct {
 	asked   *big.Int // when the change was asked for
 	depth   int      // how many befores there are behind before
 
-	// While tat is not later than tatActed, nobody is to act after the offset acted.
-	acted, tatActed *big.Int
+	mark *mark // until when somebody acts, as long as tat is not later than its; nil: by tat alone
+}
+
+// mark is a TAT that a change of rate, or a charge beyond a full bucket, has left.
+type mark struct {
+	tat   *big.Int
+	left  *big.Int // the offset at which it was left
+	acted *big.Int // by a change of rate: nobody acts later
+
+	// By charges: these were made on top of what under is about, at at or before.
+	ticks, at *big.Int
+	under     *mark
+	depth     int // how many there are below
 }
 
 // NewBucket returns the model for valid arguments.

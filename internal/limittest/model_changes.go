@@ -32,7 +32,8 @@ func (m *Bucket) refund(off, now *big.Int, n int, granted, idle *big.Int) bool {
 	if n > m.limit {
 		return false
 	}
-	if last := m.lastAct(); last.Cmp(as) > 0 && granted.Cmp(last) < 0 { // somebody will act later
+	last, acted := m.lastAct(), granted.Cmp(as) <= 0
+	if last.Cmp(as) > 0 && granted.Cmp(last) < 0 { // somebody will act later
 		return false
 	}
 	credit := product(m.event, big.NewInt(int64(n)))
@@ -55,7 +56,12 @@ func (m *Bucket) refund(off, now *big.Int, n int, granted, idle *big.Int) bool {
 		m.tat = latest(m.tat, new(big.Int).Add(product(m.changed, m.nano), one))
 	}
 	if settled {
-		m.tatActed, m.before = m.tat, nil
+		less := *m.mark
+		if acted { // all have been, and what was given back may have been charged
+			less = mark{left: last, acted: last}
+		}
+		less.tat = m.tat
+		m.mark, m.before = &less, nil
 	}
 	if m.changed == nil && m.tat.Cmp(product(bottom, m.nano)) <= 0 {
 		m.tat = nil // there is no time before the bottom at which it would not be fresh
@@ -82,21 +88,32 @@ func (m *Bucket) refundBefore(off, now *big.Int, n int, granted, idle *big.Int) 
 // reach returns how far ahead events can be reserved.
 func (m *Bucket) reach() *big.Int { return new(big.Int).Quo(power(61), latest(one, m.nano)) }
 
-// settled reports whether nobody is to act after acted.
-func (m *Bucket) settled() bool { return m.acted != nil && m.tat.Cmp(m.tatActed) <= 0 }
+// settled reports whether no reservation has been added since the mark was left.
+func (m *Bucket) settled() bool { return m.mark != nil && m.tat.Cmp(m.mark.tat) <= 0 }
 
-// lastAct returns the earliest time at which the last event can have been acted on: it left at most
-// a full bucket to drain; or that of the last change of rate, if nothing was granted since, or of a
-// charge.
+// lastAct returns the earliest time at which the last event can have been acted on, or was charged:
+// it left at most a full bucket to drain; or that of the last change of rate, if nothing was granted
+// since. What was charged since is not waited for.
 func (m *Bucket) lastAct() *big.Int {
-	if m.settled() {
-		return m.acted
+	last, tat := m.changed, m.tat
+	for k := m.mark; k != nil && tat.Cmp(k.tat) <= 0; k = k.under {
+		to := k.acted
+		if to == nil {
+			to = k.at
+		}
+		if last == nil || last.Cmp(to) < 0 {
+			last = to
+		}
+		if k.acted != nil {
+			return last
+		}
+		tat = minus(tat, k.ticks)
 	}
-	last := ceil(minus(m.tat, product(m.event, big.NewInt(int64(m.limit)))), m.nano)
-	if m.changed != nil {
-		last = latest(last, m.changed)
+	late := ceil(minus(tat, product(m.event, big.NewInt(int64(m.limit)))), m.nano)
+	if last != nil {
+		return latest(last, late)
 	}
-	return last
+	return late
 }
 
 // Charge implements [Model]: the TAT moves on as if all n fitted, but at most 2^61 beyond a full
@@ -109,6 +126,7 @@ func (m *Bucket) Charge(off *big.Int, n int) ratelimit.Decision {
 }
 
 func (m *Bucket) charge(off *big.Int, n int) {
+	at := off
 	full := product(m.event, big.NewInt(int64(m.limit)))
 	base := product(off, m.nano)
 	if m.nano.Sign() == 0 {
@@ -128,10 +146,21 @@ func (m *Bucket) charge(off *big.Int, n int) {
 	if after = least(after, latest(most, owed)); after.Cmp(owed) == 0 {
 		return
 	}
-	m.tat = new(big.Int).Add(base, after)
+	tat := new(big.Int).Add(base, after)
 	if m.nano.Sign() > 0 && after.Cmp(full) > 0 {
-		m.acted, m.tatActed, m.before = off, m.tat, nil
+		k := &mark{tat: tat, left: off, ticks: minus(after, owed), at: at, under: m.mark}
+		switch below := m.mark; {
+		case below == nil || below.acted != nil:
+		case m.settled(): // nothing but charges was added
+			k.ticks, k.at, k.under, k.depth = new(big.Int).Add(below.ticks, k.ticks), latest(below.at, at), below.under, below.depth
+		case below.depth >= 16:
+			k.under = nil
+		default:
+			k.depth = below.depth + 1
+		}
+		m.mark, m.before = k, nil
 	}
+	m.tat = tat
 }
 
 // SetRate implements [Model]: at a time from that of the last event on, but not after the TAT,
@@ -153,7 +182,7 @@ func (m *Bucket) SetRate(off, now *big.Int, rate ratelimit.Rate, burst int) {
 		newest := minus(m.tat, m.event) // the last event was acted on at least T before the TAT
 		newest.Div(newest, m.nano)
 		if m.settled() {
-			newest = least(newest, m.acted)
+			newest = least(newest, m.mark.left)
 		}
 		if m.grants == nil || newest.Cmp(m.grants) > 0 {
 			m.grants = newest
@@ -171,7 +200,7 @@ func (m *Bucket) SetRate(off, now *big.Int, rate ratelimit.Rate, burst int) {
 	}
 	m.changed = at
 	m.tat = new(big.Int).Add(product(at, m.nano), debt)
-	m.acted, m.tatActed = at, m.tat
+	m.mark = &mark{tat: m.tat, left: at, acted: at}
 	m.before, m.asked, m.depth = nil, nil, 0
 	if at.Cmp(asked) > 0 {
 		m.before, m.asked = before, asked
