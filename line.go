@@ -25,6 +25,8 @@ type line struct {
 	mutex       sync.Mutex
 	first, last *waiter
 	length      int
+	gone        uint64    // how many have left
+	asks        bool      // the first asks, and may have been charged already
 	events      total     // that all in the line want
 	due         time.Time // when the first can be granted, as the limiter said; else the zero time
 	pause       time.Time // nobody asks before
@@ -39,6 +41,7 @@ type line struct {
 
 // waiter is one request in a line.
 type waiter struct {
+	gone           uint64 // how many had left the line when it came
 	n              int
 	before, behind *waiter
 	wake           chan struct{} // capacity 1: there is something new in the line
@@ -62,7 +65,7 @@ func (l *line) join(w *waiter, most int) (ahead total, ok bool) {
 	if l.length >= most {
 		return ahead, false
 	}
-	ahead = l.events
+	ahead, w.gone = l.events, l.gone
 	if w.before = l.last; w.before != nil {
 		w.before.behind = w
 	} else {
@@ -81,6 +84,7 @@ func (l *line) leave(w *waiter) (empty bool) {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	l.length--
+	l.gone++
 	l.events.subtract(w.n)
 	if w.behind != nil {
 		w.behind.before = w.before
@@ -91,7 +95,7 @@ func (l *line) leave(w *waiter) (empty bool) {
 		w.before.behind = w.behind
 		return false
 	}
-	l.first, l.due = w.behind, time.Time{}
+	l.first, l.due, l.asks = w.behind, time.Time{}, false
 	if l.first == nil {
 		l.close()
 		return true
@@ -100,11 +104,18 @@ func (l *line) leave(w *waiter) (empty bool) {
 	return false
 }
 
-// turn reports whether w is the first, and when the first may ask.
-func (l *line) turn(w *waiter) (at time.Time, first bool) {
+// turn reports when the first may ask, and for how many events, and whether w is the first. If it is,
+// and it is time, w must ask.
+func (l *line) turn(w *waiter, now time.Time) (at time.Time, n int, first bool) {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
-	return l.earliest(), l.first == w
+	at, first = l.earliest(), l.first == w
+	if first {
+		if l.asks = !now.Before(at); !l.asks {
+			l.told()
+		}
+	}
+	return at, l.first.n, first
 }
 
 // idle reports whether nobody waits, and there is no pause.
@@ -127,7 +138,12 @@ func (l *line) earliest() time.Time {
 func (l *line) refused(due time.Time, limit int) {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
-	l.due, l.limit = due, limit
+	l.due, l.limit, l.asks = due, limit, false
+	l.told()
+}
+
+// told lets those go on who wait for what the first is told. The mutex is held.
+func (l *line) told() {
 	if l.refusal != nil {
 		close(l.refusal)
 		l.refusal = nil
@@ -182,8 +198,16 @@ func (l *line) asking(now time.Time) <-chan struct{} {
 	}
 	if l.refusal == nil {
 		l.refusal = make(chan struct{})
+		notify(l.first.wake) // its timer may not have noticed that it is due
 	}
 	return l.refusal
+}
+
+// still reports whether none of what was ahead can have been charged, since so many had left.
+func (l *line) still(gone uint64) bool {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	return l.gone == gone && !l.asks
 }
 
 // known returns the limit, as of the last refusal, and when the pause ends.
@@ -191,6 +215,13 @@ func (l *line) known() (limit int, pause time.Time) {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	return l.limit, l.pause
+}
+
+// paused returns how long nobody asks.
+func (l *line) paused(now time.Time) time.Duration {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	return l.pause.Sub(now)
 }
 
 // open begins to watch the limiter. The mutex is held, and so for close.
@@ -216,7 +247,7 @@ func parts(found []Limiter, l Limiter) []Limiter {
 			return found
 		}
 	}
-	if identity.Same(l, l) {
+	if identity.Key(l) {
 		found = append(found, l)
 	}
 	if whole, ok := l.(interface{ Unwrap() []Limiter }); ok {

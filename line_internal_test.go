@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -56,7 +57,7 @@ func (c *crowd) take(s step, fault func(c *crowd)) bool {
 		c.line.join(w, math.MaxInt)
 		*p = looking
 	case *p == looking:
-		if _, first := c.line.turn(w); first {
+		if _, _, first := c.line.turn(w, time.Time{}); first {
 			*p = asking
 		} else {
 			*p = standing

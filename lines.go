@@ -17,7 +17,7 @@ var lines struct {
 
 // waitedFor reports whether l has a line.
 func waitedFor(l Limiter) bool {
-	if lines.count.Load() == 0 || !identity.Same(l, l) {
+	if lines.count.Load() == 0 || !identity.Key(l) {
 		return false
 	}
 	lines.mutex.Lock()
@@ -28,7 +28,7 @@ func waitedFor(l Limiter) bool {
 // enter puts w at the end of the line of the limiter. For one that cannot be told from others, w
 // has a line of its own.
 func enter(limiter Limiter, w *waiter) (l *line, ahead total) {
-	if !identity.Same(limiter, limiter) {
+	if !identity.Key(limiter) {
 		l = &line{limiter: limiter}
 		ahead, _ = l.join(w, math.MaxInt)
 		return l, ahead
@@ -49,7 +49,7 @@ func enter(limiter Limiter, w *waiter) (l *line, ahead total) {
 
 // exit takes w out of its line, which is forgotten if nobody else came meanwhile.
 func exit(l *line, w *waiter) {
-	if !l.leave(w) || !identity.Same(l.limiter, l.limiter) {
+	if !l.leave(w) || !identity.Key(l.limiter) {
 		return
 	}
 	lines.mutex.Lock()

@@ -80,21 +80,21 @@ func TestWaitersThatLeave(t *testing.T) {
 	} {
 		bubble(t, name, func(t *testing.T) {
 			l := l()
-			var served [10]int
+			var served [10]atomic.Int64
 			start := time.Now()
 			for time.Since(start) < 10*time.Minute {
 				go func() {
 					ctx, cancel := context.WithCancel(t.Context())
 					time.AfterFunc(5*time.Second, cancel)
 					if ratelimit.Wait(ctx, l, 1) == nil {
-						served[min(9, int(time.Since(start)/time.Minute))]++
+						served[min(9, int(time.Since(start)/time.Minute))].Add(1)
 					}
 				}()
 				time.Sleep(900 * time.Millisecond)
 			}
 			time.Sleep(time.Minute)
-			for _, n := range served[:9] {
-				require.Equal(t, 60, n, served)
+			for i := range served[:9] {
+				require.EqualValues(t, 60, served[i].Load(), "in minute %d", i)
 			}
 		})
 	}
@@ -198,6 +198,31 @@ func TestChangesReachWaiters(t *testing.T) {
 			m.Allow("ann")
 			return m.Limiter("ann"), func() { m.Reset("ann") }
 		},
+		"a key of a group": func(opts ...ratelimit.Option) (ratelimit.Limiter, func()) {
+			key, g := tableAndGroup(opts)
+			g.Allow("ann")
+			return g.Limiter("ann"), func() { key.Reset("ann") }
+		},
+		"a group's refund": func(opts ...ratelimit.Option) (ratelimit.Limiter, func()) {
+			var chosen ratelimit.Options
+			chosen.Clock = ratelimit.SystemClock{}
+			for _, opt := range opts {
+				opt(&chosen)
+			}
+			m := ratelimit.Must(keyed.NewMap(1, func(string) (ratelimit.Limiter, error) {
+				return fixedwindow.NewAnchored(ratelimit.PerHour(1), opts...)
+			}, keyed.WithClock(chosen.Clock)))
+			g := ratelimit.Must(keyed.NewGroup(keyed.By(m, func(k string) string { return k })))
+			at := g.Clock().Now()
+			g.TakeAt(at, "ann", 1)
+			return g.Limiter("ann"), func() { now := g.Clock().Now(); g.RefundAt(now, "ann", 1, now.Sub(at)) }
+		},
+		"a key that is forgotten, by another limit": func(opts ...ratelimit.Option) (ratelimit.Limiter, func()) {
+			key, _ := tableAndGroup(opts)
+			l := key.LimiterBy("ann", ratelimit.Must(key.Limit(ratelimit.PerHour(1), 1)))
+			l.Allow()
+			return l, func() { key.Reset("ann") }
+		},
 	}
 	for name, build := range changes {
 		bubble(t, name+", on the system's clock", func(t *testing.T) {
@@ -220,6 +245,17 @@ func TestChangesReachWaiters(t *testing.T) {
 			require.NoError(t, <-result)
 		})
 	}
+}
+
+// tableAndGroup returns a table of one an hour, and a group of just that.
+func tableAndGroup(opts []ratelimit.Option) (*keyed.Table[string], *keyed.Group[string]) {
+	var chosen ratelimit.Options
+	chosen.Clock = ratelimit.SystemClock{}
+	for _, opt := range opts {
+		opt(&chosen)
+	}
+	table := ratelimit.Must(keyed.NewGCRA[string](ratelimit.PerHour(1), 1, 100, keyed.WithClock(chosen.Clock)))
+	return table, ratelimit.Must(keyed.NewGroup(keyed.By(table, func(k string) string { return k })))
 }
 
 // A deadline that cannot be met because of those who came before is refused at once.
@@ -283,11 +319,14 @@ func TestQueue(t *testing.T) {
 		q := ratelimit.Must(ratelimit.NewQueue(l, 100))
 		start := time.Now()
 		q.PauseUntil(start.Add(time.Hour))
+		var mutex sync.Mutex
 		var served []time.Duration
 		var all sync.WaitGroup
 		for range 3 {
 			all.Go(func() {
 				_ = q.Wait(t.Context(), 1)
+				mutex.Lock()
+				defer mutex.Unlock()
 				served = append(served, time.Since(start))
 			})
 			synctest.Wait()

@@ -122,7 +122,7 @@ func (r *request) ask(now time.Time, patience time.Duration) (Decision, error) {
 // wait waits in the line, in which w has come behind so many events.
 func (r *request) wait(ctx context.Context, l *line, w *waiter, ahead total, told answer) error {
 	clock := r.limiter.Clock()
-	if err := r.hopeless(ctx, l, clock.Now(), ahead); err != nil {
+	if err := r.hopeless(ctx, l, w, clock.Now(), ahead); err != nil {
 		return err
 	}
 	if ahead == (total{}) && r.holds(told) {
@@ -134,11 +134,11 @@ func (r *request) wait(ctx context.Context, l *line, w *waiter, ahead total, tol
 		if err != nil {
 			return err
 		}
-		at, first := l.turn(w)
+		at, n, first := l.turn(w, now)
 		early := at.Sub(now)
 		switch {
-		case early > patience:
-			return r.late(early, patience)
+		case early > patience && (first || l.paused(now) > patience || r.limiter.PeekAt(now, n).RetryAfter > patience):
+			return r.late(early, patience) // the limiter still says so, if the first may not know of a change yet
 		case !first:
 			err = l.stand(ctx, clock, w)
 		case early > 0:
@@ -172,7 +172,7 @@ func (r *request) wait(ctx context.Context, l *line, w *waiter, ahead total, tol
 }
 
 // hopeless returns an error if w need not wait behind so many events.
-func (r *request) hopeless(ctx context.Context, l *line, now time.Time, ahead total) error {
+func (r *request) hopeless(ctx context.Context, l *line, w *waiter, now time.Time, ahead total) error {
 	limit, start := l.known()
 	if r.n > limit { // the limit may have changed since
 		if d := r.limiter.PeekAt(now, r.n); d.RetryAfter == Never {
@@ -189,12 +189,12 @@ func (r *request) hopeless(ctx context.Context, l *line, now time.Time, ahead to
 	due := start.Sub(now)
 	if due <= patience {
 		more := delay(r.limiter, start, ahead.with(r.n))
-		if more == Never {
+		if more == Never && l.still(w.gone) {
 			return r.never(&Decision{Limit: limit})
 		}
 		due += min(more, Never-due)
 	}
-	if due > patience {
+	if due > patience && (l.still(w.gone) || start.Sub(now) > patience) {
 		return r.late(due, patience)
 	}
 	return nil

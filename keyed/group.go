@@ -35,77 +35,11 @@ type Group[R comparable] struct {
 	clock   ratelimit.Clock
 }
 
-// Member is a store in a [Group], with the key that a request has there.
-type Member[R any] interface {
-	fits(t time.Time, r R, n int) bool
-	take(t time.Time, r R, n int) ratelimit.Decision
-	peek(t time.Time, r R, n int) ratelimit.Decision
-	charge(t time.Time, r R, n int) ratelimit.Decision
-	refund(t time.Time, r R, n int, held time.Duration)
-	delay(t time.Time, r R, n int) time.Duration
-	reset(r R)
-	err(r R) error
-	keyedStore() any // nil if there is none
-	clock() ratelimit.Clock
-	capacity() int
-}
-
-// By makes a member of a [Group]: the store s, by the key that key returns for a request.
-func By[R any, K comparable](s Store[K], key func(R) K) Member[R] {
-	m := &by[R, K]{store: s, key: key}
-	m.table, _ = s.(*Table[K])
-	return m
-}
-
-type by[R any, K comparable] struct {
-	store Store[K]
-	table *Table[K] // the store, if it is one: then a look need not tell what remains
-	key   func(R) K
-}
-
-func (m *by[R, K]) fits(t time.Time, r R, n int) bool {
-	if m.table != nil {
-		return m.table.fitsAt(t, m.key(r), n)
-	}
-	return m.store.PeekAt(t, m.key(r), n).OK
-}
-
-func (m *by[R, K]) take(t time.Time, r R, n int) ratelimit.Decision {
-	return m.store.TakeAt(t, m.key(r), n)
-}
-
-func (m *by[R, K]) peek(t time.Time, r R, n int) ratelimit.Decision {
-	return m.store.PeekAt(t, m.key(r), n)
-}
-
-func (m *by[R, K]) charge(t time.Time, r R, n int) ratelimit.Decision {
-	return m.store.ChargeAt(t, m.key(r), n)
-}
-
-func (m *by[R, K]) refund(t time.Time, r R, n int, held time.Duration) {
-	m.store.RefundAt(t, m.key(r), n, held)
-}
-
-func (m *by[R, K]) reset(r R) { m.store.Reset(m.key(r)) }
-
-func (m *by[R, K]) err(r R) error { return errOf(m.store, m.key(r)) }
-
-func (m *by[R, K]) keyedStore() any {
-	if m.key == nil || identity.IsNil(m.store) {
-		return nil
-	}
-	return m.store
-}
-
-func (m *by[R, K]) clock() ratelimit.Clock { return m.store.Clock() }
-
-func (m *by[R, K]) capacity() int { return m.store.Capacity() }
-
 // NewGroup returns a group of the members, which must share one clock. By in its Decisions is the
 // index of the member that binds, as of [ratelimit.All].
 //
 // The error is a [*ratelimit.ArgumentError] if there is no member, if one is nil or has no store or
-// no key, or if their clocks differ.
+// no key, if a store is there twice, also in a member that is a Group, or if their clocks differ.
 func NewGroup[R comparable](members ...Member[R]) (*Group[R], error) {
 	const fn = "keyed.NewGroup"
 	refuse := func(field string, value any, want string) (*Group[R], error) {
@@ -114,16 +48,41 @@ func NewGroup[R comparable](members ...Member[R]) (*Group[R], error) {
 	if len(members) == 0 {
 		return refuse("len(members)", 0, "1 or more")
 	}
+	used := map[any]bool{}
 	for i, m := range members {
 		field := fmt.Sprintf("members[%d]", i)
 		if m == nil || m.keyedStore() == nil {
 			return refuse(field, nil, "a store and the key of a request there, as By returns")
+		}
+		for _, other := range stores(m.keyedStore()) {
+			if used[other] {
+				return refuse(field, reflect.TypeOf(other), "a store that is not among the members before, as one request may have one key twice in it")
+			}
+			used[other] = true
 		}
 		if clock := m.clock(); !identity.Same(clock, members[0].clock()) {
 			return refuse(field+".Clock()", reflect.TypeOf(clock), "the clock of members[0], which is read for all")
 		}
 	}
 	return &Group[R]{slices.Clone(members), members[0].clock()}, nil
+}
+
+// stores returns the store, or those of its members if it is a Group, which can be told apart.
+func stores(store any) (all []any) {
+	if group, ok := store.(interface{ stores() []any }); ok {
+		return group.stores()
+	}
+	if identity.Key(store) {
+		all = append(all, store)
+	}
+	return all
+}
+
+func (g *Group[R]) stores() (all []any) {
+	for _, m := range g.members {
+		all = append(all, stores(m.keyedStore())...)
+	}
+	return all
 }
 
 // Allow reports whether one event of the request may happen now, and charges it if so.
@@ -149,6 +108,9 @@ func (g *Group[R]) TakeEach(t time.Time, r R, costs []int, each []ratelimit.Deci
 	if len(costs) != len(g.members) || each != nil && len(each) != len(g.members) || slices.Min(costs) < 0 {
 		d := g.PeekAt(t, r, 0)
 		d.OK, d.RetryAfter = false, ratelimit.Never
+		if len(costs) == len(g.members) {
+			d.By = max(0, slices.IndexFunc(costs, func(n int) bool { return n < 0 }))
+		}
 		return d
 	}
 	c := cost{each: costs}
@@ -273,7 +235,7 @@ func (g *Group[R]) Err(r R) error {
 
 // Limiter returns the limiter of one request: to wait ([ratelimit.Wait]). Two of the same group and
 // request are equal.
-func (g *Group[R]) Limiter(r R) ratelimit.Limiter { return view[R]{g, r} }
+func (g *Group[R]) Limiter(r R) ratelimit.Limiter { return groupView[R]{view[R]{g, r}} }
 
 // Clock returns the clock that Allow and Take read.
 func (g *Group[R]) Clock() ratelimit.Clock { return g.clock }
@@ -285,39 +247,4 @@ func (g *Group[R]) Capacity() int {
 		least = min(least, m.capacity())
 	}
 	return least
-}
-
-// merged is the decision of the members so far.
-type merged struct {
-	ratelimit.Decision
-	any bool
-}
-
-// and adds the next member's, with the given index, and sets its place in each.
-func (d *merged) and(index int, told *ratelimit.Decision, c *cost, each []ratelimit.Decision) {
-	if each != nil {
-		each[index] = *told
-	}
-	limit, remaining := told.Limit, told.Remaining
-	if c.each != nil {
-		if n := c.each[index]; n > 0 {
-			limit, remaining = limit/n, remaining/n
-		} else {
-			limit, remaining = math.MaxInt, math.MaxInt
-		}
-	}
-	if !d.any {
-		d.any = true
-		d.Decision = *told
-		d.Limit, d.Remaining, d.By = limit, remaining, index
-		return
-	}
-	if told.RetryAfter > d.RetryAfter || d.RetryAfter == 0 && remaining < d.Remaining {
-		d.By = index
-	}
-	d.OK = d.OK && told.OK
-	d.Limit = min(d.Limit, limit)
-	d.Remaining = min(d.Remaining, remaining)
-	d.RetryAfter = max(d.RetryAfter, told.RetryAfter)
-	d.ResetAfter = max(d.ResetAfter, told.ResetAfter)
 }

@@ -181,18 +181,25 @@ func TestGroupArguments(t *testing.T) {
 	c := limittest.NewClock(storeStart)
 	users := ratelimit.Must(keyed.NewGCRA[string](ratelimit.PerSecond(10), 4, 100, keyed.WithClock(c)))
 	others := ratelimit.Must(keyed.NewGCRA[string](ratelimit.PerSecond(10), 4, 100))
+	group := ratelimit.Must(keyed.NewGroup(keyed.By(users, userOf)))
+	const twice = "want a store that is not among the members before, as one request may have one key twice in it"
 	var none *keyed.Table[string]
-	for want, members := range map[string][]keyed.Member[visit]{
-		"keyed.NewGroup: len(members) is 0, want 1 or more":                                                                nil,
-		"keyed.NewGroup: members[1] is nil, want a store and the key of a request there, as By returns":                    {keyed.By(users, userOf), nil},
-		"keyed.NewGroup: members[0] is nil, want a store and the key of a request there, as By returns":                    {keyed.By(none, userOf)},
-		"keyed.NewGroup: members[2] is nil, want a store and the key of a request there, as By returns":                    {keyed.By(users, userOf), keyed.By(users, userOf), keyed.By[visit, string](users, nil)},
-		"keyed.NewGroup: members[1].Clock() is ratelimit.SystemClock, want the clock of members[0], which is read for all": {keyed.By(users, userOf), keyed.By(others, userOf)},
+	for _, row := range []struct {
+		want    string
+		members []keyed.Member[visit]
+	}{
+		{"keyed.NewGroup: len(members) is 0, want 1 or more", nil},
+		{"keyed.NewGroup: members[1] is nil, want a store and the key of a request there, as By returns", []keyed.Member[visit]{keyed.By(users, userOf), nil}},
+		{"keyed.NewGroup: members[0] is nil, want a store and the key of a request there, as By returns", []keyed.Member[visit]{keyed.By(none, userOf)}},
+		{"keyed.NewGroup: members[1] is nil, want a store and the key of a request there, as By returns", []keyed.Member[visit]{keyed.By(users, userOf), keyed.By[visit, string](users, nil)}},
+		{"keyed.NewGroup: members[1] is *keyed.Table[string], " + twice, []keyed.Member[visit]{keyed.By(users, userOf), keyed.By(users, userOf)}},
+		{"keyed.NewGroup: members[1] is *keyed.Table[string], " + twice, []keyed.Member[visit]{keyed.By(users, userOf), keyed.By(group, func(v visit) visit { return v })}},
+		{"keyed.NewGroup: members[1].Clock() is ratelimit.SystemClock, want the clock of members[0], which is read for all", []keyed.Member[visit]{keyed.By(users, userOf), keyed.By(others, userOf)}},
 	} {
-		_, err := keyed.NewGroup(members...)
+		_, err := keyed.NewGroup(row.members...)
 		var bad *ratelimit.ArgumentError
 		require.ErrorAs(t, err, &bad)
-		require.EqualError(t, err, want)
+		require.EqualError(t, err, row.want)
 	}
 }
 

@@ -104,6 +104,11 @@ type limitedView[K comparable] struct {
 	limit Limit
 }
 
+// Unwrap returns the limiter of the key, whose state it shares.
+func (v limitedView[K]) Unwrap() []ratelimit.Limiter {
+	return []ratelimit.Limiter{v.table.Limiter(v.key)}
+}
+
 func (v limitedView[K]) Allow() bool { return v.Take(1).OK }
 
 func (v limitedView[K]) Take(n int) ratelimit.Decision {

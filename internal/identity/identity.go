@@ -27,6 +27,9 @@ func Same(a, b any) bool {
 	return a == b
 }
 
+// Key reports whether v can be the key of a map: it can be compared, and is equal to itself.
+func Key(v any) bool { return v != nil && reflect.ValueOf(v).Comparable() && v == v }
+
 // words returns the two words of an interface: its type, and where its value lies. Nobody writes to
 // a value that lies in an interface, so what lies in one place is one value.
 func words(v any) [2]unsafe.Pointer { return *(*[2]unsafe.Pointer)(unsafe.Pointer(&v)) }

@@ -18,13 +18,13 @@ var watched struct {
 // Watch has Changed of the limiter send to c, whose capacity is 1, unless something is in it
 // already. The limiter must be comparable, and equal to itself.
 func Watch(limiter any, c chan struct{}) {
-	watched.count.Add(1)
 	watched.mutex.Lock()
 	defer watched.mutex.Unlock()
 	if watched.channels == nil {
 		watched.channels = map[any][]chan struct{}{}
 	}
 	watched.channels[limiter] = append(watched.channels[limiter], c)
+	watched.count.Add(1)
 }
 
 // Unwatch ends what Watch began.

@@ -1,0 +1,77 @@
+package keyed
+
+import (
+	"time"
+
+	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/internal/identity"
+)
+
+// Member is a store in a [Group], with the key that a request has there.
+type Member[R any] interface {
+	fits(t time.Time, r R, n int) bool
+	take(t time.Time, r R, n int) ratelimit.Decision
+	peek(t time.Time, r R, n int) ratelimit.Decision
+	charge(t time.Time, r R, n int) ratelimit.Decision
+	refund(t time.Time, r R, n int, held time.Duration)
+	delay(t time.Time, r R, n int) time.Duration
+	reset(r R)
+	limiter(r R) ratelimit.Limiter
+	err(r R) error
+	keyedStore() any // nil if there is none
+	clock() ratelimit.Clock
+	capacity() int
+}
+
+// By makes a member of a [Group]: the store s, by the key that key returns for a request.
+func By[R any, K comparable](s Store[K], key func(R) K) Member[R] {
+	m := &by[R, K]{store: s, key: key}
+	m.table, _ = s.(*Table[K])
+	return m
+}
+
+type by[R any, K comparable] struct {
+	store Store[K]
+	table *Table[K] // the store, if it is one: then a look need not tell what remains
+	key   func(R) K
+}
+
+func (m *by[R, K]) fits(t time.Time, r R, n int) bool {
+	if m.table != nil {
+		return m.table.fitsAt(t, m.key(r), n)
+	}
+	return m.store.PeekAt(t, m.key(r), n).OK
+}
+
+func (m *by[R, K]) take(t time.Time, r R, n int) ratelimit.Decision {
+	return m.store.TakeAt(t, m.key(r), n)
+}
+
+func (m *by[R, K]) peek(t time.Time, r R, n int) ratelimit.Decision {
+	return m.store.PeekAt(t, m.key(r), n)
+}
+
+func (m *by[R, K]) charge(t time.Time, r R, n int) ratelimit.Decision {
+	return m.store.ChargeAt(t, m.key(r), n)
+}
+
+func (m *by[R, K]) refund(t time.Time, r R, n int, held time.Duration) {
+	m.store.RefundAt(t, m.key(r), n, held)
+}
+
+func (m *by[R, K]) reset(r R) { m.store.Reset(m.key(r)) }
+
+func (m *by[R, K]) limiter(r R) ratelimit.Limiter { return m.store.Limiter(m.key(r)) }
+
+func (m *by[R, K]) err(r R) error { return errOf(m.store, m.key(r)) }
+
+func (m *by[R, K]) keyedStore() any {
+	if m.key == nil || identity.IsNil(m.store) {
+		return nil
+	}
+	return m.store
+}
+
+func (m *by[R, K]) clock() ratelimit.Clock { return m.store.Clock() }
+
+func (m *by[R, K]) capacity() int { return m.store.Capacity() }
