@@ -9,8 +9,12 @@ type Charger interface {
 	// ChargeAt counts n events as granted at t, also if they exceed the limit. What is owed beyond
 	// the limit is refused for until it has drained. n < 1 charges nothing.
 	//
-	// The Decision is that of the state left behind, as PeekAt(t, 1) would see it, but without that
-	// one event: OK says whether it would be granted, and RetryAfter when it is.
+	// The Decision describes the state after the charge. OK and RetryAfter answer whether, and when,
+	// one more event is granted; Remaining and ResetAfter do not count that event. So OK is false
+	// after a charge that used up the limit: the charge itself never fails.
+	//
+	// A limiter counts as much as it can owe, which each says. What it did not count must not be
+	// refunded.
 	ChargeAt(t time.Time, n int) Decision
 }
 

@@ -94,7 +94,7 @@ func (h *held) TakeAt(t time.Time, n int) ratelimit.Decision {
 func TestDeadlineBehindOneThatIsServed(t *testing.T) {
 	bubble(t, "one a second", func(t *testing.T) {
 		l := &held{ratelimit.Must(gcra.New(ratelimit.PerSecond(1), 1)), make(chan struct{}), make(chan struct{}, 2)}
-		l.Limiter.Allow()
+		l.Limiter.TakeAt(time.Now(), 1)
 		var all sync.WaitGroup
 		all.Go(func() { require.NoError(t, ratelimit.Wait(t.Context(), l, 1)) })
 		<-l.in

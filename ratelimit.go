@@ -93,9 +93,9 @@ type Reservation interface {
 	Cancel()
 
 	// CancelAt gives up, as of t, what was reserved, if t is not after ActAt; else it does nothing.
-	// All of it is given back, unless somebody is to act later who reserved afterwards: then what
-	// others count on is lost. So the last to reserve cancels first. About t see RefundAt of
-	// [Limiter].
+	// It gives back all of it if no later reservation is pending; otherwise a bucket gives back
+	// nothing, for the later one was promised its time on top of this. Cancel the newest first.
+	// About t see RefundAt of [Limiter].
 	CancelAt(t time.Time)
 
 	// Refund is RefundAt by the limiter's clock.

@@ -26,10 +26,10 @@ var ErrNever = errors.New("the request can never be granted")
 //
 // The error wraps [ErrNever] if l, as it is now, would never grant n events, and
 // [context.DeadlineExceeded] if ctx has a deadline that is earlier than they would be granted: both
-// at once, and with nothing charged. Behind others a deadline is refused at once if l is a
-// [Delayer] that needs longer for all who are before, or if the first is due later. Otherwise the
-// error is ctx.Err(), or an [*ArgumentError] if l is nil. If l has a method Err() error, which says
-// why nothing is granted now, an error of that takes the place of ErrNever.
+// at once, and with nothing charged. Who comes behind others is refused at once if the first of
+// them is due after the deadline; or if l is a [Delayer], and says that all those before and n take
+// longer. Otherwise the error is ctx.Err(), or an [*ArgumentError] if l is nil. If l has a method
+// Err() error, which says why nothing is granted now, an error of that takes the place of ErrNever.
 //
 // Changes of the rate and refunds of the limiters of this module reach those who wait, also if l is
 // made of such limiters and says of which by a method Unwrap() []Limiter.

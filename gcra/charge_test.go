@@ -53,9 +53,9 @@ func TestChargedAndCancelled(t *testing.T) {
 		var between []ratelimit.Reservation
 		for _, n := range charges {
 			if n < 0 {
-				r, d := l.ReserveAt(t0, 5, time.Minute)
+				later, d := l.ReserveAt(t0, 5, time.Minute)
 				require.True(t, d.OK)
-				between = append(between, r)
+				between = append(between, later)
 				continue
 			}
 			l.ChargeAt(t0, n)

@@ -135,8 +135,8 @@ func (l *Limiter) TakeAt(t time.Time, n int) (d ratelimit.Decision) {
 // ChargeAt counts n events as granted at t, also if they exceed the burst; see [ratelimit.Charger].
 // What is owed beyond the burst is refused for until it has drained. It is at most what drains in
 // 2^61/U ns, with U = rate.Events/gcd(rate.Events, rate.Per): 24 years at 90 a minute, 2.3 s at
-// 1000000007 a second; more is not counted. A charge that leaves more than the burst owed makes a
-// few small allocations.
+// 1000000007 a second; more is not counted. A charge that leaves more than the burst owed, and a
+// refund from then on until that has drained, makes a few small allocations.
 func (l *Limiter) ChargeAt(t time.Time, n int) (d ratelimit.Decision) {
 	l.bucket.ChargeAt(&d, t, n)
 	return d

@@ -126,9 +126,10 @@ func (c *core) judge(debt, cost, newest, now uint64, present bool, limit *Limit)
 // moves reports whether a grant at now moves the newest time.
 func (c *core) moves(now, newest uint64) bool { return now > newest+slack || newest == 0 }
 
-// latest returns the latest time that may move the newest one: see [Ahead]. On a clock that stands
-// still while times are handed in, a replay goes along by itself, as long as it makes no pause that
-// is longer than slack.
+// latest returns the latest time that may move the newest one: see [Ahead]. By a clock of the
+// caller's own, which may stand still, a time may also lie up to slack after the newest: so a replay
+// needs nobody to move the clock, unless two of its events are further apart. The price: each wrong
+// time within that moves the newest further ahead of the clock.
 func (c *core) latest() uint64 {
 	now := c.scale.at(c.line.Now())
 	if newest := c.newest.Load(); c.replays && newest > 0 {

@@ -32,12 +32,12 @@ import (
 //     among 8 of each shard, the new one is refused. RetryAfter is when the first of these can go:
 //     an estimate, exact with a capacity of up to 8.
 //   - Late. A new limiter would not know of grants at times before its predecessor had become as
-//     new. For a key that is made after others of its shard were forgotten, a time before the last
-//     of these had become as new, or more than a day before it was forgotten, is refused. Of those
-//     that are looked at, the one goes that has been as new for longest. RetryAfter is when the
-//     time is late no more and the key's own limiter grants. Allow and Take are never refused so,
-//     unless the clock runs backwards: after it has jumped ahead and back, new keys are, until it
-//     has caught up.
+//     new. So each shard remembers the latest time at which a key that it has forgotten became as
+//     new, at most a day before that was forgotten; and a key that is made afterwards is refused at
+//     times before. To keep that time early, of the keys that are looked at, the one is forgotten
+//     that has been as new for longest. RetryAfter is when the time is late no more and the key's
+//     own limiter grants. Allow and Take are never refused so, unless the clock runs backwards:
+//     after it has jumped ahead and back, new keys are, until it has caught up.
 //   - NoLimiter. RetryAfter is Never, but the next request asks factory again.
 //
 // All that rests on what the limiters say of themselves in ResetAfter. What else was done to one,
@@ -173,7 +173,8 @@ func (m *Map[K]) ChargeAt(t time.Time, k K, n int) ratelimit.Decision {
 // key's plan can be changed, as by f's l.(*gcra.Limiter).SetRate(...), and keeps what it owes. A
 // key that is not in the map owes nothing, and gets what factory makes next time; a key that was
 // idle may be forgotten, and what f did with it: so let factory know of the new plan first. f must
-// not call the map, and runs under a lock.
+// not call the map, and runs under a lock. What is done to the limiter without Update does not reach
+// those who wait for the key.
 func (m *Map[K]) Update(k K, f func(ratelimit.Limiter)) bool {
 	if !m.update(k, f) {
 		return false

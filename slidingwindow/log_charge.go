@@ -13,7 +13,7 @@ var _ ratelimit.Charger = (*Log)(nil)
 // ChargeAt counts n events as granted at t, also if they exceed the limit; see [ratelimit.Charger].
 // They are recorded at t, or at the newest time that was granted at, if that is later. Of one time,
 // no more are recorded than the limit: they fill a whole window, so nothing is granted until
-// rate.Per later.
+// rate.Per later. What was not recorded must not be refunded.
 //
 // The step is computed from the state that the word refers to, as that of a grant, and lands only
 // if the word has not moved since.

@@ -158,8 +158,8 @@ func (l *Limiter) takeAt(d *ratelimit.Decision, t time.Time, n int) {
 // ChargeAt takes n tokens as of t, also if they are not there; see [ratelimit.Charger]. What is
 // owed beyond an empty bucket is refused for until it has come back. It is at most what package
 // gcra says, or, of a bucket that NewInterval made, 2^31-1 tokens with those that are missing; more
-// is not counted. A charge that leaves more than the capacity missing makes a few small
-// allocations.
+// is not counted. A charge that leaves more than the capacity missing, and a refund until that has
+// come back, makes a few small allocations.
 func (l *Limiter) ChargeAt(t time.Time, n int) (d ratelimit.Decision) {
 	if l.interval != nil {
 		l.interval.ChargeAt(&d, t, n)
@@ -210,7 +210,8 @@ func (l *Limiter) RefundAt(t time.Time, n int, held time.Duration) {
 //
 // A bucket that NewInterval made gives what is left of a batch to a reservation from the next one
 // as well; until then it refuses, unless that is cancelled. Of reservations that are not cancelled
-// in reverse order, all come back, but what was left of the batch does not.
+// in reverse order, or with a charge after them, all come back, but what was left of the batch does
+// not.
 //
 // Tokens can be reserved ahead at most as far as package gcra says, or, of a bucket that
 // NewInterval made, 2^(61 - bitlen(capacity)) steps of its grid. What would have to wait for longer

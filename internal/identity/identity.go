@@ -28,7 +28,7 @@ func Same(a, b any) bool {
 }
 
 // Key reports whether v can be the key of a map: it can be compared, and is equal to itself.
-func Key(v any) bool { return v != nil && reflect.ValueOf(v).Comparable() && v == v }
+func Key(v any) bool { return v != nil && reflect.ValueOf(v).Comparable() && Same(v, v) }
 
 // words returns the two words of an interface: its type, and where its value lies. Nobody writes to
 // a value that lies in an interface, so what lies in one place is one value.
