@@ -101,16 +101,12 @@ func (k kind) explore(w world, all [][][]string) (total explore.Result, bounded 
 	return total, bounded
 }
 
-// sample returns every 24th of the scenarios, if all are too many.
-func sample(all [][][]string) (some [][][]string) {
-	const every = 24
-	if !testing.Short() || len(all) <= every {
+// sample returns two of the scenarios, if all are too many.
+func sample(all [][][]string) [][][]string {
+	if !testing.Short() || len(all) <= 2 {
 		return all
 	}
-	for i := 0; i < len(all); i += every {
-		some = append(some, all[i])
-	}
-	return some
+	return [][][]string{all[0], all[len(all)/2]}
 }
 
 func TestAllSchedules(t *testing.T) {
