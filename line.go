@@ -28,8 +28,9 @@ type line struct {
 	gone        uint64    // how many have left
 	asks        bool      // the first asks, and may have been charged already
 	events      total     // that all in the line want
-	due         time.Time // when the first can be granted, as the limiter said; else the zero time
-	pause       time.Time // nobody asks before
+	refused     bool      // the first, which is due then
+	due         time.Time // when the first can be granted, as the limiter said
+	pause       time.Time // nobody asks before, unless it is the zero time
 	limit       int       // of the limiter's last Decision
 
 	// The rest exists while somebody waits: channels of one synctest bubble must not be met in
@@ -95,7 +96,7 @@ func (l *line) leave(w *waiter) (empty bool) {
 		w.before.behind = w.behind
 		return false
 	}
-	l.first, l.due, l.asks = w.behind, time.Time{}, false
+	l.first, l.refused, l.asks = w.behind, false, false
 	if l.first == nil {
 		l.close()
 		return true
@@ -109,7 +110,7 @@ func (l *line) leave(w *waiter) (empty bool) {
 func (l *line) turn(w *waiter, now time.Time) (at time.Time, n int, first bool) {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
-	at, first = l.earliest(), l.first == w
+	at, first = l.earliest(now), l.first == w
 	if first {
 		if l.asks = !now.Before(at); !l.asks {
 			l.told()
@@ -123,22 +124,32 @@ func (l *line) idle() bool {
 	now := l.limiter.Clock().Now()
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
-	return l.first == nil && !now.Before(l.pause)
+	return l.first == nil && l.resumed(now).Equal(now)
 }
 
-// earliest returns the time before which nobody is served. The mutex is held.
-func (l *line) earliest() time.Time {
-	if l.pause.After(l.due) {
+// earliest returns the time, from now on, before which nobody is served. The mutex is held. (A clock
+// may show any time, also one before the zero time.)
+func (l *line) earliest(now time.Time) time.Time {
+	at := l.resumed(now)
+	if l.refused && l.due.After(at) {
+		at = l.due
+	}
+	return at
+}
+
+// resumed returns the end of the pause, or now if that is later. The mutex is held.
+func (l *line) resumed(now time.Time) time.Time {
+	if !l.pause.IsZero() && l.pause.After(now) {
 		return l.pause
 	}
-	return l.due
+	return now
 }
 
-// refused has the first wait until it is due, as the limiter told it.
-func (l *line) refused(due time.Time, limit int) {
+// refuse has the first wait until it is due, as the limiter told it.
+func (l *line) refuse(due time.Time, limit int) {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
-	l.due, l.limit, l.asks = due, limit, false
+	l.refused, l.due, l.limit, l.asks = true, due, limit, false
 	l.told()
 }
 
@@ -154,7 +165,7 @@ func (l *line) told() {
 func (l *line) stale() {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
-	l.due = time.Time{}
+	l.refused = false
 }
 
 // pauseUntil moves the end of the pause. All look at it, for it may be later than their deadlines.
@@ -193,7 +204,7 @@ func (l *line) stand(ctx context.Context, clock Clock, w *waiter) error {
 func (l *line) asking(now time.Time) <-chan struct{} {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
-	if now.Before(l.earliest()) {
+	if now.Before(l.earliest(now)) {
 		return nil
 	}
 	if l.refusal == nil {
@@ -210,18 +221,18 @@ func (l *line) still(gone uint64) bool {
 	return l.gone == gone && !l.asks
 }
 
-// known returns the limit, as of the last refusal, and when the pause ends.
-func (l *line) known() (limit int, pause time.Time) {
+// known returns the limit, as of the last refusal, and when there is no pause, from now on.
+func (l *line) known(now time.Time) (limit int, start time.Time) {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
-	return l.limit, l.pause
+	return l.limit, l.resumed(now)
 }
 
 // paused returns how long nobody asks.
 func (l *line) paused(now time.Time) time.Duration {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
-	return l.pause.Sub(now)
+	return l.resumed(now).Sub(now)
 }
 
 // open begins to watch the limiter. The mutex is held, and so for close.

@@ -70,15 +70,16 @@ type request struct {
 	n       int
 }
 
-// answer is what a limiter said when it was asked; without a time, it was not.
+// answer is what a limiter said, if it was asked.
 type answer struct {
-	at time.Time
+	asked bool
+	at    time.Time
 	Decision
 }
 
 // attempt asks the limiter once.
 func (r *request) attempt(ctx context.Context) (told answer, err error) {
-	told.at = r.limiter.Clock().Now()
+	told.asked, told.at = true, r.limiter.Clock().Now()
 	patience, err := r.patience(ctx, told.at)
 	switch {
 	case err != nil:
@@ -126,7 +127,7 @@ func (r *request) wait(ctx context.Context, l *line, w *waiter, ahead total, tol
 		return err
 	}
 	if ahead == (total{}) && r.holds(told) {
-		l.refused(told.at.Add(told.RetryAfter), told.Limit)
+		l.refuse(told.at.Add(told.RetryAfter), told.Limit)
 	}
 	for races := 0; ; {
 		now := clock.Now()
@@ -155,7 +156,7 @@ func (r *request) wait(ctx context.Context, l *line, w *waiter, ahead total, tol
 			if d, err = r.ask(now, patience); err != nil || d.OK {
 				return err
 			}
-			l.refused(now.Add(d.RetryAfter), d.Limit)
+			l.refuse(now.Add(d.RetryAfter), d.Limit)
 			if err = done(ctx); err != nil {
 				return err
 			}
@@ -173,14 +174,11 @@ func (r *request) wait(ctx context.Context, l *line, w *waiter, ahead total, tol
 
 // hopeless returns an error if w need not wait behind so many events.
 func (r *request) hopeless(ctx context.Context, l *line, w *waiter, now time.Time, ahead total) error {
-	limit, start := l.known()
+	limit, start := l.known(now)
 	if r.n > limit { // the limit may have changed since
 		if d := r.limiter.PeekAt(now, r.n); d.RetryAfter == Never {
 			return r.never(&d)
 		}
-	}
-	if start.Before(now) {
-		start = now
 	}
 	patience, err := r.patience(ctx, now)
 	if patience == Never || err != nil || ahead == (total{}) && start.Equal(now) {
@@ -204,7 +202,7 @@ func (r *request) hopeless(ctx context.Context, l *line, w *waiter, now time.Tim
 // it need not be asked again. Of what is no [Delayer] and not made of other limiters, nobody could
 // hear anyway.
 func (r *request) holds(told answer) bool {
-	if told.at.IsZero() {
+	if !told.asked {
 		return false
 	}
 	if l, ok := r.limiter.(Delayer); ok {

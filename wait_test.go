@@ -427,3 +427,19 @@ func TestWaitForANanosecond(t *testing.T) {
 	require.True(t, l.Allow())
 	require.NoError(t, ratelimit.Wait(t.Context(), l, 1))
 }
+
+// A clock may show any time, also the zero time and one before it.
+func TestWaitAtAnyTime(t *testing.T) {
+	for _, start := range []time.Time{{}, time.Unix(-1<<36, 0), time.Unix(0, 0), time.Unix(1<<40, 0)} {
+		bubble(t, start.String(), func(t *testing.T) {
+			c := leaping{limittest.NewClock(start)}
+			l := ratelimit.Must(gcra.New(ratelimit.PerMinute(1), 1, ratelimit.WithClock(c)))
+			queue := ratelimit.Must(ratelimit.NewQueue(l, 1))
+			for range 3 {
+				require.NoError(t, ratelimit.Wait(t.Context(), l, 1))
+				require.NoError(t, queue.Wait(t.Context(), 1))
+			}
+			require.Equal(t, start.Add(5*time.Minute), c.Now())
+		})
+	}
+}
