@@ -21,11 +21,14 @@ import (
 // All who waited were told the same wait, and raced when it was over: some lost again and again.
 func TestSidekiqSomeWaitersLoseAgainAndAgain(t *testing.T) {
 	eachWaiting(t, limiters, ratelimit.PerSecond(1), 1, func(t *testing.T, l ratelimit.Limiter, _ limiter) {
+		var mutex sync.Mutex
 		var served []int
 		var all sync.WaitGroup
 		for i := range 100 {
 			all.Go(func() {
 				if ratelimit.Wait(t.Context(), l, 1) == nil {
+					mutex.Lock()
+					defer mutex.Unlock()
 					served = append(served, i)
 				}
 			})
@@ -41,6 +44,7 @@ func TestSidekiqSomeWaitersLoseAgainAndAgain(t *testing.T) {
 func TestPelikanCheapCallsStarveDearOnes(t *testing.T) {
 	eachWaiting(t, limiters, ratelimit.Per(10, 10*time.Second), 10, func(t *testing.T, l ratelimit.Limiter, _ limiter) {
 		require.True(t, l.Take(10).OK)
+		var mutex sync.Mutex
 		served, order := 0, 0
 		var all sync.WaitGroup
 		for i := range 20 {
@@ -50,6 +54,8 @@ func TestPelikanCheapCallsStarveDearOnes(t *testing.T) {
 			}
 			all.Go(func() {
 				if ratelimit.Wait(t.Context(), l, n) == nil {
+					mutex.Lock()
+					defer mutex.Unlock()
 					served++
 					if n > 1 {
 						order = served
