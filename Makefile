@@ -10,7 +10,7 @@ check:
 test:
 	.ci/run test
 
-## race: all tests under the race detector
+## race: the tests of simultaneous callers under the race detector
 race:
 	.ci/run race
 
