@@ -95,6 +95,7 @@ func TestChargedAndRefunded(t *testing.T) {
 // A charge is counted up to 2^61 ticks beyond the burst.
 func TestChargeTooMuch(t *testing.T) {
 	l, c := newAt(t, t0, ratelimit.PerSecond(1_000_000_007), 1)
+	l.ChargeAt(t0, math.MaxInt) // enough, but for an int of 32 bits
 	d := l.ChargeAt(t0, math.MaxInt)
 	require.Equal(t, time.Duration((1<<61+1_000_000_000)/1_000_000_007+1), d.RetryAfter, "and the one event")
 	require.Equal(t, d, l.ChargeAt(t0, math.MaxInt), "more is not counted")
