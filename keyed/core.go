@@ -171,6 +171,16 @@ func (c *core) peek(d *ratelimit.Decision, hash uint64, off int64, n int, limit 
 	c.report(d, o, off, now, n, limit)
 }
 
+// fits reports whether take would grant n events of the key at off, by the table's limit.
+func (c *core) fits(hash uint64, off int64, n int) bool {
+	if n <= 0 || n > c.limited.most {
+		return n == 0
+	}
+	now := c.scale.at(off)
+	_, _, debt, newest, present := c.look(c.place(hash), now)
+	return c.judge(debt, uint64(n)*c.limited.perEvent, newest, now, present, &c.limited) >= untracked
+}
+
 // report sets d to the decision on n events at off, which is now in ticks, for what o says.
 func (c *core) report(d *ratelimit.Decision, o outcome, off int64, now uint64, n int, limit *Limit) {
 	*d = ratelimit.Decision{OK: o.ok() || n == 0, Limit: limit.most}

@@ -31,7 +31,7 @@ import (
 // Its zero value is of no use, and its methods panic on it: call [NewGroup]. It is safe for
 // simultaneous use.
 type Group[R comparable] struct {
-	members []Member[R]
+	members []member[R]
 	clock   ratelimit.Clock
 }
 
@@ -64,7 +64,11 @@ func NewGroup[R comparable](members ...Member[R]) (*Group[R], error) {
 			return refuse(field+".Clock()", reflect.TypeOf(clock), "the clock of members[0], which is read for all")
 		}
 	}
-	return &Group[R]{slices.Clone(members), members[0].clock()}, nil
+	g := &Group[R]{clock: members[0].clock()}
+	for _, m := range members {
+		g.members = append(g.members, member[R]{m, m.core()})
+	}
+	return g, nil
 }
 
 // stores returns the store, or those of its members if it is a Group, which can be told apart.
@@ -93,7 +97,9 @@ func (g *Group[R]) Take(r R, n int) ratelimit.Decision { return g.TakeAt(g.clock
 
 // TakeAt charges n events of the request as of t, all of them or none; t may be any time.
 func (g *Group[R]) TakeAt(t time.Time, r R, n int) ratelimit.Decision {
-	return g.take(t, r, cost{n: n}, nil)
+	var d merged
+	g.take(&d, t, r, cost{n: n}, nil)
+	return d.Decision
 }
 
 // TakeEach charges each member a cost of its own as of t, all of them or none: 1 of 60 requests and
@@ -117,71 +123,8 @@ func (g *Group[R]) TakeEach(t time.Time, r R, costs []int, each []ratelimit.Deci
 	if slices.Max(costs) == 0 { // nothing is asked for
 		c = cost{}
 	}
-	return g.take(t, r, c, each)
-}
-
-// cost is what a request costs the members: n events of each, or those of each.
-type cost struct {
-	n    int
-	each []int
-}
-
-func (c *cost) of(member int) int {
-	if c.each == nil {
-		return c.n
-	}
-	return c.each[member]
-}
-
-func (g *Group[R]) take(t time.Time, r R, c cost, each []ratelimit.Decision) ratelimit.Decision {
-	for i := 1; i < len(g.members); i++ {
-		if g.members[i].fits(t, r, c.of(i)) {
-			continue
-		}
-		if told := g.members[i].peek(t, r, c.of(i)); !told.OK {
-			return g.refused(t, r, c, each, i, &told)
-		}
-	}
 	var d merged
-	for i, m := range g.members {
-		told := m.take(t, r, c.of(i))
-		if !told.OK {
-			g.undo(t, r, c, i)
-			return g.refused(t, r, c, each, i, &told)
-		}
-		d.and(i, &told, &c, each)
-	}
-	return d.Decision
-}
-
-// undo gives back what the first so many members were charged at t, as far as they do: a race is
-// lost, or the first member has refused.
-func (g *Group[R]) undo(t time.Time, r R, c cost, charged int) {
-	if charged == 0 {
-		return
-	}
-	now := g.clock.Now()
-	if now.Before(t) {
-		now = t
-	}
-	for i, m := range slices.Backward(g.members[:charged]) {
-		m.refund(now, r, c.of(i), now.Sub(t))
-	}
-}
-
-// refused returns the decision if the member with the given index refuses by m: of the others, what
-// they have anyway.
-func (g *Group[R]) refused(t time.Time, r R, c cost, each []ratelimit.Decision, index int, m *ratelimit.Decision) ratelimit.Decision {
-	var d merged
-	for i, other := range g.members {
-		told := *m
-		if i != index {
-			if told = other.peek(t, r, c.of(i)); told.OK {
-				told = other.peek(t, r, 0)
-			}
-		}
-		d.and(i, &told, &c, each)
-	}
+	g.take(&d, t, r, c, each)
 	return d.Decision
 }
 
@@ -192,9 +135,10 @@ func (g *Group[R]) PeekAt(t time.Time, r R, n int) ratelimit.Decision {
 	for i, m := range g.members {
 		told := m.peek(t, r, n)
 		if !told.OK {
-			return g.refused(t, r, c, nil, i, &told)
+			g.refused(&d, t, r, c, nil, i, &told)
+			break
 		}
-		d.and(i, &told, &c, nil)
+		d.and(i, &told, &c)
 	}
 	return d.Decision
 }
@@ -204,7 +148,7 @@ func (g *Group[R]) ChargeAt(t time.Time, r R, n int) ratelimit.Decision {
 	var d merged
 	for i, m := range g.members {
 		told := m.charge(t, r, n)
-		d.and(i, &told, &cost{n: 1}, nil)
+		d.and(i, &told, &cost{n: 1})
 	}
 	return d.Decision
 }

@@ -9,7 +9,6 @@ import (
 
 // Member is a store in a [Group], with the key that a request has there.
 type Member[R any] interface {
-	fits(t time.Time, r R, n int) bool
 	take(t time.Time, r R, n int) ratelimit.Decision
 	peek(t time.Time, r R, n int) ratelimit.Decision
 	charge(t time.Time, r R, n int) ratelimit.Decision
@@ -19,6 +18,8 @@ type Member[R any] interface {
 	limiter(r R) ratelimit.Limiter
 	err(r R) error
 	keyedStore() any // nil if there is none
+	core() *core     // of the store, if it is a Table; else nil
+	hash(r R) uint64 // of the key there
 	clock() ratelimit.Clock
 	capacity() int
 }
@@ -32,16 +33,18 @@ func By[R any, K comparable](s Store[K], key func(R) K) Member[R] {
 
 type by[R any, K comparable] struct {
 	store Store[K]
-	table *Table[K] // the store, if it is one: then a look need not tell what remains
+	table *Table[K] // the store, if it is one
 	key   func(R) K
 }
 
-func (m *by[R, K]) fits(t time.Time, r R, n int) bool {
-	if m.table != nil {
-		return m.table.fitsAt(t, m.key(r), n)
+func (m *by[R, K]) core() *core {
+	if m.table == nil {
+		return nil
 	}
-	return m.store.PeekAt(t, m.key(r), n).OK
+	return &m.table.core
 }
+
+func (m *by[R, K]) hash(r R) uint64 { return m.table.hash(m.key(r)) }
 
 func (m *by[R, K]) take(t time.Time, r R, n int) ratelimit.Decision {
 	return m.store.TakeAt(t, m.key(r), n)

@@ -12,11 +12,9 @@ type merged struct {
 	any bool
 }
 
-// and adds the next member's, with the given index, and sets its place in each.
-func (d *merged) and(index int, told *ratelimit.Decision, c *cost, each []ratelimit.Decision) {
-	if each != nil {
-		each[index] = *told
-	}
+// and adds the next member's, with the given index. It copies field by field: a copy of the whole
+// would wait for the fields that were written just now.
+func (d *merged) and(index int, told *ratelimit.Decision, c *cost) {
 	limit, remaining := told.Limit, told.Remaining
 	if c.each != nil {
 		if n := c.each[index]; n > 0 {
@@ -27,8 +25,8 @@ func (d *merged) and(index int, told *ratelimit.Decision, c *cost, each []rateli
 	}
 	if !d.any {
 		d.any = true
-		d.Decision = *told
-		d.Limit, d.Remaining, d.By = limit, remaining, index
+		d.OK, d.Limit, d.Remaining = told.OK, limit, remaining
+		d.RetryAfter, d.ResetAfter, d.By = told.RetryAfter, told.ResetAfter, index
 		return
 	}
 	if told.RetryAfter > d.RetryAfter || d.RetryAfter == 0 && remaining < d.Remaining {

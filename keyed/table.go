@@ -185,17 +185,6 @@ func (t *Table[K]) PeekAt(at time.Time, k K, n int) (d ratelimit.Decision) {
 	return d
 }
 
-// fitsAt is PeekAt(at, k, n).OK without what the Decision tells besides.
-func (t *Table[K]) fitsAt(at time.Time, k K, n int) bool {
-	c := &t.core
-	if n <= 0 || n > c.limited.most {
-		return n == 0
-	}
-	now := c.scale.at(c.line.At(at))
-	_, _, debt, newest, present := c.look(c.place(t.hash(k)), now)
-	return c.judge(debt, uint64(n)*c.limited.perEvent, newest, now, present, &c.limited) >= untracked
-}
-
 // Limit returns a limit for single calls of TakeLimitAt: for the customer that has bought more, or
 // the endpoint that costs more. It is made once, in the table's ticks, which are a 256th of the
 // table's emission interval, or a nanosecond if that is more. The limit's own emission interval is

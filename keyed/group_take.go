@@ -1,0 +1,108 @@
+package keyed
+
+import (
+	"slices"
+	"time"
+
+	"github.com/seed-3506548a/ratelimit"
+)
+
+// member is a Member, and the table that it is, if it is one: that is called directly, so that its
+// decision is filled in place, and its key is hashed once.
+type member[R any] struct {
+	Member[R]
+	table *core
+}
+
+// cost is what a request costs the members: n events of each, or those of each.
+type cost struct {
+	n    int
+	each []int
+}
+
+func (c *cost) of(member int) int {
+	if c.each == nil {
+		return c.n
+	}
+	return c.each[member]
+}
+
+// hashes are those of the keys of the first members, which are looked at, and then charged; 0 if it
+// is not known.
+type hashes [8]uint64
+
+func (m *member[R]) hashOnce(known *hashes, i int, r R) uint64 {
+	if i >= len(known) {
+		return m.hash(r)
+	}
+	if known[i] == 0 {
+		known[i] = m.hash(r)
+	}
+	return known[i]
+}
+
+func (g *Group[R]) take(d *merged, t time.Time, r R, c cost, each []ratelimit.Decision) {
+	var known hashes
+	var one ratelimit.Decision
+	for i := 1; i < len(g.members); i++ {
+		m, n := &g.members[i], c.of(i)
+		if m.table != nil && m.table.fits(m.hashOnce(&known, i, r), m.table.line.At(t), n) {
+			continue
+		}
+		if one = m.peek(t, r, n); !one.OK {
+			g.refused(d, t, r, c, each, i, &one)
+			return
+		}
+	}
+	for i := range g.members {
+		m, told := &g.members[i], &one
+		if each != nil {
+			told = &each[i]
+		}
+		if m.table != nil {
+			m.table.take(told, m.hashOnce(&known, i, r), m.table.line.At(t), c.of(i), &m.table.limited)
+		} else {
+			*told = m.take(t, r, c.of(i))
+		}
+		if !told.OK {
+			g.undo(t, r, c, i)
+			one = *told
+			g.refused(d, t, r, c, each, i, &one)
+			return
+		}
+		d.and(i, told, &c)
+	}
+}
+
+// undo gives back what the first so many members were charged at t, as far as they do: a race is
+// lost, or the first member has refused.
+func (g *Group[R]) undo(t time.Time, r R, c cost, charged int) {
+	if charged == 0 {
+		return
+	}
+	now := g.clock.Now()
+	if now.Before(t) {
+		now = t
+	}
+	for i, m := range slices.Backward(g.members[:charged]) {
+		m.refund(now, r, c.of(i), now.Sub(t))
+	}
+}
+
+// refused sets d to the decision if the member with the given index refuses so: of the others, what
+// they have anyway.
+func (g *Group[R]) refused(d *merged, t time.Time, r R, c cost, each []ratelimit.Decision, index int, by *ratelimit.Decision) {
+	*d = merged{}
+	for i, m := range g.members {
+		told := *by
+		if i != index {
+			if told = m.peek(t, r, c.of(i)); told.OK {
+				told = m.peek(t, r, 0)
+			}
+		}
+		if each != nil {
+			each[i] = told
+		}
+		d.and(i, &told, &c)
+	}
+}
