@@ -28,7 +28,7 @@ import (
 // A decision allocates nothing that its members do not, and is lock-free if they are. It costs a
 // look at each member but the first, and a charge to each.
 //
-// Its zero value is of no use, and its methods panic on it: call [NewGroup]. It is safe for
+// Its zero value is of no use, and its methods may panic on it: call [NewGroup]. It is safe for
 // simultaneous use.
 type Group[R comparable] struct {
 	members []member[R]
@@ -93,10 +93,11 @@ func (g *Group[R]) stores() (all []any) {
 func (g *Group[R]) Allow(r R) bool { return g.Take(r, 1).OK }
 
 // Take charges n events of the request now, all of them or none.
-func (g *Group[R]) Take(r R, n int) ratelimit.Decision { return g.TakeAt(g.clock.Now(), r, n) }
+func (g *Group[R]) Take(r R, n int) ratelimit.Decision { return g.TakeAt(g.Clock().Now(), r, n) }
 
 // TakeAt charges n events of the request as of t, all of them or none; t may be any time.
 func (g *Group[R]) TakeAt(t time.Time, r R, n int) ratelimit.Decision {
+	g.must()
 	var d merged
 	g.take(&d, t, r, cost{n: n}, nil)
 	return d.Decision
@@ -111,6 +112,7 @@ func (g *Group[R]) TakeAt(t time.Time, r R, n int) ratelimit.Decision {
 // and none below 0, and a place in each for each, if it is not nil; else the request is refused for
 // ever and charges nothing, and each is left alone.
 func (g *Group[R]) TakeEach(t time.Time, r R, costs []int, each []ratelimit.Decision) ratelimit.Decision {
+	g.must()
 	if len(costs) != len(g.members) || each != nil && len(each) != len(g.members) || slices.Min(costs) < 0 {
 		d := g.PeekAt(t, r, 0)
 		d.OK, d.RetryAfter = false, ratelimit.Never
@@ -130,6 +132,7 @@ func (g *Group[R]) TakeEach(t time.Time, r R, costs []int, each []ratelimit.Deci
 
 // PeekAt returns what TakeAt would, and charges nothing. It may already be outdated.
 func (g *Group[R]) PeekAt(t time.Time, r R, n int) ratelimit.Decision {
+	g.must()
 	var d merged
 	c := cost{n: n}
 	for i, m := range g.members {
@@ -145,6 +148,7 @@ func (g *Group[R]) PeekAt(t time.Time, r R, n int) ratelimit.Decision {
 
 // ChargeAt charges n events of the request to every member as of t, whether they fit or not.
 func (g *Group[R]) ChargeAt(t time.Time, r R, n int) ratelimit.Decision {
+	g.must()
 	var d merged
 	for i, m := range g.members {
 		told := m.charge(t, r, n)
@@ -155,6 +159,7 @@ func (g *Group[R]) ChargeAt(t time.Time, r R, n int) ratelimit.Decision {
 
 // RefundAt gives back, as of t, n events of the request to every member that does.
 func (g *Group[R]) RefundAt(t time.Time, r R, n int, held time.Duration) {
+	g.must()
 	for _, m := range slices.Backward(g.members) {
 		m.refund(t, r, n, held)
 	}
@@ -162,6 +167,7 @@ func (g *Group[R]) RefundAt(t time.Time, r R, n int, held time.Duration) {
 
 // Reset forgets the request's key in every member.
 func (g *Group[R]) Reset(r R) {
+	g.must()
 	for _, m := range g.members {
 		m.reset(r)
 	}
@@ -169,6 +175,7 @@ func (g *Group[R]) Reset(r R) {
 
 // Err returns why a member has no limiter for the request's key, or nil: see [Map.Err].
 func (g *Group[R]) Err(r R) error {
+	g.must()
 	for _, m := range g.members {
 		if err := m.err(r); err != nil {
 			return err
@@ -182,10 +189,22 @@ func (g *Group[R]) Err(r R) error {
 func (g *Group[R]) Limiter(r R) ratelimit.Limiter { return groupView[R]{view[R]{g, r}} }
 
 // Clock returns the clock that Allow and Take read.
-func (g *Group[R]) Clock() ratelimit.Clock { return g.clock }
+func (g *Group[R]) Clock() ratelimit.Clock {
+	g.must()
+	return g.clock
+}
+
+func (g *Group[R]) made() bool { return g.members != nil }
+
+func (g *Group[R]) must() {
+	if !g.made() {
+		panic("keyed: a Group that was not made: call NewGroup")
+	}
+}
 
 // Capacity returns the least capacity of all members.
 func (g *Group[R]) Capacity() int {
+	g.must()
 	least := math.MaxInt
 	for _, m := range g.members {
 		least = min(least, m.capacity())

@@ -3,6 +3,7 @@ package keyed_test
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -183,15 +184,19 @@ func TestGroupArguments(t *testing.T) {
 	others := ratelimit.Must(keyed.NewGCRA[string](ratelimit.PerSecond(10), 4, 100))
 	group := ratelimit.Must(keyed.NewGroup(keyed.By(users, userOf)))
 	const twice = "want a store that is not among the members before, as one request may have one key twice in it"
+	const missing = " is nil, want a store and the key of a request there, as By returns"
 	var none *keyed.Table[string]
 	for _, row := range []struct {
 		want    string
 		members []keyed.Member[visit]
 	}{
 		{"keyed.NewGroup: len(members) is 0, want 1 or more", nil},
-		{"keyed.NewGroup: members[1] is nil, want a store and the key of a request there, as By returns", []keyed.Member[visit]{keyed.By(users, userOf), nil}},
-		{"keyed.NewGroup: members[0] is nil, want a store and the key of a request there, as By returns", []keyed.Member[visit]{keyed.By(none, userOf)}},
-		{"keyed.NewGroup: members[1] is nil, want a store and the key of a request there, as By returns", []keyed.Member[visit]{keyed.By(users, userOf), keyed.By[visit, string](users, nil)}},
+		{"keyed.NewGroup: members[1]" + missing, []keyed.Member[visit]{keyed.By(users, userOf), nil}},
+		{"keyed.NewGroup: members[0]" + missing, []keyed.Member[visit]{keyed.By(none, userOf)}},
+		{"keyed.NewGroup: members[0]" + missing, []keyed.Member[visit]{keyed.By(&keyed.Table[string]{}, userOf)}},
+		{"keyed.NewGroup: members[0]" + missing, []keyed.Member[visit]{keyed.By(&keyed.Map[string]{}, userOf)}},
+		{"keyed.NewGroup: members[0]" + missing, []keyed.Member[visit]{keyed.By(&keyed.Group[string]{}, userOf)}},
+		{"keyed.NewGroup: members[1]" + missing, []keyed.Member[visit]{keyed.By(users, userOf), keyed.By[visit, string](users, nil)}},
 		{"keyed.NewGroup: members[1] is *keyed.Table[string], " + twice, []keyed.Member[visit]{keyed.By(users, userOf), keyed.By(users, userOf)}},
 		{"keyed.NewGroup: members[1] is *keyed.Table[string], " + twice, []keyed.Member[visit]{keyed.By(users, userOf), keyed.By(group, func(v visit) visit { return v })}},
 		{"keyed.NewGroup: members[1].Clock() is ratelimit.SystemClock, want the clock of members[0], which is read for all", []keyed.Member[visit]{keyed.By(users, userOf), keyed.By(others, userOf)}},
@@ -223,4 +228,92 @@ func TestGroupGivesBackAfterALostRace(t *testing.T) {
 	require.False(t, d.OK)
 	require.Equal(t, 1, d.By)
 	require.Equal(t, 10, first.PeekAt(storeStart, "k", 0).Remaining)
+}
+
+// A Table gives nothing back: the cost of the request stays charged for the race that was lost, and
+// nothing more.
+func TestGroupOfTablesAfterALostRace(t *testing.T) {
+	c := limittest.NewClock(storeStart)
+	build := func() *keyed.Table[string] {
+		return ratelimit.Must(keyed.NewGCRA[string](ratelimit.PerHour(1), 10, 10, keyed.WithClock(c)))
+	}
+	first, second := build(), build()
+	others := ratelimit.Must(keyed.NewMap(1, func(string) (ratelimit.Limiter, error) {
+		return gcra.New(ratelimit.PerHour(1), 10, ratelimit.WithClock(c))
+	}, keyed.WithClock(c)))
+	key := func(visit) string { return "k" }
+	hasty := func(visit) string {
+		if first.PeekAt(storeStart, "k", 0).Remaining < 10 { // the first has been charged
+			second.Take("k", 10)
+		}
+		return "k"
+	}
+	g := ratelimit.Must(keyed.NewGroup(keyed.By(first, key), keyed.By(others, hasty), keyed.By(second, key)))
+	var each [3]ratelimit.Decision
+	d := g.TakeEach(storeStart, visit{}, []int{3, 1, 2}, each[:])
+	require.Equal(t, ratelimit.Decision{Limit: 3, RetryAfter: 2 * time.Hour, ResetAfter: 10 * time.Hour, By: 2}, d)
+	require.Equal(t, [3]ratelimit.Decision{
+		{OK: true, Limit: 10, Remaining: 7, ResetAfter: 3 * time.Hour},
+		{OK: true, Limit: 10, Remaining: 10},
+		{Limit: 10, RetryAfter: 2 * time.Hour, ResetAfter: 10 * time.Hour},
+	}, each)
+	require.Equal(t, 7, first.PeekAt(storeStart, "k", 0).Remaining)
+}
+
+// With nobody else, a group decides as a composition of its keys' limiters does, in every field.
+func TestGroupDecidesAsAll(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	granted := 0
+	for range 200 {
+		c := limittest.NewClock(storeStart)
+		var members []keyed.Member[int]
+		var limiters []ratelimit.Limiter
+		for i := range 1 + random.IntN(10) {
+			rate, burst := ratelimit.PerSecond(1+random.IntN(20)), 1+random.IntN(6)
+			own := func(k int) int { return k + i }
+			if random.IntN(3) > 0 {
+				grouped := ratelimit.Must(keyed.NewGCRA[int](rate, burst, 1000, keyed.WithClock(c)))
+				single := ratelimit.Must(keyed.NewGCRA[int](rate, burst, 1000, keyed.WithClock(c)))
+				members = append(members, keyed.By(grouped, own))
+				limiters = append(limiters, single.Limiter(1))
+				continue
+			}
+			build := func(int) (ratelimit.Limiter, error) { return gcra.New(rate, burst, ratelimit.WithClock(c)) }
+			grouped := ratelimit.Must(keyed.NewMap(1, build, keyed.WithClock(c)))
+			members = append(members, keyed.By(grouped, own))
+			limiters = append(limiters, ratelimit.Must(build(0)))
+		}
+		g := ratelimit.Must(keyed.NewGroup(members...))
+		all := ratelimit.Must(ratelimit.All(limiters...)).(ratelimit.Composite)
+		now := storeStart
+		for range 100 {
+			now = now.Add(time.Duration(random.IntN(200)-20) * time.Millisecond)
+			c.Set(now)
+			n := []int{0, 1, 1, 1, 2, 3, 7, -1, math.MaxInt, math.MinInt}[random.IntN(10)]
+			var got, want ratelimit.Decision
+			switch random.IntN(4) {
+			case 0:
+				got, want = g.TakeAt(now, 1, n), all.TakeAt(now, n)
+			case 1:
+				got, want = g.PeekAt(now, 1, n), all.PeekAt(now, n)
+			case 2:
+				n = min(n, 2)
+				got, want = g.ChargeAt(now, 1, n), all.(ratelimit.Charger).ChargeAt(now, n)
+			case 3:
+				costs := make([]int, len(members))
+				for i := range costs {
+					costs[i] = []int{0, 1, 1, 1, 2, 2, 5, -1, math.MaxInt}[random.IntN(9-random.IntN(2)*4)]
+				}
+				if random.IntN(10) == 0 {
+					costs = costs[1:]
+				}
+				got, want = g.TakeEach(now, 1, costs, nil), all.TakeEach(now, costs...)
+			}
+			require.Equal(t, want, got)
+			if got.OK && got.ResetAfter > 0 {
+				granted++
+			}
+		}
+	}
+	require.Greater(t, granted, 1000)
 }

@@ -264,8 +264,10 @@ func (m *Map[K]) Capacity() int { return m.capacity }
 // Clock returns the clock that Allow and Take read.
 func (m *Map[K]) Clock() ratelimit.Clock { return m.line.Clock() }
 
+func (m *Map[K]) made() bool { return m.shards != nil }
+
 func (m *Map[K]) home(k K) int {
-	if m.shards == nil {
+	if !m.made() {
 		panic("keyed: a Map that was not made: call NewMap")
 	}
 	return int(maphash.Comparable(m.seed, k) & uint64(len(m.shards)-1))

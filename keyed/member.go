@@ -72,6 +72,9 @@ func (m *by[R, K]) keyedStore() any {
 	if m.key == nil || identity.IsNil(m.store) {
 		return nil
 	}
+	if s, ok := m.store.(interface{ made() bool }); ok && !s.made() {
+		return nil
+	}
 	return m.store
 }
 

@@ -2,6 +2,7 @@ package keyed_test
 
 import (
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -77,6 +78,24 @@ func TestChargeAllocatesNothing(t *testing.T) {
 	}))
 }
 
+// No charge is lost among many callers, and none is counted twice.
+func TestChargesAddUp(t *testing.T) {
+	all, _ := stores(t, ratelimit.PerSecond(1), 1, 100)
+	for name, s := range all {
+		var callers sync.WaitGroup
+		for range 8 {
+			callers.Go(func() {
+				for range 500 {
+					s.ChargeAt(storeStart, "ann", 2)
+					s.Allow("bob")
+				}
+			})
+		}
+		callers.Wait()
+		require.Equal(t, 8000*time.Second, s.PeekAt(storeStart, "ann", 0).ResetAfter, name)
+	}
+}
+
 // A view by another limit, of which two are equal.
 func TestLimiterBy(t *testing.T) {
 	c := limittest.NewClock(storeStart)
@@ -141,11 +160,40 @@ func TestErr(t *testing.T) {
 func TestZeroValues(t *testing.T) {
 	var table keyed.Table[string]
 	var m keyed.Map[string]
-	for _, f := range []func(){func() { table.Allow("ann") }, func() { table.ChargeAt(storeStart, "ann", 1) }, func() { table.Reset("ann") }} {
-		require.PanicsWithValue(t, "keyed: a Table that was not made: call NewGCRA or NewAlignedWindow", f)
+	var group keyed.Group[string]
+	calls := func(s keyed.Store[string]) []func() {
+		return []func(){
+			func() { s.Allow("ann") },
+			func() { s.Take("ann", 1) },
+			func() { s.TakeAt(storeStart, "ann", 1) },
+			func() { s.PeekAt(storeStart, "ann", 0) },
+			func() { s.ChargeAt(storeStart, "ann", 1) },
+			func() { s.Reset("ann") },
+			func() { s.Limiter("ann").TakeAt(storeStart, 1) },
+		}
 	}
-	for _, f := range []func(){func() { m.ChargeAt(storeStart, "ann", 1) }, func() { m.PeekAt(storeStart, "ann", 1) }, func() { m.Reset("ann") }} {
-		require.PanicsWithValue(t, "keyed: a Map that was not made: call NewMap", f)
+	for _, row := range []struct {
+		want  string
+		calls []func()
+	}{
+		{"keyed: a Table that was not made: call NewGCRA or NewAlignedWindow", append(calls(&table),
+			func() { _, _ = table.Limit(ratelimit.PerSecond(1), 1) },
+			func() { table.TakeLimitAt(storeStart, "ann", 1, keyed.Limit{}) },
+			func() { table.Stats() })},
+		{"keyed: a Map that was not made: call NewMap", append(calls(&m),
+			func() { _ = m.Err("ann") },
+			func() { m.RefundAt(storeStart, "ann", 1, 0) },
+			func() { m.Update("ann", func(ratelimit.Limiter) {}) })},
+		{"keyed: a Group that was not made: call NewGroup", append(calls(&group),
+			func() { _ = group.Err("ann") },
+			func() { group.TakeEach(storeStart, "ann", nil, nil) },
+			func() { group.RefundAt(storeStart, "ann", 1, 0) },
+			func() { group.Clock() },
+			func() { group.Capacity() })},
+	} {
+		for _, call := range row.calls {
+			require.PanicsWithValue(t, row.want, call)
+		}
 	}
 }
 

@@ -197,6 +197,7 @@ func (t *Table[K]) PeekAt(at time.Time, k K, n int) (d ratelimit.Decision) {
 // and, of windows, for another length, or more events than the table's. The burst of windows is
 // rate.Events.
 func (t *Table[K]) Limit(rate ratelimit.Rate, burst int) (Limit, error) {
+	t.must()
 	return t.core.limit("keyed.Table.Limit", rate, burst)
 }
 
@@ -231,11 +232,20 @@ func (t *Table[K]) Burst() int { return t.core.limited.burst }
 func (t *Table[K]) Capacity() int { return t.core.capacity }
 
 // Stats returns what the table has come across. It looks at up to 1024 sets.
-func (t *Table[K]) Stats() Stats { return t.core.stats(t.core.line.Now()) }
+func (t *Table[K]) Stats() Stats {
+	t.must()
+	return t.core.stats(t.core.line.Now())
+}
 
 func (t *Table[K]) hash(k K) uint64 {
-	if t.core.words == nil {
+	t.must()
+	return maphash.Comparable(t.core.seed, k)
+}
+
+func (t *Table[K]) made() bool { return t.core.words != nil }
+
+func (t *Table[K]) must() {
+	if !t.made() {
 		panic("keyed: a Table that was not made: call NewGCRA or NewAlignedWindow")
 	}
-	return maphash.Comparable(t.core.seed, k)
 }
