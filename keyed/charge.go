@@ -21,9 +21,9 @@ func (c *core) owe(d *ratelimit.Decision, hash uint64, off int64, n int, limit *
 	now := c.scale.at(off)
 	p := c.place(hash)
 	latest := c.latest() // as of now: the charge itself moves it on
+	at := now
 	for {
 		i, word, _, newest, present := c.look(p, now)
-		at := now
 		if c.moves(at, newest) {
 			at = max(min(at, latest), newest)
 		}

@@ -127,12 +127,14 @@ func (c *core) judge(debt, cost, newest, now uint64, present bool, limit *Limit)
 func (c *core) moves(now, newest uint64) bool { return now > newest+slack || newest == 0 }
 
 // latest returns the latest time that may move the newest one: see [Ahead]. By a clock of the
-// caller's own, which may stand still, a time may also lie up to slack after the newest: so a replay
-// needs nobody to move the clock, unless two of its events are further apart. The price: each wrong
-// time within that moves the newest further ahead of the clock.
+// caller's own that has not moved since the table was made, a time may also lie up to slack after
+// the newest: so a replay needs nobody to move the clock, unless two of its events are further
+// apart. The price: while it stands still, each wrong time within that moves the newest further
+// ahead of it. By a clock that goes, none does.
 func (c *core) latest() uint64 {
-	now := c.scale.at(c.line.Now())
-	if newest := c.newest.Load(); c.replays && newest > 0 {
+	off := c.line.Now()
+	now := c.scale.at(off)
+	if newest := c.newest.Load(); c.replays && off == c.made && newest > 0 {
 		now = max(now, newest+slack)
 	}
 	return now + slack

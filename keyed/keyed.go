@@ -29,9 +29,10 @@
 //     2^24/rate.Events of them: see [Late],
 //   - a caller whose time is more than 2^15 events' time (2^23 ticks) ahead of the table's clock
 //     may be refused, and is if it is more than twice that: see [Ahead]. So one wrong time makes
-//     nobody late who goes by the clock. By a clock of the caller's own, which may stand still
-//     while a log is replayed, a time may also be that far after the newest grant's: a second wrong
-//     time may then make others late, and a replay with a longer pause needs its clock moved,
+//     nobody late who goes by the clock. By a clock of the caller's own that has not moved since
+//     the table was made, as in a replay, a time may also be that far after the newest grant's: a
+//     second wrong time may then make others late, and a replay with a longer pause needs its clock
+//     moved along,
 //   - nothing is given back: RefundAt does nothing,
 //   - the rate of a table does not change; [Table.TakeLimitAt] takes another limit for a call, for
 //     which m is how many of the table's ticks there are between two events of that limit.

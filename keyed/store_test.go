@@ -219,6 +219,12 @@ func TestAWrongTimeStaysLocal(t *testing.T) {
 	require.False(t, table.PeekAt(storeStart, "zoe", 1).OK)
 	require.True(t, table.PeekAt(storeStart, "bob", 1).OK)
 
+	for _, far := range []time.Duration{bound + 1, bound * 3 / 2, 24 * time.Hour, 1 << 62} {
+		table := ratelimit.Must(keyed.NewGCRA[string](ratelimit.PerSecond(10), 10, 100, keyed.WithClock(c)))
+		table.ChargeAt(storeStart.Add(far), "zoe", 1)
+		require.Equal(t, bound+100*time.Millisecond, table.PeekAt(storeStart, "zoe", 0).ResetAfter, "charged %v ahead", far)
+	}
+
 	// A replay on a clock that goes along is as ever, also of the past.
 	for _, start := range []time.Time{time.Date(1995, 1, 1, 0, 0, 0, 0, time.UTC), storeStart} {
 		replay := limittest.NewClock(start)
@@ -231,6 +237,10 @@ func TestAWrongTimeStaysLocal(t *testing.T) {
 		for minute := range 10_000 {
 			require.True(t, still.TakeAt(start.Add(time.Duration(minute)*time.Minute), "ann", 10).OK, "it need not, without long pauses")
 		}
+		days := ratelimit.Must(keyed.NewAlignedWindow[string](ratelimit.PerDay(1<<20), 100, keyed.WithClock(limittest.NewClock(start.Add(time.Hour)))))
+		for day := range 1000 {
+			require.True(t, days.TakeAt(start.AddDate(0, 0, day*7), "ann", 10).OK, "windows, too")
+		}
 		late := table.TakeAt(start, "bob", 1)
 		require.Equal(t, keyed.Late, late.By)
 		require.Equal(t, 99*24*time.Hour-2*bound, late.RetryAfter)
@@ -239,26 +249,37 @@ func TestAWrongTimeStaysLocal(t *testing.T) {
 	}
 }
 
-// By the system's clock, steps within the bound do not add up.
+// By a clock that goes, steps within the bound do not add up.
 func TestWrongTimesDoNotAddUp(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		for name, table := range map[string]*keyed.Table[string]{
-			"gcra":    ratelimit.Must(keyed.NewGCRA[string](ratelimit.PerSecond(10), 10, 100)),
-			"windows": ratelimit.Must(keyed.NewAlignedWindow[string](ratelimit.PerMinute(600), 100)),
-		} {
-			const bound = (1 << 23) * time.Second / 2560
-			granted := 0
-			start := time.Now()
+	const bound = (1 << 23) * time.Second / 2560
+	build := func(opts ...keyed.Option) map[string]*keyed.Table[string] {
+		return map[string]*keyed.Table[string]{
+			"gcra":    ratelimit.Must(keyed.NewGCRA[string](ratelimit.PerSecond(10), 10, 100, opts...)),
+			"windows": ratelimit.Must(keyed.NewAlignedWindow[string](ratelimit.PerMinute(600), 100, opts...)),
+		}
+	}
+	attack := func(t *testing.T, tables map[string]*keyed.Table[string], now func() time.Time, sleep func(time.Duration)) {
+		for name, table := range tables {
+			granted, start := 0, now()
 			for at := start; at.Before(start.AddDate(0, 1, 0)); at = at.Add(bound / 2) {
 				if table.TakeAt(at, "eve", 1).OK {
 					granted++
 				}
+				sleep(time.Second)
 				require.True(t, table.Allow("bob"), "%s: callers by the clock are not late", name)
-				time.Sleep(time.Second)
 			}
 			require.Less(t, granted, 1000, name)
 			require.NotZero(t, table.Stats().Ahead, name)
 		}
+	}
+	t.Run("the system's", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) { attack(t, build(), time.Now, time.Sleep) })
+	})
+	t.Run("a caller's own", func(t *testing.T) {
+		c := limittest.NewClock(storeStart.Add(7 * time.Second))
+		tables := build(keyed.WithClock(c))
+		c.Set(c.Now().Add(1))
+		attack(t, tables, c.Now, func(d time.Duration) { c.Set(c.Now().Add(d)) })
 	})
 }
 

@@ -32,7 +32,8 @@ type core struct {
 	words    []uint64 // whole sets, each in a cache line
 	capacity int
 	failOpen bool
-	replays  bool // its clock is a caller's own, such as a mock, and need not go along with the times
+	made     int64 // when, by its clock
+	replays  bool  // its clock is a caller's own, such as a mock, and need not go along with the times
 
 	newest atomic.Uint64 // see set.go
 
@@ -95,7 +96,10 @@ func newAligned[K comparable](fn string, rate ratelimit.Rate, at time.Time, capa
 	if err != nil {
 		return nil, err
 	}
-	t.core.line.Align(rate.Per, at)
+	line := &t.core.line
+	made := line.Origin
+	line.Align(rate.Per, at)
+	t.core.made = line.At(made)
 	return t, nil
 }
 
