@@ -173,8 +173,8 @@ func (m *Map[K]) ChargeAt(t time.Time, k K, n int) ratelimit.Decision {
 // key's plan can be changed, as by f's l.(*gcra.Limiter).SetRate(...), and keeps what it owes. A
 // key that is not in the map owes nothing, and gets what factory makes next time; a key that was
 // idle may be forgotten, and what f did with it: so let factory know of the new plan first. f must
-// not call the map, and runs under a lock. What is done to the limiter without Update does not reach
-// those who wait for the key.
+// not call the map, and runs under a lock. What is done to the limiter without Update does not
+// reach those who wait for the key.
 func (m *Map[K]) Update(k K, f func(ratelimit.Limiter)) bool {
 	if !m.update(k, f) {
 		return false
