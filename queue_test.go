@@ -171,30 +171,18 @@ func TestChangesReachWaiters(t *testing.T) {
 			return l, func() { now := l.Clock().Now(); l.RefundAt(now, 1, now.Sub(at)) }
 		},
 		"a key's plan": func(opts ...ratelimit.Option) (ratelimit.Limiter, func()) {
-			var chosen ratelimit.Options
-			chosen.Clock = ratelimit.SystemClock{}
-			for _, opt := range opts {
-				opt(&chosen)
-			}
 			m := ratelimit.Must(keyed.NewMap(1, func(string) (ratelimit.Limiter, error) {
 				return gcra.New(ratelimit.PerHour(1), 1, opts...)
-			}, keyed.WithClock(chosen.Clock)))
+			}, keyed.WithClock(clockOf(opts))))
 			m.Allow("ann")
 			return m.Limiter("ann"), func() {
 				m.Update("ann", func(l ratelimit.Limiter) { _ = l.(*gcra.Limiter).SetRate(ratelimit.PerHour(1), 2) })
 			}
 		},
 		"a key that is forgotten": func(opts ...ratelimit.Option) (ratelimit.Limiter, func()) {
-			var chosen ratelimit.Options
-			chosen.Clock = ratelimit.SystemClock{}
-			for _, opt := range opts {
-				opt(&chosen)
-			}
-			table := ratelimit.Must(keyed.NewAlignedWindow[string](ratelimit.PerHour(1), 1, keyed.WithClock(chosen.Clock)))
-			table.Allow("ann")
 			m := ratelimit.Must(keyed.NewMap(1, func(string) (ratelimit.Limiter, error) {
 				return gcra.New(ratelimit.PerHour(1), 1, opts...)
-			}, keyed.WithClock(chosen.Clock)))
+			}, keyed.WithClock(clockOf(opts))))
 			m.Allow("ann")
 			return m.Limiter("ann"), func() { m.Reset("ann") }
 		},
@@ -204,14 +192,9 @@ func TestChangesReachWaiters(t *testing.T) {
 			return g.Limiter("ann"), func() { key.Reset("ann") }
 		},
 		"a group's refund": func(opts ...ratelimit.Option) (ratelimit.Limiter, func()) {
-			var chosen ratelimit.Options
-			chosen.Clock = ratelimit.SystemClock{}
-			for _, opt := range opts {
-				opt(&chosen)
-			}
 			m := ratelimit.Must(keyed.NewMap(1, func(string) (ratelimit.Limiter, error) {
 				return fixedwindow.NewAnchored(ratelimit.PerHour(1), opts...)
-			}, keyed.WithClock(chosen.Clock)))
+			}, keyed.WithClock(clockOf(opts))))
 			g := ratelimit.Must(keyed.NewGroup(keyed.By(m, func(k string) string { return k })))
 			at := g.Clock().Now()
 			g.TakeAt(at, "ann", 1)
@@ -247,14 +230,14 @@ func TestChangesReachWaiters(t *testing.T) {
 	}
 }
 
+// clockOf returns the clock that a limiter with the options reads.
+func clockOf(opts []ratelimit.Option) ratelimit.Clock {
+	return ratelimit.Must(gcra.New(ratelimit.PerHour(1), 1, opts...)).Clock()
+}
+
 // tableAndGroup returns a table of one an hour, and a group of just that.
 func tableAndGroup(opts []ratelimit.Option) (*keyed.Table[string], *keyed.Group[string]) {
-	var chosen ratelimit.Options
-	chosen.Clock = ratelimit.SystemClock{}
-	for _, opt := range opts {
-		opt(&chosen)
-	}
-	table := ratelimit.Must(keyed.NewGCRA[string](ratelimit.PerHour(1), 1, 100, keyed.WithClock(chosen.Clock)))
+	table := ratelimit.Must(keyed.NewGCRA[string](ratelimit.PerHour(1), 1, 100, keyed.WithClock(clockOf(opts))))
 	return table, ratelimit.Must(keyed.NewGroup(keyed.By(table, func(k string) string { return k })))
 }
 
