@@ -14,8 +14,8 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 )
 
-// longestDocument is in bytes: some ten thousand overrides.
-const longestDocument = 4 << 20
+// longestDocument is in bytes: more than ten thousand overrides.
+const longestDocument = 1 << 20
 
 // decoder reads a document into values by their json tags, and finds what package encoding/json lets
 // pass: fields that there are not or that are there twice, names in another case, nulls, numbers

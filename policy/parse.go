@@ -12,7 +12,7 @@ import (
 // texts and anything after the document are faults, and so is whatever [Policy.Validate] finds.
 //
 // The error is a [*Faults] with all of them, each with its line and its path. Documents are at most
-// 4 MiB long. A member "$schema" of the document is for editors, and ignored.
+// 1 MiB long. A member "$schema" of the document is for editors, and ignored.
 func Parse(document []byte) (Policy, error) {
 	var p Policy
 	lines, faults := decode(document, &p)
