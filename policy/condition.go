@@ -36,6 +36,8 @@ func compileCondition(s string) (c condition, want string) {
 	switch {
 	case isList && strings.HasPrefix(name, "!"):
 		return c, name[1:] + "!=" + list
+	case name != strings.TrimSpace(name):
+		return c, "no spaces around the attribute"
 	case !isName(name):
 		return c, `an attribute ("user"), none ("!user"), or one of some values ("plan=free|trial", "plan!=free")`
 	case isList && slices.Contains(c.values, ""):

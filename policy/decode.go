@@ -50,7 +50,7 @@ func (d *decoder) wellFormed() bool {
 	for i := 0; i < len(d.data); {
 		r, size := utf8.DecodeRune(d.data[i:])
 		if r == utf8.RuneError && size == 1 {
-			d.faults.addAt(at(i), "", "a document with bytes that are no UTF-8", "JSON in UTF-8")
+			d.faults.addAt(at(i), "", "not UTF-8", "a JSON document in UTF-8")
 			return false
 		}
 		i += size
@@ -65,7 +65,7 @@ func (d *decoder) wellFormed() bool {
 	if errors.As(err, &syntax) {
 		line = at(int(min(max(syntax.Offset-1, 0), int64(len(d.data)))))
 	}
-	d.faults.addAt(line, "", "no JSON ("+err.Error()+")",
+	d.faults.addAt(line, "", "not JSON ("+err.Error()+")",
 		"one JSON object, with names in double quotes, no comments, and no comma before a closing bracket")
 	return false
 }
@@ -132,13 +132,8 @@ func (d *decoder) text(v encoding.TextUnmarshaler, token json.Token, path string
 	if _, ok := v.(*ratelimit.Rate); ok {
 		want = wantRate
 	}
-	s, ok := d.string(token, path, want)
-	if !ok {
-		return
-	}
-	var bad *ratelimit.ArgumentError
-	if errors.As(v.UnmarshalText([]byte(s)), &bad) {
-		d.fault(path, quote(s), bad.Want)
+	if s, ok := d.string(token, path, want); ok && v.UnmarshalText([]byte(s)) != nil {
+		d.fault(path, quote(s), want)
 	}
 }
 
@@ -149,7 +144,7 @@ func (d *decoder) string(token json.Token, path, want string) (string, bool) {
 		d.wrong(token, path, want)
 	case strings.ContainsRune(s, utf8.RuneError): // what an escape that is no character has become
 		ok = false
-		d.fault(path, quote(s), "a text whose escapes all are characters")
+		d.fault(path, quote(s), `a text without U+FFFD, for which \ud800 and its like stand, too`)
 	}
 	return s, ok
 }
@@ -238,11 +233,11 @@ func (d *decoder) object(v reflect.Value, path string) {
 			seen[name] = d.line
 		}
 		switch schema := path == "" && name == "$schema"; {
-		case !ok && !schema:
-			d.fault(at, "no field of "+article(v.Type()), join(fieldNames(v.Type()), "or"))
-			d.skip(d.next())
 		case again:
 			d.fault(at, fmt.Sprintf("there again, after line %d", first), "it once")
+			d.skip(d.next())
+		case !ok && !schema:
+			d.fault(at, "not a field of "+article(v.Type()), join(fieldNames(v.Type()), "or"))
 			d.skip(d.next())
 		case schema:
 			d.string(d.next(), at, "the address of a JSON schema in quotes")
@@ -257,7 +252,7 @@ func (d *decoder) object(v reflect.Value, path string) {
 
 // child returns the path of a field.
 func child(path, name string) string {
-	if len(name) > 64 || strings.Trim(name, letters+digits+"._-$") != "" {
+	if name == "" || len(name) > 64 || strings.Trim(name, letters+digits+"._-$") != "" {
 		name = quote(name)
 	}
 	if path == "" {

@@ -74,15 +74,15 @@ func (c *checker) override(i int) {
 	}
 	if want != "" {
 		c.add(path+".limit", is, want)
-		c.when(path+".when", o.When, nil)
+		c.when(path+".when", o.When, nil, "")
 		return
 	}
-	c.when(path+".when", o.When, c.whens[rule])
+	c.when(path+".when", o.When, c.whens[rule], index("rules", rule)+".when")
 	c.deadOverrides(path, o, [2]int{rule, limit}, i)
 	l := &c.policy.Rules[rule].Limits[limit]
 	switch changes := o.Rate != nil || o.Shown != nil || o.Burst != 0; {
 	case !changes && !o.Unlimited:
-		c.add(path, "an override that changes nothing", "rate, shown, burst or unlimited")
+		c.add(path, "without a change", "rate, shown, burst or unlimited")
 	case changes && o.Unlimited:
 		c.add(path+".unlimited", "true", "no rate, shown and burst beside it")
 	case changes:

@@ -64,7 +64,8 @@ type Cost struct {
 
 // Rule counts the requests that it is for, and limits them.
 type Rule struct {
-	// Name is unique: a letter or digit, then letters, digits and any of ._- up to 64 in all.
+	// Name is unique. A name has 1 to 64 letters, digits, dots, underscores and hyphens, and begins
+	// with a letter or a digit.
 	Name string `json:"name"`
 
 	// Match lists patterns, of which one must match. None: every request.

@@ -21,8 +21,8 @@ const (
 	mostSteps      = 16
 	mostSpans      = 4
 
-	wantName = `a letter or a digit, then letters, digits and any of ._- up to 64 in all`
-	wantRate = `a rate in quotes, as in "90/min" or "1000/5m"`
+	wantName = `a name of 1 to 64 letters, digits, dots, underscores and hyphens that begins with a letter or a digit`
+	wantRate = `a rate in quotes, as in "90/min" or "1000/5m": at most 2147483647 events, a slash, and a period in ns, us, ms, s, min, h or d`
 	wantCost = "0 to 2147483647"
 )
 
@@ -42,8 +42,12 @@ type checker struct {
 	overridden map[[2]int]int      // limits by rule and place, and the first override of each
 }
 
+func newChecker(p *Policy) *checker {
+	return &checker{policy: p, judged: map[sized]judgement{}, overridden: map[[2]int]int{}}
+}
+
 func (p *Policy) faults() Faults {
-	c := checker{policy: p, judged: map[sized]judgement{}, overridden: map[[2]int]int{}}
+	c := newChecker(p)
 	if p.Name != "" {
 		c.name("name", p.Name)
 	}
@@ -51,7 +55,7 @@ func (p *Policy) faults() Faults {
 		c.cost(i)
 	}
 	if len(p.Rules) == 0 {
-		c.add("rules", "missing", "at least one rule; to limit nothing, one with mode exempt")
+		c.add("rules", "empty", "at least one rule; to limit nothing, one with mode exempt")
 	}
 	for i := 0; i < len(p.Rules) && !c.More; i++ {
 		c.rule(i)
@@ -95,8 +99,9 @@ func (c *checker) match(path string, patterns []string) {
 	c.once(path, patterns)
 }
 
-// when checks conditions, which must go together with those that hold already, and returns all.
-func (c *checker) when(path string, conditions []string, before []condition) (all []condition) {
+// when checks conditions, which must go together with those before, at the path whose, and returns
+// all.
+func (c *checker) when(path string, conditions []string, before []condition, whose string) (all []condition) {
 	if len(conditions) > mostConditions {
 		c.add(path, fmt.Sprintf("%d conditions", len(conditions)), fmt.Sprintf("at most %d", mostConditions))
 		return before
@@ -114,7 +119,7 @@ func (c *checker) when(path string, conditions []string, before []condition) (al
 	if len(conditions) > 0 && !canHold(all) {
 		want := "conditions that can hold together"
 		if len(before) > 0 {
-			want += ", and with those of the rule"
+			want += ", and with " + whose
 		}
 		c.add(path, quoted(conditions), want)
 	}
@@ -141,7 +146,9 @@ func (c *checker) key(path string, parts []string, when []condition) {
 			c.add(index(path, i), quote(part), `an attribute, as in "user", or several of which the first that is there counts, as in "user|ip"`)
 			continue
 		}
-		c.once(index(path, i), attributes)
+		if slices.Sort(attributes); len(slices.Compact(slices.Clone(attributes))) < len(attributes) {
+			c.add(index(path, i), quote(part), "each attribute once")
+		}
 		if isAll(attributes, func(name string) bool {
 			return !canHold(append(slices.Clone(when), condition{attribute: name}))
 		}) {

@@ -18,8 +18,6 @@ func (c *checker) limit(path string, l *Limit) {
 		c.add(path+".as", "missing", wantAlgorithm+"; there is no default, as it is what the limit promises")
 	case !known:
 		c.add(path+".as", quote(string(l.As)), wantAlgorithm)
-	case l.Burst != 0 && l.As.burstName() == "":
-		c.add(path+".burst", fmt.Sprint(l.Burst), "none: only gcra, interval and counter have one")
 	}
 	switch {
 	case l.Rate == ratelimit.Rate{}:
@@ -82,7 +80,7 @@ func (c *checker) size(rate, burst string, l Limit) {
 	case found.field == "burst" && l.Burst != 0 && burst != rate:
 		c.add(burst, fmt.Sprint(l.Burst), found.want)
 	case found.field == "burst":
-		c.add(rate, quote(l.Rate.String()), fmt.Sprintf("a rate of which the %s, %d, is %s", l.As.burstName(), l.burst(), found.want))
+		c.add(rate, quote(l.Rate.String()), fmt.Sprintf("another rate, or %s (here %d) of %s", l.As.burstName(), l.burst(), found.want))
 	default:
 		c.add(rate, quote(l.Rate.String()), found.want)
 	}
@@ -107,7 +105,7 @@ func judge(s sized) judgement {
 	case "rate":
 		return judgement{"rate", bad.Want}
 	case "rate.Events":
-		return judgement{"rate", "events of " + bad.Want}
+		return judgement{"rate", "a number of events of " + bad.Want}
 	case "rate.Per":
 		return judgement{"rate", "a period of " + bad.Want}
 	default:

@@ -16,7 +16,7 @@ func (c *checker) rule(i int) {
 		c.add(path+".name", fmt.Sprintf("%s like that of rules[%d]", quote(r.Name), first), "a name that no other rule has")
 	}
 	c.match(path+".match", r.Match)
-	when := c.when(path+".when", r.When, nil)
+	when := c.when(path+".when", r.When, nil, "")
 	c.whens = append(c.whens, when)
 	c.key(path+".key", r.Key, when)
 	switch r.Missing {
@@ -25,7 +25,7 @@ func (c *checker) rule(i int) {
 			c.add(path+".missing", quote(r.Missing), "none, as the rule has no key")
 		}
 	default:
-		c.add(path+".missing", quote(r.Missing), `"skip" or "share", or none to refuse`)
+		c.add(path+".missing", quote(r.Missing), `"skip" or "share"; leave it out to refuse`)
 	}
 	switch r.Mode {
 	case Enforce, Watch, Shadow:
@@ -34,14 +34,14 @@ func (c *checker) rule(i int) {
 	case Exempt:
 		c.exempt(path, r)
 	default:
-		c.add(path+".mode", quote(string(r.Mode)), `"watch", "shadow" or "exempt", or none to enforce`)
+		c.add(path+".mode", quote(string(r.Mode)), `"watch", "shadow" or "exempt"; leave it out to enforce`)
 	}
 }
 
 func (c *checker) limits(path string, r *Rule) {
 	switch n := len(r.Limits); {
 	case n == 0:
-		c.add(path+".limits", "missing", "at least one limit; or mode exempt")
+		c.add(path+".limits", "empty", "at least one limit; or mode exempt")
 	case n > mostLimits:
 		c.add(path+".limits", fmt.Sprintf("%d limits", n), fmt.Sprintf("at most %d", mostLimits))
 		return

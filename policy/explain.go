@@ -1,0 +1,3 @@
+package policy
+
+func (p Policy) Explain() string { return p.Name + "x" }
