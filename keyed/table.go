@@ -189,6 +189,18 @@ func (t *Table[K]) PeekAt(at time.Time, k K, n int) (d ratelimit.Decision) {
 	return d
 }
 
+// PeekLimitAt is PeekAt by another limit than the table's: see [Table.TakeLimitAt].
+func (t *Table[K]) PeekLimitAt(at time.Time, k K, n int, limit Limit) (d ratelimit.Decision) {
+	t.core.peek(&d, t.hash(k), t.core.line.At(at), n, &limit)
+	return d
+}
+
+// ChargeLimitAt is ChargeAt by another limit than the table's: see [Table.TakeLimitAt].
+func (t *Table[K]) ChargeLimitAt(at time.Time, k K, n int, limit Limit) (d ratelimit.Decision) {
+	t.core.owe(&d, t.hash(k), t.core.line.At(at), n, &limit)
+	return d
+}
+
 // Limit returns a limit for single calls of TakeLimitAt: for the customer that has bought more, or
 // the endpoint that costs more. It is made once, in the table's ticks, which are a 256th of the
 // table's emission interval, or a nanosecond if that is more. The limit's own emission interval is
