@@ -29,7 +29,6 @@ type asked struct {
 
 	until     int64      // of a throttle: its end,
 	owner     *penalties // and whose it is; else nil
-	tightened bool       // for a test
 	charged   bool
 }
 
@@ -55,7 +54,7 @@ func (e *Engine) ask(r *Request, d *Decision, commit bool) {
 		d.OK, d.Action = true, ByExempt
 		return
 	}
-	q.look()
+	q.look(r.Refuse || len(r.Tighten) > 0)
 	if q.OK {
 		q.test(r)
 	}
@@ -139,11 +138,15 @@ func (q *question) apply(l *limit, hash uint64, cost int, r *Request, t *target)
 func (q *question) of(m *matched) []asked { return q.settlement.asked[m.from:m.to] }
 
 // look asks all limits of rules that enforce, and what penalties there are, and says what refuses.
-// The one limit that would be charged first need not be asked, if nothing else refuses: the charge
-// asks it.
-func (q *question) look() {
+// The limit that is charged first is not asked, as long as nothing else refuses: to charge it is to
+// ask it.
+func (q *question) look(tests bool) {
 	q.OK = true
 	q.penalties()
+	if q.throttled() {
+		q.refused(ByThrottle)
+	}
+	lead := q.lead()
 	for i := range q.settlement.matched {
 		m := &q.settlement.matched[i]
 		if m.rule.mode != Enforce {
@@ -153,16 +156,36 @@ func (q *question) look() {
 			q.refused(ByMissing)
 		}
 		for j := range q.of(m) {
-			a := &q.of(m)[j]
-			a.look(q.t, a.n)
-			if !a.told.OK {
-				q.refused(ByLimit)
+			if a := &q.of(m)[j]; a != lead {
+				q.lookAt(a)
 			}
 		}
 	}
-	if q.throttled() {
-		q.refused(ByThrottle)
+	if lead != nil && (!q.OK || !q.commit || tests) {
+		q.lookAt(lead)
 	}
+}
+
+func (q *question) lookAt(a *asked) {
+	if a.look(q.t, a.n); !a.told.OK {
+		q.refused(ByLimit)
+	}
+}
+
+// lead returns the limit that is charged first, if one is.
+func (q *question) lead() (lead *asked) {
+	for i := range q.settlement.matched {
+		m := &q.settlement.matched[i]
+		if m.rule.mode != Enforce {
+			continue
+		}
+		for j := range q.of(m) {
+			if a := &q.of(m)[j]; a.cost != 0 && (lead == nil || a.limit.class < lead.limit.class) {
+				lead = a
+			}
+		}
+	}
+	return lead
 }
 
 func (a *asked) look(t time.Time, n int) { a.limit.store.look(&a.told, t, a.hash, n, a.bound) }

@@ -44,13 +44,13 @@ func (q *question) tighten(a *asked, to int) {
 	if beyond <= 0 || !a.told.OK {
 		return
 	}
-	var told ratelimit.Decision
-	a.limit.store.look(&told, q.t, a.hash, a.n+beyond, a.bound)
+	told := &q.settlement.told
+	a.limit.store.look(told, q.t, a.hash, a.n+beyond, a.bound)
 	if told.OK {
 		return
 	}
 	told.Limit, told.Remaining = to, max(0, told.Remaining-beyond)
-	a.told, a.tightened = told, true
+	a.told = *told
 	q.refused(ByTest)
 }
 
@@ -145,11 +145,11 @@ func (q *question) moreAfter(a *asked) time.Duration {
 		if q.OK && !q.commit { // what the request would be charged comes first
 			n += a.cost
 		}
-		var told ratelimit.Decision
-		a.limit.store.look(&told, q.t, a.hash, n, a.bound)
 		if n > a.bound.most {
 			return a.told.ResetAfter
 		}
+		told := &q.settlement.told
+		a.limit.store.look(told, q.t, a.hash, n, a.bound)
 		return told.RetryAfter
 	}
 }

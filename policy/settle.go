@@ -1,6 +1,10 @@
 package policy
 
-import "time"
+import (
+	"time"
+
+	"github.com/seed-3506548a/ratelimit"
+)
 
 // settlement is what Done and Undo need of a decision, and memory that the next one uses again.
 type settlement struct {
@@ -11,6 +15,7 @@ type settlement struct {
 	asked      []asked
 	throttles  []asked
 	attributes []attribute
+	told       ratelimit.Decision // of a look that is not a limit's standing
 }
 
 // Done tells what became of a request that Decide has granted: limits with Count count its response,
