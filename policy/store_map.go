@@ -104,17 +104,19 @@ func (s *locked) look(d *ratelimit.Decision, t time.Time, key uint64, n int, b *
 		*d = told
 		return
 	}
-	*d = fresh(n, b)
+	*d = s.unseen(t, n, b)
 }
 
-// fresh returns what a limiter that was never asked says of n events.
-func fresh(n int, b *bound) ratelimit.Decision {
-	d := ratelimit.Decision{OK: true, Limit: b.most, Remaining: b.most}
-	switch {
-	case n < 0 || n > b.most:
-		d.OK, d.RetryAfter = false, ratelimit.Never
-	case n > 0:
-		return ratelimit.Decision{OK: true, Limit: b.most, Remaining: b.most - n}
+// unseen returns what a key is told that is not there: what a limiter says that is made for the
+// purpose, unless it would say the obvious.
+func (s *locked) unseen(t time.Time, n int, b *bound) ratelimit.Decision {
+	if 0 < n && n <= b.most {
+		r := resident{clock: s.clock}
+		return r.ask(s, t, n, b, ratelimit.Limiter.PeekAt)
+	}
+	d := ratelimit.Decision{OK: n == 0, Limit: b.most, Remaining: b.most}
+	if n != 0 {
+		d.RetryAfter = ratelimit.Never
 	}
 	return d
 }
