@@ -27,9 +27,9 @@ type asked struct {
 	cost  int // is charged then
 	told  ratelimit.Decision
 
-	until     int64      // of a throttle: its end,
-	owner     *penalties // and whose it is; else nil
-	charged   bool
+	until   int64      // of a throttle: its end,
+	owner   *penalties // and whose it is; else nil
+	charged bool
 }
 
 // question is a request that is being decided.

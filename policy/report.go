@@ -98,7 +98,9 @@ func (a *asked) standing(r *rule) Standing {
 }
 
 // refusing reports whether the limits decide what is told: then those that refuse are.
-func (q *question) refusing() bool { return q.Action == ByLimit || q.Action == ByTest && q.blocked == 0 }
+func (q *question) refusing() bool {
+	return q.Action == ByLimit || q.Action == ByTest && q.blocked == 0
+}
 
 // candidate reports whether a limit may bind.
 func (q *question) candidate(r *rule, a *asked) bool {

@@ -269,6 +269,8 @@ func (r *resident) Clock() ratelimit.Clock { return r.clock }
 
 func (r *resident) Allow() bool { return false }
 
-func (r *resident) Take(int) ratelimit.Decision { return ratelimit.Decision{RetryAfter: ratelimit.Never} }
+func (r *resident) Take(int) ratelimit.Decision {
+	return ratelimit.Decision{RetryAfter: ratelimit.Never}
+}
 
 func (r *resident) TakeAt(time.Time, int) ratelimit.Decision { return r.Take(0) }
