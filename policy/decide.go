@@ -27,6 +27,8 @@ type asked struct {
 	cost  int // is charged then
 	told  ratelimit.Decision
 
+	beyond int // a test takes off the limit
+
 	until   int64      // of a throttle: its end,
 	owner   *penalties // and whose it is; else nil
 	charged bool

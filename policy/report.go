@@ -50,7 +50,7 @@ func (q *question) tighten(a *asked, to int) {
 		return
 	}
 	told.Limit, told.Remaining = to, max(0, told.Remaining-beyond)
-	a.told = *told
+	a.told, a.beyond = *told, beyond
 	q.refused(ByTest)
 }
 
@@ -83,7 +83,7 @@ func (q *question) report() {
 // standing returns how the limit stands, as it is shown.
 func (a *asked) standing(r *rule) Standing {
 	limit, remaining, rate := a.told.Limit, a.told.Remaining, a.bound.rate
-	if limit == 0 { // the limiter was not asked
+	if limit == 0 && a.beyond == 0 { // the limiter was not asked
 		limit = a.bound.most
 	}
 	if shown := a.bound.shown; shown != nil {
@@ -138,20 +138,21 @@ func (q *question) shownFor(hidden int) int {
 
 // moreAfter returns when one more than remains is granted.
 func (q *question) moreAfter(a *asked) time.Duration {
-	switch n := a.told.Remaining + 1; {
-	case a.told.Limit == 0: // the limiter was not asked
-		return a.told.RetryAfter
-	case n > a.told.Limit:
+	n := a.told.Remaining + 1 + a.beyond
+	switch {
+	case n > a.bound.most:
 		return ratelimit.Never
-	default:
-		if q.OK && !q.commit { // what the request would be charged comes first
-			n += a.cost
-		}
-		if n > a.bound.most {
-			return a.told.ResetAfter
-		}
-		told := &q.settlement.told
-		a.limit.store.look(told, q.t, a.hash, n, a.bound)
-		return told.RetryAfter
+	case a.told.Limit == 0 && a.beyond == 0: // the limiter was not asked
+		return a.told.RetryAfter
 	}
+	told := &q.settlement.told
+	if q.OK && !q.commit { // what the request would be charged comes first
+		n += a.cost
+	}
+	if n > a.bound.most { // one more than there is in a full limiter: when one event is back
+		a.limit.store.look(told, q.t, a.hash, 1, a.bound)
+		return told.ResetAfter
+	}
+	a.limit.store.look(told, q.t, a.hash, n, a.bound)
+	return told.RetryAfter
 }
