@@ -123,12 +123,12 @@ func (q *question) binds(j, i int) bool {
 }
 
 // shownFor returns the limit that is told in place of a hidden one: the first of its rule that may
-// be, or -1.
+// be, or -1. One that counts responses may be if it refuses.
 func (q *question) shownFor(hidden int) int {
 	for i := range q.settlement.matched {
 		m := &q.settlement.matched[i]
 		for j := m.from; j < m.to && m.from <= hidden && hidden < m.to; j++ {
-			if !q.settlement.asked[j].limit.hidden {
+			if a := &q.settlement.asked[j]; !a.limit.hidden && (a.limit.count == nil || !a.told.OK) {
 				return j
 			}
 		}
