@@ -31,7 +31,7 @@ type asked struct {
 
 	until   int64      // of a throttle: its end,
 	owner   *penalties // and whose it is; else nil
-	charged bool
+	charged bool       // or would be, of a Peek
 }
 
 // question is a request that is being decided.
@@ -60,7 +60,7 @@ func (e *Engine) ask(r *Request, d *Decision, commit bool) {
 	if q.OK {
 		q.test(r)
 	}
-	if q.OK && commit {
+	if q.OK {
 		q.charge()
 	}
 	if q.OK {
@@ -211,31 +211,30 @@ func (q *question) charge() {
 			continue
 		}
 		for i := range s.matched {
-			if m := &s.matched[i]; m.rule.mode == Enforce && !q.chargeAll(q.of(m), of) {
+			if m := &s.matched[i]; m.rule.mode == Enforce && !q.take(q.of(m), of) {
+				q.undo(s.asked)
+				q.refused(ByLimit)
 				return
 			}
 		}
-		if of == last && !q.chargeAll(s.throttles, of) {
-			return
-		}
+	}
+	if !q.take(s.throttles, last) {
+		q.undo(s.asked)
+		q.refused(ByThrottle)
 	}
 }
 
-// chargeAll charges limits of a class.
-func (q *question) chargeAll(all []asked, of class) bool {
+// take charges limits of a class, until one refuses. A Peek has seen that they do not.
+func (q *question) take(all []asked, of class) bool {
 	for i := range all {
 		a := &all[i]
 		if a.limit.class != of || a.cost == 0 {
 			continue
 		}
-		a.limit.store.take(&a.told, q.t, a.hash, a.cost, a.bound)
+		if q.commit {
+			a.limit.store.take(&a.told, q.t, a.hash, a.cost, a.bound)
+		}
 		if a.charged = a.told.OK; !a.charged {
-			if a.owner != nil {
-				q.refused(ByThrottle)
-			} else {
-				q.refused(ByLimit)
-			}
-			q.undo()
 			return false
 		}
 	}
@@ -243,14 +242,13 @@ func (q *question) chargeAll(all []asked, of class) bool {
 }
 
 // undo gives back what was charged, after a race was lost.
-func (q *question) undo() {
-	s := &q.settlement
+func (q *question) undo(all []asked) {
 	now := q.engine.clock.Now()
 	if now.Before(q.t) {
 		now = q.t
 	}
-	for i := len(s.asked) - 1; i >= 0; i-- {
-		s.asked[i].undo(now, now.Sub(q.t))
+	for i := range all {
+		all[i].undo(now, now.Sub(q.t))
 	}
 }
 
@@ -259,49 +257,4 @@ func (a *asked) undo(now time.Time, held time.Duration) {
 		a.limit.store.refund(now, a.hash, a.cost, held, a.bound)
 		a.charged = false
 	}
-}
-
-// watch judges rules that watch or are in shadow, each alone, for a request that all others grant.
-func (q *question) watch() {
-	for i := range q.settlement.matched {
-		m := &q.settlement.matched[i]
-		switch m.rule.mode {
-		case Watch:
-			m.crossed = m.missing || !q.judge(m)
-		case Shadow:
-			if q.shadowed(m) || !q.judge(m) {
-				m.crossed = true
-				q.Shadow = true
-			}
-		}
-	}
-}
-
-// judge charges a rule that does not refuse, if all its limits fit; else that is a strike.
-func (q *question) judge(m *matched) bool {
-	all := q.of(m)
-	for i := range all {
-		all[i].look(q.t, all[i].n)
-		m.crossed = m.crossed || !all[i].told.OK
-	}
-	for of := first; of < classes && q.commit && !m.crossed; of++ {
-		for i := range all {
-			a := &all[i]
-			if a.limit.class != of || a.cost == 0 {
-				continue
-			}
-			a.limit.store.take(&a.told, q.t, a.hash, a.cost, a.bound)
-			if a.charged = a.told.OK; !a.charged { // a race was lost
-				m.crossed = true
-				for j := range all {
-					all[j].undo(q.t, 0)
-				}
-				break
-			}
-		}
-	}
-	if m.crossed {
-		q.strike(m, longestOwed(all))
-	}
-	return !m.crossed
 }

@@ -250,33 +250,3 @@ func later(now int64, d time.Duration) int64 {
 	}
 	return int64(ratelimit.Never)
 }
-
-// shadowed reports whether a rule in shadow would refuse the request by what has become of the key,
-// and charges its throttle.
-func (q *question) shadowed(m *matched) bool {
-	l := m.rule.ladder
-	if l == nil || m.missing {
-		return m.missing
-	}
-	c := l.culprit(m.hash)
-	if q.engine.revoked.Len() > 0 && q.engine.revoked.Has(c.revocation()) {
-		return true
-	}
-	d := c.strikes.Look(c.hash)
-	if d == nil {
-		return false
-	}
-	if _, ok := d.Blocked(q.now); ok {
-		return true
-	}
-	_, slow, ok := d.Throttled(q.now)
-	if !ok || int(slow) >= len(l.throttles) {
-		return false
-	}
-	t := l.throttles[slow].limit
-	a := asked{limit: t, bound: &t.own, hash: c.hash}
-	if a.look(q.t, q.settlement.cost); a.told.OK && q.commit {
-		t.store.take(&a.told, q.t, a.hash, q.settlement.cost, a.bound)
-	}
-	return !a.told.OK
-}

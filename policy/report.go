@@ -62,7 +62,7 @@ func (q *question) report() {
 		m := &s.matched[i]
 		for j := m.from; j < m.to; j++ {
 			a := &s.asked[j]
-			if a.told.OK && a.cost == 0 && a.n > 0 { // nothing was charged
+			if q.OK && a.told.OK && a.n > 0 && !a.charged {
 				a.look(q.t, 0)
 			}
 			q.Standings = append(q.Standings, a.standing(m.rule))
@@ -146,7 +146,7 @@ func (q *question) moreAfter(a *asked) time.Duration {
 		return a.told.RetryAfter
 	}
 	told := &q.settlement.told
-	if q.OK && !q.commit { // what the request would be charged comes first
+	if a.charged && !q.commit { // what the request would be charged comes first
 		n += a.cost
 	}
 	if n > a.bound.most { // one more than there is in a full limiter: when one event is back
