@@ -78,7 +78,6 @@ type identity struct {
 	rule, limit, of, count, key string
 	as                          Algorithm
 	period                      int64
-	buckets                     int
 }
 
 func (g *generation) scope(match, when []string) (s scope) {
@@ -158,10 +157,7 @@ func (g *generation) limit(r *Rule, i, j int) (limit, error) {
 		}
 	}
 
-	id := identity{r.Name, l.Name, l.Of, strings.Join(l.Count, " "), strings.Join(r.Key, " ") + " " + r.Missing, l.As, int64(l.Rate.Per), 0}
-	if l.As == Counter {
-		id.buckets = l.burst()
-	}
+	id := identity{r.Name, l.Name, l.Of, strings.Join(l.Count, " "), strings.Join(r.Key, " "), l.As, int64(l.Rate.Per)}
 	var err error
 	if compiled.store = g.engine.stores[id]; compiled.store != nil {
 		err = bindAll(compiled.store, bounds)

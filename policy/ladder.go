@@ -77,7 +77,7 @@ func inASecond(rate ratelimit.Rate) int {
 // ladder compiles that of a rule.
 func (g *generation) ladder(r *Rule) (*ladder, error) {
 	e := g.engine
-	l := &ladder{penalties: e.penaltiesOf(e.ladders, r.Name+" "+strings.Join(r.Key, " ")+" "+r.Missing)}
+	l := &ladder{penalties: e.penaltiesOf(e.ladders, r.Name+" "+strings.Join(r.Key, " "))}
 	var steps []strikes.Step
 	for _, s := range r.Ladder {
 		one := step{Step: s}
