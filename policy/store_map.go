@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"fmt"
 	"math"
 	"math/big"
 	"time"
@@ -56,6 +57,10 @@ func unitOf(bounds []*bound) ratelimit.Rate {
 }
 
 func (s *locked) bind(b *bound) error {
+	if s.as == Counter && b.burst != s.buckets {
+		return &ratelimit.ArgumentError{Func: "policy.New", Field: "buckets", Value: b.burst,
+			Want: fmt.Sprintf("%d, as what is counted already is in so many", s.buckets)}
+	}
 	b.event, b.depth = 1, b.most
 	if s.as == GCRA && b.most > 0 {
 		// An emission interval in units, rounded up.
