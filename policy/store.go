@@ -164,7 +164,7 @@ func newWindowTable(bounds []*bound, capacity int, clock ratelimit.Clock) store 
 }
 
 func (s table) bind(b *bound) (err error) {
-	b.table, err = s.Limit(b.rate, max(b.burst, 1))
+	b.table, err = s.Limit(b.rate, max(b.most, 1))
 	return err
 }
 
