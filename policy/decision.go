@@ -52,7 +52,8 @@ type Decision struct {
 	// MoreAfter is how long until the binding limit has one more Remaining; Never if it has all.
 	MoreAfter time.Duration
 
-	// Reached are the steps of ladders that this request has reached.
+	// Reached are the steps of ladders that this request has reached, in the order of the policy;
+	// also those of rules that watch or are in shadow.
 	Reached []Reached
 
 	// Shadow reports whether a rule with mode shadow would have refused the request.

@@ -172,7 +172,7 @@ func (q *question) strike(m *matched, told time.Duration) {
 	}
 	s := l.strikes.Strike(m.hash, q.now, told, &l.compiled, elsewhere, q.commit)
 	for i := range l.steps {
-		if s.Reached>>i&1 != 0 {
+		if i == s.Acts || s.Reached>>i&1 != 0 {
 			q.Reached = append(q.Reached, Reached{m.rule.name, l.steps[i].Step, int(s.Counts[i])})
 		}
 	}
@@ -199,7 +199,6 @@ func (q *question) act(m *matched, l *ladder, s *strikes.Struck) {
 		hash, _ := step.who.key.hash(&q.g.names, q.settlement.attributes)
 		c = culprit{step.who.penalties, step.who.throttles, hash}
 	}
-	q.Reached = append(q.Reached, Reached{m.rule.name, step.Step, int(s.Counts[s.Acts])})
 	until := later(q.now, time.Duration(step.For))
 	switch step.Do {
 	case doThrottle:
