@@ -134,10 +134,11 @@ func (q *question) refuse() {
 	told := q.RetryAfter
 	for i := range q.settlement.matched {
 		m := &q.settlement.matched[i]
-		if m.rule.mode == Enforce {
-			if told == ratelimit.Never { // of something else
-				told = longestOwed(q.of(m))
-			}
+		switch {
+		case m.rule.mode != Enforce:
+		case told == ratelimit.Never: // by something else
+			q.strike(m, longestOwed(q.of(m)))
+		default:
 			q.strike(m, told)
 		}
 	}
