@@ -20,7 +20,8 @@ type ladder struct {
 
 type step struct {
 	Step
-	who *who // nil: the key of the rule
+	who  *who  // nil: the key of the rule
+	slow int32 // the place of a throttle among those of who
 }
 
 // who is a key that steps hit in every rule.
@@ -81,16 +82,19 @@ func (g *generation) ladder(r *Rule) (*ladder, error) {
 	var steps []strikes.Step
 	for _, s := range r.Ladder {
 		one := step{Step: s}
-		hit := l.penalties
 		if len(s.Who) > 0 && r.Mode != Shadow { // which has no effect on others
 			one.who = g.who(s.Who)
-			hit = one.who.penalties
 		}
 		compiled := strikes.Step{After: s.After, Within: time.Duration(s.Within), Do: deeds[s.Do], For: time.Duration(s.For)}
 		if s.Do == doThrottle {
 			var err error
-			if compiled.Slow, err = e.throttle(hit, *s.To); err != nil {
+			if compiled.Slow, err = e.throttle(l.penalties, *s.To); err != nil {
 				return nil, err
+			}
+			if one.who != nil {
+				if one.slow, err = e.throttle(one.who.penalties, *s.To); err != nil {
+					return nil, err
+				}
 			}
 		}
 		l.steps = append(l.steps, one)

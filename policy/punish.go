@@ -203,7 +203,7 @@ func (q *question) act(m *matched, l *ladder, s *strikes.Struck) {
 	until := later(q.now, time.Duration(step.For))
 	switch step.Do {
 	case doThrottle:
-		slow := l.compiled.Slow(s.Acts)
+		slow := step.slow
 		if elsewhere && q.commit {
 			_, until, slow = c.strikes.Raise(c.hash, q.now, 0, until, slow)
 		} else if !elsewhere {
