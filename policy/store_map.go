@@ -186,7 +186,8 @@ type meter interface {
 	ratelimit.Charger
 }
 
-// grow makes the limiter as large as the bound.
+// grow makes the limiter as large as the bound, as of the clock if that is before t: a look ahead
+// must not keep the key from asking until then.
 func (r *resident) grow(s *locked, t time.Time, b *bound) {
 	larger := *b
 	larger.depth = max(r.depth, b.depth)
@@ -203,6 +204,9 @@ func (r *resident) grow(s *locked, t time.Time, b *bound) {
 	case larger.depth == r.depth && (s.as == GCRA || larger.rate.Events == r.rate.Events):
 		return
 	default:
+		if now := r.clock.Now(); now.Before(t) {
+			t = now
+		}
 		if err := r.resize(s, t, &larger); err != nil {
 			return
 		}
