@@ -253,7 +253,7 @@ func (r *resident) ask(s *locked, t time.Time, n int, b *bound, how func(ratelim
 // told returns the decision of a limiter in events of the bound.
 func (b *bound) told(d ratelimit.Decision, room int) ratelimit.Decision {
 	d.Limit = b.most
-	d.Remaining = max(0, d.Remaining-room) / b.event
+	d.Remaining = min(b.most, max(0, d.Remaining-room)/b.event)
 	return d
 }
 
