@@ -36,12 +36,12 @@ mutants:
 
 ## model: compare 100 million operations of each limiter with its exact model
 model:
-	go test . ./gcra ./tokenbucket ./fixedwindow ./slidingwindow -run '^TestModel' -v -timeout 2h -limittest.operations 100000000
+	go test . ./gcra ./tokenbucket ./fixedwindow ./slidingwindow -run '^TestModel' -v -timeout 2h -compare.operations 100000000
 
 ## soak: all limiters under real callers on real clocks for SOAK (default 10m), all bounds checked afterwards
 SOAK ?= 10m
 soak:
-	go test ./internal/soak -run TestSoak -v -timeout 3h -soak.duration $(SOAK)
+	go test ./internal/proof/soak -run TestSoak -v -timeout 3h -soak.duration $(SOAK)
 
 ## bench: every limiter beside the floor
 bench:

@@ -11,7 +11,7 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/fixedwindow"
 	"github.com/seed-3506548a/ratelimit/gcra"
-	"github.com/seed-3506548a/ratelimit/internal/limittest"
+	"github.com/seed-3506548a/ratelimit/limittest"
 	"github.com/seed-3506548a/ratelimit/slidingwindow"
 	"github.com/seed-3506548a/ratelimit/tokenbucket"
 )
@@ -108,7 +108,7 @@ func newAll(rate ratelimit.Rate, size int, c ratelimit.Clock) (ratelimit.Limiter
 }
 
 func TestAllConforms(t *testing.T) {
-	limittest.Conform(t, func(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
+	build := func(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
 		chosen := ratelimit.Options{Clock: ratelimit.SystemClock{}}
 		for _, opt := range opts {
 			if opt == nil {
@@ -121,10 +121,9 @@ func TestAllConforms(t *testing.T) {
 			return nil, err
 		}
 		return ratelimit.All(inner, ratelimit.Must(slidingwindow.NewLog(ratelimit.PerSecond(10), opts...)))
-	})
-	limittest.NoAllocations(t, func(size int, c ratelimit.Clock) (ratelimit.Limiter, error) {
-		return newAll(ratelimit.PerHour(1), size, c)
-	})
+	}
+	require.NoError(t, limittest.TestLimiter(build))
+	require.NoError(t, limittest.TestAllocations(build))
 }
 
 // meddler is a member that somebody else is faster at, between the look and the charge.

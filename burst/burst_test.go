@@ -1,7 +1,6 @@
 package burst_test
 
 import (
-	"math/big"
 	"testing"
 	"time"
 
@@ -10,7 +9,8 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/burst"
 	"github.com/seed-3506548a/ratelimit/gcra"
-	"github.com/seed-3506548a/ratelimit/internal/limittest"
+	"github.com/seed-3506548a/ratelimit/internal/proof/bounds"
+	"github.com/seed-3506548a/ratelimit/limittest"
 	"github.com/seed-3506548a/ratelimit/slidingwindow"
 )
 
@@ -72,35 +72,29 @@ func TestSetPeak(t *testing.T) {
 }
 
 func TestBound(t *testing.T) {
-	c := limittest.NewClock(t0)
-	inner, err := gcra.New(ratelimit.PerSecond(20), 20, ratelimit.WithClock(c))
-	require.NoError(t, err)
-	l, err := burst.New(inner, ratelimit.Per(3, 100*ms))
-	require.NoError(t, err)
-	limittest.RequireBoundInAnyOrder(t, l, 50*ms, func(length time.Duration) *big.Int {
-		bucket := limittest.BucketBound(ratelimit.PerSecond(20), 20)(length)
-		if peak := big.NewInt(3 * (1 + int64(length/(100*ms)))); peak.Cmp(bucket) < 0 {
-			return peak
+	build := func(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
+		inner, err := gcra.New(ratelimit.PerSecond(20), 20, opts...)
+		if err != nil {
+			return nil, err
 		}
-		return bucket
-	})
+		return burst.New(inner, ratelimit.Per(3, 100*ms))
+	}
+	bucket := bounds.Bucket(ratelimit.PerSecond(20), 20)
+	require.NoError(t, limittest.TestBound(build, 50*ms, func(length time.Duration) int {
+		return min(bucket.Int(length), 3*(1+int(length/(100*ms))))
+	}))
 }
 
 func TestConform(t *testing.T) {
-	limittest.Conform(t, func(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
+	build := func(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
 		inner, err := gcra.New(ratelimit.PerSecond(10), 20, opts...)
 		if err != nil {
 			return nil, err
 		}
 		return burst.New(inner, ratelimit.PerSecond(10), opts...)
-	})
-	limittest.NoAllocations(t, func(size int, c ratelimit.Clock) (ratelimit.Limiter, error) {
-		inner, err := gcra.New(ratelimit.PerHour(1), size, ratelimit.WithClock(c))
-		if err != nil {
-			return nil, err
-		}
-		return burst.New(inner, ratelimit.PerHour(size))
-	})
+	}
+	require.NoError(t, limittest.TestLimiter(build))
+	require.NoError(t, limittest.TestAllocations(build))
 }
 
 func TestArguments(t *testing.T) {

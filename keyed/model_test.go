@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-3506548a/ratelimit"
-	"github.com/seed-3506548a/ratelimit/internal/limittest"
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
+	"github.com/seed-3506548a/ratelimit/limittest"
 )
 
 var operations = flag.Int("keyed.operations", 500_000, "operations that TestModel compares with the model")

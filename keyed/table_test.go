@@ -16,8 +16,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-3506548a/ratelimit"
-	"github.com/seed-3506548a/ratelimit/internal/limittest"
+	"github.com/seed-3506548a/ratelimit/internal/proof/allocations"
+	"github.com/seed-3506548a/ratelimit/internal/proof/bounds"
 	"github.com/seed-3506548a/ratelimit/keyed"
+	"github.com/seed-3506548a/ratelimit/limittest"
 )
 
 var t0 = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -139,7 +141,7 @@ func TestTableArguments(t *testing.T) {
 }
 
 // bound is a gcra's, and one tick.
-func bound(rate ratelimit.Rate, burst int) limittest.Bound {
+func bound(rate ratelimit.Rate, burst int) bounds.Bound {
 	return func(length time.Duration) *big.Int {
 		events := new(big.Int).Mul(big.NewInt(int64(length)), big.NewInt(int64(rate.Events)))
 		events.Mul(events, big.NewInt(256)).Quo(events, big.NewInt(int64(rate.Per)))
@@ -156,7 +158,7 @@ func TestBoundUnderKeyRotation(t *testing.T) {
 	for _, burst := range []int{1, 2, 10} {
 		table := ratelimit.Must(keyed.NewGCRA[int](rate, burst, capacity, keyed.WithClock(limittest.NewClock(t0))))
 		random := rand.New(rand.NewPCG(1, uint64(burst)))
-		grants := make([][]limittest.Grant, keys)
+		grants := make([][]bounds.Grant, keys)
 		now := t0
 		for i := range 150_000 {
 			now = now.Add(time.Duration(random.Int64N(int64(time.Millisecond))))
@@ -167,7 +169,7 @@ func TestBoundUnderKeyRotation(t *testing.T) {
 			}
 			n := 1 + random.IntN(burst)
 			if table.TakeAt(at, key, n).OK {
-				grants[key] = append(grants[key], limittest.Grant{At: at, N: n})
+				grants[key] = append(grants[key], bounds.Grant{At: at, N: n})
 			}
 		}
 		worst := 0.0
@@ -175,7 +177,7 @@ func TestBoundUnderKeyRotation(t *testing.T) {
 			if len(g) > 150 {
 				g = g[:150]
 			}
-			worst = max(worst, limittest.RequireBound(t, g, bound(rate, burst)))
+			worst = max(worst, bounds.Require(t, g, bound(rate, burst)))
 		}
 		require.Greater(t, worst, 0.9, "somebody comes near to it")
 		require.Positive(t, table.Stats().Saturated)
@@ -286,7 +288,7 @@ func requireNoAllocation[K comparable](t *testing.T, key func(i int) K) {
 		ratelimit.Must(keyed.NewAlignedWindow[K](ratelimit.PerHour(3), 4000)),
 	} {
 		limit := ratelimit.Must(table.Limit(table.Rate(), table.Burst()))
-		require.Zero(t, limittest.Allocations(func() { // the first keys are new, and then known
+		require.Zero(t, allocations.Count(func() { // the first keys are new, and then known
 			for i := range 1000 {
 				table.Allow(key(i))
 				table.Take(key(i), 1)

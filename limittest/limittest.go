@@ -187,11 +187,15 @@ func asIfNeverGranted(build New) error {
 	return nil
 }
 
-// TestAllocations returns an error if a decision, or a refund, allocates: the limiters of this
-// module do not. It counts all allocations of the process meanwhile, so tests that run in parallel
-// can make it fail.
+// TestAllocations returns an error if a decision, or a refund, allocates, by a clock that is set or
+// by the system's: the limiters of this module do not. It counts all allocations of the process
+// meanwhile, so tests that run in parallel can make it fail.
 func TestAllocations(build New) error {
 	l, _, err := onClock(build, start)
+	if err != nil {
+		return err
+	}
+	live, err := build()
 	if err != nil {
 		return err
 	}
@@ -214,8 +218,10 @@ func TestAllocations(build New) error {
 		{"TakeAt, granted", func() { l.TakeAt(step(), 1) }},
 		{"RefundAt", func() { l.TakeAt(step(), 1); l.RefundAt(now, 1, 0) }},
 		{"TakeAt, refused", func() { l.TakeAt(now, math.MaxInt) }},
-		{"Take", func() { l.Take(1) }},
-		{"Allow", func() { l.Allow() }},
+		{"Take, refused", func() { l.Take(1) }},
+		{"Allow, refused", func() { l.Allow() }},
+		{"Take by the system's clock", func() { live.Take(1) }},
+		{"Allow by the system's clock", func() { live.Allow() }},
 	} {
 		least := uint64(math.MaxUint64) // the runtime's own are counted too, so it may take another run
 		for range 10 {

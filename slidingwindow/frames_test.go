@@ -9,7 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-3506548a/ratelimit"
-	"github.com/seed-3506548a/ratelimit/internal/limittest"
+	"github.com/seed-3506548a/ratelimit/internal/proof/model"
+	"github.com/seed-3506548a/ratelimit/limittest"
 )
 
 // wearOut brings a Log's frame to where no version is left, or no cell that is free.
@@ -39,7 +40,7 @@ func TestLogWornOut(t *testing.T) {
 		clock := limittest.NewClock(t0)
 		l, err := NewLog(rate, ratelimit.WithClock(clock))
 		require.NoError(t, err)
-		model, at := limittest.NewLog(rate), time.Duration(0)
+		model, at := model.NewLog(rate), time.Duration(0)
 		for range 30 {
 			if random.IntN(2) == 0 {
 				wearOut(l, random.IntN(2) == 0)

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-3506548a/ratelimit"
-	"github.com/seed-3506548a/ratelimit/internal/limittest"
+	"github.com/seed-3506548a/ratelimit/limittest"
 	"github.com/seed-3506548a/ratelimit/slidingwindow"
 )
 
@@ -118,8 +118,9 @@ func TestLogSetRate(t *testing.T) {
 
 func TestLogBound(t *testing.T) {
 	rate := ratelimit.PerSecond(20)
-	l, _ := logAt(t, t0, rate)
-	limittest.RequireBoundInAnyOrder(t, l, 50*ms, windowBound(rate))
+	require.NoError(t, limittest.TestBound(func(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
+		return slidingwindow.NewLog(rate, opts...)
+	}, 50*ms, windowBound(rate).Int))
 }
 
 // It grants what the obvious limiter does, in order and out of it.
@@ -183,14 +184,11 @@ func TestLogOutgrowsItsFrame(t *testing.T) {
 }
 
 func TestLogConforms(t *testing.T) {
-	limittest.Conform(t, func(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
+	build := func(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
 		return slidingwindow.NewLog(ratelimit.PerSecond(10), opts...)
-	})
-	sized := func(size int, c ratelimit.Clock) (ratelimit.Limiter, error) {
-		return slidingwindow.NewLog(ratelimit.PerHour(size), ratelimit.WithClock(c))
 	}
-	limittest.Conserve(t, sized)
-	limittest.NoAllocations(t, sized)
+	require.NoError(t, limittest.TestLimiter(build))
+	require.NoError(t, limittest.TestAllocations(build))
 }
 
 func TestLogOfRateZeroRefusesEverything(t *testing.T) {
