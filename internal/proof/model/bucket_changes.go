@@ -92,8 +92,8 @@ func (m *Bucket) reach() *big.Int { return new(big.Int).Quo(power(61), latest(on
 func (m *Bucket) settled() bool { return m.mark != nil && m.tat.Cmp(m.mark.tat) <= 0 }
 
 // lastAct returns the earliest time at which the last event can have been acted on, or was charged:
-// it left at most a full bucket to drain; or that of the last change of rate, if nothing was granted
-// since. What was charged since is not waited for.
+// it left at most a full bucket to drain; or that of the last change of rate, if nothing was
+// granted since. What was charged since is not waited for.
 func (m *Bucket) lastAct() *big.Int {
 	last, tat := m.changed, m.tat
 	for k := m.mark; k != nil && tat.Cmp(k.tat) <= 0; k = k.under {

@@ -157,8 +157,8 @@ func (m *Counter) Refund(off, now *big.Int, n int, held time.Duration) {
 	m.counted = append(slices.Clone(m.counted), counted{m.newest, -min(n, there)})
 }
 
-// Charge implements [Limiter]: so many events of buckets+1 buckets are counted as the greatest limit
-// has.
+// Charge implements [Limiter]: so many events of buckets+1 buckets are counted as the greatest
+// limit has.
 func (m *Counter) Charge(off *big.Int, n int) ratelimit.Decision {
 	bucket := m.bucket(clamp(off))
 	if m.newest != nil {

@@ -68,8 +68,8 @@ func (m *Interval) refundBefore(off, now *big.Int, n int, granted *big.Int, did 
 	return true
 }
 
-// Charge implements [Limiter]: what does not fit counts too, in the interval of off, or in that which
-// is owed already; 2^31-1 events at most.
+// Charge implements [Limiter]: what does not fit counts too, in the interval of off, or in that
+// which is owed already; 2^31-1 events at most.
 func (m *Interval) Charge(off *big.Int, n int) ratelimit.Decision {
 	if n > 0 {
 		at := m.shifted(off)

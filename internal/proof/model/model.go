@@ -9,8 +9,8 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 )
 
-// Limiter is a slow and obvious limiter in unbounded integers, for one caller at a time. Offsets are
-// nanoseconds since the limiter's origin.
+// Limiter is a slow and obvious limiter in unbounded integers, for one caller at a time. Offsets
+// are nanoseconds since the limiter's origin.
 type Limiter interface {
 	Take(off *big.Int, n int) ratelimit.Decision
 	Peek(off *big.Int, n int) ratelimit.Decision

@@ -25,10 +25,8 @@ import (
 var (
 	list    = flag.String("mutants.list", "", "what gremlins has listed; without it, operators are not mutated")
 	results = flag.String("mutants.results", "", "file for what became of each mutant, in lines of JSON")
-	share   = flag.Int("mutants.sample", 0, "how many mutants of operators, chosen by the commit; 0: all")
 	only    = flag.String("mutants.only", "", "only mutants of files that this matches")
 	again   = flag.String("mutants.again", "", "results of an earlier run: only mutants that survived it")
-	quick   = flag.Bool("mutants.quick", false, "only the first tests, of a second or so")
 	workers = flag.Int("mutants.workers", 2, "how many mutants are tested at once")
 )
 
@@ -39,7 +37,7 @@ type suite struct {
 	limit     time.Duration // what takes longer hangs; at least six times what it takes
 }
 
-// slow suites are tried last, and not for a sample.
+// slow suites are tried last, and not for mutants that are explained.
 func (s suite) slow() bool { return s.limit > 10*time.Second }
 
 func dirOf(file string) string { return path.Dir(filepath.ToSlash(file)) }
@@ -125,8 +123,9 @@ func TestOperators(t *testing.T) {
 	sources, all := operators(t, *list)
 	explained := accepted(t)
 	for key := range explained {
-		there := slices.ContainsFunc(all, func(m *mutant) bool { return m.key() == key })
-		require.True(t, there, "accepted.txt explains what is no mutant:\n%s", key)
+		if !slices.ContainsFunc(all, func(m *mutant) bool { return m.key() == key }) {
+			t.Logf("accepted.txt explains what is no mutant any more:\n%s", key)
+		}
 	}
 	if *only != "" {
 		all = slices.DeleteFunc(all, func(m *mutant) bool { return !regexp.MustCompile(*only).MatchString(m.file) })
@@ -134,10 +133,6 @@ func TestOperators(t *testing.T) {
 	if *again != "" {
 		survived := survivors(t)
 		all = slices.DeleteFunc(all, func(m *mutant) bool { return !survived[m.key()] })
-	}
-	if *share > 0 {
-		random(t).Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-		all = all[:min(*share, len(all))]
 	}
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	require.NoError(t, err)
@@ -207,7 +202,7 @@ func buildAll(t *testing.T, name string, all []*mutant) map[string]string {
 	binaries := map[string]string{}
 	for _, m := range all {
 		for _, s := range suitesOf(m.file) {
-			if binaries[s.tags+s.pkg] == "" && (!*quick || !s.slow()) {
+			if binaries[s.tags+s.pkg] == "" {
 				binary, err := build(t, name, s.tags, "./"+s.pkg)
 				require.NoError(t, err)
 				binaries[s.tags+s.pkg] = binary
@@ -227,9 +222,7 @@ func pass(t *testing.T, binaries map[string]string, all []*mutant) {
 	needed := map[suite]bool{}
 	for _, m := range all {
 		for _, s := range suitesOf(m.file) {
-			if !*quick || !s.slow() {
-				needed[s] = true
-			}
+			needed[s] = true
 		}
 	}
 	clear(takes)
@@ -295,7 +288,7 @@ func try(t *testing.T, dir string, m *mutant, source string, binaries map[string
 		name = overlay(t, dir, map[string]string{m.file: source[:m.start] + m.text + source[m.end:]})
 	}
 	for _, s := range suitesOf(m.file) {
-		if s.slow() && (explained || *quick) {
+		if s.slow() && explained {
 			break
 		}
 		binary, id := binaries[s.tags+s.pkg], m.id
@@ -351,16 +344,10 @@ func summarise(t *testing.T, rows []result) {
 	t.Logf("\n%s", table.String())
 	all := counts["~ all"]
 	found, others := all["killed"]+all["timed out"], all["made"]-all["explained"]
-	complain := t.Errorf
-	if *quick { // what survives may be found by what has been left out
-		complain = t.Logf
-		require.GreaterOrEqual(t, 3*found, 2*others, "less than two thirds of those that are not explained")
-	} else {
-		require.GreaterOrEqual(t, 20*found, 19*others, "less than 95 %% of those that are not explained")
-	}
+	require.GreaterOrEqual(t, 20*found, 19*others, "less than 95 %% of those that are not explained")
 	for _, r := range rows {
 		if r.Fate == "survived" && !r.Accepted {
-			complain("survived: %s:%d: %s\n\t- %s\n\t+ %s", r.File, r.Line, r.Func, r.From, r.Mutated)
+			t.Errorf("survived: %s:%d: %s\n\t- %s\n\t+ %s", r.File, r.Line, r.Func, r.From, r.Mutated)
 		}
 	}
 }
