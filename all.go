@@ -19,8 +19,7 @@ import (
 //
 // The members must share one clock, which is read once for a decision ([Unlimited] goes with any).
 // The error is an [*ArgumentError] if there is no member, if one is nil or there twice, also inside
-// of another that is made of limiters and says of which by a method Unwrap() []Limiter, or if their
-// clocks differ.
+// of another that is a [Wrapper], or if their clocks differ.
 //
 // # Guarantee
 //
@@ -34,9 +33,8 @@ import (
 //
 // # Cost
 //
-// A look at every member but the first, and a charge to each. If a member has these methods, which
-// say less and can cost less, they are called: FitsAt(t time.Time, n int) bool for PeekAt(t, n).OK,
-// and AllowAt(t time.Time) bool for TakeAt(t, 1).OK.
+// A look at every member but the first, and a charge to each: by the methods of [Allower], if a
+// member has these.
 //
 // No state of its own, no allocation, and lock-free if the members are: there is no loop over lost
 // races.
@@ -77,7 +75,7 @@ func All(ls ...Limiter) (Limiter, error) {
 // not count.
 func shared(a, b Limiter) bool {
 	for _, pair := range [][2]Limiter{{a, b}, {b, a}} {
-		if whole, ok := pair[0].(interface{ Unwrap() []Limiter }); ok {
+		if whole, ok := pair[0].(Wrapper); ok {
 			return slices.ContainsFunc(whole.Unwrap(), func(part Limiter) bool { return shared(part, pair[1]) })
 		}
 	}
@@ -86,7 +84,7 @@ func shared(a, b Limiter) bool {
 
 // fits returns what tells whether l would grant.
 func fits(l Limiter) func(t time.Time, n int) bool {
-	if l, ok := l.(interface{ FitsAt(time.Time, int) bool }); ok {
+	if l, ok := l.(Allower); ok {
 		return l.FitsAt
 	}
 	return func(t time.Time, n int) bool { return l.PeekAt(t, n).OK }
@@ -94,7 +92,7 @@ func fits(l Limiter) func(t time.Time, n int) bool {
 
 // allow returns what charges one event to l if it grants it.
 func allow(l Limiter) func(t time.Time) bool {
-	if l, ok := l.(interface{ AllowAt(time.Time) bool }); ok {
+	if l, ok := l.(Allower); ok {
 		return l.AllowAt
 	}
 	return func(t time.Time) bool { return l.TakeAt(t, 1).OK }
@@ -103,6 +101,8 @@ func allow(l Limiter) func(t time.Time) bool {
 var (
 	_ Composite = (*all)(nil)
 	_ Charger   = (*all)(nil)
+	_ Delayer   = (*all)(nil)
+	_ Failer    = (*all)(nil)
 )
 
 // all keeps no state of its own.

@@ -6,6 +6,8 @@ import "time"
 // the bytes of an answer, the tokens that a language model has used. All limiters of this module
 // are Chargers.
 type Charger interface {
+	Limiter
+
 	// ChargeAt counts n events as granted at t, also if they exceed the limit. What is owed beyond
 	// the limit is refused for until it has drained. n < 1 charges nothing.
 	//

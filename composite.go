@@ -9,10 +9,7 @@ import (
 // number of events of its own: it is 1 of 60 requests a minute, and 1,500 of 90,000 tokens. What
 // [All] returns is a Composite, and so is a limiter of package burst.
 type Composite interface {
-	Limiter
-
-	// Unwrap returns the members.
-	Unwrap() []Limiter
+	Wrapper
 
 	// TakeEach charges as of t the first cost to the first member, the second to the second, and so
 	// on: all of them or none. A cost of 0 asks nothing of its member. There must be a cost for

@@ -6,6 +6,8 @@ import "time"
 // it grants at once. [Wait] asks it to refuse at once a deadline that cannot be met because of
 // those who came before. All limiters of this module are Delayers.
 type Delayer interface {
+	Limiter
+
 	// DelayAt returns how long after t it takes at least until n events more can have been granted,
 	// in requests of any size and with no other traffic: [Never] if they never can be, and if n <
 	// 0. It charges nothing, and may already be outdated when it arrives.

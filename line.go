@@ -261,7 +261,7 @@ func parts(found []Limiter, l Limiter) []Limiter {
 	if identity.Key(l) {
 		found = append(found, l)
 	}
-	if whole, ok := l.(interface{ Unwrap() []Limiter }); ok {
+	if whole, ok := l.(Wrapper); ok {
 		for _, part := range whole.Unwrap() {
 			found = parts(found, part)
 		}

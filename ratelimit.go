@@ -72,6 +72,8 @@ type Limiter interface {
 // Reserver is a Limiter that can grant now what may be acted on later. The limiters of packages
 // gcra and tokenbucket are Reservers.
 type Reserver interface {
+	Limiter
+
 	// ReserveAt charges n events as of t, all of them or none, if they may be acted on no later
 	// than t+within; the [Reservation] says when. Reservations are served in the order in which
 	// they were made. If the answer is no, the Reservation is nil and RetryAfter is how long until

@@ -8,9 +8,7 @@ import (
 // sleep waits until it is t by the clock, or w is woken, or ctx is done, or changed gets something,
 // which it reports.
 func (w *waiter) sleep(ctx context.Context, clock Clock, t time.Time, changed <-chan struct{}) (again bool, err error) {
-	waiting, _ := clock.(interface {
-		After(d time.Duration) <-chan time.Time
-	})
+	timers, _ := clock.(TimerClock)
 	for turn := 0; ; turn++ {
 		now := clock.Now()
 		d := t.Sub(now)
@@ -19,8 +17,8 @@ func (w *waiter) sleep(ctx context.Context, clock Clock, t time.Time, changed <-
 		}
 		var timer *time.Timer
 		var over <-chan time.Time
-		if waiting != nil {
-			over = waiting.After(d)
+		if timers != nil {
+			over = timers.After(d)
 			if turn < 3 && clock.Now().After(now) {
 				continue // a mock was moved on before it knew of us: tell it again; but real ones never stand still
 			}

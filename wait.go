@@ -28,16 +28,15 @@ var ErrNever = errors.New("the request can never be granted")
 // [context.DeadlineExceeded] if ctx has a deadline that is earlier than they would be granted: both
 // at once, and with nothing charged. Who comes behind others is refused at once if the first of
 // them is due after the deadline; or if l is a [Delayer], and says that all those before and n take
-// longer. Otherwise the error is ctx.Err(), or an [*ArgumentError] if l is nil. If l has a method
-// Err() error, which says why nothing is granted now, an error of that takes the place of ErrNever.
+// longer. Otherwise the error is ctx.Err(), or an [*ArgumentError] if l is nil. If l is a [Failer],
+// its error takes the place of ErrNever.
 //
 // Changes of the rate and refunds of the limiters of this module reach those who wait, also if l is
-// made of such limiters and says of which by a method Unwrap() []Limiter.
+// a [Wrapper] of such limiters.
 //
 // Time is read from l.Clock(), by which ctx's deadline is understood too, and is waited for by that
-// clock's method After(time.Duration) <-chan time.Time, as github.com/benbjohnson/clock has it, if
-// there is one, else by the system's timers: a clock that does not say when it moves is looked at
-// again after as long as it should take.
+// clock if it is a [TimerClock], else by the system's timers: a clock that does not say when it
+// moves is looked at again after as long as it should take.
 //
 // Cost: what is granted at once, while nobody waits, costs what TakeAt does. Otherwise O(1) time
 // and a few small allocations, and two calls of TakeAt for each grant. See [Queue] for a line that
@@ -208,7 +207,7 @@ func (r *request) holds(told answer) bool {
 	if l, ok := r.limiter.(Delayer); ok {
 		return l.DelayAt(told.at, r.n) >= told.RetryAfter
 	}
-	_, composed := r.limiter.(interface{ Unwrap() []Limiter })
+	_, composed := r.limiter.(Wrapper)
 	return !composed
 }
 
@@ -234,7 +233,7 @@ func (r *request) never(d *Decision) error {
 
 // cause returns why l grants nothing now, if it says so.
 func cause(l Limiter) error {
-	if l, ok := l.(interface{ Err() error }); ok {
+	if l, ok := l.(Failer); ok {
 		return l.Err()
 	}
 	return nil
