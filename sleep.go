@@ -5,7 +5,34 @@ import (
 	"time"
 )
 
-// sleep waits until it is t by the clock, or w is woken, or ctx is done, or changed gets something,
+const (
+	// racesForMicrosecond is after how many lost races in a row the pause before the next try gets
+	// a microsecond longer. Most races are over after one yield; where many callers keep the limiter
+	// busy, the pause grows and leaves them the processor.
+	racesForMicrosecond = 8
+
+	// lagStep is by how much a sleep gets longer each time that the clock does not show the time yet
+	// when the system's timer fires. A coarse clock is late by a step or less, so it is soon found;
+	// a clock that stands still must not keep a processor busy.
+	lagStep = 50 * time.Microsecond
+
+	// longestPause bounds both pauses: no waiter is served later than this because of them, and none
+	// asks more than a thousand times a second because of a busy limiter or a clock that stands
+	// still.
+	longestPause = time.Millisecond
+
+	// mockTurns is how often a sleep sets the timer of a [TimerClock] again at once because the
+	// clock moved while the timer was being set, since a mock that moved first does not fire it. A
+	// real clock moves all the time: there it would never end.
+	mockTurns = 3
+)
+
+// pauseAfter returns how long to wait before the next try after so many lost races in a row.
+func pauseAfter(races int) time.Duration {
+	return min(time.Duration(races/racesForMicrosecond)*time.Microsecond, longestPause)
+}
+
+// sleep waits until it is t by the clock, w is woken, ctx is done, or something arrives in changed,
 // which it reports.
 func (w *waiter) sleep(ctx context.Context, clock Clock, t time.Time, changed <-chan struct{}) (again bool, err error) {
 	timers, _ := clock.(TimerClock)
@@ -19,12 +46,11 @@ func (w *waiter) sleep(ctx context.Context, clock Clock, t time.Time, changed <-
 		var over <-chan time.Time
 		if timers != nil {
 			over = timers.After(d)
-			if turn < 3 && clock.Now().After(now) {
-				continue // a mock was moved on before it knew of us: tell it again; but real ones never stand still
+			if turn < mockTurns && clock.Now().After(now) {
+				continue
 			}
 		} else {
-			least := min(time.Duration(turn)*50*time.Microsecond, time.Millisecond) // a coarse clock may lag behind
-			timer = time.NewTimer(max(d, least))
+			timer = time.NewTimer(max(d, min(time.Duration(turn)*lagStep, longestPause)))
 			over = timer.C
 		}
 		var ended, woken bool

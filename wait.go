@@ -159,9 +159,9 @@ func (r *request) wait(ctx context.Context, l *line, w *waiter, ahead total, tol
 			if err = done(ctx); err != nil {
 				return err
 			}
-			if d.RetryAfter == 0 { // a race was lost: let the others go on, the longer the more there are
+			if d.RetryAfter == 0 { // a race was lost: let the others go on
 				runtime.Gosched()
-				time.Sleep(min(time.Duration(races/8)*time.Microsecond, time.Millisecond))
+				time.Sleep(pauseAfter(races))
 				races++
 			}
 		}
