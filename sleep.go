@@ -6,28 +6,27 @@ import (
 )
 
 const (
-	// racesForMicrosecond is after how many lost races in a row the pause before the next try gets
-	// a microsecond longer. Most races are over after one yield; where many callers keep the limiter
-	// busy, the pause grows and leaves them the processor.
+	// racesForMicrosecond is after how many lost races of one wait the pause before the next try
+	// gets a microsecond longer. Most races are over after a yield. Where many callers keep the
+	// limiter busy, a longer pause leaves them the processor.
 	racesForMicrosecond = 8
 
-	// lagStep is by how much a sleep gets longer each time that the clock does not show the time yet
-	// when the system's timer fires. A coarse clock is late by a step or less, so it is soon found;
-	// a clock that stands still must not keep a processor busy.
+	// lagStep is by how much the next sleep gets longer when the clock does not show the time yet
+	// although the system's timer has fired. A coarse clock is late by a step or less, so short
+	// sleeps find it soon. A clock that stands still must not keep a processor busy.
 	lagStep = 50 * time.Microsecond
 
-	// longestPause bounds both pauses: no waiter is served later than this because of them, and none
-	// asks more than a thousand times a second because of a busy limiter or a clock that stands
-	// still.
+	// longestPause bounds both pauses. It is how much later than possible a request may be served
+	// because of them, and it keeps a waiter from asking more than a thousand times a second.
 	longestPause = time.Millisecond
 
-	// mockTurns is how often a sleep sets the timer of a [TimerClock] again at once because the
-	// clock moved while the timer was being set, since a mock that moved first does not fire it. A
-	// real clock moves all the time: there it would never end.
+	// mockTurns is how often a sleep may set the timer of a [TimerClock] again because the clock
+	// has moved meanwhile: a mock that moved before the timer was set would not fire it. A real
+	// clock moves all the time, so there must be an end.
 	mockTurns = 3
 )
 
-// pauseAfter returns how long to wait before the next try after so many lost races in a row.
+// pauseAfter returns how long to wait before the next try after so many lost races.
 func pauseAfter(races int) time.Duration {
 	return min(time.Duration(races/racesForMicrosecond)*time.Microsecond, longestPause)
 }
