@@ -16,9 +16,9 @@ measure=(go test -run '^$' -benchmem)
 	go run ./bugs > "$folder/bugs.md"
 	cd ../..
 } > "$folder/peers.txt"
-"${measure[@]}" -bench . -benchtime 0.2s -count 10 ./bench > "$folder/bench.txt"
+"${measure[@]}" -bench . -benchtime 0.2s -count 10 ./bench/axes > "$folder/bench.txt"
 "${measure[@]}" -tags count -bench 'ByMany/limiter=.*/outcome=granted/callers=cores' -cpu "1,$(nproc),8" -benchtime 0.1s -count 10 \
-	./bench > "$folder/count.txt"
+	./bench/axes > "$folder/count.txt"
 
 commit=$(git rev-parse --short HEAD)$(git diff --quiet HEAD || echo ' with changes')
 {
