@@ -5,14 +5,11 @@ package bench_test
 
 import (
 	"fmt"
-	"io"
 	"math"
-	"os"
 	"runtime"
 	"strconv"
 	"sync/atomic"
 	"testing"
-	"text/tabwriter"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -92,10 +89,10 @@ func BenchmarkLimiter(b *testing.B) {
 			empty.Allow()
 			rows = append(rows, row{
 				name: limiter.name, most: limiter.most, granted: each(b), refused: nanoseconds(empty.Allow),
-				each: memory(func() any {
-					l, err := limiter.build(100, time.Minute)
+				each: memory(1000, func() any {
+					small, err := limiter.build(100, time.Minute)
 					require.NoError(b, err)
-					return l
+					return small
 				}),
 				allocs: testing.AllocsPerRun(1000, func() { l.Allow() }),
 				worst:  strconv.Itoa(worstSecond(atEdge(b, i))),
@@ -115,30 +112,31 @@ func BenchmarkLimiter(b *testing.B) {
 		rows = append(rows, row{
 			name: "keyed-table, a key", most: "burst + rate", granted: each(b), worst: "-",
 			refused: nanoseconds(func() bool { return empty.Allow(1) }),
-			each: memory(func() any {
-				table, err := keyed.NewGCRA[int](ratelimit.PerMinute(100), 100, keys)
+			each: memory(4, func() any {
+				small, err := keyed.NewGCRA[int](ratelimit.PerMinute(100), 100, keys)
 				require.NoError(b, err)
-				return table
+				return small
 			}) / keys,
 			allocs: testing.AllocsPerRun(1000, func() { table.Allow(1) }),
 		})
 	})
-	table(os.Stdout, rows)
+	show(rows)
 }
 
-// table prints the rows, and what their columns are.
-func table(out io.Writer, rows []row) {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "\nlimiter\tat most in a window\tgranted\trefused\tmemory\tallocations\tat the edge")
+// show prints the rows, and what their columns are.
+func show(rows []row) {
+	fmt.Printf("\n%-26s  %-19s %9s %9s %8s %12s %8s\n",
+		"limiter", "at most in a window", "granted", "refused", "memory", "allocations", "at edge")
 	for _, r := range rows {
-		fmt.Fprintf(w, "%s\t%s\t%.1f ns\t%.1f ns\t%.0f B\t%.0f\t%s\n", r.name, r.most, r.granted, r.refused, r.each, r.allocs, r.worst)
+		fmt.Printf("%-26s  %-19s %6.1f ns %6.1f ns %6.0f B %12.0f %8s\n",
+			r.name, r.most, r.granted, r.refused, r.each, r.allocs, r.worst)
 	}
-	fmt.Fprintln(w, `
-granted, refused: one Allow; nothing on a clock is cheaper than the floor.
-memory: a limiter of 100 a minute. allocations: of a granted Allow.
+	fmt.Print(`
 at most in a window: the guarantee for every window as long as the rate's Per.
-at the edge: most events in any second that a limiter of 10 a second grants at the edge of a window.`)
-	w.Flush()
+granted, refused: one Allow. Nothing on a clock is cheaper than the floor.
+memory: of a limiter of 100 a minute. allocations: by one granted Allow.
+at edge: most events in any second that a limiter of 10 a second grants at the edge of a window.
+`)
 }
 
 // each returns the nanoseconds of an operation of b's.
@@ -160,10 +158,9 @@ func nanoseconds(allow func() bool) float64 {
 	return best
 }
 
-// memory returns the bytes that what build returns keeps alive.
-func memory(build func() any) float64 {
-	const n = 200
-	var kept [n]any
+// memory returns the bytes that what build returns keeps alive, as the mean of n.
+func memory(n int, build func() any) float64 {
+	kept := make([]any, n)
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
@@ -172,6 +169,6 @@ func memory(build func() any) float64 {
 	}
 	runtime.GC()
 	runtime.ReadMemStats(&after)
-	runtime.KeepAlive(&kept)
-	return float64(after.HeapAlloc-before.HeapAlloc) / n
+	runtime.KeepAlive(kept)
+	return float64(after.HeapAlloc-before.HeapAlloc) / float64(n)
 }
