@@ -37,6 +37,7 @@ mutants:
 ## model: compare 100 million operations of each limiter with its exact model
 model:
 	go test . ./gcra ./tokenbucket ./fixedwindow ./slidingwindow -run '^TestModel' -v -timeout 2h -compare.operations 100000000
+	go test ./keyed -run '^TestModel' -v -timeout 2h -keyed.operations 100000000
 
 ## soak: all limiters under real callers on real clocks for SOAK (default 10m), all bounds checked afterwards
 SOAK ?= 10m
