@@ -13,40 +13,45 @@ package main
 import (
 	"fmt"
 	"log"
+	"runtime"
 	"runtime/debug"
 	"time"
 )
 
-// bug is one that a version had. See provokes it, and says whether it is still there.
+// bug is one of a module, on any architecture or on one. See provokes it, and says whether it is
+// still there.
 type bug struct {
 	module string
 	what   string
+	arch   string
 	see    func() (seen string, wrong bool)
 }
 
+// here reports whether the bug is one of the architecture that this runs on.
+func (b bug) here() bool { return b.arch == "" || b.arch == runtime.GOARCH }
+
 var bugs = []bug{
-	{"golang.org/x/time", "times that come out of order mint tokens", xTimeOutOfOrder},
-	{"golang.org/x/time", "a negative n fills the bucket", xTimeNegative},
-	{"golang.org/x/time", "a rate of NaN is no limit", xTimeNaN},
-	{"golang.org/x/time", "one event every `MaxInt64` ns grants another one at once (amd64)", xTimeLongest},
-	{"golang.org/x/time", "to cancel twice mints tokens", xTimeCancelTwice},
-	{"golang.org/x/time", "what was granted at once cannot be cancelled a ns later", xTimeCancelLate},
-	{"go.uber.org/ratelimit", "on a clock that begins at the Unix epoch there is no limit", uberEpoch},
-	{"go.uber.org/ratelimit", "after a pause the slack is given again with each event", uberSlack},
-	{"go.uber.org/ratelimit", "600 million a second are as good as a thousand million", uberWholeNanoseconds},
-	{"github.com/juju/ratelimit", "a `Clock` that is set back takes the tokens away", jujuSetBack},
-	{"github.com/juju/ratelimit", "after 150 days idle at 10^12 a second it refuses", jujuIdle},
-	{"github.com/juju/ratelimit", "`TakeMaxDuration` of a huge n overflows, and grants", jujuHuge},
-	{"github.com/throttled/throttled/v2", "a huge quantity overflows, and is granted", throttledHuge},
-	{"github.com/throttled/throttled/v2", "a negative quantity fills the bucket", throttledNegative},
-	{"github.com/throttled/throttled/v2", "who loses ten races gets an error", throttledRaces},
-	{"github.com/sethvargo/go-limiter", "from 31623 a second on, every second but the first brings too few", sethvargoRefill},
-	{"github.com/failsafe-go/failsafe-go", "a wait that is cancelled keeps its permits", failsafeCancel},
-	{"github.com/failsafe-go/failsafe-go", "bursty: who waited once leaves all of an idle time's permits to be taken at once", failsafeDebt},
-	{"github.com/RussellLuo/slidingwindow", "`Limit`, \"the maximum events permitted to happen during one window size\", is exceeded", russellluoTwice},
-	{"github.com/RussellLuo/slidingwindow", "a negative n makes room for more", russellluoNegative},
-	{"github.com/ulule/limiter/v3", "a huge count overflows, and there is no limit any more", ululeHuge},
-	{"github.com/go-chi/httprate", "a caller that read the clock in the last window clears the new one", httprateLate},
+	{"golang.org/x/time", "times that come out of order mint tokens", "", xTimeOutOfOrder},
+	{"golang.org/x/time", "a negative n fills the bucket", "", xTimeNegative},
+	{"golang.org/x/time", "a rate of NaN is no limit", "", xTimeNaN},
+	{"golang.org/x/time", "one event every `MaxInt64` ns grants another one at once", "amd64", xTimeLongest},
+	{"golang.org/x/time", "to cancel twice mints tokens", "", xTimeCancelTwice},
+	{"golang.org/x/time", "what was granted at once cannot be cancelled a ns later", "", xTimeCancelLate},
+	{"go.uber.org/ratelimit", "on a clock that begins at the Unix epoch there is no limit", "", uberEpoch},
+	{"go.uber.org/ratelimit", "600 million a second are as good as a thousand million", "", uberWholeNanoseconds},
+	{"github.com/juju/ratelimit", "a `Clock` that is set back takes the tokens away", "", jujuSetBack},
+	{"github.com/juju/ratelimit", "after 150 days idle at 10^12 a second it refuses", "", jujuIdle},
+	{"github.com/juju/ratelimit", "`TakeMaxDuration` of a huge n overflows, and grants", "", jujuHuge},
+	{"github.com/throttled/throttled/v2", "a huge quantity overflows, and is granted", "", throttledHuge},
+	{"github.com/throttled/throttled/v2", "a negative quantity fills the bucket", "", throttledNegative},
+	{"github.com/throttled/throttled/v2", "who loses ten races gets an error", "", throttledRaces},
+	{"github.com/sethvargo/go-limiter", "from 31623 a second on, every second but the first brings too few", "", sethvargoRefill},
+	{"github.com/failsafe-go/failsafe-go", "a wait that is cancelled keeps its permits", "", failsafeCancel},
+	{"github.com/failsafe-go/failsafe-go", "bursty: who waited once leaves all of an idle time's permits to be taken at once", "", failsafeDebt},
+	{"github.com/RussellLuo/slidingwindow", "`Limit`, \"the maximum events permitted to happen during one window size\", is exceeded", "", russellluoTwice},
+	{"github.com/RussellLuo/slidingwindow", "a negative n makes room for more", "", russellluoNegative},
+	{"github.com/ulule/limiter/v3", "a huge count overflows, and there is no limit any more", "", ululeHuge},
+	{"github.com/go-chi/httprate", "a caller that read the clock in the last window clears the new one", "", httprateLate},
 }
 
 func main() {
@@ -61,11 +66,18 @@ func main() {
 	fmt.Println("| limiter | version | what | seen here |")
 	fmt.Println("|---|---|---|---|")
 	for _, b := range bugs {
+		if !b.here() {
+			continue
+		}
 		seen, wrong := b.see()
 		if !wrong {
-			seen = "fixed: " + seen
+			log.Fatalf("%s %s has fixed it: %s: %s", b.module, versions[b.module], b.what, seen)
 		}
-		fmt.Printf("| %s | %s | %s | %s |\n", b.module, versions[b.module], b.what, seen)
+		what := b.what
+		if b.arch != "" {
+			what += " (" + b.arch + ")"
+		}
+		fmt.Printf("| %s | %s | %s | %s |\n", b.module, versions[b.module], what, seen)
 	}
 }
 
