@@ -54,6 +54,6 @@ bench-report:
 ## pictures: compute anew what docs/*.svg show, and draw it
 pictures:
 	go test ./bench -run '^TestEdge$$' -update
-	cd docs/pictures && go run .
+	cd bench/report && go run .
 
 .PHONY: help check test race test-32 lint explore mutants fuzz model soak bench bench-report pictures

@@ -7,13 +7,13 @@ trap 'rm -rf "$folder"' EXIT
 
 measure=(go test -run '^$' -benchmem)
 {
-	cd bench/peers
-	"${measure[@]}" -bench '^BenchmarkAllow' -benchtime 0.2s -count 10 .
-	"${measure[@]}" -bench '^BenchmarkKeyed$/^traffic=(random|hot|refused)$' -benchtime 0.1s -count 10 .
-	"${measure[@]}" -bench '^BenchmarkKeyed$/^traffic=random$/^keys=10000000$' -benchtime 1000000x -count 3 . -keys 10000000
-	"${measure[@]}" -bench '^BenchmarkKeyed$/^traffic=first$' -benchtime 1000000x -count 10 . # each key once
-	"${measure[@]}" -bench '^BenchmarkKeyedMemory$' -benchtime 1x -count 5 .
-	go run ./bugs > "$folder/bugs.md"
+	cd bench/report
+	"${measure[@]}" -bench '^BenchmarkAllow' -benchtime 0.2s -count 10 ./peers
+	"${measure[@]}" -bench '^BenchmarkKeyed$/^traffic=(random|hot|refused)$' -benchtime 0.1s -count 10 ./peers
+	"${measure[@]}" -bench '^BenchmarkKeyed$/^traffic=random$/^keys=10000000$' -benchtime 1000000x -count 3 ./peers -keys 10000000
+	"${measure[@]}" -bench '^BenchmarkKeyed$/^traffic=first$' -benchtime 1000000x -count 10 ./peers # each key once
+	"${measure[@]}" -bench '^BenchmarkKeyedMemory$' -benchtime 1x -count 5 ./peers
+	go run ./peers/bugs > "$folder/bugs.md"
 	cd ../..
 } > "$folder/peers.txt"
 "${measure[@]}" -bench . -benchtime 0.2s -count 10 ./bench > "$folder/bench.txt"
@@ -24,6 +24,6 @@ commit=$(git rev-parse --short HEAD)$(git diff --quiet HEAD || echo ' with chang
 {
 	echo "$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1), $(nproc) cores, $(uname -s) $(uname -m), $(go version | cut -d' ' -f3); commit $commit."
 	echo
-	awk '/^\t/ && !/indirect|testify|seed-/ { print $1, $2 }' bench/peers/go.mod | paste -sd, | sed 's/,/, /g; s/$/./'
+	awk '/^\t/ && !/indirect|testify|seed-|gonum|perf/ { print $1, $2 }' bench/report/go.mod | paste -sd, | sed 's/,/, /g; s/$/./'
 } > "$folder/head.md"
-(cd docs/pictures && go run . -measured "$folder" && go run .)
+(cd bench/report && go run . -measured "$folder" && go run .)

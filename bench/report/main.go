@@ -36,14 +36,14 @@ func main() {
 	case *folder != "":
 		err = report(*folder)
 	default:
-		if err = edge("../edge.csv", "../edge.svg"); err == nil {
-			err = compareCrowd("../simulating.md", "../compare.svg")
+		if err = edge("../../docs/edge.csv", "../../docs/edge.svg"); err == nil {
+			err = compareCrowd("../../docs/simulating.md", "../../docs/compare.svg")
 		}
 		if err == nil {
-			err = keys("../keys.csv", "../keys.svg")
+			err = keys("../../docs/keys.csv", "../../docs/keys.svg")
 		}
 		if err == nil {
-			err = bars("../costs.csv", "../costs.svg")
+			err = bars("../../docs/costs.csv", "../../docs/costs.svg")
 		}
 	}
 	if err != nil {

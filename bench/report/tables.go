@@ -29,7 +29,7 @@ func report(folder string) error {
 	if err != nil {
 		return err
 	}
-	const page = "../benchmarks.md"
+	const page = "../../docs/benchmarks.md"
 	for _, part := range []struct{ page, mark, text string }{
 		{page, "head", string(head)},
 		{page, "peers", peersTable(peers)},
@@ -43,10 +43,10 @@ func report(folder string) error {
 			return err
 		}
 	}
-	if err = writeCosts("../costs.csv", peers); err != nil {
+	if err = writeCosts("../../docs/costs.csv", peers); err != nil {
 		return err
 	}
-	return writeKeys("../keys.csv", peers)
+	return writeKeys("../../docs/keys.csv", peers)
 }
 
 // limitersOf returns the limiters of the rows whose names begin so, in order.
