@@ -1,85 +1,56 @@
-// Command pictures draws the pictures of the documentation, and compares the limiters on a log of
-// one's own.
+// Command report writes the tables and draws the pictures of the documentation.
 //
-//	go run .                                        the documentation's
-//	go run . -log access.log -rate 60/min           a log: the table here, the picture in compare.svg
-//	go run . -measured folder                       what docs/benchmarks.sh has measured, into its pages
+//	go run . measure                      runs all benchmarks, then writes the tables and draws the pictures
+//	go run . pictures                     draws the pictures
+//	go run . log -rate 60/min access.log  compares the limiters on a log: the table here, the picture in compare.svg
 //
-// It runs in its folder and is a module of its own, so that nobody else depends on what draws.
+// It runs in its folder and is a module of its own, so that nobody else depends on what it takes.
 package main
 
 import (
-	"bytes"
-	"encoding/csv"
 	"flag"
 	"fmt"
 	"log"
 	"os"
-	"strconv"
+	"strings"
 
 	"github.com/seed-3506548a/ratelimit"
 )
 
+const docs = "../../docs/"
+
 func main() {
 	log.SetFlags(0)
-	name := flag.String("log", "", "access log in the Common or Combined Log Format to compare the limiters on")
-	folder := flag.String("measured", "", "folder with what docs/benchmarks.sh has measured")
-	rate := ratelimit.PerMinute(60)
-	flag.TextVar(&rate, "rate", rate, "rate to limit it to, with -log")
-	flag.Parse()
-	var err error
-	switch {
-	case flag.NArg() > 0:
-		err = fmt.Errorf("there is an argument %q, want flags only", flag.Arg(0))
-	case *name != "":
-		err = compareLog(*name, rate)
-	case *folder != "":
-		err = report(*folder)
-	default:
-		if err = edge("../../docs/edge.csv", "../../docs/edge.svg"); err == nil {
-			err = compareCrowd("../../docs/simulating.md", "../../docs/compare.svg")
-		}
-		if err == nil {
-			err = keys("../../docs/keys.csv", "../../docs/keys.svg")
-		}
-		if err == nil {
-			err = bars("../../docs/costs.csv", "../../docs/costs.svg")
-		}
-	}
-	if err != nil {
+	if err := run(os.Args[1:]); err != nil {
 		log.Fatal(err)
 	}
 }
 
-// records reads a CSV without its first line.
-func records(from string) ([][]string, error) {
-	data, err := os.ReadFile(from)
-	if err != nil {
-		return nil, err
-	}
-	all, err := csv.NewReader(bytes.NewReader(data)).ReadAll()
-	if err != nil {
-		return nil, err
-	}
-	return all[1:], nil
-}
-
-// edge draws what TestEdge in bench has computed.
-func edge(from, to string) error {
-	grants, err := records(from)
-	if err != nil {
-		return err
-	}
-	picture := raster{
-		title: "10 a second, asked once at 0 s and all the time from 0.9 s on, and the most granted in any second",
-		axis:  "seconds", end: 2.5, marks: []float64{1, 2},
-	}
-	for _, record := range grants {
-		var ms float64
-		if ms, err = strconv.ParseFloat(record[1], 64); err != nil {
+func run(args []string) error {
+	switch command := strings.Join(args, " "); {
+	case command == "measure":
+		r, err := measure()
+		if err != nil {
 			return err
 		}
-		picture.dot(fmt.Sprintf("%s: %s ", record[0], record[2]), ms/1000)
+		if err = r.write(); err != nil {
+			return err
+		}
+		return pictures()
+	case command == "pictures":
+		return pictures()
+	case len(args) > 0 && args[0] == "log":
+		flags := flag.NewFlagSet("log", flag.ExitOnError)
+		rate := ratelimit.PerMinute(60)
+		flags.TextVar(&rate, "rate", rate, "rate to limit the log to")
+		if err := flags.Parse(args[1:]); err != nil {
+			return err
+		}
+		if flags.NArg() != 1 {
+			return fmt.Errorf("log has the arguments %q, want one access log in the Common or Combined Log Format", flags.Args())
+		}
+		return compareLog(flags.Arg(0), rate)
+	default:
+		return fmt.Errorf("the arguments are %q, want measure, pictures or log", args)
 	}
-	return picture.draw(to)
 }

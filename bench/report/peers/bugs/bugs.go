@@ -1,36 +1,36 @@
-// Command bugs shows what is wrong with other rate limiters, by having them do it: it prints a
-// table of what it saw in the versions that go.mod names. Nothing in it depends on luck. Where a
-// peer takes no time and no clock, a few milliseconds of real time have to pass, and it does no
-// harm if more do.
+// Package bugs shows what is wrong with other rate limiters, in the versions that go.mod names, by
+// having them do it. Nothing in it depends on luck. Where a peer takes no time and no clock, a few
+// milliseconds of real time have to pass, and it does no harm if more do.
 //
 // So some that can be read in the sources are not here, since no caller can make them happen. Two
 // need somebody to come between two instructions: in ulule/limiter and in sethvargo/go-limiter, a
 // charge is lost that is made after its key was found to have expired, and before the key is
 // removed. One needs the system's clock to be set back: sethvargo/go-limiter counts intervals of
 // the wall clock in a uint64, of which there are then very many.
-package main
+package bugs
 
 import (
 	"fmt"
-	"log"
 	"runtime"
-	"runtime/debug"
+	"slices"
 	"time"
 )
 
-// bug is one of a module, on any architecture or on one. See provokes it, and says whether it is
+// Bug is one of a module, on any architecture or on one. See provokes it, and says whether it is
 // still there.
-type bug struct {
-	module string
-	what   string
-	arch   string
-	see    func() (seen string, wrong bool)
+type Bug struct {
+	Module string
+	What   string
+	Arch   string
+	See    func() (seen string, wrong bool)
 }
 
-// here reports whether the bug is one of the architecture that this runs on.
-func (b bug) here() bool { return b.arch == "" || b.arch == runtime.GOARCH }
+// All returns the bugs of the architecture that this runs on.
+func All() []Bug {
+	return slices.DeleteFunc(slices.Clone(bugs), func(b Bug) bool { return b.Arch != "" && b.Arch != runtime.GOARCH })
+}
 
-var bugs = []bug{
+var bugs = []Bug{
 	{"golang.org/x/time", "times that come out of order mint tokens", "", xTimeOutOfOrder},
 	{"golang.org/x/time", "a negative n fills the bucket", "", xTimeNegative},
 	{"golang.org/x/time", "a rate of NaN is no limit", "", xTimeNaN},
@@ -52,33 +52,6 @@ var bugs = []bug{
 	{"github.com/RussellLuo/slidingwindow", "a negative n makes room for more", "", russellluoNegative},
 	{"github.com/ulule/limiter/v3", "a huge count overflows, and there is no limit any more", "", ululeHuge},
 	{"github.com/go-chi/httprate", "a caller that read the clock in the last window clears the new one", "", httprateLate},
-}
-
-func main() {
-	build, ok := debug.ReadBuildInfo()
-	if !ok {
-		log.Fatal("built without the versions of modules")
-	}
-	versions := map[string]string{}
-	for _, m := range build.Deps {
-		versions[m.Path] = m.Version
-	}
-	fmt.Println("| limiter | version | what | seen here |")
-	fmt.Println("|---|---|---|---|")
-	for _, b := range bugs {
-		if !b.here() {
-			continue
-		}
-		seen, wrong := b.see()
-		if !wrong {
-			log.Fatalf("%s %s has fixed it: %s: %s", b.module, versions[b.module], b.what, seen)
-		}
-		what := b.what
-		if b.arch != "" {
-			what += " (" + b.arch + ")"
-		}
-		fmt.Printf("| %s | %s | %s | %s |\n", b.module, versions[b.module], what, seen)
-	}
 }
 
 // start is when it is for limiters that are told the time: the beginning of an hour.
