@@ -37,6 +37,7 @@ mutants:
 ## model: compare 100 million operations of each limiter with its exact model
 model:
 	go test . ./gcra ./tokenbucket ./fixedwindow ./slidingwindow -run '^TestModel' -v -timeout 2h -compare.operations 100000000
+	go test ./keyed -run '^TestModel' -v -timeout 2h -keyed.operations 100000000
 
 ## soak: all limiters under real callers on real clocks for SOAK (default 10m), all bounds checked afterwards
 SOAK ?= 10m
@@ -49,11 +50,11 @@ bench:
 
 ## bench-report: this module and others in one run, medians of 10, into docs/benchmarks.md and README.md
 bench-report:
-	docs/benchmarks.sh
+	go run -C bench/report . measure
 
 ## pictures: compute anew what docs/*.svg show, and draw it
 pictures:
 	go test ./bench -run '^TestEdge$$' -update
-	cd docs/pictures && go run .
+	go run -C bench/report . pictures
 
 .PHONY: help check test race test-32 lint explore mutants fuzz model soak bench bench-report pictures

@@ -15,7 +15,7 @@ import (
 	"github.com/seed-3506548a/ratelimit/limittest"
 )
 
-var operations = flag.Int("keyed.operations", 500_000, "operations that TestModel compares with the model")
+var operations = flag.Int("keyed.operations", 100_000, "operations that TestModel compares with the model")
 
 // model is the rule as it is written down, with whole times instead of 40 bits.
 type model struct {

@@ -18,7 +18,7 @@ import (
 )
 
 var (
-	operations = flag.Int("compare.operations", 500_000, "operations that TestModel compares with the model")
+	operations = flag.Int("compare.operations", 100_000, "operations that TestModel compares with the model")
 	seed       = flag.Uint64("compare.seed", 1, "seed of those operations")
 )
 

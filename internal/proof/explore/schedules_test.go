@@ -159,6 +159,9 @@ func TestCancelOnce(t *testing.T) {
 
 // The schedules that the explorer leaves out have no outcome that the others do not have.
 func TestOneScheduleStandsForAll(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes a minute")
+	}
 	for _, callers := range [][][]string{
 		{{"take"}, {"take"}, {"take"}},
 		{{"take"}, {"refund"}, {"reserve"}},

@@ -1,4 +1,4 @@
-package bench_test
+package axes_test
 
 import (
 	"bytes"
@@ -47,7 +47,7 @@ var (
 func callsOf(t *testing.T, pkg, name string) (calls []string) {
 	var out bytes.Buffer
 	build := exec.CommandContext(t.Context(), "go", "build", "-gcflags=-S", "./"+pkg)
-	build.Dir, build.Stdout, build.Stderr = "..", &out, &out
+	build.Dir, build.Stdout, build.Stderr = "../..", &out, &out
 	require.NoError(t, build.Run(), out.String())
 	inside, found := false, false
 	for line := range strings.Lines(out.String()) {

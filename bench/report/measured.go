@@ -2,8 +2,9 @@ package main
 
 import (
 	"fmt"
-	"os"
+	"io"
 	"regexp"
+	"runtime"
 	"strings"
 
 	"golang.org/x/perf/benchfmt"
@@ -12,6 +13,7 @@ import (
 
 // measured is what go test -bench has printed: for each row in order, the values of each unit.
 type measured struct {
+	cpu    string
 	names  []string
 	values map[string]map[string]*benchmath.Sample
 }
@@ -19,26 +21,23 @@ type measured struct {
 // withThreads matches the names of rows that were not measured on one thread only.
 var withThreads = regexp.MustCompile(`-\d+$`)
 
-// readMeasured reads a file of it. A row's name is that of its benchmark, with the number of
-// threads if that is not the usual one.
-func readMeasured(name, usual string) (m measured, err error) {
-	file, err := os.Open(name)
-	if err != nil {
-		return m, err
-	}
-	defer func() { _ = file.Close() }()
+// readMeasured reads it. A row's name is that of its benchmark, with the number of threads if that
+// is not the usual one.
+func readMeasured(printed io.Reader) (m measured, err error) {
+	usual := fmt.Sprintf("-%d", runtime.NumCPU())
 	all := map[string]map[string][]float64{}
-	reader := benchfmt.NewReader(file, name)
+	reader := benchfmt.NewReader(printed, "benchmarks")
 	for reader.Scan() {
 		switch result := reader.Result().(type) {
 		case *benchfmt.SyntaxError:
 			return m, result
 		case *benchfmt.Result:
+			m.cpu = result.GetConfig("cpu")
 			row := result.Name.String()
 			if !withThreads.MatchString(row) {
 				row += "-1"
 			}
-			row = strings.TrimSuffix(row, "-"+usual)
+			row = strings.TrimSuffix(row, usual)
 			if all[row] == nil {
 				m.names = append(m.names, row)
 				all[row] = map[string][]float64{}

@@ -1,5 +1,5 @@
 // Package peers_test measures other rate limiters for Go on the same work as this module's, in one
-// run, beside the floor. It is a module of its own, so that nobody else depends on the peers.
+// run, beside the floor. They are in a module of its own, so that nobody else depends on the peers.
 package peers_test
 
 import (

@@ -7,47 +7,9 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-)
 
-// report writes what has been measured into the pages, between their marks, and into the files that
-// charts are drawn from.
-func report(folder string) error {
-	usual := fmt.Sprint(runtime.NumCPU())
-	var m [3]measured
-	for i, name := range []string{"peers", "bench", "count"} {
-		var err error
-		if m[i], err = readMeasured(folder+"/"+name+".txt", usual); err != nil {
-			return err
-		}
-	}
-	peers, bench, count := m[0], m[1], m[2]
-	bugs, err := os.ReadFile(folder + "/bugs.md")
-	if err != nil {
-		return err
-	}
-	head, err := os.ReadFile(folder + "/head.md")
-	if err != nil {
-		return err
-	}
-	const page = "../benchmarks.md"
-	for _, part := range []struct{ page, mark, text string }{
-		{page, "head", string(head)},
-		{page, "peers", peersTable(peers)},
-		{page, "limiters", limitersTable(bench)},
-		{page, "races", racesTable(count)},
-		{page, "stores", storesTable(peers)},
-		{page, "bugs", string(bugs)},
-		{"../../README.md", "numbers", numbersTable(peers) + "\n" + strings.SplitN(string(head), "\n", 2)[0] + "\n"},
-	} {
-		if err = replace(part.page, part.mark, part.text); err != nil {
-			return err
-		}
-	}
-	if err = writeCosts("../costs.csv", peers); err != nil {
-		return err
-	}
-	return writeKeys("../keys.csv", peers)
-}
+	"github.com/seed-3506548a/ratelimit/bench/report/peers/bugs"
+)
 
 // limitersOf returns the limiters of the rows whose names begin so, in order.
 func limitersOf(m measured, begin string) (names []string) {
@@ -99,16 +61,13 @@ func numbersTable(m measured) string {
 // limitersTable has every row of bench, beside the one that shows what it cannot do without.
 func limitersTable(m measured) string {
 	var b strings.Builder
-	b.WriteString("| | ns | of its floor | most in a second |\n|---|---|---|---|\n")
+	b.WriteString("| | ns | of its floor | single calls |\n|---|---|---|---|\n")
 	for _, row := range m.names {
-		worst := ""
-		if w, ok := m.median(row, "worst-second/limit"); ok {
-			worst = fmt.Sprintf("%.1f × limit", w.Center)
-		}
+		single := ""
 		if p50, ok := m.median(row, "p50-sec"); ok {
 			p99, _ := m.median(row, "p99-sec")
 			p999, _ := m.median(row, "p999-sec")
-			worst = fmt.Sprintf("p50 %.0f, p99 %.0f, p99.9 %.0f ns", p50.Center*1e9, p99.Center*1e9, p999.Center*1e9)
+			single = fmt.Sprintf("p50 %.0f, p99 %.0f, p99.9 %.0f ns", p50.Center*1e9, p99.Center*1e9, p999.Center*1e9)
 		}
 		of := ""
 		if base := floorOf(m, row); base != row {
@@ -118,7 +77,7 @@ func limitersTable(m measured) string {
 			fmt.Fprintf(&b, "| %s | %s an event | %s | |\n", row, digits(each.Center*1e9), of)
 			continue
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", row, m.nanos(row), of, worst)
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", row, m.nanos(row), of, single)
 	}
 	return b.String()
 }
@@ -197,6 +156,24 @@ func storesTable(m measured) string {
 		fmt.Fprintf(&b, " %.0f | %.0f ms |\n", size.Center, gc.Center)
 	}
 	return b.String()
+}
+
+// bugsTable has the bugs of peers, and what is seen of each. It is an error if one is not there.
+func bugsTable(versions map[string]string) (string, error) {
+	var b strings.Builder
+	b.WriteString("| limiter | version | what | seen here |\n|---|---|---|---|\n")
+	for _, bug := range bugs.All() {
+		what, version := bug.What, versions[bug.Module]
+		if bug.Arch != "" {
+			what += " (" + bug.Arch + ")"
+		}
+		seen, wrong := bug.See()
+		if !wrong {
+			return "", fmt.Errorf("%s %s has no such bug: %s: %s", bug.Module, version, what, seen)
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", bug.Module, version, what, seen)
+	}
+	return b.String(), nil
 }
 
 // replace puts text between two marks of a page.

@@ -1,4 +1,4 @@
-package bench_test
+package axes_test
 
 import (
 	"flag"

@@ -1,4 +1,4 @@
-package main
+package bugs
 
 import (
 	"math"
@@ -75,17 +75,6 @@ func uberEpoch() (seen string, wrong bool) {
 	c := &clock{now: time.Unix(0, 0)}
 	l := uber.New(1, uber.WithClock(c), uber.WithoutSlack)
 	return atMost(1, notSleeping(l, c, 1000, 0), 1000)
-}
-
-// In v0.3.0 a pause as long as the slack, and not longer by an event, set the slack anew. The
-// interval is 1 ms long: it has room for the event that is due, a slack of 10, and one at 1000 a
-// second.
-func uberSlack() (seen string, wrong bool) {
-	c := &clock{now: start}
-	l := uber.New(1000, uber.WithClock(c), uber.WithSlack(10))
-	l.Take()
-	c.now = c.now.Add(11 * time.Millisecond)
-	return atMost(12, notSleeping(l, c, 1000, time.Microsecond), 1000)
 }
 
 // The interval between events is rounded down to whole nanoseconds.
