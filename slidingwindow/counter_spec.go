@@ -71,16 +71,3 @@ func ringSize(buckets int64) int64 { return 1 << bits.Len64(uint64(2*buckets)) }
 func (s *counterSpec) earliest(st counterState) int64 {
 	return max(st.bucket-s.buckets, s.changed)
 }
-
-// converted returns the frame of another rate that counts the same events. The rate changes with
-// the given bucket, which becomes the newest if it is later.
-func (c *counterScale) converted(word uint64, bucket int64, rate ratelimit.Rate) *counterFrame {
-	c.settle(word)
-	st, s := c.state(word), newCounterSpec(rate, c.spec.buckets)
-	if st.fresh {
-		return newCounterFrame(s, bucket, nil)
-	}
-	newest := max(bucket, st.bucket)
-	s.changed, s.settled = max(bucket, c.spec.changed), newest
-	return newCounterFrame(s, newest, c.counts(st, newest))
-}

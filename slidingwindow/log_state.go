@@ -2,12 +2,9 @@ package slidingwindow
 
 import (
 	"math/bits"
-	"time"
 
-	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/internal/atomics"
 	"github.com/seed-3506548a/ratelimit/internal/frame"
-	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
 // logScale says what a frame's word means. From high to low:
@@ -146,20 +143,6 @@ func (c *logScale) granted(st logState, now, n uint64) logState {
 	return st
 }
 
-// refunded returns the state after a refund of n events granted at the given time, if it allows
-// that. If that is later than the newest time, it was read a moment too late: then, and if n are
-// more than the last events, the last ones are given back, which expire later than those that were
-// meant by no more than the caller's error.
-func (c *logScale) refunded(st logState, granted, n uint64) (logState, bool) {
-	if granted < st.time || st.time <= c.spec.settled || st.last == 0 || n > uint64(c.limit) {
-		return st, false
-	}
-	n = min(n, st.last)
-	st.next = c.slot(st.next, n)
-	st.last -= n
-	return st, true
-}
-
 // move moves f's word from the given one and its state to the state after. It is full if there is
 // no free cell, or no version: then the frame must be replaced.
 func (c *logScale) move(f *logFrame, word uint64, st, after logState) (moved, full bool) {
@@ -198,85 +181,19 @@ func (c *logScale) claim(current, time uint64) (cell uint64, ok bool) {
 	return 0, false
 }
 
-// grantRenewed plans a frame with free cells, in which n events are granted if they still fit.
-func grantRenewed(now uint64, n int) *logPlan {
-	return &logPlan{Successor: func(f *logFrame, word uint64) *logFrame {
-		c := &f.Scale
-		st := c.state(word)
-		var d ratelimit.Decision
-		if !c.decide(&d, st, now, n) {
-			return c.renewed(st, st, 0)
-		}
-		return c.renewed(st, c.granted(st, now, uint64(n)), int64(n))
-	}}
+// renewed returns a frame with all cells free but one, and with the same events but for the last
+// ones, of which there are n more in after than in st; or less, if n is negative.
+func (c *logScale) renewed(st, after logState, n int64) *logFrame {
+	return newLogFrame(c.spec, after, max(uint64(c.limit), c.held(st, st.time)), func(ago uint64) uint64 {
+		return c.at(st, uint64(int64(ago)-n))
+	})
 }
 
-// refundRenewed plans a frame with free cells, in which n events are given back if they still can
-// be.
-func refundRenewed(granted uint64, n int) *logPlan {
-	return &logPlan{Successor: func(f *logFrame, word uint64) *logFrame {
-		c := &f.Scale
-		st := c.state(word)
-		after, ok := c.refunded(st, granted, uint64(n))
-		if !ok {
-			return c.renewed(st, st, 0)
-		}
-		return c.renewed(st, after, int64(after.last)-int64(st.last))
-	}}
-}
-
-// room returns how many events can be granted at now: as many as of the last limit ones have
-// expired.
-func (c *logScale) room(st logState, now uint64) uint64 {
-	if now < c.changed {
-		return 0
+// held returns how many events have not expired at now. At the newest time or later, it knows of
+// all that have not.
+func (c *logScale) held(st logState, now uint64) (n uint64) {
+	for n < uint64(len(c.ring)/2) && c.at(st, n+1) > now-c.per {
+		n++
 	}
-	limit := uint64(c.limit)
-	low, high := uint64(1), limit+1
-	for low < high {
-		middle := low + (high-low)/2
-		if c.at(st, middle) > now-c.per {
-			low = middle + 1
-		} else {
-			high = middle
-		}
-	}
-	return limit + 1 - low
-}
-
-// fits reports whether n events can be granted at now: if the event has expired that is limit
-// before the last of them.
-func (c *logScale) fits(st logState, now uint64, n int) bool {
-	if n < 1 || n > int(c.limit) {
-		return n == 0
-	}
-	return now >= c.changed && c.at(st, uint64(c.limit)+1-uint64(n)) <= now-c.per
-}
-
-// decide sets d to the decision on n events at now, and reports whether they are granted: they are
-// if the event has expired that is limit before the last of them.
-func (c *logScale) decide(d *ratelimit.Decision, st logState, now uint64, n int) bool {
-	*d = ratelimit.Decision{OK: n == 0, Limit: int(c.limit)}
-	room := int(c.room(st, now))
-	newest := c.at(st, 1)
-	switch {
-	case n == 0:
-	case n < 0 || n > int(c.limit):
-		d.RetryAfter = ratelimit.Never
-	case n > room:
-		d.RetryAfter = c.wait(now, c.at(st, uint64(c.limit)+1-uint64(n)))
-	default:
-		d.OK = true
-		room -= n
-		newest = max(now, st.time)
-	}
-	d.Remaining = room
-	d.ResetAfter = c.wait(now, newest)
-	return d.OK
-}
-
-// wait returns how long after now an event of the given time has expired, and something can be
-// granted.
-func (c *logScale) wait(now, event uint64) time.Duration {
-	return timeline.Wait(offsetOf(now), offsetOf(max(event+c.per, c.changed)))
+	return n
 }
