@@ -13,27 +13,29 @@ var (
 	_ ratelimit.Delayer = (*Counter)(nil)
 )
 
-// Counter limits events in a sliding window by counting them in buckets. See the package
-// documentation for what it guarantees and costs.
+// Counter is a limiter that counts the events in each of the buckets of a sliding window. It grants
+// at most rate.Events in every window of length rate.Per. The package documentation has its
+// guarantee, what happens to late requests, and its cost.
 //
-// Its zero value is of no use, and most of its methods panic on it: call [NewCounter]. It is safe
-// for simultaneous use and must not be copied after first use.
+// The zero value is not usable: most methods panic. Call [NewCounter]. A Counter is safe for
+// simultaneous use and must not be copied after first use.
 type Counter struct {
 	core counterCore
 }
 
-// NewCounter returns a limiter that grants at most rate.Events in any window of length rate.Per,
-// which it cuts into the given number of buckets: the more, the less is withheld, and the more
-// memory it takes. It reads the time from the system's monotonic clock unless [ratelimit.WithClock]
-// gives it another.
+// NewCounter returns a limiter that grants at most rate.Events in every window of length rate.Per,
+// divided into the given number of buckets. With more buckets it refuses less, and takes more
+// memory. It reads the system's monotonic clock, unless [ratelimit.WithClock] sets another.
 //
-// The error is a [*ratelimit.ArgumentError] unless
+// At rate.Events == 0 the limiter refuses every event. The error is a [*ratelimit.ArgumentError]
+// unless
 //
-//	0 <= rate.Events, 0 < rate.Per <= 2^58 ns (9 years),
-//	1 <= buckets <= 65535, and no more than there are nanoseconds in rate.Per,
+//	0 <= rate.Events
+//	0 < rate.Per <= 2^58 ns (9 years)
+//	1 <= buckets <= 65535, and at most one for each nanosecond of rate.Per
 //	2*bitlen(rate.Events) + bitlen(2*buckets) <= 60
 //
-// which is 2^27-1 events with 10 buckets. At rate.Events == 0 the limiter refuses every event.
+// The last line allows 2^27-1 events with 10 buckets.
 func NewCounter(rate ratelimit.Rate, buckets int, opts ...ratelimit.Option) (*Counter, error) {
 	l := new(Counter)
 	if err := l.core.Init("slidingwindow.NewCounter", rate, buckets, opts); err != nil {
@@ -45,22 +47,23 @@ func NewCounter(rate ratelimit.Rate, buckets int, opts ...ratelimit.Option) (*Co
 // Allow reports whether one event may happen now, and charges it if so.
 func (l *Counter) Allow() bool { return l.core.Allow() }
 
-// Take charges n events now, all of them or none. See [ratelimit.Decision] for what it returns.
+// Take charges n events now, all of them or none. It returns whether they may happen, and what is
+// left; see [ratelimit.Decision].
 func (l *Counter) Take(n int) (d ratelimit.Decision) {
 	l.core.Take(&d, n)
 	return d
 }
 
-// TakeAt charges n events as of t, all of them or none; t may be any time.
+// TakeAt is Take as of t, which may be any time.
 func (l *Counter) TakeAt(t time.Time, n int) (d ratelimit.Decision) {
 	l.core.TakeAt(&d, t, n)
 	return d
 }
 
-// ChargeAt counts n events as granted at t, also if they exceed the limit; see [ratelimit.Charger].
-// They count in the bucket of t, or in the newest that was granted in, if that is later. Beyond the
-// limit, as many events are counted as the constructor allows for a limit; more are not. A charge
-// that exceeds the limit may make a few small allocations.
+// ChargeAt counts n events as granted at t, even if they exceed the limit; see [ratelimit.Charger].
+// They count in the bucket of t, or in the newest bucket if t is late. Beyond the limit, it counts
+// up to the largest limit that [NewCounter] allows; more events are not counted. A charge that
+// exceeds the limit may make a few small allocations.
 func (l *Counter) ChargeAt(t time.Time, n int) (d ratelimit.Decision) {
 	l.core.ChargeAt(&d, t, n)
 	return d
@@ -78,14 +81,14 @@ func (l *Counter) PeekAt(t time.Time, n int) (d ratelimit.Decision) {
 	return d
 }
 
-// DelayAt returns how long after t it takes until n events more can have been granted, in requests
-// of any size and with no other traffic; n may exceed the limit. It is exact for events that are
-// asked for one by one, charges nothing, and may already be outdated. See [ratelimit.Delayer].
+// DelayAt returns how long after t it takes until n more events can have been granted, with no
+// other traffic. n may exceed the limit. The result is exact for events that are requested one by
+// one. It may already be outdated. See [ratelimit.Delayer].
 func (l *Counter) DelayAt(t time.Time, n int) time.Duration { return l.core.DelayAt(t, n) }
 
-// RefundAt gives back n events that were granted at t-held, if nothing was granted in a later
-// bucket than that of that time, and it still counts at t. A grant that was late, in an older
-// bucket, gives nothing back. See [ratelimit.Limiter] for what t must be.
+// RefundAt gives back n events that were granted at t-held. It does nothing if they have expired at
+// t, or if something was granted in a later bucket than theirs. Late grants in an older bucket
+// cannot be refunded. See [ratelimit.Limiter] for what t must be.
 func (l *Counter) RefundAt(t time.Time, n int, held time.Duration) {
 	l.core.RefundAt(t, n, held)
 	waiting.Changed(l)
@@ -97,13 +100,17 @@ func (l *Counter) SetRate(rate ratelimit.Rate) error {
 	return l.core.SetRate("slidingwindow.Counter.SetRate", rate)
 }
 
-// SetRateAt changes the number of events as of the bucket of t; rate.Per must be the one that the
-// limiter was made with. What was granted keeps counting, also if it is more than the new limit,
-// and in buckets before that of t nothing is granted any more, unless nothing ever was. Nothing
-// granted up to then can be refunded, nor what is granted afterwards in the bucket that was the
-// newest, or became it. A greater number lets the difference pass at once. No grant is lost or
-// counted twice by changes under load. It costs O(buckets) time and allocates a new ring. Errors
-// are those of the constructor.
+// SetRateAt changes the number of events as of the bucket of t. rate.Per must be the one that the
+// limiter was made with. Events granted before keep counting, even if they exceed the new limit. If
+// the limit grows, the difference can be granted at once. Concurrent grants are neither lost nor
+// counted twice.
+//
+// After a change, requests before the bucket of t, or before that of an earlier change, are
+// refused. Events in buckets up to the newest, or up to that of t, cannot be refunded, even if they
+// are granted after the change. If nothing was ever granted, neither applies.
+//
+// It takes O(buckets) time and allocates a new ring. Errors are those of [NewCounter], and one for
+// another rate.Per.
 func (l *Counter) SetRateAt(t time.Time, rate ratelimit.Rate) error {
 	defer waiting.Changed(l)
 	return l.core.SetRateAt("slidingwindow.Counter.SetRateAt", t, rate)
@@ -112,7 +119,7 @@ func (l *Counter) SetRateAt(t time.Time, rate ratelimit.Rate) error {
 // Clock returns the clock that Allow, Take and Peek read.
 func (l *Counter) Clock() ratelimit.Clock { return l.core.Clock() }
 
-// Rate returns the rate that the limiter was made with or that it was set to last.
+// Rate returns the rate that was set last, or that the limiter was made with.
 func (l *Counter) Rate() ratelimit.Rate { return l.core.Rate() }
 
 // Buckets returns the number of buckets that the limiter was made with.

@@ -50,13 +50,13 @@ func (l *counterCore) ChargeAt(d *ratelimit.Decision, t time.Time, n int) {
 	}
 }
 
-// counterCharge is how many events are charged, in which bucket, and whether the word has room for
-// them.
+// counterCharge is how many events are charged, and in which bucket.
 type counterCharge struct {
 	n, bucket int64
-	wide      bool
+	wide      bool // the word has no room for them
 }
 
+// charge returns the charge of n events in the given bucket, as far as they can be counted.
 func (c *counterScale) charge(st counterState, bucket int64, n int) counterCharge {
 	newest := max(bucket, st.bucket)
 	used := c.counted(st, newest-c.spec.buckets)
@@ -79,7 +79,7 @@ func chargeElsewhere(bucket int64, n int) *counterPlan {
 	}}
 }
 
-// standing sets d to what one event more at off finds after the charge.
+// standing sets d to the decision on one more event at off after the charge, which was of n.
 func (c *counterScale) standing(d *ratelimit.Decision, st counterState, bucket, off int64, n int, charge counterCharge) {
 	s := c.spec
 	*d = ratelimit.Decision{Limit: int(s.limit)}

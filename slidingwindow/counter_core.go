@@ -8,8 +8,8 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
-// counterCore has the methods of a [Counter], but those that return a Decision set one instead, as
-// those of package bucket do.
+// counterCore has the methods of [Counter]. Those that return a Decision set one instead, as in
+// package bucket.
 type counterCore struct {
 	line timeline.Timeline
 
@@ -30,8 +30,8 @@ func (l *counterCore) Init(fn string, rate ratelimit.Rate, buckets int, opts []r
 	return nil
 }
 
-// Allow is Take(1).OK for what is common: the time lies in the newest bucket, or in a later one in
-// which nothing fits either.
+// Allow decides the common cases itself: the time is in the newest bucket, or in a later one in
+// which nothing fits either. It leaves the others to take.
 //
 // Invariant of the loop: word and ring count exactly the events granted so far. The step is
 // computed from one load of the word, and from a word of the ring that never changes (see
@@ -102,10 +102,9 @@ func (l *counterCore) TakeAt(d *ratelimit.Decision, t time.Time, n int) { l.take
 
 // take is Allow for any n and any off, with a whole Decision.
 //
-// A refusal, and n == 0, acts when the word is loaded, if the newest bucket is the same after all
-// of the ring has been read: then none of what was read has been overwritten. It may answer from a
-// frozen word: that word was the limiter's state until its frame was replaced, which was not before
-// f was loaded.
+// A refusal, and n == 0, acts when the word is loaded, if the newest bucket is the same after the
+// ring has been read: then nothing that was read had been overwritten. It may answer from a frozen
+// word: that was the limiter's state until its frame was replaced, which was after f was loaded.
 func (l *counterCore) take(d *ratelimit.Decision, off int64, n int) {
 	off = timeline.Clamp(off)
 	for {
@@ -140,8 +139,8 @@ func (l *counterCore) take(d *ratelimit.Decision, off int64, n int) {
 	}
 }
 
-// countElsewhere plans a frame around a bucket in which n events are granted there; or, if they do
-// not fit any longer, the same frame once more.
+// countElsewhere plans a frame around a bucket, with n events granted in it. If they do not fit any
+// longer, it plans the same frame once more.
 func countElsewhere(bucket, off int64, n int) *counterPlan {
 	return &counterPlan{Successor: func(f *counterFrame, word uint64) *counterFrame {
 		c := &f.Scale

@@ -8,7 +8,7 @@ import (
 )
 
 // decide sets d to the decision on n events at off, in the given bucket, and reports whether they
-// are granted: they are if the events counted since that many buckets before leave room for them.
+// are granted. They are if they fit: see [counterSpec].
 func (c *counterScale) decide(d *ratelimit.Decision, st counterState, bucket, off int64, n int) bool {
 	s := c.spec
 	used := s.limit
@@ -33,7 +33,7 @@ func (c *counterScale) decide(d *ratelimit.Decision, st counterState, bucket, of
 	return d.OK
 }
 
-// wait returns how long after off no more than left of the limit is used up.
+// wait returns how long it takes from off until at most left events count.
 func (c *counterScale) wait(st counterState, off, left int64) time.Duration {
 	if st.fresh {
 		return 0

@@ -12,12 +12,13 @@ func (l *counterCore) SetRate(fn string, rate ratelimit.Rate) error {
 	return l.setRate(fn, l.line.Now(), rate)
 }
 
-// SetRateAt changes the number of events as of the bucket of t. In its errors it is the function fn.
+// SetRateAt changes the number of events as of the bucket of t. In its errors it is the function
+// fn.
 func (l *counterCore) SetRateAt(fn string, t time.Time, rate ratelimit.Rate) error {
 	return l.setRate(fn, l.line.At(t), rate)
 }
 
-// setRate repeats until its own plan was taken: a turn more means that another caller's was.
+// setRate repeats until its own plan is taken. Each further turn means that another caller's was.
 func (l *counterCore) setRate(fn string, off int64, rate ratelimit.Rate) error {
 	for {
 		f := l.current.Load()

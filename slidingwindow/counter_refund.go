@@ -7,8 +7,8 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
-// RefundAt gives back n events that were granted at t-held, if nothing was granted in a later bucket
-// than that of that time, and it still counts at t.
+// RefundAt gives back n events that were granted at t-held, if nothing was granted in a later
+// bucket than that of that time, and it still counts at t.
 //
 // While the newest bucket is that of the grant, the events are in its count: had they not been
 // granted, it would be lower by n and all else the same; or, if they began the bucket, an earlier

@@ -6,18 +6,18 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
-// Whoever takes events one by one, each as soon as it fits, is granted the i-th of them, up to the
-// limit, when what was granted before leaves room for i. Each later one fits when that which was
-// granted the limit before it has expired.
+// A caller takes n events one by one, each as soon as it fits. The first ones, as many as the
+// limit, wait for what was granted before: the i-th fits when that leaves room for i. Each later
+// event waits for the one of its own that is the limit before it to expire. So the n-th fits whole
+// lengths after the i-th, where n = i + whole*limit.
 
-// laps returns i, from 1 to the limit, and how many times the limit come before the i-th, for the
-// n-th of all.
+// laps returns i, which is from 1 to the limit, and whole.
 func laps(n int, limit int64) (i int, whole int64) {
 	whole = (int64(n) - 1) / limit
 	return int(int64(n) - whole*limit), whole
 }
 
-// after returns the offset so many times the length after off; beyond the top, if it is.
+// after returns off + times*length, or an offset beyond the top if that is beyond it.
 func after(off, times, length int64) int64 {
 	high, low := bits.Mul64(uint64(times), uint64(length))
 	if high > 0 || off > timeline.Top || low > uint64(timeline.Top-off) {

@@ -70,7 +70,8 @@ func chargeRenewed(now uint64, n int) *logPlan {
 	}}
 }
 
-// standing sets d to what one event more at now finds after so many of n were recorded.
+// standing sets d to the decision on one more event at now after a charge of n, of which the given
+// number was recorded.
 func (c *logScale) standing(d *ratelimit.Decision, st logState, now uint64, n int, charged uint64) {
 	limit := uint64(c.limit)
 	*d = ratelimit.Decision{Limit: int(limit)}

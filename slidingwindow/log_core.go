@@ -8,8 +8,8 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
-// logCore has the methods of a [Log], but those that return a Decision set one instead, as those of
-// package bucket do.
+// logCore has the methods of [Log]. Those that return a Decision set one instead, as in package
+// bucket.
 type logCore struct {
 	line timeline.Timeline
 
@@ -30,7 +30,7 @@ func (l *logCore) Init(fn string, rate ratelimit.Rate, opts []ratelimit.Option) 
 	return nil
 }
 
-// Allow is Take(1).OK without the search for what remains.
+// Allow does what Take(1) does, without the search for what remains.
 func (l *logCore) Allow() bool {
 	switch line := &l.line; {
 	case line.Injected == nil:
@@ -42,7 +42,7 @@ func (l *logCore) Allow() bool {
 	}
 }
 
-// AllowAt is TakeAt(t, 1).OK without the search for what remains.
+// AllowAt does what TakeAt(t, 1) does, without the search for what remains.
 func (l *logCore) AllowAt(t time.Time) bool { return l.allow(timeline.Clamp(l.line.At(t))) }
 
 // allow is take for one event, and without a Decision.
@@ -98,9 +98,9 @@ func (l *logCore) TakeAt(d *ratelimit.Decision, t time.Time, n int) { l.take(d, 
 
 // take is allow for any n and any off, with a whole Decision.
 //
-// A refusal, and n == 0, acts when the word is loaded, or, if it is a frozen one, at some moment
-// since f was: until its frame was replaced, that word was the limiter's state. One that is found
-// out by replacing the frame acts then.
+// A refusal, and n == 0, acts when the word is loaded. A frozen word was the limiter's state until
+// its frame was replaced, which was after f was loaded, so a refusal may answer from it. A refusal
+// that is found by replacing the frame acts then.
 func (l *logCore) take(d *ratelimit.Decision, off int64, n int) {
 	now := instant(timeline.Clamp(off))
 	for {
@@ -164,7 +164,7 @@ func (l *logCore) peek(d *ratelimit.Decision, off int64, n int) {
 	}
 }
 
-// FitsAt is PeekAt(t, n).OK without the search for what remains.
+// FitsAt returns PeekAt(t, n).OK, without the search for what remains.
 func (l *logCore) FitsAt(t time.Time, n int) bool {
 	now := instant(timeline.Clamp(l.line.At(t)))
 	for {

@@ -7,8 +7,8 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
-// room returns how many events can be granted at now: as many as of the last limit ones have
-// expired.
+// room returns how many events can be granted at now: as many as have expired of the last limit
+// ones.
 func (c *logScale) room(st logState, now uint64) uint64 {
 	if now < c.changed {
 		return 0
@@ -26,8 +26,8 @@ func (c *logScale) room(st logState, now uint64) uint64 {
 	return limit + 1 - low
 }
 
-// fits reports whether n events can be granted at now: if the event has expired that is limit
-// before the last of them.
+// fits reports whether n events can be granted at now. They can if the event has expired that would
+// be limit events before the last of them.
 func (c *logScale) fits(st logState, now uint64, n int) bool {
 	if n < 1 || n > int(c.limit) {
 		return n == 0
@@ -35,8 +35,8 @@ func (c *logScale) fits(st logState, now uint64, n int) bool {
 	return now >= c.changed && c.at(st, uint64(c.limit)+1-uint64(n)) <= now-c.per
 }
 
-// decide sets d to the decision on n events at now, and reports whether they are granted: they are
-// if the event has expired that is limit before the last of them.
+// decide sets d to the decision on n events at now, and reports whether they are granted. They are
+// if they fit.
 func (c *logScale) decide(d *ratelimit.Decision, st logState, now uint64, n int) bool {
 	*d = ratelimit.Decision{OK: n == 0, Limit: int(c.limit)}
 	room := int(c.room(st, now))
@@ -57,8 +57,8 @@ func (c *logScale) decide(d *ratelimit.Decision, st logState, now uint64, n int)
 	return d.OK
 }
 
-// wait returns how long after now an event of the given time has expired, and something can be
-// granted.
+// wait returns how long it takes from now until an event of the given time has expired, and
+// anything can be granted.
 func (c *logScale) wait(now, event uint64) time.Duration {
 	return timeline.Wait(offsetOf(now), offsetOf(max(event+c.per, c.changed)))
 }

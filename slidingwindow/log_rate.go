@@ -17,12 +17,8 @@ func (l *logCore) SetRateAt(fn string, t time.Time, rate ratelimit.Rate) error {
 	return l.setRate(fn, l.line.At(t), rate)
 }
 
-// setRate repeats until its own plan was taken: a turn more means that another caller's was.
+// setRate repeats until its own plan is taken. Each further turn means that another caller's was.
 func (l *logCore) setRate(fn string, off int64, rate ratelimit.Rate) error {
-	if err := checkLog(fn, rate); err != nil {
-		return err
-	}
-	now := instant(timeline.Clamp(off))
 	for {
 		f := l.current.Load()
 		s := f.Scale.spec
@@ -30,9 +26,13 @@ func (l *logCore) setRate(fn string, off int64, rate ratelimit.Rate) error {
 			return &ratelimit.ArgumentError{Func: fn, Field: "rate.Per", Value: rate.Per,
 				Want: s.rate.Per.String() + ", as the limiter was made: only Events can change"}
 		}
+		if err := checkLog(fn, rate); err != nil {
+			return err
+		}
 		if rate == s.rate {
 			return nil
 		}
+		now := instant(timeline.Clamp(off))
 		change := &logPlan{Successor: func(f *logFrame, word uint64) *logFrame {
 			return f.Scale.converted(word, now, rate)
 		}}
@@ -43,8 +43,8 @@ func (l *logCore) setRate(fn string, off int64, rate ratelimit.Rate) error {
 }
 
 // converted returns the frame of another rate with the same events, none of which can be given
-// back. The rate changes at now, but not before the newest time: what was expired then is not known
-// any more, so late callers could be granted too much.
+// back. The rate changes at now, but not before the newest time. Events that had expired by then
+// are not known any more, so callers that are later than that could be granted too much.
 func (c *logScale) converted(word, now uint64, rate ratelimit.Rate) *logFrame {
 	st := c.state(word)
 	s := &logSpec{rate: rate}

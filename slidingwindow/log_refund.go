@@ -47,10 +47,10 @@ func (l *logCore) RefundAt(t time.Time, n int, held time.Duration) {
 	}
 }
 
-// refunded returns the state after a refund of n events granted at the given time, if it allows
-// that. If that is later than the newest time, it was read a moment too late: then, and if n are
-// more than the last events, the last ones are given back, which expire later than those that were
-// meant by no more than the caller's error.
+// refunded returns the state after a refund of n events granted at the given time, and whether they
+// can be given back. A time later than the newest one was read a moment too late. Then, and if n is
+// more than the last events, the last ones are given back. They expire later than those that were
+// meant, but only by the caller's error.
 func (c *logScale) refunded(st logState, granted, n uint64) (logState, bool) {
 	if granted < st.time || st.time <= c.spec.settled || st.last == 0 || n > uint64(c.limit) {
 		return st, false

@@ -6,16 +6,17 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 )
 
-// maxLog is the most events of a Log. It keeps 4 MB of times then, and the word counts 2^23
-// versions before they have to be copied.
+// maxLog is the largest limit of a Log. It then keeps 4 MB of times, and its word counts 2^23
+// versions before the times have to be copied into a new frame.
 const maxLog = 1<<18 - 1
 
 // logSpec is a limit. It is immutable.
 type logSpec struct {
 	rate ratelimit.Rate
 
-	// The last change of rate, before which nothing is granted, and the newest time then: grants up
-	// to it give nothing back. 0 if nothing was granted before.
+	// changed is the time of the last change of rate: nothing is granted before it. settled is the
+	// newest time then: grants up to it give nothing back. Both are 0 if nothing was granted before
+	// the change.
 	changed, settled uint64
 }
 
