@@ -47,7 +47,7 @@ var (
 // The zero value is not usable: its methods panic. Call [New]. A Limiter is safe for simultaneous
 // use.
 type Limiter struct {
-	both  composite // All of these
+	both  composite // All(inner, top)
 	inner ratelimit.Limiter
 	top   *slidingwindow.Log
 }
@@ -64,7 +64,8 @@ type composite interface {
 // length peak.Per. It reads inner's clock. [ratelimit.WithClock] must name the same clock, unless
 // inner is [ratelimit.Unlimited], which has none.
 //
-// The error is a [*ratelimit.ArgumentError] if inner is nil, if the clocks differ, and unless
+// The error is a [*ratelimit.ArgumentError] if inner or its clock is nil, if an option is nil or
+// sets another clock, and unless
 //
 //	0 <= peak.Events <= 2^18-1
 //	0 < peak.Per <= 2^58 ns (9 years)
