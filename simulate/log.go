@@ -17,17 +17,17 @@ import (
 // Entry is a line of an access log in the Common or the Combined Log Format.
 type Entry struct {
 	Host string // name or address of the client
-	User string // "" if not authenticated
+	User string // "" if the client is not authenticated
 	At   time.Time
 
-	// Of the request line; if that is not of the form "GET / HTTP/1.1", Target is the whole of it,
-	// and the other two are "".
+	// The parts of a request line such as "GET / HTTP/1.1". Of any other, Target is the whole line,
+	// and Method and Protocol are "".
 	Method, Target, Protocol string
 
 	Status  int
-	Size    int64  // bytes of the answer; 0 if the log says "-"
-	Referer string // "" in the Common Log Format, and if the log says "-"
-	Agent   string // likewise
+	Size    int64  // bytes of the response; 0 if the log has "-"
+	Referer string // "" if the log has "-", or is in the Common Log Format
+	Agent   string // the same
 }
 
 const (
@@ -39,7 +39,7 @@ const (
 // be read.
 //
 //	192.0.2.1 - bob [02/Mar/2026:08:00:08 +0000] "GET /movies HTTP/1.1" 200 512
-//	192.0.2.1 - - [02/Mar/2026:08:00:09 +0000] "GET / HTTP/1.1" 200 99 "http://example.com/" "Mozilla/5.0"
+//	192.0.2.1 - - [02/Mar/2026:08:00:09 +0000] "GET / HTTP/1.1" 200 99 "-" "Mozilla/5.0"
 //
 // These are the Common and the Combined Log Format of Apache httpd, which nginx writes too. In
 // quotes, escapes such as \" \\ \n \t \xhh are replaced by what they stand for. Empty lines are
@@ -56,27 +56,25 @@ func ReadLog(r io.Reader) iter.Seq2[Entry, error] {
 		panic("simulate.ReadLog: r is nil, want a reader")
 	}
 	return func(yield func(Entry, error) bool) {
-		lines := lineReader{Reader: bufio.NewReader(r)}
+		lines := lineReader{log: bufio.NewReader(r)}
 		for number := 1; ; number++ {
-			line, end := lines.next()
+			line, last, err := lines.next()
 			var e Entry
-			var err error
 			switch text := strings.TrimSpace(strings.TrimPrefix(string(line), byteOrderMark)); {
-			case end != nil && end != io.EOF: // the line is not whole
-				err = end
+			case err != nil: // the line is not whole
 			case len(line) > longestLine:
 				err = errors.New("it is longer than 1 MiB")
 			case text != "":
 				e, err = parse(text)
-			case end == nil:
-				continue // empty
-			default:
+			case last:
 				return
+			default:
+				continue // empty
 			}
 			if err != nil {
 				err = fmt.Errorf("simulate.ReadLog: line %d: %w", number, err)
 			}
-			if !yield(e, err) || end != nil {
+			if !yield(e, err) || last {
 				return
 			}
 		}
@@ -85,21 +83,24 @@ func ReadLog(r io.Reader) iter.Seq2[Entry, error] {
 
 // lineReader reads lines. Of one that is too long it keeps just enough to show that.
 type lineReader struct {
-	*bufio.Reader
+	log  *bufio.Reader
 	line []byte
 }
 
-// next returns the next line, which is valid until the one after that. end is not nil if it is the
-// last.
-func (r *lineReader) next() (line []byte, end error) {
+// next returns the next line, which is valid until the one after that, and whether it is the last.
+// If there is an error, the line is not whole.
+func (r *lineReader) next() (line []byte, last bool, err error) {
 	r.line = r.line[:0]
 	for {
-		part, err := r.ReadSlice('\n')
+		part, err := r.log.ReadSlice('\n')
 		if len(r.line) <= longestLine {
 			r.line = append(r.line, part...)
 		}
-		if err != bufio.ErrBufferFull {
-			return r.line, err
+		if err == io.EOF {
+			return r.line, true, nil
+		}
+		if len(part) == 0 || !errors.Is(err, bufio.ErrBufferFull) {
+			return r.line, err != nil, err
 		}
 	}
 }
