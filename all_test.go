@@ -90,7 +90,7 @@ func TestAllKeepsItsMembers(t *testing.T) {
 	ls := []ratelimit.Limiter{ratelimit.Must(gcra.New(ratelimit.PerSecond(1), 1, ratelimit.WithClock(c)))}
 	l := ratelimit.Must(ratelimit.All(ls...))
 	ls[0] = nil
-	l.(interface{ Unwrap() []ratelimit.Limiter }).Unwrap()[0] = nil
+	l.(ratelimit.Wrapper).Unwrap()[0] = nil
 	require.True(t, l.Allow())
 }
 
