@@ -28,7 +28,9 @@ func (p Policy) Explain() string {
 	}
 	e.costs()
 	for i := range p.Rules {
-		e.say(0, "")
+		if e.text.Len() > 0 {
+			e.say(0, "")
+		}
 		e.rule(i)
 	}
 	e.say(0, "")
@@ -142,7 +144,7 @@ func events(n int) string {
 
 func (e *explainer) rule(i int) {
 	r := &e.policy.Rules[i]
-	e.say(0, "Rule %s is for %s.", r.Name, requests(r.Match, r.When))
+	e.say(0, "Rule %s: %s.", r.Name, requests(r.Match, r.When))
 	switch r.Mode {
 	case Exempt:
 		e.say(1, "They are exempt: nothing limits them, whatever other rules say.")
