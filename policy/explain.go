@@ -105,9 +105,9 @@ func (c *condition) String() string {
 	values := listed(c.values, "or")
 	switch {
 	case len(c.values) == 0 && c.not:
-		return "there is no " + c.attribute
+		return c.attribute + " is not there"
 	case len(c.values) == 0:
-		return "there is a " + c.attribute
+		return c.attribute + " is there"
 	case c.not:
 		return c.attribute + " is not " + values
 	default:
@@ -217,22 +217,35 @@ func (e *explainer) key(r *Rule) {
 
 // unlimited says what is not limited at all.
 func (e *explainer) unlimited() {
-	enforced := false
+	all := ""
+	last := "Nothing is limited, as no rule enforces."
 	for i := range e.policy.Rules {
 		r := &e.policy.Rules[i]
 		switch {
 		case r.Mode == Exempt:
 			e.say(0, "Not limited: %s, which rule %s exempts.", requests(r.Match, r.When), r.Name)
-		case r.Mode == Enforce && len(r.Match) == 0 && len(r.When) == 0 && r.Missing != missingSkip:
-			e.say(0, "All other requests are limited, by rule %s at least.", r.Name)
-			return
+		case r.Mode == Enforce && all == "" && e.forAll(i):
+			all = r.Name
 		case r.Mode == Enforce:
-			enforced = true
+			last = "Not limited: requests for which there is no rule that enforces."
 		}
 	}
-	if !enforced {
-		e.say(0, "Nothing is limited, as no rule enforces.")
-		return
+	if all != "" {
+		last = "All requests that are not exempt are limited, by rule " + all + " at least."
 	}
-	e.say(0, "Not limited: requests for which there is no rule that enforces.")
+	e.say(0, "%s", last)
+}
+
+// forAll reports whether a rule limits every request.
+func (e *explainer) forAll(rule int) bool {
+	r := &e.policy.Rules[rule]
+	if len(r.Match) > 0 || len(r.When) > 0 || r.Missing == missingSkip {
+		return false
+	}
+	for j := range r.Limits {
+		if !slices.ContainsFunc(e.overrides[[2]int{rule, j}], func(o *Override) bool { return o.Unlimited }) {
+			return true
+		}
+	}
+	return false
 }

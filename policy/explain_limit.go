@@ -135,15 +135,13 @@ func (e *explainer) waits(indent int, l *Limit) {
 			largest = max(largest, c.N)
 		}
 	}
-	for _, n := range []int{1, largest}[:min(largest, 2)] {
-		as := ""
-		if len(e.policy.Costs) > 0 {
-			as = "counts as " + events(n) + " and that "
-		}
-		e.say(indent, "A request that %sit refuses waits at most %s.", as, length(l.longest(n)))
+	wait := length(l.longest(1))
+	if l.longest(largest) > l.longest(1) {
+		wait += " for 1 event and " + length(l.longest(largest)) + " for " + events(largest)
 	}
+	e.say(indent, "A request that it refuses waits at most %s.", wait)
 	if tooLarge {
-		e.say(indent, "One that counts as more than %s is never granted.", events(l.most()))
+		e.say(indent, "A request of more than %s is never granted.", events(l.most()))
 	}
 }
 
