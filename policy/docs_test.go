@@ -26,7 +26,7 @@ func TestDocs(t *testing.T) {
 			wrong := strings.Replace(document, `"as": "gcra"`, `"as": "gcr"`, 1)
 			_, err = policy.Parse([]byte(wrong))
 			require.Error(t, err)
-			require.True(t, strings.Contains(string(page), strings.TrimPrefix(err.Error(), "policy: ")), err)
+			require.Contains(t, string(page), strings.TrimPrefix(err.Error(), "policy: "))
 			documents++
 		case strings.Contains(block, "burst 10"):
 			for line := range strings.Lines(strings.TrimSpace(block)) {
@@ -44,7 +44,7 @@ func TestDocs(t *testing.T) {
 		reflect.TypeFor[policy.Limit](), reflect.TypeFor[policy.Step](), reflect.TypeFor[policy.Override]()} {
 		for i := range of.NumField() {
 			name, _, _ := strings.Cut(of.Field(i).Tag.Get("json"), ",")
-			require.True(t, strings.Contains(string(page), "`"+name+"`"), "%v.%s", of, name)
+			require.Contains(t, string(page), "`"+name+"`", of)
 		}
 	}
 }
