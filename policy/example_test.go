@@ -78,7 +78,7 @@ func ExamplePolicy_Explain() {
 	//     It counts responses with status 401, after they were made. While it is full, all requests are refused.
 	//     It grants 5 in 15m, wherever that begins: at worst 5 in 15m, and on top what is under way while it fills up.
 	//     A request that it refuses waits at most 15m.
-	//   A refusal by one of these limits is a strike. What follows within the wait that was told then, or 1s, is part of the same strike.
+	//   A refusal by one of these limits is a strike. Refusals until its retry after has passed, or 1s if that is longer, belong to the same strike.
 	//     From strike 3 within 1d on: block the key in this rule for 1h.
 	//
 	// Not limited: requests for which there is no rule that enforces.

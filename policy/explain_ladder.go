@@ -19,7 +19,7 @@ func (e *explainer) ladder(r *Rule) {
 		what = "To be refused, were it not for the shadow,"
 	case Enforce, Exempt:
 	}
-	e.say(1, "%s is a strike. What follows within the wait that was told then, or 1s, is part of the same strike.", what)
+	e.say(1, "%s is a strike. Refusals until its retry after has passed, or 1s if that is longer, belong to the same strike.", what)
 	acting := 0
 	for i := range r.Ladder {
 		s := &r.Ladder[i]

@@ -78,7 +78,8 @@ type Rule struct {
 
 	// When lists conditions on the attributes of a request, all of which must hold: "user" (there
 	// is one), "!user" (there is none), "plan=free|trial" (it is one of these), "client!=a|b" (it is
-	// none of these, or there is none). An attribute without a value is not there.
+	// none of these, or there is none). Values are compared exactly. An attribute without a value
+	// is not there.
 	When []string `json:"when,omitempty"`
 
 	// Key lists what is counted together: requests that agree in all its parts, at most 4, share
@@ -95,8 +96,8 @@ type Rule struct {
 	Limits []Limit `json:"limits,omitempty"`
 
 	// Ladder is what becomes of keys that are refused again and again, at most 16 steps. A strike is
-	// a refusal by a limit of this rule; what is refused until the wait has passed that was told
-	// then, or a second if that is more, belongs to the same strike.
+	// a refusal by a limit of this rule. Refusals until its RetryAfter has passed, or a second if
+	// that is longer, belong to the same strike.
 	Ladder []Step `json:"ladder,omitempty"`
 
 	// Mode is Enforce unless it is given.
@@ -155,7 +156,7 @@ type Limit struct {
 	// Shown is what is advertised, if it is not Rate.
 	Shown *ratelimit.Rate `json:"shown,omitempty"`
 
-	// Hidden limits are never told. Their waits count all the same.
+	// Hidden limits are in no header and no answer. Their waits count all the same.
 	Hidden bool `json:"hidden,omitempty"`
 }
 
