@@ -73,7 +73,9 @@ type Rule struct {
 	// A pattern is written as for [net/http.ServeMux], without a host: "GET /letters/{id}", "/v1/",
 	// "/{$}". Without a method it matches all methods, and GET is for HEAD, too. {name} is one
 	// segment, which is not empty, {name...} at the end is the rest, a slash at the end is
-	// everything below, and {$} after it only the slash. Segments are compared unescaped.
+	// everything below, and {$} after it only the slash. Segments are compared unescaped. A path is
+	// cleaned of empty segments, "." and ".." before it is matched. "/a/" is not for "/a", which a
+	// ServeMux would redirect.
 	Match []string `json:"match,omitempty"`
 
 	// When lists conditions on the attributes of a request, all of which must hold: "user" (there
