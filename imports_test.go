@@ -25,7 +25,10 @@ var layers = [][]string{
 	{"internal/bucket", "internal/window"},
 	{"fixedwindow", "gcra", "slidingwindow", "tokenbucket"},
 	{"burst"},
-	{"keyed", "simulate"},
+	{"keyed"},
+	{"policy"},
+	{"policy/catalog"},
+	{"simulate"},
 	{"bench"},
 }
 
