@@ -39,6 +39,7 @@ var (
 	_ ratelimit.Composite = (*Limiter)(nil)
 	_ ratelimit.Charger   = (*Limiter)(nil)
 	_ ratelimit.Delayer   = (*Limiter)(nil)
+	_ ratelimit.Failer    = (*Limiter)(nil)
 )
 
 // Limiter is another limiter with a cap on bursts. In its Decisions, By is 0 if the other limiter
@@ -57,7 +58,7 @@ type composite interface {
 	ratelimit.Composite
 	ratelimit.Charger
 	ratelimit.Delayer
-	Err() error
+	ratelimit.Failer
 }
 
 // New returns a limiter that grants what inner grants, but at most peak.Events in any window of
@@ -213,5 +214,5 @@ func (l *Limiter) Peak() ratelimit.Rate { return l.top.Rate() }
 // Unwrap returns the other limiter and the cap.
 func (l *Limiter) Unwrap() []ratelimit.Limiter { return []ratelimit.Limiter{l.inner, l.top} }
 
-// Err returns why one of the parts grants nothing, if it knows: see [ratelimit.Wait].
+// Err returns why one of the parts can grant nothing at present, or nil. See [ratelimit.Failer].
 func (l *Limiter) Err() error { return l.both.Err() }

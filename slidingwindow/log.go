@@ -11,6 +11,7 @@ var (
 	_ ratelimit.Limiter = (*Log)(nil)
 	_ ratelimit.Charger = (*Log)(nil)
 	_ ratelimit.Delayer = (*Log)(nil)
+	_ ratelimit.Allower = (*Log)(nil)
 )
 
 // Log is a limiter that stores the times of the last rate.Events events. It grants at most
@@ -43,8 +44,8 @@ func NewLog(rate ratelimit.Rate, opts ...ratelimit.Option) (*Log, error) {
 // Allow reports whether one event may happen now, and charges it if so.
 func (l *Log) Allow() bool { return l.core.Allow() }
 
-// AllowAt is Allow as of t. It does what TakeAt(t, 1) does, and costs less. [ratelimit.All] calls
-// it.
+// AllowAt is Allow as of t. It does what TakeAt(t, 1) does, and costs less. See
+// [ratelimit.Allower].
 func (l *Log) AllowAt(t time.Time) bool { return l.core.AllowAt(t) }
 
 // Take charges n events now, all of them or none. It returns whether they may happen, and what is
@@ -82,7 +83,7 @@ func (l *Log) PeekAt(t time.Time, n int) (d ratelimit.Decision) {
 }
 
 // FitsAt returns what PeekAt(t, n).OK would, and costs less. It charges nothing, and may already be
-// outdated. [ratelimit.All] calls it.
+// outdated.
 func (l *Log) FitsAt(t time.Time, n int) bool { return l.core.FitsAt(t, n) }
 
 // DelayAt returns how long after t it takes until n more events can have been granted, with no
