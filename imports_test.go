@@ -24,7 +24,7 @@ var layers = [][]string{
 	{"internal/frame", "internal/reservation"},
 	{"internal/bucket", "internal/window"},
 	{"fixedwindow", "gcra", "slidingwindow", "tokenbucket"},
-	{"burst"},
+	{"burst", "penalty"},
 	{"keyed", "simulate"},
 	{"bench"},
 }
