@@ -144,6 +144,11 @@ func TestAnyOrigin(t *testing.T) {
 			_, ok = l.Blocked()
 			require.False(t, ok)
 			require.True(t, l.Allow())
+			require.False(t, l.Allow())
+			l.Pardon()
+			c.Set(now.Add(-time.Hour))
+			_, ok = l.Blocked()
+			require.False(t, ok)
 		}
 	}
 }
@@ -173,6 +178,7 @@ func TestBlockWithoutEnd(t *testing.T) {
 	}{
 		{t0, ratelimit.Never},
 		{t0, 1 << 62},
+		{t0.Add(time.Hour), ratelimit.Never - 1},
 		{far, 2 * second},
 		{time.Time{}, ratelimit.Never},
 	} {
