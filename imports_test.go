@@ -21,7 +21,7 @@ var layers = [][]string{
 	{"internal/identity", "internal/waiting"},
 	{"."},
 	{"internal/atomics", "internal/timeline", "limittest"},
-	{"internal/frame", "internal/reservation"},
+	{"internal/frame", "internal/reservation", "internal/strikes"},
 	{"internal/bucket", "internal/window"},
 	{"fixedwindow", "gcra", "slidingwindow", "tokenbucket"},
 	{"burst", "penalty"},
