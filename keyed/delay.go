@@ -60,17 +60,17 @@ func (c *core) delay(hash uint64, off int64, n int, limit *Limit) time.Duration 
 		return ratelimit.Never
 	}
 	now := c.scale.at(off)
-	_, _, debt, newest, present := c.look(c.place(hash), now)
-	if c.failOpen && !present {
+	s := c.look(c.place(hash))
+	if c.failOpen && !s.present {
 		return 0
 	}
 	high, cost := bits.Mul64(uint64(n), limit.perEvent)
 	if high > 0 || cost > c.scale.top-now+limit.depth {
 		return ratelimit.Never
 	}
-	least := now + debt + cost - limit.depth // depth is less than any time
-	if now+late < newest {
-		least = max(least, newest-late)
+	least := now + s.debt(now) + cost - limit.depth // depth is less than any time
+	if now+late < s.newest {
+		least = max(least, s.newest-late)
 	}
 	return timeline.Wait(timeline.Clamp(off), c.scale.when(least))
 }

@@ -99,9 +99,6 @@ func NewMap[K comparable](capacity int, factory func(K) (ratelimit.Limiter, erro
 	if chosen.failOpen {
 		return refuse("FailOpen", true, "no such option: it is for a Table")
 	}
-	if chosen.supplied {
-		return refuse("len(WithStorage)", len(chosen.storage), "no such option: it is for a Table")
-	}
 	line, err := timeline.New(fn, chosen.clock)
 	if err != nil {
 		return nil, err
