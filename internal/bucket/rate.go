@@ -114,7 +114,7 @@ func (st state) converted(off int64, rate ratelimit.Rate, burst int) state {
 	at, debt := c.changes(word, off)
 	grants := max(old.past.grants, math.MinInt64+1)
 	if old.perNano > 0 {
-		newest := c.start + floorDiv(int64(word)-int64(old.perEvent), int64(old.perNano))
+		newest := c.start + timeline.FloorDiv(int64(word)-int64(old.perEvent), int64(old.perNano))
 		if c.settled(word) {
 			newest = min(newest, old.past.acted)
 		}
@@ -144,13 +144,4 @@ func chain(st state, off int64) *before {
 		b.scale.spec, b.depth = &forgetful, 0
 	}
 	return b
-}
-
-// floorDiv returns a/b rounded down, for b > 0.
-func floorDiv(a, b int64) int64 {
-	q := a / b
-	if a%b < 0 {
-		q--
-	}
-	return q
 }

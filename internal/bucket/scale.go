@@ -111,7 +111,7 @@ func (c *scale) lastAct(word uint64) int64 {
 		tat -= int64(m.charges.ticks)
 		m = &m.charges.under
 	}
-	late := -floorDiv(int64(c.depth)-tat, int64(c.perNano)) // after the frame's start, rounded up
+	late := -timeline.FloorDiv(int64(c.depth)-tat, int64(c.perNano)) // after the frame's start, rounded up
 	return max(last, c.start+max(late, timeline.Bottom-c.start))
 }
 

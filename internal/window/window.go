@@ -11,6 +11,7 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/internal/atomics"
 	"github.com/seed-3506548a/ratelimit/internal/frame"
+	"github.com/seed-3506548a/ratelimit/internal/reservation"
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
@@ -112,6 +113,16 @@ func (w *Window) Take(d *ratelimit.Decision, n int) { w.take(d, w.line.Now(), n,
 // TakeAt charges n events as of t, all or none.
 func (w *Window) TakeAt(d *ratelimit.Decision, t time.Time, n int) { w.take(d, w.line.At(t), n, 0) }
 
+// ReserveAt charges n events as of t that may be acted on up to within later, of the limiter owner.
+// The reservation is nil if d says no.
+func (w *Window) ReserveAt(d *ratelimit.Decision, owner any, t time.Time, n int, within time.Duration) ratelimit.Reservation {
+	m, delay := w.take(d, w.line.At(t), n, within)
+	if !d.OK {
+		return nil
+	}
+	return reservation.New(w, owner, m, t.Add(delay))
+}
+
 // take is Allow for any n and any off, with a whole Decision, and with patience: it also grants
 // what can be acted on after a delay of at most patience, which it returns with what it has made.
 //
@@ -181,3 +192,6 @@ func (w *Window) Capacity() int { return w.current.Load().Scale.spec.capacity }
 
 // Clock returns the clock that Allow and Take read.
 func (w *Window) Clock() ratelimit.Clock { return w.line.Clock() }
+
+// Line returns the timeline that offsets are on.
+func (w *Window) Line() *timeline.Timeline { return &w.line }
