@@ -140,7 +140,7 @@ func (b *Bucket) take(d *ratelimit.Decision, off int64, n int, patience time.Dur
 			// The frame's last word decides; it may be another than the one just seen.
 			if landed = b.current.Replace(f, grantElsewhere(off, n, patience)); landed {
 				debt, later = c.debt(f.Word.Load()&^frame.Frozen, off)
-				after, delay, ok = s.step(debt, later, off, n, patience)
+				after, delay, _ = s.step(debt, later, off, n, patience)
 			}
 		}
 		switch {
@@ -155,15 +155,14 @@ func (b *Bucket) take(d *ratelimit.Decision, off int64, n int, patience time.Dur
 	}
 }
 
-// grantElsewhere plans a frame around off in which n events are granted there; or, if they do not
-// fit any longer, the same frame once more.
+// grantElsewhere plans a frame around off in which n events are granted there, if they still fit.
 func grantElsewhere(off int64, n int, patience time.Duration) *plan {
 	return &plan{Successor: func(f *bucketFrame, word uint64) *bucketFrame {
 		debt, later := f.Scale.debt(word, off)
 		if after, delay, ok := f.Scale.spec.step(debt, later, off, n, patience); ok {
 			return owing(f.Scale.spec, off+int64(delay), after).frame()
 		}
-		return state{f.Scale, word}.frame()
+		return nil
 	}}
 }
 

@@ -21,37 +21,29 @@ func (b *Bucket) SetRate(fn, field string, rate ratelimit.Rate, burst int) error
 	return b.setRate(fn, field, timeline.Bottom, rate, burst)
 }
 
-// setRate repeats until its own plan was taken: a turn more means that another caller's was, or
-// that more is owed by now than can be converted. The clock is read after the state that is to be
-// changed.
+// setRate reads the clock after the state that is to be changed.
 func (b *Bucket) setRate(fn, field string, t int64, rate ratelimit.Rate, burst int) error {
 	if err := check(fn, field, rate, burst); err != nil {
 		return err
 	}
-	for {
-		f := b.current.Load()
+	return b.current.Change(func(f *bucketFrame) (*plan, error) {
 		if f.Scale.spec.rate == rate && f.Scale.spec.burst == burst {
-			return nil
+			return nil, nil
 		}
 		off := max(t, timeline.Clamp(b.line.Now()))
 		owed, ok := state{f.Scale, f.Word.Load() &^ frame.Frozen}.convertible(off, rate)
 		if !ok {
-			return &ratelimit.ArgumentError{Func: fn, Field: "rate", Value: rate,
+			return nil, &ratelimit.ArgumentError{Func: fn, Field: "rate", Value: rate,
 				Want: fmt.Sprintf("one at which the %d events that may be owed drain within 2^61 ns (73 years), or 0", owed)}
 		}
-		change := &plan{Successor: func(f *bucketFrame, word uint64) *bucketFrame {
+		return &plan{Successor: func(f *bucketFrame, word uint64) *bucketFrame {
 			st := state{f.Scale, word}
 			if _, ok := st.convertible(off, rate); !ok {
-				return st.frame()
+				return nil // more is owed by now
 			}
 			return st.converted(off, rate, burst).frame()
-		}}
-		if b.current.Replace(f, change) {
-			if _, ok := (state{f.Scale, f.Word.Load() &^ frame.Frozen}).convertible(off, rate); ok {
-				return nil
-			}
-		}
-	}
+		}}, nil
+	})
 }
 
 // before is a state that a change of rate has replaced, the offset as of which it was asked for,

@@ -45,13 +45,13 @@ func (b *Bucket) GiveBack(off int64, m made, granted int64) {
 				return
 			}
 		default:
-			refund := &plan{Successor: func(f *bucketFrame, last uint64) *bucketFrame {
+			refund := &plan{Successor: func(_ *bucketFrame, last uint64) *bucketFrame {
 				if last != word {
-					return state{f.Scale, last}.frame()
+					return nil
 				}
 				return after.frame()
 			}}
-			if b.current.Replace(f, refund) && f.Word.Load()&^frame.Frozen == word {
+			if b.current.Replace(f, refund) {
 				return
 			}
 		}

@@ -44,13 +44,13 @@ func (w *Window) GiveBack(off int64, m made, granted int64) {
 				return
 			}
 		default:
-			refund := &plan{Successor: func(f *windowFrame, last uint64) *windowFrame {
+			refund := &plan{Successor: func(_ *windowFrame, last uint64) *windowFrame {
 				if last != word {
-					return frame.New(f.Scale, last)
+					return nil
 				}
 				return newFrame(s, after.start, after)
 			}}
-			if w.current.Replace(f, refund) && f.Word.Load()&^frame.Frozen == word {
+			if w.current.Replace(f, refund) {
 				return
 			}
 		}

@@ -148,7 +148,7 @@ func (w *Window) take(d *ratelimit.Decision, off int64, n int, patience time.Dur
 			// The frame's last word decides; it may be another than the one just seen.
 			if landed = w.current.Replace(f, grantElsewhere(off, n, patience)); landed {
 				st = c.state(f.Word.Load())
-				after, delay, ok = c.spec.step(st, off, n, patience)
+				after, delay, _ = c.spec.step(st, off, n, patience)
 			}
 		}
 		if landed {
@@ -158,15 +158,14 @@ func (w *Window) take(d *ratelimit.Decision, off int64, n int, patience time.Dur
 	}
 }
 
-// grantElsewhere plans a frame around off in which n events are granted there; or, if they do not
-// fit any longer, the same frame once more.
+// grantElsewhere plans a frame around off in which n events are granted there, if they still fit.
 func grantElsewhere(off int64, n int, patience time.Duration) *plan {
 	return &plan{Successor: func(f *windowFrame, word uint64) *windowFrame {
 		c := &f.Scale
 		if after, _, ok := c.spec.step(c.state(word), off, n, patience); ok {
 			return newFrame(c.spec, off, after)
 		}
-		return frame.New(*c, word)
+		return nil
 	}}
 }
 
