@@ -13,16 +13,19 @@ import (
 // SetRateAt changes the rate and the burst as of t. Errors are those of Init; and a rate is one at
 // which what is owed, or may be, would not drain within 2^61 ns.
 func (b *Bucket) SetRateAt(fn, field string, t time.Time, rate ratelimit.Rate, burst int) error {
-	return b.setRate(fn, field, timeline.Clamp(b.line.At(t)), rate, burst)
+	off := b.line.At(t)
+	return b.setRate(fn, field, func() int64 { return off }, rate, burst)
 }
 
-// SetRate is SetRateAt by the clock.
+// SetRate is SetRateAt by the clock, read when nothing more can be granted before the change.
 func (b *Bucket) SetRate(fn, field string, rate ratelimit.Rate, burst int) error {
-	return b.setRate(fn, field, timeline.Bottom, rate, burst)
+	return b.setRate(fn, field, b.line.Now, rate, burst)
 }
 
-// setRate reads the clock after the state that is to be changed.
-func (b *Bucket) setRate(fn, field string, t int64, rate ratelimit.Rate, burst int) error {
+// setRate asks for the time once more when the word is frozen. What others grant before that, at
+// times after the first, would else drain at the new rate before it was granted. Helpers may ask at
+// different times, and any of these will do. Whether the change can be made depends on the first.
+func (b *Bucket) setRate(fn, field string, now func() int64, rate ratelimit.Rate, burst int) error {
 	if err := check(fn, field, rate, burst); err != nil {
 		return err
 	}
@@ -30,7 +33,7 @@ func (b *Bucket) setRate(fn, field string, t int64, rate ratelimit.Rate, burst i
 		if f.Scale.spec.rate == rate && f.Scale.spec.burst == burst {
 			return nil, nil
 		}
-		off := max(t, timeline.Clamp(b.line.Now()))
+		off := timeline.Clamp(now())
 		owed, ok := state{f.Scale, f.Word.Load() &^ frame.Frozen}.convertible(off, rate)
 		if !ok {
 			return nil, &ratelimit.ArgumentError{Func: fn, Field: "rate", Value: rate,
@@ -41,7 +44,7 @@ func (b *Bucket) setRate(fn, field string, t int64, rate ratelimit.Rate, burst i
 			if _, ok := st.convertible(off, rate); !ok {
 				return nil // more is owed by now
 			}
-			return st.converted(off, rate, burst).frame()
+			return st.converted(max(off, timeline.Clamp(now())), rate, burst).frame()
 		}}, nil
 	})
 }

@@ -27,9 +27,11 @@ func New[Scale any](scale Scale, word uint64) *Frame[Scale] {
 	return f
 }
 
-// Plan is a change that needs another frame: its successor, as a pure function of the frame and its
-// last word, so that every caller that replaces the frame builds the same. The successor is nil if
-// the last word does not allow the change any longer; then a copy of the frame takes its place.
+// Plan is a change that needs another frame: its successor, as a function of the frame and its last
+// word. Every caller that replaces the frame calls it, and one result is published; so all results
+// must be as good, and so are those of a pure function. The successor is nil if the last word does
+// not allow the change any longer; then a copy of the frame takes its place. On that, all results
+// must agree.
 type Plan[Scale any] struct {
 	Successor func(f *Frame[Scale], word uint64) *Frame[Scale]
 }
@@ -49,8 +51,8 @@ func (c *Current[Scale]) Load() *Frame[Scale] { return c.frame.Load() }
 // change that p plans has been made. It returns when f is not the current frame any more.
 //
 // The plan is agreed on before the word is frozen. So whoever meets the frozen word can finish the
-// work alone: freezing again changes nothing, and every helper builds the same successor, of which
-// one is published. And a replacement completes the call that planned it, so it is lock-free. (To
+// work alone: freezing again changes nothing, and every helper builds a successor of that plan, of
+// which one is published. And a replacement completes the call that planned it, so it is lock-free. (To
 // freeze first and to thaw by a clone is not: two callers can undo each other's work forever.)
 func (c *Current[Scale]) Replace(f *Frame[Scale], p *Plan[Scale]) bool {
 	f.next.CompareAndSwap(nil, p)

@@ -165,7 +165,7 @@ func (m *Bucket) charge(off *big.Int, n int) {
 
 // SetRate implements [Limiter]: at a time from that of the last event on, but not after the TAT,
 // the debt in time becomes the debt of as many events at the new rate.
-func (m *Bucket) SetRate(off, now *big.Int, rate ratelimit.Rate, burst int) {
+func (m *Bucket) SetRate(off, _ *big.Int, rate ratelimit.Rate, burst int) {
 	if m.rate == rate && m.burst == burst {
 		return
 	}
@@ -174,7 +174,7 @@ func (m *Bucket) SetRate(off, now *big.Int, rate ratelimit.Rate, burst int) {
 		return
 	}
 	before := m.Clone().(*Bucket)
-	asked := latest(clamp(off), clamp(now))
+	asked := clamp(off)
 	at, debt := asked, m.tat
 	if m.nano.Sign() > 0 {
 		at = least(latest(at, m.lastAct()), ceil(m.tat, m.nano))
