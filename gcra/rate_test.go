@@ -11,36 +11,49 @@ import (
 	"github.com/seed-3506548a/ratelimit/limittest"
 )
 
-// The rate changes as of the time that is handed in, wherever the limiter's clock is.
+// The rate changes as of the time that is handed in, but not before the last event granted: not
+// before the time at which that can have been at the latest, if the clock is later still.
 func TestSetRateInAReplay(t *testing.T) {
-	for name, clock := range map[string]time.Time{"of the past": t0.AddDate(30, 0, 0), "of the future": t0.AddDate(-30, 0, 0)} {
+	for name, row := range map[string]struct {
+		clock time.Time
+		n     int
+		wait  time.Duration
+	}{
+		"the log's clock":                {t0, 10, 100 * ms},
+		"a clock behind the log":         {t0.AddDate(-30, 0, 0), 10, 100 * ms},
+		"a clock ahead of it, one event": {t0.AddDate(30, 0, 0), 1, 0},
+		"a clock ahead of it":            {t0.AddDate(30, 0, 0), 10, 9 * time.Hour},
+	} {
 		t.Run(name, func(t *testing.T) {
-			l, _ := newAt(t, clock, ratelimit.PerHour(1), 10)
-			require.True(t, l.TakeAt(t0, 10).OK)
+			l, _ := newAt(t, row.clock, ratelimit.PerHour(1), 10)
+			require.True(t, l.TakeAt(t0, row.n).OK)
 			require.NoError(t, l.SetRateAt(t0, ratelimit.PerSecond(10), 10))
-			play(t, l, []step{
-				{at: t0, n: 1, retryAfter: 100 * ms, resetAfter: time.Second},
-				{at: t1, n: 1, ok: true, resetAfter: time.Second},
-				{at: t3, n: 3, remaining: 2, retryAfter: 100 * ms, resetAfter: 800 * ms},
-			})
+			require.Equal(t, row.wait, l.TakeAt(t0, 1).RetryAfter)
 		})
 	}
 }
 
-// At a time before others that were used, a faster rate counts for events that are yet to come: as
-// many as were granted after it may be granted once more, but not a full burst.
+// A time that is earlier than grants mints nothing, unless they are later than the clock too: then
+// as many events as were granted since may be granted once more.
 func TestSetRateAtAStaleTime(t *testing.T) {
-	l, _ := newAt(t, t0, ratelimit.PerHour(1), 10)
-	require.True(t, l.TakeAt(t9, 3).OK)
-	require.NoError(t, l.SetRateAt(t0, ratelimit.PerSecond(10), 10))
-	require.Equal(t, 10, l.PeekAt(t9, 0).Remaining)
-
-	// What used up the burst cannot have been granted before a certain time.
-	full, _ := newAt(t, t0, ratelimit.PerHour(1), 10)
-	require.True(t, full.TakeAt(t9, 10).OK)
-	require.NoError(t, full.SetRateAt(t0, ratelimit.PerSecond(10), 10))
-	require.Equal(t, 0, full.PeekAt(t9, 0).Remaining)
-	require.False(t, full.TakeAt(t9.Add(-1), 1).OK, "the rate changed at t9")
+	for name, row := range map[string]struct {
+		clock     time.Time
+		n         int
+		remaining int
+	}{
+		"grants by the clock":              {t9, 3, 7},
+		"grants ahead of the clock":        {t0, 3, 10},
+		"a full burst ahead of the clock":  {t0, 10, 0}, // it cannot have been granted earlier
+		"grants behind the clock":          {t9.Add(time.Second), 1, 9},
+		"grants that drained by the clock": {t9.AddDate(1, 0, 0), 3, 0}, // not known to have been so early
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, _ := newAt(t, row.clock, ratelimit.PerHour(1), 10)
+			require.True(t, l.TakeAt(t9, row.n).OK)
+			require.NoError(t, l.SetRateAt(t0, ratelimit.PerSecond(10), 10))
+			require.Equal(t, row.remaining, l.PeekAt(t9, 0).Remaining)
+		})
+	}
 }
 
 // interrupted is a clock that somebody else goes on by when it has just been read.

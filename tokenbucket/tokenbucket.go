@@ -243,9 +243,9 @@ func (l *Limiter) SetRate(rate ratelimit.Rate, capacity int) error {
 //
 // The change takes effect when the last reservation made before it may be acted on, if that is
 // later than t, unless they are given back until then; for times before that nothing is granted any
-// more. (What was reserved more than 16 changes ago is not given back any more.) For New, t should
-// not be earlier than any time used before: as many tokens as were taken after t may then be taken
-// once more. A few small allocations. Errors are those of [New] or [NewInterval]; for
+// more. (What was reserved more than 16 changes ago is not given back any more.) If tokens were
+// taken at times after t, it takes effect at the latest of these; package gcra says how New knows
+// that. A few small allocations. Errors are those of [New] or [NewInterval]; for
 // New, a rate at which the old capacity, or what is missing, would not come back within 2^61 ns;
 // and a bucket that NewInterval made keeps its rate.Per, and another is an error.
 func (l *Limiter) SetRateAt(t time.Time, rate ratelimit.Rate, capacity int) error {

@@ -17,15 +17,16 @@ func (b *Bucket) SetRateAt(fn, field string, t time.Time, rate ratelimit.Rate, b
 	return b.setRate(fn, field, func() int64 { return off }, rate, burst)
 }
 
-// SetRate is SetRateAt by the clock, read when nothing more can be granted before the change.
+// SetRate is SetRateAt by the clock.
 func (b *Bucket) SetRate(fn, field string, rate ratelimit.Rate, burst int) error {
 	return b.setRate(fn, field, b.line.Now, rate, burst)
 }
 
-// setRate asks for the time once more when the word is frozen. What others grant before that, at
-// times after the first, would else drain at the new rate before it was granted. Helpers may ask at
-// different times, and any of these will do. Whether the change can be made depends on the first.
-func (b *Bucket) setRate(fn, field string, now func() int64, rate ratelimit.Rate, burst int) error {
+// setRate changes the rate as of the time that asked returns. It asks once more, and reads the
+// clock, when the word is frozen: what others grant before that, at times after the first, would
+// else drain at the new rate before it was granted. Helpers may read different times, and any of
+// these will do. Whether the change can be made depends on the first.
+func (b *Bucket) setRate(fn, field string, asked func() int64, rate ratelimit.Rate, burst int) error {
 	if err := check(fn, field, rate, burst); err != nil {
 		return err
 	}
@@ -33,7 +34,7 @@ func (b *Bucket) setRate(fn, field string, now func() int64, rate ratelimit.Rate
 		if f.Scale.spec.rate == rate && f.Scale.spec.burst == burst {
 			return nil, nil
 		}
-		off := timeline.Clamp(now())
+		off := timeline.Clamp(asked())
 		owed, ok := state{f.Scale, f.Word.Load() &^ frame.Frozen}.convertible(off, rate)
 		if !ok {
 			return nil, &ratelimit.ArgumentError{Func: fn, Field: "rate", Value: rate,
@@ -44,7 +45,8 @@ func (b *Bucket) setRate(fn, field string, now func() int64, rate ratelimit.Rate
 			if _, ok := st.convertible(off, rate); !ok {
 				return nil // more is owed by now
 			}
-			return st.converted(max(off, timeline.Clamp(now())), rate, burst).frame()
+			as := st.latest(max(off, timeline.Clamp(asked())), timeline.Clamp(b.line.Now()))
+			return st.converted(as, rate, burst).frame()
 		}}, nil
 	})
 }
@@ -69,6 +71,15 @@ func (b *before) refunded(s *spec, as int64, m made, granted int64) (after state
 		return after, false
 	}
 	return after.converted(b.asked, s.rate, s.burst), true
+}
+
+// latest returns off, or the time of the last event granted so far if that is later. The word says
+// between what times that lies, and no caller that goes by the clock has granted after now.
+func (st state) latest(off, now int64) int64 {
+	if st.word == 0 || st.scale.perNano == 0 { // nothing was granted since the last change
+		return off
+	}
+	return max(off, min(now, st.scale.newest(st.word)))
 }
 
 // changes returns when a change of rate takes effect that is asked for at off, and what is owed
@@ -109,11 +120,7 @@ func (st state) converted(off int64, rate ratelimit.Rate, burst int) state {
 	at, debt := c.changes(word, off)
 	grants := max(old.past.grants, math.MinInt64+1)
 	if old.perNano > 0 {
-		newest := c.start + timeline.FloorDiv(int64(word)-int64(old.perEvent), int64(old.perNano))
-		if c.settled(word) {
-			newest = min(newest, old.past.acted)
-		}
-		grants = max(grants, newest)
+		grants = max(grants, c.newest(word))
 	}
 	s := newSpec(rate, burst, ceilDiv(debt, old.perEvent), old.perEvent,
 		past{changed: at, grants: grants, mark: mark{acted: at}})

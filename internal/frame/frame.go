@@ -51,9 +51,9 @@ func (c *Current[Scale]) Load() *Frame[Scale] { return c.frame.Load() }
 // change that p plans has been made. It returns when f is not the current frame any more.
 //
 // The plan is agreed on before the word is frozen. So whoever meets the frozen word can finish the
-// work alone: freezing again changes nothing, and every helper builds a successor of that plan, of
-// which one is published. And a replacement completes the call that planned it, so it is lock-free. (To
-// freeze first and to thaw by a clone is not: two callers can undo each other's work forever.)
+// work alone: freezing again changes nothing, and of the successors that helpers build, one is
+// published. And a replacement completes the call that planned it, so it is lock-free. (To freeze
+// first and to thaw by a clone is not: two callers can undo each other's work forever.)
 func (c *Current[Scale]) Replace(f *Frame[Scale], p *Plan[Scale]) bool {
 	f.next.CompareAndSwap(nil, p)
 	agreed := f.next.Load()
