@@ -184,13 +184,13 @@ func (c *core) peek(d *ratelimit.Decision, hash uint64, off int64, n int, limit 
 	c.report(d, o, off, now, n, limit)
 }
 
-// fits reports whether take would grant n events of the key at off, by the table's limit.
-func (c *core) fits(hash uint64, off int64, n int) bool {
-	if n <= 0 || n > c.limited.most {
+// fits reports whether take would grant n events of the key at off.
+func (c *core) fits(hash uint64, off int64, n int, limit *Limit) bool {
+	if n <= 0 || n > limit.most || limit.table != c {
 		return n == 0
 	}
 	now := c.scale.at(off)
-	return c.judge(c.look(c.place(hash)), now, uint64(n)*c.limited.perEvent, &c.limited) >= untracked
+	return c.judge(c.look(c.place(hash)), now, uint64(n)*limit.perEvent, limit) >= untracked
 }
 
 // report sets d to the decision on n events at off, which is now in ticks, for what o says.

@@ -173,6 +173,11 @@ func (t *Table[K]) PeekLimitAt(at time.Time, k K, n int, limit Limit) (d ratelim
 	return d
 }
 
+// FitsLimitAt reports PeekLimitAt(at, k, n, limit).OK, and costs less.
+func (t *Table[K]) FitsLimitAt(at time.Time, k K, n int, limit Limit) bool {
+	return t.core.fits(t.hash(k), t.core.line.At(at), n, &limit)
+}
+
 // ChargeLimitAt is ChargeAt by another limit than the table's: see [Table.TakeLimitAt].
 func (t *Table[K]) ChargeLimitAt(at time.Time, k K, n int, limit Limit) (d ratelimit.Decision) {
 	t.core.owe(&d, t.hash(k), t.core.line.At(at), n, &limit)
