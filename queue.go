@@ -47,10 +47,10 @@ func (q *Queue) Wait(ctx context.Context, n int) error {
 	if err := done(ctx); err != nil {
 		return err
 	}
-	var told answer
+	var prior answer
 	if n <= 0 || q.line.idle() {
 		var err error
-		if told, err = r.attempt(ctx); err != nil || told.OK {
+		if prior, err = r.attempt(ctx); err != nil || prior.OK {
 			return err
 		}
 	}
@@ -60,7 +60,7 @@ func (q *Queue) Wait(ctx context.Context, n int) error {
 		return fmt.Errorf("%s: %d wait already: %w", r.fn, q.most, ErrQueueFull)
 	}
 	defer q.line.leave(w)
-	return r.wait(ctx, &q.line, w, ahead, told)
+	return r.wait(ctx, &q.line, w, ahead, prior)
 }
 
 // Len returns how many requests wait now. The answer may already be outdated.
