@@ -51,6 +51,9 @@ func All(ls ...Limiter) (Limiter, error) {
 		if identity.IsNil(l) {
 			return refuse(i, "", nil, "a limiter")
 		}
+		if penalizes(l) {
+			return refuse(i, "", reflect.TypeOf(l), unpenalized)
+		}
 		for j, other := range ls[:i] {
 			if shared(l, other) {
 				return refuse(i, "", reflect.TypeOf(l), fmt.Sprintf("another limiter than in ls[%d]: a request is charged to each once", j))

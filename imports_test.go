@@ -21,11 +21,14 @@ var layers = [][]string{
 	{"internal/identity", "internal/waiting"},
 	{"."},
 	{"internal/atomics", "internal/timeline", "limittest"},
-	{"internal/frame", "internal/reservation"},
+	{"internal/frame", "internal/reservation", "internal/strikes"},
 	{"internal/bucket", "internal/window"},
 	{"fixedwindow", "gcra", "slidingwindow", "tokenbucket"},
-	{"burst"},
-	{"keyed", "simulate"},
+	{"burst", "penalty"},
+	{"keyed"},
+	{"policy"},
+	{"policy/catalog"},
+	{"simulate"},
 	{"bench"},
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/seed-3506548a/ratelimit/internal/identity"
@@ -32,6 +33,8 @@ func NewQueue(l Limiter, most int) (*Queue, error) {
 	switch {
 	case identity.IsNil(l):
 		return nil, &ArgumentError{fn, "l", nil, "a limiter"}
+	case penalizes(l):
+		return nil, &ArgumentError{fn, "l", reflect.TypeOf(l), unpenalized}
 	case most < 1:
 		return nil, &ArgumentError{fn, "most", most, "1 or more"}
 	}

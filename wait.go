@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"runtime"
 	"time"
 
@@ -63,6 +64,9 @@ func Wait(ctx context.Context, l Limiter, n int) error {
 	r := request{"ratelimit.Wait", l, n}
 	if identity.IsNil(l) {
 		return &ArgumentError{r.fn, "l", nil, "a limiter"}
+	}
+	if penalizes(l) {
+		return &ArgumentError{r.fn, "l", reflect.TypeOf(l), unpenalized}
 	}
 	if err := done(ctx); err != nil {
 		return err

@@ -75,6 +75,10 @@ func New(inner ratelimit.Limiter, peak ratelimit.Rate, opts ...ratelimit.Option)
 	if identity.IsNil(inner) {
 		return nil, &ratelimit.ArgumentError{Func: fn, Field: "inner", Value: nil, Want: "a limiter"}
 	}
+	if _, ok := inner.(ratelimit.Penalizer); ok {
+		return nil, &ratelimit.ArgumentError{Func: fn, Field: "inner", Value: reflect.TypeOf(inner),
+			Want: "a limiter that a refusal does not change; put the penalty outermost"}
+	}
 	if err := check(fn, peak); err != nil {
 		return nil, err
 	}

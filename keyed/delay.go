@@ -76,21 +76,10 @@ func (c *core) delay(hash uint64, off int64, n int, limit *Limit) time.Duration 
 }
 
 // delayAt is what the key's limiter says, if it is there and can say. Otherwise it is 0.
-func (m *Map[K]) delayAt(t time.Time, k K, n int) time.Duration {
+func (m *Map[K]) delayAt(t time.Time, k K, n int) (delay time.Duration) {
 	if n < 0 {
 		return ratelimit.Never
 	}
-	s := &m.shards[m.home(k)]
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	e, ok := s.entries[k]
-	if !ok || n == 0 {
-		return 0
-	}
-	l, ok := e.limiter.(ratelimit.Delayer)
-	if !ok {
-		return 0
-	}
-	early := m.lateness(t, e.since)
-	return later(l.DelayAt(t.Add(early), n), early)
+	m.shards[m.home(k)].with(k, func(e resident) { delay = e.delay(&m.line, t, n) })
+	return delay
 }
