@@ -116,6 +116,17 @@ func (m *Bucket) lastAct() *big.Int {
 	return late
 }
 
+// newest returns the latest time at which the last event can have been acted on, or was charged: at
+// least an emission interval before the TAT.
+func (m *Bucket) newest() *big.Int {
+	newest := minus(m.tat, m.event)
+	newest.Div(newest, m.nano)
+	if m.settled() {
+		newest = least(newest, m.mark.left)
+	}
+	return newest
+}
+
 // Charge implements [Limiter]: the TAT moves on as if all n fitted, but at most 2^61 beyond a full
 // bucket.
 func (m *Bucket) Charge(off *big.Int, n int) ratelimit.Decision {
@@ -174,16 +185,15 @@ func (m *Bucket) SetRate(off, now *big.Int, rate ratelimit.Rate, burst int) {
 		return
 	}
 	before := m.Clone().(*Bucket)
-	asked := latest(clamp(off), clamp(now))
+	asked := clamp(off)
+	if m.nano.Sign() > 0 { // not before the last grant, which was not after the clock
+		asked = latest(asked, least(clamp(now), m.newest()))
+	}
 	at, debt := asked, m.tat
 	if m.nano.Sign() > 0 {
 		at = least(latest(at, m.lastAct()), ceil(m.tat, m.nano))
 		debt = latest(minus(m.tat, product(at, m.nano)), new(big.Int))
-		newest := minus(m.tat, m.event) // the last event was acted on at least T before the TAT
-		newest.Div(newest, m.nano)
-		if m.settled() {
-			newest = least(newest, m.mark.left)
-		}
+		newest := m.newest()
 		if m.grants == nil || newest.Cmp(m.grants) > 0 {
 			m.grants = newest
 		}
