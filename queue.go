@@ -27,7 +27,7 @@ type Queue struct {
 // NewQueue returns a queue in which at most most requests wait for l at once. Requests by [Wait] or
 // by another Queue of l do not stand in it.
 //
-// The error is an [*ArgumentError] if l is nil, or most < 1.
+// The error is an [*ArgumentError] if l is nil or a [Penalizer], or if most < 1.
 func NewQueue(l Limiter, most int) (*Queue, error) {
 	const fn = "ratelimit.NewQueue"
 	switch {

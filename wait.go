@@ -39,7 +39,7 @@ var ErrNever = errors.New("the request can never be granted")
 //     l is a [Delayer] and all requests ahead take too long
 //   - the error wraps [ErrNever] if l would never grant n events as it is now, or the reason itself
 //     if l is a [Failer] that has one
-//   - the error is an [*ArgumentError] if l is nil
+//   - the error is an [*ArgumentError] if l is nil or a [Penalizer]
 //
 // Otherwise the error is ctx.Err(), or one of these if the limiter or the line has changed since.
 //
