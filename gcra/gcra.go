@@ -192,9 +192,9 @@ func (l *Limiter) SetRate(rate ratelimit.Rate, burst int) error {
 // later than t, unless they are given back until then; for times before that nothing is granted any
 // more. (What was reserved more than 16 changes ago is not given back any more.) If events were
 // granted at times after t, it takes effect at the latest of these; a limiter does not remember
-// that, and takes its clock for it, or, if that is earlier, the last time that the debt allows. So a
-// replay needs a clock that shows its time. If events were granted after t and after the clock, as
-// many may be granted once more.
+// that, and takes its clock for it, or, if that is earlier, the last time that the debt allows. So
+// a replay needs a clock that shows its time. If events were granted after t and after the clock,
+// as many may be granted once more.
 //
 // A few small allocations. Errors are those of [New]; and a rate at which the old burst, or what is
 // owed, would not drain within 2^61 ns.

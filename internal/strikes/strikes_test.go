@@ -347,8 +347,8 @@ func TestBucketFullOfBlocks(t *testing.T) {
 	require.True(t, s.Counted)
 }
 
-// Where half as many keys are blocked as the capacity, not one of many strangers is, and no block is
-// forgotten.
+// Where half as many keys are blocked as the capacity, not one of many strangers is, and no block
+// is forgotten.
 func TestStrangersInheritNothing(t *testing.T) {
 	const capacity = 10_000
 	l := ladder(t, strikes.Step{After: 1, Do: strikes.Block, For: hour})
