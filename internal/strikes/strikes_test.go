@@ -114,6 +114,10 @@ func TestEnds(t *testing.T) {
 	require.Zero(t, blocked(table, ann, hour+minute-1))
 	_, s = table.Strike(ann, at(2*minute), 0, l, 0)
 	require.Equal(t, 0, s.Acts, "the span is over")
+	table.Strike(bob, 0, second, l, 0)
+	d, s = table.Strike(bob, at(minute), second, l, 0)
+	require.Equal(t, 0, s.Acts)
+	require.Equal(t, 1, d.Strikes(minute))
 }
 
 // An episode is as long as its first refusal was told, but at least a second, and refusals in it do
@@ -130,6 +134,7 @@ func TestEpisodes(t *testing.T) {
 		{0, []time.Duration{0, second - 1, second, 2*second - 1}, 2},
 		{-1, []time.Duration{0, second - 1, second}, 2},
 		{ratelimit.Never - 1, []time.Duration{0, hour, 1 << 62}, 1},
+		{ratelimit.Never - 1, []time.Duration{hour, 2 * hour}, 1},
 		{minute, []time.Duration{0, -second, second}, 1},         // late by little
 		{minute, []time.Duration{0, -second - 1, second - 2}, 1}, // set back: the day begins anew
 		{minute, []time.Duration{hour, 2 * hour, hour + minute + 1}, 3},
