@@ -58,8 +58,8 @@ func (l *Interval) TakeAt(t time.Time, n int) (d ratelimit.Decision) {
 	return d
 }
 
-// ChargeAt takes n tokens as of t, even if there are fewer; see [ratelimit.Charger]. Then nothing
-// is granted until the missing tokens have come back.
+// ChargeAt takes n tokens as of t, even if the bucket has fewer; see [ratelimit.Charger]. The
+// bucket is then below empty, and nothing is granted until enough tokens have come back.
 //
 // At most 2^31-1 tokens can be missing. More are not counted. A charge that leaves more than the
 // capacity missing may make a few small allocations.

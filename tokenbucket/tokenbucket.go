@@ -1,5 +1,9 @@
 // Package tokenbucket limits events with a bucket of tokens. Each event takes a token, the bucket
-// starts full, and tokens come back at a rate. There are two kinds of bucket:
+// starts full, and tokens come back at a rate.
+//
+//	limiter, err := tokenbucket.New(ratelimit.PerSecond(10), 20) // 20 tokens, 10 more each second
+//
+// There are two kinds of bucket:
 //
 //   - [New] refills continuously: one token comes back every T = rate.Per/rate.Events. It grants
 //     the same traffic as package gcra. Choose between them by the words you prefer.
@@ -36,9 +40,9 @@
 //
 // # Late requests
 //
-// A request may carry a time earlier than the current interval of a bucket of NewInterval. It finds
-// those tokens missing that came back since, so it can be refused although they would have been
-// there at that time.
+// With NewInterval, a late request may be refused even if there were enough tokens at its time: one
+// with a time before the interval that started last. It finds the batches missing that have come
+// back since, but not the tokens that were there before.
 //
 // # Wrong times and large numbers
 //
@@ -130,8 +134,8 @@ func (l *Limiter) TakeAt(t time.Time, n int) (d ratelimit.Decision) {
 	return d
 }
 
-// ChargeAt takes n tokens as of t, even if there are fewer; see [ratelimit.Charger]. Then nothing
-// is granted until the missing tokens have come back.
+// ChargeAt takes n tokens as of t, even if the bucket has fewer; see [ratelimit.Charger]. The
+// bucket is then below empty, and nothing is granted until enough tokens have come back.
 //
 // At most as many tokens can be missing beyond an empty bucket as come back in 2^61/U ns, with U as
 // in package gcra: 24 years at 90 a minute, 2.3 s at 1,000,000,007 a second. More are not counted.
