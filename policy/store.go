@@ -96,6 +96,7 @@ func bindAll(s store, bounds []*bound) error {
 // table is a store in a keyed.Table.
 type table struct {
 	*keyed.Table[uint64]
+	window keyed.Limit // all that a window can count; of windows only
 }
 
 // A bucket's Table is made for a rate times 2^k, so that a tick is a small fraction of an event, and
@@ -141,7 +142,7 @@ func newBucketTable(bounds []*bound, capacity int, clock ratelimit.Clock) store 
 		if err != nil {
 			return nil
 		}
-		if s := (table{made}); bindAll(s, bounds) == nil {
+		if s := (table{Table: made}); bindAll(s, bounds) == nil {
 			return s
 		}
 	}
@@ -152,11 +153,15 @@ const widest = 1 << 22
 
 // newWindowTable returns nil if no Table can keep all bounds.
 func newWindowTable(bounds []*bound, capacity int, clock ratelimit.Clock) store {
-	made, err := keyed.NewAlignedWindow[uint64](ratelimit.Per(widest, bounds[0].rate.Per), capacity, keyed.WithClock(clock))
+	rate := ratelimit.Per(widest, bounds[0].rate.Per)
+	made, err := keyed.NewAlignedWindow[uint64](rate, capacity, keyed.WithClock(clock))
 	if err != nil {
 		return nil
 	}
-	s := table{made}
+	s := table{Table: made}
+	if s.window, err = made.Limit(rate, widest); err != nil {
+		return nil
+	}
 	if bindAll(s, bounds) != nil {
 		return nil
 	}
@@ -177,7 +182,23 @@ func (s table) take(d *ratelimit.Decision, t time.Time, key uint64, n int, b *bo
 }
 
 func (s table) charge(t time.Time, key uint64, n int, b *bound) {
+	if s.window.Burst() > 0 {
+		n = min(n, s.room(t, key))
+	}
 	s.ChargeLimitAt(t, key, n, b.table)
+}
+
+// room returns how many events a window can count yet, or the last one that has counted some: more
+// would be counted in the next. Where a charge is made at another time than t, that is not known.
+func (s table) room(t time.Time, key uint64) int {
+	if d := s.PeekLimitAt(t, key, 1, s.window); d.By == keyed.Late || d.By == keyed.Ahead {
+		return widest
+	}
+	d := s.PeekLimitAt(t, key, 0, s.window)
+	if d.ResetAfter > 0 {
+		d = s.PeekLimitAt(t.Add(d.ResetAfter-1), key, 0, s.window)
+	}
+	return d.Remaining
 }
 
 func (s table) refund(time.Time, uint64, int, time.Duration, *bound) {}
