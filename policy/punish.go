@@ -61,7 +61,8 @@ func (q *question) punish(c culprit) {
 	}
 }
 
-// slow has the request ask a throttle, in place of the one that the culprit had.
+// slow has the request ask a throttle, in place of the one that the culprit had, which lasts as long
+// as the longer one.
 func (q *question) slow(c culprit, until int64, slow int32) {
 	if int(slow) >= len(c.throttles) {
 		return // a Replace has added it, and this request is of the policy before
@@ -72,6 +73,7 @@ func (q *question) slow(c culprit, until int64, slow int32) {
 	all := q.settlement.throttles
 	for i := range all {
 		if all[i].owner == c.penalties && all[i].hash == c.hash {
+			a.until = max(a.until, all[i].until)
 			all[i] = a
 			return
 		}
