@@ -123,7 +123,7 @@ func newBucketTable(bounds []*bound, capacity int, clock ratelimit.Clock) store 
 	rates := func(k int) (ratelimit.Rate, bool) {
 		events := base.rate.Events << k
 		return ratelimit.Per(events, base.rate.Per), events > 0 && events <= math.MaxInt32 && events>>k == base.rate.Events &&
-			base.burst <= maxDepth>>k/finest
+			int64(base.burst) <= maxDepth>>k/finest
 	}
 	best := 0
 	for k := 1; ; k++ {
