@@ -27,9 +27,6 @@ type store interface {
 	// refund gives back n events that were granted held before t, if the store can.
 	refund(t time.Time, key uint64, n int, held time.Duration, b *bound)
 
-	// forget makes the key one that was never seen.
-	forget(key uint64)
-
 	// class is when the store is charged.
 	class() class
 }
@@ -202,7 +199,5 @@ func (s table) room(t time.Time, key uint64) int {
 }
 
 func (s table) refund(time.Time, uint64, int, time.Duration, *bound) {}
-
-func (s table) forget(key uint64) { s.Reset(key) }
 
 func (s table) class() class { return last }

@@ -130,8 +130,6 @@ func (s *locked) refund(t time.Time, key uint64, n int, held time.Duration, b *b
 	}
 }
 
-func (s *locked) forget(key uint64) { s.Reset(key) }
-
 func (s *locked) class() class {
 	if s.as == Log {
 		return second
