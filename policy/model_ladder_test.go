@@ -257,17 +257,14 @@ func (q *asking) act(r *applied, s policy.Step) {
 }
 
 // pardon returns whether there was anything to end, and whether that was nothing but strikes.
-func (m *reference) pardon(rule string, attrs []policy.Attr) (any, strikes bool) {
+func (m *reference) pardon(rule string, attrs []policy.Attr) (there, strikes bool) {
 	request := &policy.Request{Attrs: attrs}
 	now := int64(m.clock.Now().Sub(m.origin))
+	shut := false
 	end := func(of string) {
-		if d, ok := m.dossiers[of]; ok {
-			any = true
-			strikes = strikes || now >= d.block && now >= d.throttle
-		}
-		if m.revoked[of] {
-			any, strikes = true, false
-		}
+		d, struck := m.dossiers[of]
+		there = there || struck || m.revoked[of]
+		shut = shut || m.revoked[of] || struck && (now < d.block || now < d.throttle)
 		delete(m.dossiers, of)
 		delete(m.revoked, of)
 	}
@@ -285,5 +282,5 @@ func (m *reference) pardon(rule string, attrs []policy.Attr) (any, strikes bool)
 			}
 		}
 	}
-	return any, strikes
+	return there, there && !shut
 }

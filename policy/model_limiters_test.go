@@ -251,7 +251,7 @@ func (s *limiters) change(t time.Time, key string, b policy.Limit) *sized {
 		s.m.onUndo(func() { delete(s.keys, key) })
 		return k
 	}
-	before := k.limiter.Clone()
+	before := k.Clone()
 	s.m.onUndo(func() { k.limiter = before })
 	return k
 }

@@ -54,7 +54,7 @@ var origins = []time.Time{
 // play compares an engine with its model in the world that the bytes describe.
 func play(t testing.TB, data []byte) *world {
 	w := &world{source: source{data}, t: t}
-	p := w.source.policy()
+	p := w.policy()
 	if p.Validate() != nil {
 		return w
 	}
@@ -206,7 +206,7 @@ func (w *world) pardon() {
 }
 
 func (w *world) replace() {
-	p := w.source.policy()
+	p := w.policy()
 	if w.one(2) { // the same with other numbers
 		p = w.engine.Policy()
 		r := &p.Rules[w.below(len(p.Rules))]

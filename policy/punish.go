@@ -70,15 +70,15 @@ func (q *question) slow(c culprit, until int64, slow int32) {
 	l := c.throttles[slow].limit
 	n := q.settlement.cost
 	a := asked{limit: l, bound: &l.own, hash: c.hash, n: n, cost: n, until: until, owner: c.penalties}
-	all := q.settlement.throttles
-	for i := range all {
-		if all[i].owner == c.penalties && all[i].hash == c.hash {
-			a.until = max(a.until, all[i].until)
-			all[i] = a
+	s := &q.settlement
+	for i := range s.throttles {
+		if t := &s.throttles[i]; t.owner == c.penalties && t.hash == c.hash {
+			a.until = max(a.until, t.until)
+			*t = a
 			return
 		}
 	}
-	q.settlement.throttles = append(all, a)
+	s.throttles = append(s.throttles, a)
 }
 
 // throttled asks the throttles, and reports whether one refuses.
