@@ -32,16 +32,17 @@ explore:
 
 ## mutants: every fault that was planted, and every mutant of operators: 25 minutes
 mutants:
-	MUTANTS=all .ci/run mutants
+	.ci/run mutants
 
 ## model: compare 100 million operations of each limiter with its exact model
 model:
-	go test . ./gcra ./tokenbucket ./fixedwindow ./slidingwindow -run '^TestModel' -v -timeout 2h -limittest.operations 100000000
+	go test . ./gcra ./tokenbucket ./fixedwindow ./slidingwindow -run '^TestModel' -v -timeout 2h -compare.operations 100000000
+	go test ./keyed -run '^TestModel' -v -timeout 2h -keyed.operations 100000000
 
 ## soak: all limiters under real callers on real clocks for SOAK (default 10m), all bounds checked afterwards
 SOAK ?= 10m
 soak:
-	go test ./internal/soak -run TestSoak -v -timeout 3h -soak.duration $(SOAK)
+	go test ./internal/proof/soak -run TestSoak -v -timeout 3h -soak.duration $(SOAK)
 
 ## bench: every limiter beside the floor
 bench:
@@ -49,11 +50,11 @@ bench:
 
 ## bench-report: this module and others in one run, medians of 10, into docs/benchmarks.md and README.md
 bench-report:
-	docs/benchmarks.sh
+	go run -C bench/report . measure
 
 ## pictures: compute anew what docs/*.svg show, and draw it
 pictures:
 	go test ./bench -run '^TestEdge$$' -update
-	cd docs/pictures && go run .
+	go run -C bench/report . pictures
 
 .PHONY: help check test race test-32 lint explore mutants fuzz model soak bench bench-report pictures

@@ -6,13 +6,14 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/fixedwindow"
 	"github.com/seed-3506548a/ratelimit/gcra"
-	"github.com/seed-3506548a/ratelimit/internal/limittest"
+	"github.com/seed-3506548a/ratelimit/internal/proof/compare"
+	"github.com/seed-3506548a/ratelimit/internal/proof/model"
 	"github.com/seed-3506548a/ratelimit/slidingwindow"
 )
 
 // buildAll composes three or four limiters, as the rate has it, in one of which another
 // composition.
-func buildAll(rate ratelimit.Rate, size int, c ratelimit.Clock) (ratelimit.Limiter, limittest.Model, error) {
+func buildAll(rate ratelimit.Rate, size int, c ratelimit.Clock) (ratelimit.Limiter, model.Limiter, error) {
 	with := ratelimit.WithClock(c)
 	few := ratelimit.Per(min(rate.Events, 1+size%30), rate.Per)
 	bucket, err := gcra.New(rate, size, with)
@@ -28,15 +29,15 @@ func buildAll(rate ratelimit.Rate, size int, c ratelimit.Clock) (ratelimit.Limit
 		return nil, nil, err
 	}
 	ls := []ratelimit.Limiter{bucket, window, log}
-	models := limittest.All{limittest.NewBucket(rate, size), limittest.NewAligned(few, c.Now()), limittest.NewLog(few)}
+	models := model.All{model.NewBucket(rate, size), model.NewAligned(few, c.Now()), model.NewLog(few)}
 	if rate.Events%2 == 1 {
 		ls = []ratelimit.Limiter{bucket, ratelimit.Must(ratelimit.All(ls[1:]...))}
-		models = limittest.All{models[0], models[1:]}
+		models = model.All{models[0], models[1:]}
 	}
 	l, err := ratelimit.All(ls...)
 	return l, models, err
 }
 
-func TestModelAll(t *testing.T) { limittest.CompareRandom(t, buildAll) }
+func TestModelAll(t *testing.T) { compare.Random(t, buildAll) }
 
-func FuzzModelAll(f *testing.F) { limittest.FuzzModel(f, buildAll) }
+func FuzzModelAll(f *testing.F) { compare.Fuzz(f, buildAll) }

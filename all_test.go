@@ -11,7 +11,7 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/fixedwindow"
 	"github.com/seed-3506548a/ratelimit/gcra"
-	"github.com/seed-3506548a/ratelimit/internal/limittest"
+	"github.com/seed-3506548a/ratelimit/limittest"
 	"github.com/seed-3506548a/ratelimit/slidingwindow"
 	"github.com/seed-3506548a/ratelimit/tokenbucket"
 )
@@ -90,41 +90,27 @@ func TestAllKeepsItsMembers(t *testing.T) {
 	ls := []ratelimit.Limiter{ratelimit.Must(gcra.New(ratelimit.PerSecond(1), 1, ratelimit.WithClock(c)))}
 	l := ratelimit.Must(ratelimit.All(ls...))
 	ls[0] = nil
-	l.(interface{ Unwrap() []ratelimit.Limiter }).Unwrap()[0] = nil
+	l.(ratelimit.Wrapper).Unwrap()[0] = nil
 	require.True(t, l.Allow())
 }
 
-// newAll has one of each, all of them as large.
-func newAll(rate ratelimit.Rate, size int, c ratelimit.Clock) (ratelimit.Limiter, error) {
-	with := ratelimit.WithClock(c)
-	window := ratelimit.Per(size, rate.Per)
-	return ratelimit.All(
-		ratelimit.Must(gcra.New(rate, size, with)),
-		ratelimit.Must(tokenbucket.NewInterval(rate, size, with)),
-		ratelimit.Must(fixedwindow.NewAligned(window, with)),
-		ratelimit.Must(slidingwindow.NewCounter(window, 10, with)),
-		ratelimit.Must(slidingwindow.NewLog(window, with)),
-	)
-}
-
 func TestAllConforms(t *testing.T) {
-	limittest.Conform(t, func(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
-		chosen := ratelimit.Options{Clock: ratelimit.SystemClock{}}
-		for _, opt := range opts {
-			if opt == nil {
-				return nil, &ratelimit.ArgumentError{Func: "ratelimit.All", Field: "opts", Value: nil, Want: "an option"}
-			}
-			opt(&chosen)
-		}
-		inner, err := gcra.New(ratelimit.PerSecond(10), 10, opts...)
+	rate := ratelimit.PerSecond(10)
+	build := func(opts ...ratelimit.Option) (ratelimit.Limiter, error) { // one of each
+		inner, err := gcra.New(rate, 10, opts...)
 		if err != nil {
 			return nil, err
 		}
-		return ratelimit.All(inner, ratelimit.Must(slidingwindow.NewLog(ratelimit.PerSecond(10), opts...)))
-	})
-	limittest.NoAllocations(t, func(size int, c ratelimit.Clock) (ratelimit.Limiter, error) {
-		return newAll(ratelimit.PerHour(1), size, c)
-	})
+		return ratelimit.All(
+			inner,
+			ratelimit.Must(tokenbucket.NewInterval(rate, 10, opts...)),
+			ratelimit.Must(fixedwindow.NewAligned(rate, opts...)),
+			ratelimit.Must(slidingwindow.NewCounter(rate, 10, opts...)),
+			ratelimit.Must(slidingwindow.NewLog(rate, opts...)),
+		)
+	}
+	require.NoError(t, limittest.TestLimiter(build))
+	require.NoError(t, limittest.TestAllocations(build))
 }
 
 // meddler is a member that somebody else is faster at, between the look and the charge.

@@ -140,3 +140,31 @@ func receiverName(receiver ast.Expr) string {
 	}
 	return ""
 }
+
+// A nil pointer or function in a clock's clothes is as nil as a nil clock.
+func TestNilClocksAndOptionsAreErrors(t *testing.T) {
+	var noMock *limittest.Clock
+	var noFunc clockFunc
+	rate := ratelimit.PerSecond(10)
+	for name, build := range map[string]limittest.New{
+		"gcra.New":                func(o ...ratelimit.Option) (ratelimit.Limiter, error) { return gcra.New(rate, 5, o...) },
+		"tokenbucket.New":         func(o ...ratelimit.Option) (ratelimit.Limiter, error) { return tokenbucket.New(rate, 5, o...) },
+		"tokenbucket.NewInterval": func(o ...ratelimit.Option) (ratelimit.Limiter, error) { return tokenbucket.NewInterval(rate, 5, o...) },
+		"fixedwindow.NewAnchored": func(o ...ratelimit.Option) (ratelimit.Limiter, error) { return fixedwindow.NewAnchored(rate, o...) },
+		"fixedwindow.NewAligned":  func(o ...ratelimit.Option) (ratelimit.Limiter, error) { return fixedwindow.NewAligned(rate, o...) },
+		"slidingwindow.NewLog":    func(o ...ratelimit.Option) (ratelimit.Limiter, error) { return slidingwindow.NewLog(rate, o...) },
+		"slidingwindow.NewCounter": func(o ...ratelimit.Option) (ratelimit.Limiter, error) {
+			return slidingwindow.NewCounter(rate, 10, o...)
+		},
+	} {
+		for what, opt := range map[string]ratelimit.Option{
+			"WithClock":  ratelimit.WithClock(nil),
+			" WithClock": ratelimit.WithClock(noMock),
+			"WithClock ": ratelimit.WithClock(noFunc),
+			"opts[0]":    nil,
+		} {
+			_, err := build(opt)
+			require.ErrorContains(t, err, name+": "+strings.TrimSpace(what)+" is nil, want")
+		}
+	}
+}

@@ -13,7 +13,8 @@ import (
 
 	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/gcra"
-	"github.com/seed-3506548a/ratelimit/internal/limittest"
+	"github.com/seed-3506548a/ratelimit/internal/proof/allocations"
+	"github.com/seed-3506548a/ratelimit/limittest"
 	"github.com/seed-3506548a/ratelimit/slidingwindow"
 )
 
@@ -154,7 +155,7 @@ func TestTakeEachAllocatesNothing(t *testing.T) {
 		ratelimit.Must(slidingwindow.NewLog(ratelimit.PerSecond(10_000), with)),
 	)).(ratelimit.Composite)
 	costs, refused := []int{1, 2}, []int{1, 20_000}
-	require.Zero(t, limittest.Allocations(func() {
+	require.Zero(t, allocations.Count(func() {
 		for range 1000 {
 			require.True(t, l.TakeEach(t0, costs...).OK)
 			l.RefundEach(t0, 0, costs...)

@@ -16,8 +16,9 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/fixedwindow"
 	"github.com/seed-3506548a/ratelimit/gcra"
-	proof "github.com/seed-3506548a/ratelimit/internal/limittest"
+	"github.com/seed-3506548a/ratelimit/internal/proof/allocations"
 	"github.com/seed-3506548a/ratelimit/keyed"
+	"github.com/seed-3506548a/ratelimit/limittest"
 	"github.com/seed-3506548a/ratelimit/slidingwindow"
 	"github.com/seed-3506548a/ratelimit/tokenbucket"
 )
@@ -427,7 +428,7 @@ func TestManyLeaveAtOnce(t *testing.T) {
 func TestWaitAllocates(t *testing.T) {
 	l := ratelimit.Must(gcra.New(ratelimit.PerSecond(1_000_000), 1_000_000))
 	ctx := context.Background()
-	require.Zero(t, proof.Allocations(func() {
+	require.Zero(t, allocations.Count(func() {
 		for range 1000 {
 			_ = ratelimit.Wait(ctx, l, 1)
 		}
@@ -438,7 +439,7 @@ func TestWaitAllocates(t *testing.T) {
 func TestDelayAt(t *testing.T) {
 	for _, row := range waits {
 		for state := range 30 {
-			c := proof.NewClock(t0)
+			c := limittest.NewClock(t0)
 			l := ratelimit.Must(row.build(ratelimit.WithClock(c)))
 			delayer := l.(ratelimit.Delayer)
 			random := rand.New(rand.NewPCG(uint64(state), 1))

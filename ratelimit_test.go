@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-3506548a/ratelimit"
-	"github.com/seed-3506548a/ratelimit/internal/limittest"
+	"github.com/seed-3506548a/ratelimit/internal/proof/allocations"
 )
 
 var (
@@ -36,7 +36,7 @@ func TestUnlimited(t *testing.T) {
 	l.RefundAt(time.Now(), 1, 0)
 	assert.Equal(t, all, l.Take(1))
 	assert.Equal(t, ratelimit.SystemClock{}, l.Clock())
-	assert.Zero(t, limittest.Allocations(func() {
+	assert.Zero(t, allocations.Count(func() {
 		for range 1000 {
 			l.Allow()
 			l.Take(1)

@@ -18,13 +18,10 @@ import (
 
 var update = flag.Bool("update", false, "write the files that tests compare with")
 
-// edge has every limiter of 10 a second asked at the edge of a window: once at 0 s, which opens
-// one, and from 0.9 s on every 10 ms.
-var edge = outcome{"edge", ratelimit.PerSecond(10), 10}
-
-// atEdge returns when the limiter grants, in milliseconds.
+// atEdge asks a limiter of 10 a second at the edge of a window: once at 0 s, which opens one, and
+// from 0.9 s on every 10 ms. It returns when that grants, in milliseconds.
 func atEdge(tb testing.TB, limiter int) (grants []int) {
-	l, err := limiters[limiter].build(edge, ratelimit.WithClock(clock.NewMock()))
+	l, err := limiters[limiter].build(10, time.Second, ratelimit.WithClock(clock.NewMock()))
 	require.NoError(tb, err)
 	for ms := 0; ms < 2500; ms += 10 {
 		if (ms == 0 || ms >= 900) && l.TakeAt(time.UnixMilli(int64(ms)), 1).OK {

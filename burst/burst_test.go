@@ -1,7 +1,8 @@
 package burst_test
 
 import (
-	"math/big"
+	"errors"
+	"math"
 	"testing"
 	"time"
 
@@ -10,7 +11,8 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/burst"
 	"github.com/seed-3506548a/ratelimit/gcra"
-	"github.com/seed-3506548a/ratelimit/internal/limittest"
+	"github.com/seed-3506548a/ratelimit/internal/proof/bounds"
+	"github.com/seed-3506548a/ratelimit/limittest"
 	"github.com/seed-3506548a/ratelimit/slidingwindow"
 )
 
@@ -68,39 +70,33 @@ func TestSetPeak(t *testing.T) {
 	require.EqualError(t, l.SetPeak(ratelimit.PerMinute(1)),
 		"burst.Limiter.SetPeak: peak.Per is 1m0s, want 1s, as the limiter was made: only Events can change")
 	require.EqualError(t, l.SetPeakAt(c.Now(), ratelimit.PerSecond(-1)),
-		"burst.Limiter.SetPeakAt: peak.Events is -1, want 0 to 262143; a Counter can do more")
+		"burst.Limiter.SetPeakAt: peak.Events is -1, want 0 to 262143")
 }
 
 func TestBound(t *testing.T) {
-	c := limittest.NewClock(t0)
-	inner, err := gcra.New(ratelimit.PerSecond(20), 20, ratelimit.WithClock(c))
-	require.NoError(t, err)
-	l, err := burst.New(inner, ratelimit.Per(3, 100*ms))
-	require.NoError(t, err)
-	limittest.RequireBoundInAnyOrder(t, l, 50*ms, func(length time.Duration) *big.Int {
-		bucket := limittest.BucketBound(ratelimit.PerSecond(20), 20)(length)
-		if peak := big.NewInt(3 * (1 + int64(length/(100*ms)))); peak.Cmp(bucket) < 0 {
-			return peak
+	build := func(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
+		inner, err := gcra.New(ratelimit.PerSecond(20), 20, opts...)
+		if err != nil {
+			return nil, err
 		}
-		return bucket
-	})
+		return burst.New(inner, ratelimit.Per(3, 100*ms))
+	}
+	bucket := bounds.Bucket(ratelimit.PerSecond(20), 20)
+	require.NoError(t, limittest.TestBound(build, 50*ms, func(length time.Duration) int {
+		return min(bucket.Int(length), 3*(1+int(length/(100*ms))))
+	}))
 }
 
 func TestConform(t *testing.T) {
-	limittest.Conform(t, func(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
+	build := func(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
 		inner, err := gcra.New(ratelimit.PerSecond(10), 20, opts...)
 		if err != nil {
 			return nil, err
 		}
 		return burst.New(inner, ratelimit.PerSecond(10), opts...)
-	})
-	limittest.NoAllocations(t, func(size int, c ratelimit.Clock) (ratelimit.Limiter, error) {
-		inner, err := gcra.New(ratelimit.PerHour(1), size, ratelimit.WithClock(c))
-		if err != nil {
-			return nil, err
-		}
-		return burst.New(inner, ratelimit.PerHour(size))
-	})
+	}
+	require.NoError(t, limittest.TestLimiter(build))
+	require.NoError(t, limittest.TestAllocations(build))
 }
 
 func TestArguments(t *testing.T) {
@@ -113,11 +109,14 @@ func TestArguments(t *testing.T) {
 		want  string
 	}{
 		{nil, ratelimit.PerSecond(1), nil, "burst.New: inner is nil, want a limiter"},
-		{inner, ratelimit.PerSecond(-1), nil, "burst.New: peak.Events is -1, want 0 to 262143; a Counter can do more"},
+		{inner, ratelimit.PerSecond(-1), nil, "burst.New: peak.Events is -1, want 0 to 262143"},
 		{inner, ratelimit.Per(1, 0), nil, "burst.New: peak.Per is 0s, want more than 0s"},
 		{inner, ratelimit.PerSecond(1), []ratelimit.Option{nil}, "burst.New: opts[0] is nil, want an option"},
 		{inner, ratelimit.PerSecond(1), []ratelimit.Option{ratelimit.WithClock(other)},
-			"burst.New: WithClock is *limittest.Clock, want the clock of inner, which is read for all"},
+			"burst.New: WithClock is *limittest.Clock, want the clock of inner, or no such option"},
+		{inner, ratelimit.PerSecond(1), []ratelimit.Option{ratelimit.WithClock(nil)},
+			"burst.New: WithClock is nil, want a clock, or no such option for inner's"},
+		{timeless{inner}, ratelimit.PerSecond(1), []ratelimit.Option{ratelimit.WithClock(c)}, "burst.New: inner.Clock() is nil, want a clock"},
 	} {
 		_, err := burst.New(row.inner, row.peak, row.opts...)
 		var bad *ratelimit.ArgumentError
@@ -129,6 +128,33 @@ func TestArguments(t *testing.T) {
 	require.Same(t, c, l.Clock())
 	_, err = ratelimit.All(l, l.Unwrap()[1])
 	require.ErrorContains(t, err, "want another limiter than in ls[0]")
+}
+
+// timeless is a limiter that somebody else has got wrong.
+type timeless struct{ ratelimit.Limiter }
+
+func (timeless) Clock() ratelimit.Clock { return nil }
+
+// The peaks that are refused are those that a Log cannot have, and the error speaks of the peak.
+func TestPeaks(t *testing.T) {
+	l, _ := newAt(t)
+	for _, events := range []int{math.MinInt, -1, 0, 1, 1<<18 - 1, 1 << 18, math.MaxInt} {
+		for _, per := range []time.Duration{math.MinInt64, -1, 0, 1, time.Second, 1 << 58, 1<<58 + 1, math.MaxInt64} {
+			peak := ratelimit.Per(events, per)
+			_, refused := slidingwindow.NewLog(peak)
+			_, err := burst.New(ratelimit.Unlimited(), peak)
+			require.Equal(t, refused != nil, err != nil, peak)
+			change := l.SetPeak(peak)
+			require.Equal(t, refused != nil || per != time.Second, change != nil, peak)
+			for fn, err := range map[string]error{"burst.New": err, "burst.Limiter.SetPeak": change} {
+				var bad *ratelimit.ArgumentError
+				if errors.As(err, &bad) {
+					require.Equal(t, fn, bad.Func)
+					require.Contains(t, []string{"peak.Events", "peak.Per"}, bad.Field)
+				}
+			}
+		}
+	}
 }
 
 // A typed nil is no limiter, and a clock that cannot be compared is one.

@@ -16,7 +16,9 @@ import (
 
 	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/fixedwindow"
-	"github.com/seed-3506548a/ratelimit/internal/limittest"
+	"github.com/seed-3506548a/ratelimit/internal/proof/bounds"
+	"github.com/seed-3506548a/ratelimit/internal/proof/model"
+	"github.com/seed-3506548a/ratelimit/limittest"
 )
 
 const ms = time.Millisecond
@@ -183,7 +185,7 @@ func TestAlignedToTheEpochWhateverTheOrigin(t *testing.T) {
 			l, c := newAt(t, fixedwindow.NewAligned, origin, ratelimit.Per(1, per))
 			d := l.Take(1)
 			require.True(t, d.OK)
-			end := limittest.Offset(time.Unix(0, 0), c.Now().Add(d.ResetAfter))
+			end := model.Offset(time.Unix(0, 0), c.Now().Add(d.ResetAfter))
 			require.Zero(t, new(big.Int).Mod(end, big.NewInt(int64(per))).Sign(), "a window from %v ends at %v", origin, end)
 			require.LessOrEqual(t, d.ResetAfter, per)
 		}
@@ -205,7 +207,7 @@ func TestAlignedToAnyInstant(t *testing.T) {
 				require.True(t, d.OK)
 				require.Positive(t, d.ResetAfter)
 				require.LessOrEqual(t, d.ResetAfter, per)
-				end := limittest.Offset(at, origin.Add(d.ResetAfter))
+				end := model.Offset(at, origin.Add(d.ResetAfter))
 				require.Zero(t, new(big.Int).Mod(end, big.NewInt(int64(per))).Sign(), "a window of %v from %v ends %v after %v", per, origin, end, at)
 			}
 		}
@@ -311,12 +313,12 @@ func TestBound(t *testing.T) {
 			random := rand.New(rand.NewPCG(7, 8))
 			l, _ := newAt(t, construct, t0, ratelimit.Per(n, per))
 			aligned := map[time.Time]int{}
-			var grants []limittest.Grant
+			var grants []bounds.Grant
 			now := t0
 			for range 5000 {
 				if l.TakeAt(now, 1).OK {
 					aligned[now.Truncate(per)]++
-					grants = append(grants, limittest.Grant{At: now, N: 1})
+					grants = append(grants, bounds.Grant{At: now, N: 1})
 				}
 				now = now.Add(time.Duration(random.Int64N(int64(300*ms))) - 120*ms)
 			}
@@ -327,7 +329,7 @@ func TestBound(t *testing.T) {
 			}
 			// Windows of a length do not overlap, so a closed interval shorter than two meets
 			// three.
-			limittest.RequireBound(t, grants[:min(len(grants), 1500)], func(length time.Duration) *big.Int {
+			bounds.Require(t, grants[:min(len(grants), 1500)], func(length time.Duration) *big.Int {
 				return big.NewInt(n * (2 + int64(length/per)))
 			})
 		})
@@ -337,14 +339,11 @@ func TestBound(t *testing.T) {
 func TestConform(t *testing.T) {
 	for name, construct := range kinds {
 		t.Run(name, func(t *testing.T) {
-			limittest.Conform(t, func(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
+			build := func(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
 				return construct(ratelimit.PerSecond(10), opts...)
-			})
-			sized := func(size int, c ratelimit.Clock) (ratelimit.Limiter, error) {
-				return construct(ratelimit.PerHour(size), ratelimit.WithClock(c))
 			}
-			limittest.Conserve(t, sized)
-			limittest.NoAllocations(t, sized)
+			require.NoError(t, limittest.TestLimiter(build))
+			require.NoError(t, limittest.TestAllocations(build))
 		})
 	}
 }

@@ -6,37 +6,38 @@ import (
 
 	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/fixedwindow"
-	"github.com/seed-3506548a/ratelimit/internal/limittest"
+	"github.com/seed-3506548a/ratelimit/internal/proof/compare"
+	"github.com/seed-3506548a/ratelimit/internal/proof/model"
 )
 
-func buildAnchored(rate ratelimit.Rate, size int, c ratelimit.Clock) (ratelimit.Limiter, limittest.Model, error) {
-	rate = limittest.WithSize(rate, size)
+func buildAnchored(rate ratelimit.Rate, size int, c ratelimit.Clock) (ratelimit.Limiter, model.Limiter, error) {
+	rate = model.WithSize(rate, size)
 	l, err := fixedwindow.NewAnchored(rate, ratelimit.WithClock(c))
-	return limittest.Sized{Window: l}, limittest.NewAnchored(rate), err
+	return compare.Sized{Window: l}, model.NewAnchored(rate), err
 }
 
-func buildAligned(rate ratelimit.Rate, size int, c ratelimit.Clock) (ratelimit.Limiter, limittest.Model, error) {
-	rate = limittest.WithSize(rate, size)
+func buildAligned(rate ratelimit.Rate, size int, c ratelimit.Clock) (ratelimit.Limiter, model.Limiter, error) {
+	rate = model.WithSize(rate, size)
 	l, err := fixedwindow.NewAligned(rate, ratelimit.WithClock(c))
-	return limittest.Sized{Window: l}, limittest.NewAligned(rate, c.Now()), err
+	return compare.Sized{Window: l}, model.NewAligned(rate, c.Now()), err
 }
 
 // buildAlignedTo aligns to a time that the rate and the size choose.
-func buildAlignedTo(rate ratelimit.Rate, size int, c ratelimit.Clock) (ratelimit.Limiter, limittest.Model, error) {
+func buildAlignedTo(rate ratelimit.Rate, size int, c ratelimit.Clock) (ratelimit.Limiter, model.Limiter, error) {
 	at := c.Now().Add(rate.Per/3-time.Duration(size)*time.Minute).AddDate(size%8000-4000, 0, 0)
-	rate = limittest.WithSize(rate, size)
+	rate = model.WithSize(rate, size)
 	l, err := fixedwindow.NewAlignedTo(rate, at, ratelimit.WithClock(c))
-	return limittest.Sized{Window: l}, limittest.NewAlignedTo(rate, at, c.Now()), err
+	return compare.Sized{Window: l}, model.NewAlignedTo(rate, at, c.Now()), err
 }
 
-func TestModelAnchored(t *testing.T) { limittest.CompareRandom(t, buildAnchored) }
+func TestModelAnchored(t *testing.T) { compare.Random(t, buildAnchored) }
 
-func TestModelAligned(t *testing.T) { limittest.CompareRandom(t, buildAligned) }
+func TestModelAligned(t *testing.T) { compare.Random(t, buildAligned) }
 
-func TestModelAlignedTo(t *testing.T) { limittest.CompareRandom(t, buildAlignedTo) }
+func TestModelAlignedTo(t *testing.T) { compare.Random(t, buildAlignedTo) }
 
-func FuzzModelAnchored(f *testing.F) { limittest.FuzzModel(f, buildAnchored) }
+func FuzzModelAnchored(f *testing.F) { compare.Fuzz(f, buildAnchored) }
 
-func FuzzModelAligned(f *testing.F) { limittest.FuzzModel(f, buildAligned) }
+func FuzzModelAligned(f *testing.F) { compare.Fuzz(f, buildAligned) }
 
-func FuzzModelAlignedTo(f *testing.F) { limittest.FuzzModel(f, buildAlignedTo) }
+func FuzzModelAlignedTo(f *testing.F) { compare.Fuzz(f, buildAlignedTo) }

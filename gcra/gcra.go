@@ -174,7 +174,8 @@ func (l *Limiter) ReserveAt(t time.Time, n int, within time.Duration) (r ratelim
 	return r, d
 }
 
-// SetRate is SetRateAt by the limiter's clock.
+// SetRate is SetRateAt by the limiter's clock, read when nothing more can be granted at the old
+// rate.
 func (l *Limiter) SetRate(rate ratelimit.Rate, burst int) error {
 	defer waiting.Changed(l)
 	return l.bucket.SetRate("gcra.Limiter.SetRate", "burst", rate, burst)
@@ -189,10 +190,14 @@ func (l *Limiter) SetRate(rate ratelimit.Rate, burst int) error {
 //
 // The change takes effect when the last reservation made before it may be acted on, if that is
 // later than t, unless they are given back until then; for times before that nothing is granted any
-// more. (What was reserved more than 16 changes ago is not given back any more.) t counts as at
-// least the limiter's clock, and should not be earlier than any time used before: a faster rate
-// then counts from t. A few small allocations. Errors are those of [New]; and a rate at which the
-// old burst, or what is owed, would not drain within 2^61 ns.
+// more. (What was reserved more than 16 changes ago is not given back any more.) If events were
+// granted at times after t, it takes effect at the latest of these; a limiter does not remember
+// that, and takes its clock for it, or, if that is earlier, the last time that the debt allows. So a
+// replay needs a clock that shows its time. If events were granted after t and after the clock, as
+// many may be granted once more.
+//
+// A few small allocations. Errors are those of [New]; and a rate at which the old burst, or what is
+// owed, would not drain within 2^61 ns.
 func (l *Limiter) SetRateAt(t time.Time, rate ratelimit.Rate, burst int) error {
 	defer waiting.Changed(l)
 	return l.bucket.SetRateAt("gcra.Limiter.SetRateAt", "burst", t, rate, burst)

@@ -18,7 +18,8 @@ import (
 
 	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/gcra"
-	"github.com/seed-3506548a/ratelimit/internal/limittest"
+	"github.com/seed-3506548a/ratelimit/internal/proof/bounds"
+	"github.com/seed-3506548a/ratelimit/limittest"
 )
 
 const ms = time.Millisecond
@@ -371,9 +372,10 @@ func TestBound(t *testing.T) {
 	} {
 		for _, burst := range []int{3, 10} {
 			t.Run(fmt.Sprintf("%v burst %d", rate, burst), func(t *testing.T) {
-				l, _ := newAt(t, t0, rate, burst)
 				step := max(4, rate.Per/time.Duration(rate.Events))
-				limittest.RequireBoundInAnyOrder(t, l, step, limittest.BucketBound(rate, burst))
+				require.NoError(t, limittest.TestBound(func(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
+					return gcra.New(rate, burst, opts...)
+				}, step, bounds.Bucket(rate, burst).Int))
 			})
 		}
 	}
@@ -525,17 +527,11 @@ func TestArguments(t *testing.T) {
 }
 
 func TestConform(t *testing.T) {
-	limittest.Conform(t, func(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
+	build := func(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
 		return gcra.New(ratelimit.PerSecond(10), 5, opts...)
-	})
-}
-
-func TestConserve(t *testing.T) {
-	sized := func(size int, c ratelimit.Clock) (ratelimit.Limiter, error) {
-		return gcra.New(ratelimit.PerMinute(1), size, ratelimit.WithClock(c))
 	}
-	limittest.Conserve(t, sized)
-	limittest.NoAllocations(t, sized)
+	require.NoError(t, limittest.TestLimiter(build))
+	require.NoError(t, limittest.TestAllocations(build))
 }
 
 // The frames of 2^31-1 a second last 3 s. Callers whose times jump between frames replace them all
@@ -544,7 +540,7 @@ func TestNoGrantIsDoubledWhenFramesAreReplaced(t *testing.T) {
 	const callers, each = 4, 3000
 	rate := ratelimit.PerSecond(math.MaxInt32)
 	l, _ := newAt(t, t0, rate, 3)
-	grants := make([][]limittest.Grant, callers)
+	grants := make([][]bounds.Grant, callers)
 	var turn atomic.Int64
 	var wg sync.WaitGroup
 	for caller := range callers {
@@ -553,7 +549,7 @@ func TestNoGrantIsDoubledWhenFramesAreReplaced(t *testing.T) {
 				at := t0.Add(time.Duration(turn.Add(1)/8) * 3 * time.Second)
 				for n := 1; n <= 2; n++ {
 					if l.TakeAt(at, n).OK {
-						grants[caller] = append(grants[caller], limittest.Grant{At: at, N: n})
+						grants[caller] = append(grants[caller], bounds.Grant{At: at, N: n})
 					}
 				}
 				runtime.Gosched()

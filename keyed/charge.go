@@ -2,7 +2,6 @@ package keyed
 
 import (
 	"math/bits"
-	"sync/atomic"
 
 	"github.com/seed-3506548a/ratelimit"
 )
@@ -23,24 +22,26 @@ func (c *core) owe(d *ratelimit.Decision, hash uint64, off int64, n int, limit *
 	latest := c.latest() // as of now: the charge itself moves it on
 	at := now
 	for {
-		i, word, _, newest, present := c.look(p, now)
-		if c.moves(at, newest) {
-			at = max(min(at, latest), newest)
+		s := c.look(p)
+		if c.moves(at, s.newest) {
+			at = max(min(at, latest), s.newest)
 		}
-		at = max(at, newest-min(newest, late))
-		debt := owed(word, at, newest)
+		at = max(at, s.newest-min(s.newest, late))
+		debt := s.debt(at)
 		cost := room(debt, n, limit)
+		owes := pack(p.tag, at+debt+cost)
 		switch {
 		case cost == 0:
-			c.standing(d, owed(word, now, newest), newest, present, off, now, n, limit)
+			c.standing(d, s, off, now, n, limit)
 			return
-		case c.moves(at, newest):
+		case c.moves(at, s.newest):
 			c.advance(at)
-		case atomic.CompareAndSwapUint64(p.word(i), word, pack(p.tag, at+debt+cost)):
-			if !present && debt > 0 {
+		case s.word.CompareAndSwap(s.was, owes):
+			if !s.present && debt > 0 {
 				c.count(hash).inherited.Add(1)
 			}
-			c.standing(d, max(at+debt+cost, now)-now, newest, true, off, now, n, limit)
+			s.was, s.present = owes, true
+			c.standing(d, s, off, now, n, limit)
 			return
 		default:
 			c.count(hash).retries.Add(1)
@@ -60,10 +61,10 @@ func room(debt uint64, n int, limit *Limit) uint64 {
 	return most
 }
 
-// standing sets d to what one event more at off finds, where the key's word owes debt, after n were
+// standing sets d to what one event more at off finds, where the key's word is s, after n were
 // charged.
-func (c *core) standing(d *ratelimit.Decision, debt, newest uint64, present bool, off int64, now uint64, n int, limit *Limit) {
-	o := outcome{c.judge(debt, limit.perEvent, newest, now, present, limit), debt, newest}
+func (c *core) standing(d *ratelimit.Decision, s slot, off int64, now uint64, n int, limit *Limit) {
+	o := outcome{c.judge(s, now, limit.perEvent, limit), s.debt(now), s.newest}
 	var next ratelimit.Decision
 	c.report(&next, o, off, now, 1, limit)
 	if o.told == granted || o.told == crowded || n < 0 && o.told == untracked {

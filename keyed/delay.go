@@ -60,37 +60,26 @@ func (c *core) delay(hash uint64, off int64, n int, limit *Limit) time.Duration 
 		return ratelimit.Never
 	}
 	now := c.scale.at(off)
-	_, _, debt, newest, present := c.look(c.place(hash), now)
-	if c.failOpen && !present {
+	s := c.look(c.place(hash))
+	if c.failOpen && !s.present {
 		return 0
 	}
 	high, cost := bits.Mul64(uint64(n), limit.perEvent)
 	if high > 0 || cost > c.scale.top-now+limit.depth {
 		return ratelimit.Never
 	}
-	least := now + debt + cost - limit.depth // depth is less than any time
-	if now+late < newest {
-		least = max(least, newest-late)
+	least := now + s.debt(now) + cost - limit.depth // depth is less than any time
+	if now+late < s.newest {
+		least = max(least, s.newest-late)
 	}
 	return timeline.Wait(timeline.Clamp(off), c.scale.when(least))
 }
 
 // delayAt is what the key's limiter says, if it is there and can say. Otherwise it is 0.
-func (m *Map[K]) delayAt(t time.Time, k K, n int) time.Duration {
+func (m *Map[K]) delayAt(t time.Time, k K, n int) (delay time.Duration) {
 	if n < 0 {
 		return ratelimit.Never
 	}
-	s := &m.shards[m.home(k)]
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	e, ok := s.entries[k]
-	if !ok || n == 0 {
-		return 0
-	}
-	l, ok := e.limiter.(ratelimit.Delayer)
-	if !ok {
-		return 0
-	}
-	early := m.lateness(t, e.since)
-	return later(l.DelayAt(t.Add(early), n), early)
+	m.shards[m.home(k)].with(k, func(e resident) { delay = e.delay(&m.line, t, n) })
+	return delay
 }

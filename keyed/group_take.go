@@ -46,7 +46,7 @@ func (g *Group[R]) take(d *merged, t time.Time, r R, c cost, each []ratelimit.De
 	var one ratelimit.Decision
 	for i := 1; i < len(g.members); i++ {
 		m, n := &g.members[i], c.of(i)
-		if m.table != nil && m.table.fits(m.hashOnce(&known, i, r), m.table.line.At(t), n) {
+		if m.table != nil && m.table.fits(m.hashOnce(&known, i, r), m.table.line.At(t), n, &m.table.limited) {
 			continue
 		}
 		if one = m.peek(t, r, n); !one.OK {

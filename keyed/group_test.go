@@ -15,7 +15,7 @@ import (
 
 	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/gcra"
-	proof "github.com/seed-3506548a/ratelimit/internal/limittest"
+	"github.com/seed-3506548a/ratelimit/internal/proof/allocations"
 	"github.com/seed-3506548a/ratelimit/keyed"
 	"github.com/seed-3506548a/ratelimit/limittest"
 )
@@ -136,7 +136,7 @@ func TestGroupAllocatesNothing(t *testing.T) {
 	g, _, _, c := visits(t)
 	visitors := []visit{{"ann", home}, {"bob", netip.MustParseAddr("::1")}}
 	costs := []int{1, 1}
-	require.Zero(t, proof.Allocations(func() {
+	require.Zero(t, allocations.Count(func() {
 		var each [2]ratelimit.Decision
 		for i := range 1000 {
 			v := visitors[i%2]

@@ -72,8 +72,6 @@ type Option func(*options)
 type options struct {
 	clock    []ratelimit.Option
 	failOpen bool
-	storage  []uint64
-	supplied bool
 }
 
 // WithClock makes it read the time from c. A nil c is an error of the constructor.
@@ -86,14 +84,6 @@ func WithClock(c ratelimit.Clock) Option {
 // limited, and neither is anybody else.
 func FailOpen() Option {
 	return func(o *options) { o.failOpen = true }
-}
-
-// WithStorage makes a Table keep its words in those given, which must be zero and for nobody else:
-// in huge pages, say. They must be twice the capacity, rounded up to a multiple of 8, and up to 7
-// more if they do not begin at a multiple of 64 bytes. What a table has left there means nothing to
-// another table.
-func WithStorage(words []uint64) Option {
-	return func(o *options) { o.storage, o.supplied = words, true }
 }
 
 func choose(fn string, opts []Option) (o options, err error) {

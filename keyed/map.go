@@ -99,9 +99,6 @@ func NewMap[K comparable](capacity int, factory func(K) (ratelimit.Limiter, erro
 	if chosen.failOpen {
 		return refuse("FailOpen", true, "no such option: it is for a Table")
 	}
-	if chosen.supplied {
-		return refuse("len(WithStorage)", len(chosen.storage), "no such option: it is for a Table")
-	}
 	line, err := timeline.New(fn, chosen.clock)
 	if err != nil {
 		return nil, err
@@ -154,18 +151,26 @@ func (m *Map[K]) TakeAt(t time.Time, k K, n int) ratelimit.Decision {
 	return d
 }
 
+// take also reports whether the request was refused since t is late.
+func (m *Map[K]) take(t time.Time, k K, n int) (d ratelimit.Decision, late bool) {
+	if n < 1 {
+		return m.PeekAt(t, k, n), false
+	}
+	return m.charge(m.home(k), t, k, n, taking)
+}
+
 // ChargeAt counts n events of the key as granted at t, also if they exceed its limit: see
 // [ratelimit.Charge]. A key that is not in the map is made, as by TakeAt; if it can not be, nothing
 // is charged, and By says so. A time that is late counts as the earliest that is not.
 func (m *Map[K]) ChargeAt(t time.Time, k K, n int) ratelimit.Decision {
 	home := m.home(k)
-	if n < 1 {
-		return m.standing(t, k, n)
+	switch {
+	case n < 0:
+		return standing(m.PeekAt(t, k, 0), m.PeekAt(t, k, n))
+	case n == 0:
+		return standing(m.PeekAt(t, k, 0), m.PeekAt(t, k, 1))
 	}
-	d, _, ok := m.hit(&m.shards[home], t, k, n, owing)
-	if !ok {
-		d, _ = m.miss(home, t, k, n, owing)
-	}
+	d, _ := m.charge(home, t, k, n, owing)
 	return d
 }
 
@@ -176,7 +181,7 @@ func (m *Map[K]) ChargeAt(t time.Time, k K, n int) ratelimit.Decision {
 // not call the map, and runs under a lock. What is done to the limiter without Update does not
 // reach those who wait for the key.
 func (m *Map[K]) Update(k K, f func(ratelimit.Limiter)) bool {
-	if !m.update(k, f) {
+	if !m.shards[m.home(k)].with(k, func(e resident) { f(e.limiter) }) {
 		return false
 	}
 	waiting.Changed(view[K]{m, k})
@@ -186,11 +191,7 @@ func (m *Map[K]) Update(k K, f func(ratelimit.Limiter)) bool {
 // Err returns why there is no limiter for the key: the error of factory, which is asked again. It
 // is nil if the key is in the map, or can be.
 func (m *Map[K]) Err(k K) error {
-	s := &m.shards[m.home(k)]
-	s.mutex.Lock()
-	_, ok := s.entries[k]
-	s.mutex.Unlock()
-	if ok {
+	if m.shards[m.home(k)].with(k, func(resident) {}) {
 		return nil
 	}
 	_, err := m.build(k)
@@ -202,11 +203,11 @@ func (m *Map[K]) Err(k K) error {
 // a full map looks at other keys each time, of which this or that can go.
 func (m *Map[K]) PeekAt(t time.Time, k K, n int) ratelimit.Decision {
 	home := m.home(k)
-	d, floor, ok := m.find(home, t, k, n)
+	d, floor, ok := m.shards[home].find(&m.line, t, k, n)
 	if ok {
 		return d
 	}
-	if m.lateness(t, floor) == 0 && m.count.Load() >= int64(m.capacity) {
+	if lateness(&m.line, t, floor) == 0 && m.count.Load() >= int64(m.capacity) {
 		if wait := m.search(home, m.earlier(t)); wait > 0 {
 			return refusal(n, wait, Full)
 		}
@@ -215,21 +216,22 @@ func (m *Map[K]) PeekAt(t time.Time, k K, n int) ratelimit.Decision {
 	if err != nil {
 		return refusal(n, ratelimit.Never, NoLimiter)
 	}
-	return m.peek(resident{l, floor}, t, n)
+	return resident{l, floor}.peek(&m.line, t, n)
 }
 
 // RefundAt gives back, as of t, n events that were granted held before t: see [ratelimit.Limiter].
 // If the key was evicted since, there is nothing to give back. Do not refund what was granted
 // before a Reset: the new limiter would give it back.
 func (m *Map[K]) RefundAt(t time.Time, k K, n int, held time.Duration) {
-	if m.refund(t, k, n, held) {
+	if m.shards[m.home(k)].with(k, func(e resident) { e.refund(&m.line, t, n, held) }) {
 		waiting.Changed(view[K]{m, k})
 	}
 }
 
 // Reset forgets the key and what it owes: it may be granted as much as one that was never seen.
 func (m *Map[K]) Reset(k K) {
-	if m.forget(k) {
+	if m.shards[m.home(k)].forget(k) {
+		m.count.Add(-1)
 		waiting.Changed(view[K]{m, k})
 	}
 }
@@ -263,6 +265,21 @@ func (m *Map[K]) Capacity() int { return m.capacity }
 
 // Clock returns the clock that Allow and Take read.
 func (m *Map[K]) Clock() ratelimit.Clock { return m.line.Clock() }
+
+// Stats returns what the map has come across.
+func (m *Map[K]) Stats() MapStats {
+	stats := MapStats{
+		Len:     m.Len(),
+		Evicted: m.evicted.Load(),
+		Refused: m.refused.Load(),
+		Late:    m.late.Load(),
+		Failed:  m.failed.Load(),
+	}
+	if failure := m.failure.Load(); failure != nil {
+		stats.Err = *failure
+	}
+	return stats
+}
 
 func (m *Map[K]) made() bool { return m.shards != nil }
 

@@ -16,8 +16,10 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/fixedwindow"
 	"github.com/seed-3506548a/ratelimit/gcra"
-	"github.com/seed-3506548a/ratelimit/internal/limittest"
+	"github.com/seed-3506548a/ratelimit/internal/proof/allocations"
+	"github.com/seed-3506548a/ratelimit/internal/proof/bounds"
 	"github.com/seed-3506548a/ratelimit/keyed"
+	"github.com/seed-3506548a/ratelimit/limittest"
 	"github.com/seed-3506548a/ratelimit/slidingwindow"
 	"github.com/seed-3506548a/ratelimit/tokenbucket"
 )
@@ -188,7 +190,7 @@ func TestMapBoundUnderRace(t *testing.T) {
 	c := limittest.NewClock(mapStart)
 	m := newMap[int](rate, burst, 4, c)
 	var ticks atomic.Int64
-	var grants [callers][keys][]limittest.Grant
+	var grants [callers][keys][]bounds.Grant
 	var wait sync.WaitGroup
 	for caller := range callers {
 		wait.Go(func() {
@@ -199,19 +201,19 @@ func TestMapBoundUnderRace(t *testing.T) {
 				at := now.Add(time.Duration(random.Int64N(int64(time.Second))) - 900*time.Millisecond)
 				k, n := random.IntN(keys), 1+random.IntN(2)
 				if m.TakeAt(at, k, n).OK {
-					grants[caller][k] = append(grants[caller][k], limittest.Grant{At: at, N: n})
+					grants[caller][k] = append(grants[caller][k], bounds.Grant{At: at, N: n})
 				}
 			}
 		})
 	}
 	wait.Wait()
 	for k := range keys {
-		var all []limittest.Grant
+		var all []bounds.Grant
 		for caller := range callers {
 			all = append(all, grants[caller][k]...)
 		}
 		require.Greater(t, len(all), 20)
-		limittest.RequireBound(t, all, limittest.BucketBound(rate, burst))
+		bounds.Require(t, all, bounds.Bucket(rate, burst))
 	}
 	stats := m.Stats()
 	require.Greater(t, stats.Evicted, uint64(100))
@@ -718,7 +720,6 @@ func TestMapArguments(t *testing.T) {
 		{1, factory, keyed.WithClock(nil), "keyed.NewMap: WithClock is nil, want a clock, or no such option for the system's"},
 		{1, factory, keyed.WithClock((*limittest.Clock)(nil)), "keyed.NewMap: WithClock is nil, want a clock, or no such option for the system's"},
 		{1, factory, keyed.FailOpen(), "keyed.NewMap: FailOpen is true, want no such option: it is for a Table"},
-		{1, factory, keyed.WithStorage(nil), "keyed.NewMap: len(WithStorage) is 0, want no such option: it is for a Table"},
 	} {
 		_, err := keyed.NewMap(row.capacity, row.factory, row.opt)
 		var bad *ratelimit.ArgumentError
@@ -756,7 +757,7 @@ func TestMapAllocatesNothing(t *testing.T) {
 			"RefundAt": func() bool { m.RefundAt(now, "ann", 1, 0); return true },
 		} {
 			answers := 0
-			allocs := limittest.Allocations(func() {
+			allocs := allocations.Count(func() {
 				answers = 0
 				for range 1000 {
 					if ask() {

@@ -2,7 +2,9 @@ package keyed
 
 import (
 	"math/bits"
-	"sync/atomic"
+	"unsafe"
+
+	"github.com/seed-3506548a/ratelimit/internal/atomics"
 )
 
 // A set is eight words, a cache line. A key belongs to one set, and is in at most one of its words:
@@ -69,6 +71,16 @@ const (
 	half    uint64 = 1 << (tatBits - 1)
 )
 
+type set [setSize]atomics.Uint64
+
+// newSets returns n empty sets, each in a cache line.
+func newSets(n int) []set {
+	words := atomics.NewUint64s((n+1)*setSize - 1)
+	past := uintptr(unsafe.Pointer(unsafe.SliceData(words))) % unsafe.Sizeof(set{})
+	first := -past % unsafe.Sizeof(set{}) / unsafe.Sizeof(words[0])
+	return unsafe.Slice((*set)(unsafe.Pointer(&words[first])), n)
+}
+
 func tagOf(word uint64) uint64 { return word >> tatBits }
 
 func pack(tag, tat uint64) uint64 { return tag<<tatBits | tat&tatMask }
@@ -79,25 +91,19 @@ func tat(word, newest uint64) uint64 {
 	return oldest + (word-oldest)&tatMask
 }
 
-// find returns the word that is, or would be, the key's, and what that owes at now. It is a
-// function of what was read.
-func find(set *[setSize]uint64, tag, now, newest uint64) (i, debt uint64, present bool) {
-	for i, word := range set {
-		if tagOf(word) == tag {
-			return uint64(i), owed(word, now, newest), true
-		}
-	}
+// least returns which of the words has the least TAT, the first of several. It is a function of
+// what was read.
+func least(words *[setSize]uint64, newest uint64) (i uint64) {
 	oldest := newest - half
 	least := ^uint64(0)
-	for i, word := range set {
+	for i, word := range words {
 		age := uint64(i) // of an empty one, before all others
 		if word != 0 {
 			age |= ((word-oldest)&tatMask + 1) * setSize
 		}
 		least = min(least, age)
 	}
-	i = least % setSize
-	return i, owed(set[i], now, newest), false
+	return least % setSize
 }
 
 // owed returns what a word owes at now.
@@ -136,21 +142,21 @@ func (c *core) advance(now uint64) {
 // sweep looks after the sets whose turn it is while the newest time moves on between two times, at
 // most a lap apart. It gives up if somebody else has moved it.
 func (c *core) sweep(from, to uint64) bool {
-	sets := uint64(len(c.words)) / setSize
+	sets := uint64(len(c.sets))
 	visited := func(at uint64) uint64 { // since the beginning of time
 		high, low := bits.Mul64(at, sets)
 		return high<<(64-lapBits) | low>>lapBits
 	}
 	old := from - late
 	for v := visited(from); v < visited(to); v++ {
-		first := v % sets * setSize
-		for i := first; i < first+setSize; i++ {
+		turn := &c.sets[v%sets]
+		for i := range turn {
 			for {
-				word := atomic.LoadUint64(&c.words[i])
+				word := turn[i].Load()
 				if c.newest.Load() != from { // or what the word says would be another time
 					return false
 				}
-				if word == 0 || tat(word, from) >= old || atomic.CompareAndSwapUint64(&c.words[i], word, notEmpty(pack(tagOf(word), old))) {
+				if word == 0 || tat(word, from) >= old || turn[i].CompareAndSwap(word, notEmpty(pack(tagOf(word), old))) {
 					break
 				}
 			}
@@ -167,8 +173,8 @@ func notEmpty(word uint64) uint64 { return max(word, 1) }
 func (c *core) reset(hash uint64) {
 	p := c.place(hash)
 	for {
-		i, word, _, _, present := c.look(p, c.newest.Load())
-		if !present || atomic.CompareAndSwapUint64(p.word(i), word, notEmpty(pack(0, word))) {
+		s := c.look(p)
+		if !s.present || s.word.CompareAndSwap(s.was, notEmpty(pack(0, s.was))) {
 			return
 		}
 		c.count(hash).retries.Add(1)

@@ -42,18 +42,18 @@ func (r *rare) add(told verdict) {
 func (c *core) stats(off int64) (s Stats) {
 	const most = 1024
 	now, newest := c.scale.at(off), c.newest.Load()
-	sets := len(c.words) / setSize
+	sets := len(c.sets)
 	looked := min(sets, most)
 	live := 0
 	for i := range looked {
-		first := int(int64(i)*int64(sets)/int64(looked)) * setSize
-		for j := first; j < first+setSize; j++ {
-			if word := atomic.LoadUint64(&c.words[j]); tagOf(word) != 0 && owed(word, now, newest) > 0 {
+		seen := &c.sets[int64(i)*int64(sets)/int64(looked)]
+		for j := range seen {
+			if word := seen[j].Load(); tagOf(word) != 0 && owed(word, now, newest) > 0 {
 				live++
 			}
 		}
 	}
-	s.Slots = len(c.words)
+	s.Slots = sets * setSize
 	s.Live = int(int64(live) * int64(sets) / int64(looked))
 	for i := range c.rare {
 		r := &c.rare[i]
@@ -65,4 +65,15 @@ func (c *core) stats(off int64) (s Stats) {
 		s.Retries += r.retries.Load()
 	}
 	return s
+}
+
+// MapStats is what a Map has come across since it was made.
+type MapStats struct {
+	Len int // keys, as of Map.Len
+
+	Evicted uint64 // keys that were forgotten to make room, also if factory then failed
+	Refused uint64 // requests of new keys that there was no place for: see Full
+	Late    uint64 // requests that were refused and whose time was late: see Late
+	Failed  uint64 // times that factory made no limiter
+	Err     error  // why it did not, the last time
 }

@@ -11,7 +11,7 @@ import (
 
 	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/gcra"
-	proof "github.com/seed-3506548a/ratelimit/internal/limittest"
+	"github.com/seed-3506548a/ratelimit/internal/proof/allocations"
 	"github.com/seed-3506548a/ratelimit/keyed"
 	"github.com/seed-3506548a/ratelimit/limittest"
 )
@@ -64,14 +64,14 @@ func TestChargeAllocatesNothing(t *testing.T) {
 	all, _ := stores(t, ratelimit.PerSecond(10), 3, 100)
 	for name, s := range all {
 		s.ChargeAt(storeStart, "ann", 1)
-		require.Zero(t, proof.Allocations(func() {
+		require.Zero(t, allocations.Count(func() {
 			for range 1000 {
 				s.ChargeAt(storeStart, "ann", 0)
 			}
 		}), name)
 	}
 	table := all["Table"]
-	require.Zero(t, proof.Allocations(func() {
+	require.Zero(t, allocations.Count(func() {
 		for i := range 1000 {
 			table.ChargeAt(storeStart, "ann", i)
 		}

@@ -4,11 +4,10 @@ import (
 	"fmt"
 	"hash/maphash"
 	"math"
-	"sync/atomic"
 	"time"
-	"unsafe"
 
 	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/internal/atomics"
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 	"github.com/seed-3506548a/ratelimit/internal/waiting"
 )
@@ -29,13 +28,13 @@ type core struct {
 	scale    scale
 	limited  Limit // of the table
 	seed     maphash.Seed
-	words    []uint64 // whole sets, each in a cache line
+	sets     []set
 	capacity int
 	failOpen bool
 	made     int64 // when, by its clock
 	replays  bool  // its clock is a caller's own, such as a mock, and need not go along with the times
 
-	newest atomic.Uint64 // see set.go
+	newest atomics.Uint64 // see set.go
 
 	rare [8]rare
 }
@@ -120,29 +119,8 @@ func newTable[K comparable](fn string, s scale, rate ratelimit.Rate, burst, capa
 		return nil, err
 	}
 	c.replays = c.line.Injected != nil && c.line.Coarse == nil
-	slots := (2*capacity + setSize - 1) / setSize * setSize
-	words := chosen.storage
-	if !chosen.supplied {
-		words = make([]uint64, slots+setSize-1)
-	}
-	if words = aligned(words); len(words) < slots {
-		return nil, &ratelimit.ArgumentError{Func: fn, Field: "len(WithStorage)", Value: len(chosen.storage),
-			Want: fmt.Sprintf("%d or more words for this capacity, or %d that begin at a multiple of 64 bytes", slots+setSize-1, slots)}
-	}
-	c.words = words[:slots:slots]
+	c.sets = newSets((2*capacity + setSize - 1) / setSize)
 	return t, nil
-}
-
-// aligned returns the part of words that begins with a cache line; nothing if none does, as words
-// themselves may be misaligned on 32-bit platforms.
-func aligned(words []uint64) []uint64 {
-	const line = setSize * 8
-	past := uintptr(unsafe.Pointer(unsafe.SliceData(words))) % line
-	if len(words) == 0 || past%8 != 0 {
-		return nil
-	}
-	skip := int((line - past) % line / 8)
-	return words[min(skip, len(words)):]
 }
 
 // Allow reports whether one event of the key may happen now, and charges it if so. It is Take(k,
@@ -193,6 +171,11 @@ func (t *Table[K]) PeekAt(at time.Time, k K, n int) (d ratelimit.Decision) {
 func (t *Table[K]) PeekLimitAt(at time.Time, k K, n int, limit Limit) (d ratelimit.Decision) {
 	t.core.peek(&d, t.hash(k), t.core.line.At(at), n, &limit)
 	return d
+}
+
+// FitsLimitAt reports PeekLimitAt(at, k, n, limit).OK, and costs less.
+func (t *Table[K]) FitsLimitAt(at time.Time, k K, n int, limit Limit) bool {
+	return t.core.fits(t.hash(k), t.core.line.At(at), n, &limit)
 }
 
 // ChargeLimitAt is ChargeAt by another limit than the table's: see [Table.TakeLimitAt].
@@ -258,7 +241,7 @@ func (t *Table[K]) hash(k K) uint64 {
 	return maphash.Comparable(t.core.seed, k)
 }
 
-func (t *Table[K]) made() bool { return t.core.words != nil }
+func (t *Table[K]) made() bool { return t.core.sets != nil }
 
 func (t *Table[K]) must() {
 	if !t.made() {

@@ -16,8 +16,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-3506548a/ratelimit"
-	"github.com/seed-3506548a/ratelimit/internal/limittest"
+	"github.com/seed-3506548a/ratelimit/internal/proof/allocations"
+	"github.com/seed-3506548a/ratelimit/internal/proof/bounds"
 	"github.com/seed-3506548a/ratelimit/keyed"
+	"github.com/seed-3506548a/ratelimit/limittest"
 )
 
 var t0 = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -105,20 +107,18 @@ func TestTableArguments(t *testing.T) {
 		return err
 	}
 	for want, err := range map[string]error{
-		"keyed.NewGCRA: rate.Events is -1, want 0 to 2147483647":                                                                   gcra(ratelimit.PerSecond(-1), 1, 1),
-		"keyed.NewGCRA: rate.Per is 0s, want more than 0s":                                                                         gcra(ratelimit.Rate{Events: 1}, 1, 1),
-		"keyed.NewGCRA: rate is 3/2ns, want at most one event a nanosecond":                                                        gcra(ratelimit.Per(3, 2), 1, 1),
-		"keyed.NewGCRA: burst is 0, want 1 to 2147483647":                                                                          gcra(second, 0, 1),
-		"keyed.NewGCRA: burst is 1073741825, want at most 1073741824 at this rate: 2^38 of the table's ticks":                      gcra(second, 1<<30+1, 1),
-		"keyed.NewGCRA: capacity is 0, want 1 to " + strconv.Itoa(min(1<<30, math.MaxInt/32)):                                      gcra(second, 1, 0),
-		"keyed.NewGCRA: capacity is " + strconv.Itoa(math.MaxInt) + ", want 1 to " + strconv.Itoa(min(1<<30, math.MaxInt/32)):      gcra(second, 1, math.MaxInt),
-		"keyed.NewGCRA: opts[1] is nil, want an option":                                                                            gcra(second, 1, 1, keyed.FailOpen(), nil),
-		"keyed.NewGCRA: WithClock is nil, want a clock, or no such option for the system's":                                        gcra(second, 1, 1, keyed.WithClock(nil)),
-		"keyed.NewGCRA: len(WithStorage) is 3, want 15 or more words for this capacity, or 8 that begin at a multiple of 64 bytes": gcra(second, 1, 1, keyed.WithStorage(make([]uint64, 3))),
-		"keyed.NewGCRA: len(WithStorage) is 0, want 15 or more words for this capacity, or 8 that begin at a multiple of 64 bytes": gcra(second, 1, 1, keyed.WithStorage(nil)),
-		"keyed.NewAlignedWindow: rate.Events is 4194305, want 0 to 4194304":                                                        window(ratelimit.PerMinute(1<<22+1), 1),
-		"keyed.NewAlignedWindow: rate.Per is -1ns, want more than 0s":                                                              window(ratelimit.Per(1, -1), 1),
-		"keyed.NewAlignedWindow: capacity is -5, want 1 to " + strconv.Itoa(min(1<<30, math.MaxInt/32)):                            window(second, -5),
+		"keyed.NewGCRA: rate.Events is -1, want 0 to 2147483647":                                                              gcra(ratelimit.PerSecond(-1), 1, 1),
+		"keyed.NewGCRA: rate.Per is 0s, want more than 0s":                                                                    gcra(ratelimit.Rate{Events: 1}, 1, 1),
+		"keyed.NewGCRA: rate is 3/2ns, want at most one event a nanosecond":                                                   gcra(ratelimit.Per(3, 2), 1, 1),
+		"keyed.NewGCRA: burst is 0, want 1 to 2147483647":                                                                     gcra(second, 0, 1),
+		"keyed.NewGCRA: burst is 1073741825, want at most 1073741824 at this rate: 2^38 of the table's ticks":                 gcra(second, 1<<30+1, 1),
+		"keyed.NewGCRA: capacity is 0, want 1 to " + strconv.Itoa(min(1<<30, math.MaxInt/32)):                                 gcra(second, 1, 0),
+		"keyed.NewGCRA: capacity is " + strconv.Itoa(math.MaxInt) + ", want 1 to " + strconv.Itoa(min(1<<30, math.MaxInt/32)): gcra(second, 1, math.MaxInt),
+		"keyed.NewGCRA: opts[1] is nil, want an option":                                                                       gcra(second, 1, 1, keyed.FailOpen(), nil),
+		"keyed.NewGCRA: WithClock is nil, want a clock, or no such option for the system's":                                   gcra(second, 1, 1, keyed.WithClock(nil)),
+		"keyed.NewAlignedWindow: rate.Events is 4194305, want 0 to 4194304":                                                   window(ratelimit.PerMinute(1<<22+1), 1),
+		"keyed.NewAlignedWindow: rate.Per is -1ns, want more than 0s":                                                         window(ratelimit.Per(1, -1), 1),
+		"keyed.NewAlignedWindow: capacity is -5, want 1 to " + strconv.Itoa(min(1<<30, math.MaxInt/32)):                       window(second, -5),
 	} {
 		var bad *ratelimit.ArgumentError
 		require.ErrorAs(t, err, &bad, want)
@@ -132,14 +132,10 @@ func TestTableArguments(t *testing.T) {
 		require.Equal(t, ratelimit.Decision{OK: true}, none.Take("k", 0))
 		require.False(t, none.Allow("k"), "Allow too")
 	}
-	words := make([]uint64, 16+7)
-	table := ratelimit.Must(keyed.NewGCRA[string](second, 1, 8, keyed.WithStorage(words)))
-	require.True(t, table.Allow("k"))
-	require.NotEqual(t, make([]uint64, 16+7), words, "they are used")
 }
 
 // bound is a gcra's, and one tick.
-func bound(rate ratelimit.Rate, burst int) limittest.Bound {
+func bound(rate ratelimit.Rate, burst int) bounds.Bound {
 	return func(length time.Duration) *big.Int {
 		events := new(big.Int).Mul(big.NewInt(int64(length)), big.NewInt(int64(rate.Events)))
 		events.Mul(events, big.NewInt(256)).Quo(events, big.NewInt(int64(rate.Per)))
@@ -156,7 +152,7 @@ func TestBoundUnderKeyRotation(t *testing.T) {
 	for _, burst := range []int{1, 2, 10} {
 		table := ratelimit.Must(keyed.NewGCRA[int](rate, burst, capacity, keyed.WithClock(limittest.NewClock(t0))))
 		random := rand.New(rand.NewPCG(1, uint64(burst)))
-		grants := make([][]limittest.Grant, keys)
+		grants := make([][]bounds.Grant, keys)
 		now := t0
 		for i := range 150_000 {
 			now = now.Add(time.Duration(random.Int64N(int64(time.Millisecond))))
@@ -167,7 +163,7 @@ func TestBoundUnderKeyRotation(t *testing.T) {
 			}
 			n := 1 + random.IntN(burst)
 			if table.TakeAt(at, key, n).OK {
-				grants[key] = append(grants[key], limittest.Grant{At: at, N: n})
+				grants[key] = append(grants[key], bounds.Grant{At: at, N: n})
 			}
 		}
 		worst := 0.0
@@ -175,7 +171,7 @@ func TestBoundUnderKeyRotation(t *testing.T) {
 			if len(g) > 150 {
 				g = g[:150]
 			}
-			worst = max(worst, limittest.RequireBound(t, g, bound(rate, burst)))
+			worst = max(worst, bounds.Require(t, g, bound(rate, burst)))
 		}
 		require.Greater(t, worst, 0.9, "somebody comes near to it")
 		require.Positive(t, table.Stats().Saturated)
@@ -286,7 +282,7 @@ func requireNoAllocation[K comparable](t *testing.T, key func(i int) K) {
 		ratelimit.Must(keyed.NewAlignedWindow[K](ratelimit.PerHour(3), 4000)),
 	} {
 		limit := ratelimit.Must(table.Limit(table.Rate(), table.Burst()))
-		require.Zero(t, limittest.Allocations(func() { // the first keys are new, and then known
+		require.Zero(t, allocations.Count(func() { // the first keys are new, and then known
 			for i := range 1000 {
 				table.Allow(key(i))
 				table.Take(key(i), 1)

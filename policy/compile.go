@@ -15,7 +15,8 @@ type generation struct {
 	rules  []rule
 	whos   []*who // that a step of some rule names
 
-	locked bool // some limit has a class before last
+	locked    bool // some limit has a class before last
+	patterned bool // something is for some paths only
 }
 
 // scope is which requests something is for.
@@ -81,6 +82,7 @@ type identity struct {
 }
 
 func (g *generation) scope(match, when []string) (s scope) {
+	g.patterned = g.patterned || len(match) > 0
 	for _, text := range match {
 		p, _ := compilePattern(text)
 		s.match = append(s.match, p)

@@ -78,7 +78,10 @@ func (e *Engine) ask(r *Request, d *Decision, commit bool) {
 // exempts it.
 func (q *question) match(r *Request) bool {
 	s := &q.settlement
-	t := newTarget(r.Method, r.Path)
+	var t target
+	if q.g.patterned {
+		t = newTarget(r.Method, r.Path)
+	}
 	s.attributes = q.g.names.read(s.attributes, r.Attrs)
 	for i := range q.g.rules {
 		rule := &q.g.rules[i]
@@ -159,16 +162,22 @@ func (q *question) look(tests bool) {
 		}
 		for j := range q.of(m) {
 			if a := &q.of(m)[j]; a != lead {
-				q.lookAt(a)
+				q.lookAt(a, tests)
 			}
 		}
 	}
 	if lead != nil && (!q.OK || !q.commit || tests) {
-		q.lookAt(lead)
+		q.lookAt(lead, tests)
 	}
 }
 
-func (q *question) lookAt(a *asked) {
+// lookAt asks a limit. How it stands is not needed if it is charged next, which says so.
+func (q *question) lookAt(a *asked, tests bool) {
+	if q.OK && q.commit && !tests {
+		if a.told.OK = a.limit.store.fits(q.t, a.hash, a.n, a.bound); a.told.OK {
+			return
+		}
+	}
 	if a.look(q.t, a.n); !a.told.OK {
 		q.refused(ByLimit)
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -227,7 +228,7 @@ func (d *decoder) object(v reflect.Value, path string) {
 	for d.tokens.More() && !d.full() {
 		name := d.next().(string)
 		at := child(path, name)
-		field, ok := fieldOf(v, name)
+		field := fieldOf(v.Type(), name)
 		first, again := seen[name]
 		if !again {
 			seen[name] = d.line
@@ -236,13 +237,16 @@ func (d *decoder) object(v reflect.Value, path string) {
 		case again:
 			d.fault(at, fmt.Sprintf("there again, after line %d", first), "it once")
 			d.skip(d.next())
-		case !ok && !schema:
+		case field < 0 && !schema:
 			d.fault(at, "not a field of "+article(v.Type()), join(fieldNames(v.Type()), "or"))
 			d.skip(d.next())
 		case schema:
 			d.string(d.next(), at, "the address of a JSON schema in quotes")
 		default:
-			d.value(field, at)
+			d.value(v.Field(field), at)
+			if v.Field(field).Kind() == reflect.String && v.Field(field).Len() == 0 && optional(v.Type().Field(field)) && !d.faults.about(at) {
+				d.fault(at, `""`, "a text that is not empty; or leave it out")
+			}
 		}
 	}
 	if !d.full() {
@@ -267,13 +271,12 @@ func jsonName(f reflect.StructField) string {
 	return name
 }
 
-func fieldOf(v reflect.Value, name string) (reflect.Value, bool) {
-	for i := range v.NumField() {
-		if jsonName(v.Type().Field(i)) == name {
-			return v.Field(i), true
-		}
-	}
-	return reflect.Value{}, false
+// optional reports whether a field is left out of documents if it is empty.
+func optional(f reflect.StructField) bool { return strings.Contains(f.Tag.Get("json"), ",omit") }
+
+// fieldOf returns the index of the field of that name, or -1.
+func fieldOf(t reflect.Type, name string) int {
+	return slices.Index(fieldNames(t), name)
 }
 
 func fieldNames(t reflect.Type) (names []string) {

@@ -100,8 +100,9 @@ func (g *generation) ladder(r *Rule) (*ladder, error) {
 		l.steps = append(l.steps, one)
 		steps = append(steps, compiled)
 	}
-	l.compiled = strikes.NewLadder(steps)
-	return l, nil
+	var err error
+	l.compiled, err = strikes.NewLadder(steps)
+	return l, err
 }
 
 var deeds = map[string]strikes.Do{

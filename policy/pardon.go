@@ -1,5 +1,7 @@
 package policy
 
+import "github.com/seed-3506548a/ratelimit/internal/timeline"
+
 // Pardon ends what has become of a key by a rule's ladder: blocks, throttles and revocation, and it
 // forgets the strikes. It does so for the rule's key, and for whom its steps hit, as far as attrs
 // has the attributes of these. It reports whether there was anything to end. What the limits of the
@@ -30,6 +32,6 @@ func (e *Engine) Pardon(rule string, attrs ...Attr) bool {
 }
 
 func (e *Engine) pardon(c culprit) bool {
-	struck := c.strikes.Pardon(c.hash)
+	struck := c.strikes.Pardon(c.hash, timeline.Clamp(e.line.Now()))
 	return e.revoked.Remove(c.revocation()) || struck
 }

@@ -95,7 +95,7 @@ func TestParse(t *testing.T) {
 }
 
 // FuzzParse never panics; says of each fault where it is and what would be right; and what it takes
-// is the same when it is written and read again.
+// is the same when it is written and read again, and taken by the schema.
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(full))
 	text, err := os.ReadFile("testdata/malformed.txt")
@@ -108,12 +108,13 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, document []byte) {
 		p, err := policy.Parse(document)
 		if err == nil {
-			again, err := json.Marshal(p)
-			require.NoError(t, err)
-			parsed, err := policy.Parse(again)
-			require.NoError(t, err)
-			require.Equal(t, p, parsed)
+			written, writing := json.Marshal(p)
+			require.NoError(t, writing)
+			again, parsing := policy.Parse(written)
+			require.NoError(t, parsing)
+			require.Equal(t, p, again)
 			require.NoError(t, p.Validate())
+			require.NoError(t, check(t, document))
 			require.NotEmpty(t, p.Explain())
 			return
 		}

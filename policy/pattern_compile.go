@@ -32,6 +32,7 @@ func compilePattern(s string) (p pattern, want string) {
 		p.method = method
 	}
 	seen := map[string]bool{}
+	var prefix strings.Builder
 	names := strings.Split(path[1:], "/")
 	for i, name := range names {
 		s, want := compileSegment(name, i == len(names)-1)
@@ -44,11 +45,12 @@ func compilePattern(s string) (p pattern, want string) {
 		if s.kind != literal {
 			seen[s.text] = true
 		} else if p.after == i && !strings.ContainsAny(s.text, "/%") {
-			p.prefix += "/" + s.text
+			prefix.WriteString("/" + s.text)
 			p.after++
 		}
 		p.segments = append(p.segments, s)
 	}
+	p.prefix = prefix.String()
 	return p, ""
 }
 

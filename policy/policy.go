@@ -73,12 +73,15 @@ type Rule struct {
 	// A pattern is written as for [net/http.ServeMux], without a host: "GET /letters/{id}", "/v1/",
 	// "/{$}". Without a method it matches all methods, and GET is for HEAD, too. {name} is one
 	// segment, which is not empty, {name...} at the end is the rest, a slash at the end is
-	// everything below, and {$} after it only the slash. Segments are compared unescaped.
+	// everything below, and {$} after it only the slash. Segments are compared unescaped. A path is
+	// cleaned of empty segments, "." and ".." before it is matched. "/a/" is not for "/a", which a
+	// ServeMux would redirect.
 	Match []string `json:"match,omitempty"`
 
 	// When lists conditions on the attributes of a request, all of which must hold: "user" (there
 	// is one), "!user" (there is none), "plan=free|trial" (it is one of these), "client!=a|b" (it is
-	// none of these, or there is none). An attribute without a value is not there.
+	// none of these, or there is none). Values are compared exactly. An attribute without a value
+	// is not there.
 	When []string `json:"when,omitempty"`
 
 	// Key lists what is counted together: requests that agree in all its parts, at most 4, share
@@ -95,8 +98,8 @@ type Rule struct {
 	Limits []Limit `json:"limits,omitempty"`
 
 	// Ladder is what becomes of keys that are refused again and again, at most 16 steps. A strike is
-	// a refusal by a limit of this rule; what is refused until the wait has passed that was told
-	// then, or a second if that is more, belongs to the same strike.
+	// a refusal by a limit of this rule. Refusals until its RetryAfter has passed, or a second if
+	// that is longer, belong to the same strike.
 	Ladder []Step `json:"ladder,omitempty"`
 
 	// Mode is Enforce unless it is given.
@@ -155,7 +158,7 @@ type Limit struct {
 	// Shown is what is advertised, if it is not Rate.
 	Shown *ratelimit.Rate `json:"shown,omitempty"`
 
-	// Hidden limits are never told. Their waits count all the same.
+	// Hidden limits are in no header and no answer. Their waits count all the same.
 	Hidden bool `json:"hidden,omitempty"`
 }
 

@@ -173,14 +173,23 @@ func (q *question) strike(m *matched, told time.Duration) {
 			elsewhere |= 1 << i
 		}
 	}
-	s := l.strikes.Strike(m.hash, q.now, told, &l.compiled, elsewhere, q.commit)
+	var known strikes.Dossier
+	d, s := &known, strikes.Struck{}
+	if q.commit {
+		d, s = l.strikes.Strike(m.hash, q.now, told, &l.compiled, elsewhere)
+	} else {
+		s = l.strikes.Peek(d, m.hash, q.now, told, &l.compiled, elsewhere)
+	}
+	if !s.Counted {
+		return
+	}
 	for i := range l.steps {
-		if i == s.Acts || s.Reached>>i&1 != 0 {
-			q.Reached = append(q.Reached, Reached{m.rule.name, l.steps[i].Step, int(s.Counts[i])})
+		if step := &l.steps[i]; i == s.Acts || s.Reached>>i&1 != 0 {
+			q.Reached = append(q.Reached, Reached{m.rule.name, step.Step, d.Strikes(time.Duration(step.Within))})
 		}
 	}
 	if s.Acts >= 0 {
-		q.act(m, l, &s)
+		q.act(m, d, &s)
 	}
 }
 
@@ -193,62 +202,59 @@ func (q *question) who(s *step) bool {
 	return ok
 }
 
-// act does what a strike has led to, as far as the strike itself has not.
-func (q *question) act(m *matched, l *ladder, s *strikes.Struck) {
-	step := &l.steps[s.Acts]
-	c := l.culprit(m.hash)
-	elsewhere := q.who(step)
-	if elsewhere {
+// act does what a strike has led to, as far as the strike itself has not: d is what is known of the
+// rule's key now. Of several throttles or blocks of a key, the longest holds.
+func (q *question) act(m *matched, d *strikes.Dossier, s *strikes.Struck) {
+	step := &m.rule.ladder.steps[s.Acts]
+	c, slow := m.rule.ladder.culprit(m.hash), step.slow
+	do, until := deeds[step.Do], s.Until
+	raised := do != strikes.Revoke
+	if q.who(step) {
 		hash, _ := step.who.key.hash(&q.g.names, q.settlement.attributes)
-		c = culprit{step.who.penalties, step.who.throttles, hash}
+		c, raised = culprit{step.who.penalties, step.who.throttles, hash}, false
+		d = c.strikes.Look(hash)
+	} else if do == strikes.Throttle {
+		_, slow, _ = d.Throttled(q.now)
 	}
-	until := later(q.now, time.Duration(step.For))
-	switch step.Do {
-	case doThrottle:
-		slow := step.slow
-		if elsewhere && q.commit {
-			_, until, slow = c.strikes.Raise(c.hash, q.now, 0, until, slow)
-		} else if !elsewhere {
-			until, slow = s.Throttle, s.Slow
-		}
-		if m.rule.mode == Enforce {
-			q.slow(c, until, slow)
-		}
-	case doRevoke:
-		if q.commit && q.engine.revoked.Add(c.revocation()) || !q.commit && q.engine.revoked.Room(c.revocation()) {
+	if do == strikes.Revoke {
+		if q.revoke(&c) {
 			if m.rule.mode == Enforce {
 				q.blocked = ratelimit.Never
 			}
 			return
 		}
-		if step.For == 0 {
-			until = later(q.now, 24*time.Hour)
+		if do = strikes.Block; step.For == 0 {
+			until = q.now + int64(24*time.Hour)
 		}
-		if q.commit {
-			until, _, _ = c.strikes.Raise(c.hash, q.now, until, 0, 0)
-		}
-		q.block(m, until)
-	case doBlock:
-		if elsewhere && q.commit {
-			until, _, _ = c.strikes.Raise(c.hash, q.now, until, 0, 0)
-		} else if !elsewhere {
-			until = s.Block
-		}
-		q.block(m, until)
 	}
+	if !raised && q.commit {
+		c.strikes.Raise(c.hash, q.now, do, until, slow)
+	}
+	if m.rule.mode != Enforce {
+		return
+	}
+	if do == strikes.Throttle {
+		if d != nil {
+			if end, _, ok := d.Throttled(q.now); ok {
+				until = max(until, end)
+			}
+		}
+		q.slow(c, until, slow)
+		return
+	}
+	if d != nil {
+		if end, ok := d.Blocked(q.now); ok {
+			until = max(until, end)
+		}
+	}
+	q.blocked = max(q.blocked, time.Duration(until-q.now))
 }
 
-// block has the request wait for a block to end, if the rule refuses it.
-func (q *question) block(m *matched, until int64) {
-	if m.rule.mode == Enforce {
-		q.blocked = max(q.blocked, time.Duration(until-q.now))
+// revoke reports whether the culprit is revoked, or would be: whether there is room.
+func (q *question) revoke(c *culprit) bool {
+	revoked := q.engine.revoked
+	if q.commit {
+		return revoked.Add(c.revocation())
 	}
-}
-
-// later returns now + d, or the greatest time there is.
-func later(now int64, d time.Duration) int64 {
-	if end := now + int64(d); end >= now {
-		return end
-	}
-	return int64(ratelimit.Never)
+	return revoked.Has(c.revocation()) || revoked.Len() < q.engine.capacity
 }

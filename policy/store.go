@@ -18,6 +18,9 @@ type store interface {
 	// look sets d to what take would, and charges nothing.
 	look(d *ratelimit.Decision, t time.Time, key uint64, n int, b *bound)
 
+	// fits reports whether look would say yes.
+	fits(t time.Time, key uint64, n int, b *bound) bool
+
 	// take charges n events, all of them or none.
 	take(d *ratelimit.Decision, t time.Time, key uint64, n int, b *bound)
 
@@ -172,6 +175,10 @@ func (s table) bind(b *bound) (err error) {
 
 func (s table) look(d *ratelimit.Decision, t time.Time, key uint64, n int, b *bound) {
 	*d = s.PeekLimitAt(t, key, n, b.table)
+}
+
+func (s table) fits(t time.Time, key uint64, n int, b *bound) bool {
+	return s.FitsLimitAt(t, key, n, b.table)
 }
 
 func (s table) take(d *ratelimit.Decision, t time.Time, key uint64, n int, b *bound) {

@@ -102,6 +102,12 @@ func (s *locked) unseen(t time.Time, n int, b *bound) ratelimit.Decision {
 	return d
 }
 
+func (s *locked) fits(t time.Time, key uint64, n int, b *bound) bool {
+	var d ratelimit.Decision
+	s.look(&d, t, key, n, b)
+	return d.OK
+}
+
 func (s *locked) take(d *ratelimit.Decision, t time.Time, key uint64, n int, b *bound) {
 	if n < 1 || n > b.most {
 		s.look(d, t, key, n, b)

@@ -37,13 +37,14 @@ func (p Policy) Validate() error {
 type checker struct {
 	Faults
 	policy     *Policy
+	names      map[string]int      // of the rules
 	whens      [][]condition       // of the rules
 	judged     map[sized]judgement // limits, once each
 	overridden map[[2]int]int      // limits by rule and place, and the first override of each
 }
 
 func newChecker(p *Policy) *checker {
-	return &checker{policy: p, judged: map[sized]judgement{}, overridden: map[[2]int]int{}}
+	return &checker{policy: p, names: map[string]int{}, judged: map[sized]judgement{}, overridden: map[[2]int]int{}}
 }
 
 func (p *Policy) faults() Faults {

@@ -86,9 +86,16 @@ func (c *checker) size(rate, burst string, l Limit) {
 	}
 }
 
-// judge makes limiters as the engine does: in a table, if the limit is one that a table keeps.
+// mostLogged is the most events that slidingwindow.NewLog takes.
+const mostLogged = 1<<18 - 1
+
+// judge makes limiters as the engine does: in a table, if the limit is one that a table keeps. Only
+// the period of a log that is not too large is tried, as a log takes memory for each event.
 func judge(s sized) judgement {
 	l := Limit{As: s.as, Rate: s.rate, Burst: s.burst}
+	if l.As == Log && 0 < l.Rate.Events && l.Rate.Events <= mostLogged {
+		l.Rate.Events = 1
+	}
 	_, err := l.New()
 	switch {
 	case err != nil || !s.table:

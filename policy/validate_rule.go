@@ -12,7 +12,9 @@ func (c *checker) rule(i int) {
 	path := index("rules", i)
 	r := &c.policy.Rules[i]
 	c.name(path+".name", r.Name)
-	if first := slices.IndexFunc(c.policy.Rules[:i], func(o Rule) bool { return o.Name == r.Name }); first >= 0 && r.Name != "" {
+	if first, again := c.names[r.Name]; !again {
+		c.names[r.Name] = i
+	} else if r.Name != "" {
 		c.add(path+".name", fmt.Sprintf("%s like that of rules[%d]", quote(r.Name), first), "a name that no other rule has")
 	}
 	c.match(path+".match", r.Match)

@@ -15,7 +15,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-3506548a/ratelimit"
-	"github.com/seed-3506548a/ratelimit/internal/limittest"
+	"github.com/seed-3506548a/ratelimit/internal/proof/bounds"
+	"github.com/seed-3506548a/ratelimit/internal/proof/model"
+	"github.com/seed-3506548a/ratelimit/limittest"
 	"github.com/seed-3506548a/ratelimit/slidingwindow"
 )
 
@@ -103,8 +105,9 @@ func TestCounterSetRate(t *testing.T) {
 func TestCounterBound(t *testing.T) {
 	for _, buckets := range []int{1, 2, 7, 10, 1000} {
 		rate := ratelimit.PerSecond(20)
-		l, _ := counterAt(t, t0, rate, buckets)
-		limittest.RequireBoundInAnyOrder(t, l, 50*ms, windowBound(rate))
+		require.NoError(t, limittest.TestBound(func(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
+			return slidingwindow.NewCounter(rate, buckets, opts...)
+		}, 50*ms, windowBound(rate).Int))
 	}
 }
 
@@ -212,13 +215,13 @@ func TestTheClassicCounterAdmitsTwice(t *testing.T) {
 	const n = 100
 	classic := &weighted{limit: n, per: time.Second}
 	counter, _ := counterAt(t, t0, ratelimit.PerSecond(n), 10)
-	var classics, counters []limittest.Grant
+	var classics, counters []bounds.Grant
 	ask := func(after time.Duration) {
 		if classic.allow(after) {
-			classics = append(classics, limittest.Grant{At: t0.Add(after), N: 1})
+			classics = append(classics, bounds.Grant{At: t0.Add(after), N: 1})
 		}
 		if counter.TakeAt(t0.Add(after), 1).OK {
-			counters = append(counters, limittest.Grant{At: t0.Add(after), N: 1})
+			counters = append(counters, bounds.Grant{At: t0.Add(after), N: 1})
 		}
 	}
 	for range n { // all of one window's at its end
@@ -227,7 +230,7 @@ func TestTheClassicCounterAdmitsTwice(t *testing.T) {
 	for i := range n { // and later, as the first window's weight falls, an event at a time
 		ask(time.Second + time.Duration(i)*10*ms)
 	}
-	most := func(grants []limittest.Grant) (most int) {
+	most := func(grants []bounds.Grant) (most int) {
 		for i := range grants {
 			for j := i; j < len(grants) && grants[j].At.Sub(grants[i].At) < time.Second; j++ {
 				most = max(most, j-i+1)
@@ -245,7 +248,7 @@ func TestCounterBeforeItsOrigin(t *testing.T) {
 		for back := range 3 * ring(buckets) {
 			rate := ratelimit.Per(3, time.Duration(buckets)*ms)
 			l, _ := counterAt(t, t0, rate, buckets)
-			model := limittest.NewCounter(rate, buckets)
+			model := model.NewCounter(rate, buckets)
 			at := -time.Duration(back) * ms
 			for range 8 * buckets {
 				off := big.NewInt(int64(at))
@@ -262,7 +265,7 @@ func TestCounterOutgrowsItsFrame(t *testing.T) {
 	rate := ratelimit.PerSecond(1<<25 - 1)
 	for _, step := range []time.Duration{93 * ms, 3 * time.Second} {
 		l, _ := counterAt(t, t0, rate, 10)
-		model := limittest.NewCounter(rate, 10)
+		model := model.NewCounter(rate, 10)
 		for i := range 10_000 {
 			at := time.Duration(i) * step
 			require.Equal(t, model.Take(big.NewInt(int64(at)), 3_000_000), l.TakeAt(t0.Add(at), 3_000_000), "%v", at)
@@ -287,14 +290,11 @@ func TestCounterOutgrowsItsFrame(t *testing.T) {
 func TestCounterConforms(t *testing.T) {
 	for _, buckets := range []int{1, 2, 10} {
 		t.Run(fmt.Sprint(buckets), func(t *testing.T) {
-			limittest.Conform(t, func(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
+			build := func(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
 				return slidingwindow.NewCounter(ratelimit.PerSecond(10), buckets, opts...)
-			})
-			sized := func(size int, c ratelimit.Clock) (ratelimit.Limiter, error) {
-				return slidingwindow.NewCounter(ratelimit.PerHour(size), buckets, ratelimit.WithClock(c))
 			}
-			limittest.Conserve(t, sized)
-			limittest.NoAllocations(t, sized)
+			require.NoError(t, limittest.TestLimiter(build))
+			require.NoError(t, limittest.TestAllocations(build))
 		})
 	}
 }

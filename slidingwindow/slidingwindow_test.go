@@ -9,7 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-3506548a/ratelimit"
-	"github.com/seed-3506548a/ratelimit/internal/limittest"
+	"github.com/seed-3506548a/ratelimit/internal/proof/bounds"
+	"github.com/seed-3506548a/ratelimit/limittest"
 	"github.com/seed-3506548a/ratelimit/slidingwindow"
 )
 
@@ -48,7 +49,7 @@ func play(t *testing.T, l ratelimit.Limiter, steps []step) {
 
 // windowBound is the most in a closed interval: rate.Events for each half-open window that it needs
 // to be covered.
-func windowBound(rate ratelimit.Rate) limittest.Bound {
+func windowBound(rate ratelimit.Rate) bounds.Bound {
 	return func(length time.Duration) *big.Int {
 		return big.NewInt(int64(rate.Events) * int64(1+length/rate.Per))
 	}

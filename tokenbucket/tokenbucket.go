@@ -225,7 +225,8 @@ func (l *Limiter) ReserveAt(t time.Time, n int, within time.Duration) (r ratelim
 	return r, d
 }
 
-// SetRate is SetRateAt by the limiter's clock.
+// SetRate is SetRateAt by the limiter's clock, read when nothing more can be granted at the old
+// rate.
 func (l *Limiter) SetRate(rate ratelimit.Rate, capacity int) error {
 	defer waiting.Changed(l)
 	if l.interval != nil {
@@ -242,9 +243,9 @@ func (l *Limiter) SetRate(rate ratelimit.Rate, capacity int) error {
 //
 // The change takes effect when the last reservation made before it may be acted on, if that is
 // later than t, unless they are given back until then; for times before that nothing is granted any
-// more. (What was reserved more than 16 changes ago is not given back any more.) t should not be
-// earlier than any time used before: a faster rate then counts from t (New: t counts as at least
-// the limiter's clock). A few small allocations. Errors are those of [New] or [NewInterval]; for
+// more. (What was reserved more than 16 changes ago is not given back any more.) If tokens were
+// taken at times after t, it takes effect at the latest of these; package gcra says how New knows
+// that. A few small allocations. Errors are those of [New] or [NewInterval]; for
 // New, a rate at which the old capacity, or what is missing, would not come back within 2^61 ns;
 // and a bucket that NewInterval made keeps its rate.Per, and another is an error.
 func (l *Limiter) SetRateAt(t time.Time, rate ratelimit.Rate, capacity int) error {

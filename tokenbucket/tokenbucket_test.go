@@ -12,7 +12,8 @@ import (
 
 	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/gcra"
-	"github.com/seed-3506548a/ratelimit/internal/limittest"
+	"github.com/seed-3506548a/ratelimit/internal/proof/bounds"
+	"github.com/seed-3506548a/ratelimit/limittest"
 	"github.com/seed-3506548a/ratelimit/tokenbucket"
 )
 
@@ -228,11 +229,13 @@ func TestBound(t *testing.T) {
 		for _, capacity := range []int{3, 10} {
 			t.Run(fmt.Sprintf("%v capacity %d", rate, capacity), func(t *testing.T) {
 				step := max(4, rate.Per/time.Duration(rate.Events))
-				l, _ := newAt(t, tokenbucket.New, t0, rate, capacity)
-				limittest.RequireBoundInAnyOrder(t, l, step, limittest.BucketBound(rate, capacity))
-				l, _ = newAt(t, tokenbucket.NewInterval, t0, rate, capacity)
+				require.NoError(t, limittest.TestBound(func(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
+					return tokenbucket.New(rate, capacity, opts...)
+				}, step, bounds.Bucket(rate, capacity).Int))
 				refill := ratelimit.Per(min(rate.Events, capacity), rate.Per) // what there is room for
-				limittest.RequireBoundInAnyOrder(t, l, max(4, rate.Per), limittest.IntervalBound(refill, capacity))
+				require.NoError(t, limittest.TestBound(func(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
+					return tokenbucket.NewInterval(rate, capacity, opts...)
+				}, max(4, rate.Per), bounds.Interval(refill, capacity).Int))
 			})
 		}
 	}
@@ -241,14 +244,11 @@ func TestBound(t *testing.T) {
 func TestConform(t *testing.T) {
 	for name, construct := range kinds {
 		t.Run(name, func(t *testing.T) {
-			limittest.Conform(t, func(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
+			build := func(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
 				return construct(ratelimit.PerSecond(10), 5, opts...)
-			})
-			sized := func(size int, c ratelimit.Clock) (ratelimit.Limiter, error) {
-				return construct(ratelimit.Per(1, time.Hour), size, ratelimit.WithClock(c))
 			}
-			limittest.Conserve(t, sized)
-			limittest.NoAllocations(t, sized)
+			require.NoError(t, limittest.TestLimiter(build))
+			require.NoError(t, limittest.TestAllocations(build))
 		})
 	}
 }

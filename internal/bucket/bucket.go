@@ -13,6 +13,7 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/internal/atomics"
 	"github.com/seed-3506548a/ratelimit/internal/frame"
+	"github.com/seed-3506548a/ratelimit/internal/reservation"
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
@@ -98,13 +99,22 @@ func (b *Bucket) Take(d *ratelimit.Decision, n int) { b.take(d, b.line.Now(), n,
 // TakeAt charges n events as of t, all or none.
 func (b *Bucket) TakeAt(d *ratelimit.Decision, t time.Time, n int) { b.take(d, b.line.At(t), n, 0) }
 
+// ReserveAt charges n events as of t that may be acted on up to within later, of the limiter owner.
+// The reservation is nil if d says no.
+func (b *Bucket) ReserveAt(d *ratelimit.Decision, owner any, t time.Time, n int, within time.Duration) ratelimit.Reservation {
+	m, delay := b.take(d, b.line.At(t), n, within)
+	if !d.OK {
+		return nil
+	}
+	return reservation.New(b, owner, m, t.Add(delay))
+}
+
 // take is Allow for any n and any off, with a whole Decision, and with patience: it also grants
-// what can be acted on after a delay of at most patience, which it returns, with what is lost
-// meanwhile.
+// what can be acted on after a delay of at most patience, which it returns with what it has made.
 //
 // A refusal, and n == 0, may answer from a frozen word: that word was the limiter's state until its
 // frame was replaced, which was not before f was loaded.
-func (b *Bucket) take(d *ratelimit.Decision, off int64, n int, patience time.Duration) (delay time.Duration, idle uint64) {
+func (b *Bucket) take(d *ratelimit.Decision, off int64, n int, patience time.Duration) (made, time.Duration) {
 	off = timeline.Clamp(off)
 	for {
 		f := b.current.Load()
@@ -114,7 +124,7 @@ func (b *Bucket) take(d *ratelimit.Decision, off int64, n int, patience time.Dur
 		debt, later := c.debt(word&^frame.Frozen, off)
 		if n == 0 {
 			s.granted(d, debt, later, off)
-			return 0, 0
+			return made{}, 0
 		}
 		after, delay, ok := s.step(debt, later, off, n, patience)
 		act := off + int64(delay)
@@ -130,30 +140,29 @@ func (b *Bucket) take(d *ratelimit.Decision, off int64, n int, patience time.Dur
 			// The frame's last word decides; it may be another than the one just seen.
 			if landed = b.current.Replace(f, grantElsewhere(off, n, patience)); landed {
 				debt, later = c.debt(f.Word.Load()&^frame.Frozen, off)
-				after, delay, ok = s.step(debt, later, off, n, patience)
+				after, delay, _ = s.step(debt, later, off, n, patience)
 			}
 		}
 		switch {
 		case !landed:
 		case !ok:
 			s.refused(d, debt, later, off, n, patience)
-			return 0, 0
+			return made{}, 0
 		default:
 			s.granted(d, after, uint64(delay), off)
-			return delay, s.idle(debt, later, delay)
+			return made{n, s.idle(debt, later, delay)}, delay
 		}
 	}
 }
 
-// grantElsewhere plans a frame around off in which n events are granted there; or, if they do not
-// fit any longer, the same frame once more.
+// grantElsewhere plans a frame around off in which n events are granted there, if they still fit.
 func grantElsewhere(off int64, n int, patience time.Duration) *plan {
 	return &plan{Successor: func(f *bucketFrame, word uint64) *bucketFrame {
 		debt, later := f.Scale.debt(word, off)
 		if after, delay, ok := f.Scale.spec.step(debt, later, off, n, patience); ok {
 			return owing(f.Scale.spec, off+int64(delay), after).frame()
 		}
-		return state{f.Scale, word}.frame()
+		return nil
 	}}
 }
 
@@ -185,3 +194,6 @@ func (b *Bucket) Burst() int { return b.current.Load().Scale.spec.burst }
 
 // Clock returns the clock that Allow and Take read.
 func (b *Bucket) Clock() ratelimit.Clock { return b.line.Clock() }
+
+// Line returns the timeline that offsets are on.
+func (b *Bucket) Line() *timeline.Timeline { return &b.line }

@@ -40,13 +40,10 @@ func (b *Bucket) ChargeAt(d *ratelimit.Decision, t time.Time, n int) {
 			if charged, more := f.Scale.charged(word, off, n); more {
 				return charged.frame()
 			}
-			return state{f.Scale, word}.frame()
+			return nil
 		}}
 		if b.current.Replace(f, charge) {
-			live = f.Word.Load() &^ frame.Frozen
-			if after, ok = c.charged(live, off, n); !ok {
-				after = state{*c, live}
-			}
+			after, _ = c.charged(f.Word.Load()&^frame.Frozen, off, n)
 			after.scale.standing(d, after.word, off, n)
 			return
 		}

@@ -13,45 +13,42 @@ import (
 // SetRateAt changes the rate and the burst as of t. Errors are those of Init; and a rate is one at
 // which what is owed, or may be, would not drain within 2^61 ns.
 func (b *Bucket) SetRateAt(fn, field string, t time.Time, rate ratelimit.Rate, burst int) error {
-	return b.setRate(fn, field, timeline.Clamp(b.line.At(t)), rate, burst)
+	off := b.line.At(t)
+	return b.setRate(fn, field, func() int64 { return off }, rate, burst)
 }
 
 // SetRate is SetRateAt by the clock.
 func (b *Bucket) SetRate(fn, field string, rate ratelimit.Rate, burst int) error {
-	return b.setRate(fn, field, timeline.Bottom, rate, burst)
+	return b.setRate(fn, field, b.line.Now, rate, burst)
 }
 
-// setRate repeats until its own plan was taken: a turn more means that another caller's was, or
-// that more is owed by now than can be converted. The clock is read after the state that is to be
-// changed.
-func (b *Bucket) setRate(fn, field string, t int64, rate ratelimit.Rate, burst int) error {
+// setRate changes the rate as of the time that asked returns. It asks once more, and reads the
+// clock, when the word is frozen: what others grant before that, at times after the first, would
+// else drain at the new rate before it was granted. Helpers may read different times, and any of
+// these will do. Whether the change can be made depends on the first.
+func (b *Bucket) setRate(fn, field string, asked func() int64, rate ratelimit.Rate, burst int) error {
 	if err := check(fn, field, rate, burst); err != nil {
 		return err
 	}
-	for {
-		f := b.current.Load()
+	return b.current.Change(func(f *bucketFrame) (*plan, error) {
 		if f.Scale.spec.rate == rate && f.Scale.spec.burst == burst {
-			return nil
+			return nil, nil
 		}
-		off := max(t, timeline.Clamp(b.line.Now()))
+		off := timeline.Clamp(asked())
 		owed, ok := state{f.Scale, f.Word.Load() &^ frame.Frozen}.convertible(off, rate)
 		if !ok {
-			return &ratelimit.ArgumentError{Func: fn, Field: "rate", Value: rate,
+			return nil, &ratelimit.ArgumentError{Func: fn, Field: "rate", Value: rate,
 				Want: fmt.Sprintf("one at which the %d events that may be owed drain within 2^61 ns (73 years), or 0", owed)}
 		}
-		change := &plan{Successor: func(f *bucketFrame, word uint64) *bucketFrame {
+		return &plan{Successor: func(f *bucketFrame, word uint64) *bucketFrame {
 			st := state{f.Scale, word}
 			if _, ok := st.convertible(off, rate); !ok {
-				return st.frame()
+				return nil // more is owed by now
 			}
-			return st.converted(off, rate, burst).frame()
-		}}
-		if b.current.Replace(f, change) {
-			if _, ok := (state{f.Scale, f.Word.Load() &^ frame.Frozen}).convertible(off, rate); ok {
-				return nil
-			}
-		}
-	}
+			as := st.latest(max(off, timeline.Clamp(asked())), timeline.Clamp(b.line.Now()))
+			return st.converted(as, rate, burst).frame()
+		}}, nil
+	})
 }
 
 // before is a state that a change of rate has replaced, the offset as of which it was asked for,
@@ -74,6 +71,15 @@ func (b *before) refunded(s *spec, as int64, m made, granted int64) (after state
 		return after, false
 	}
 	return after.converted(b.asked, s.rate, s.burst), true
+}
+
+// latest returns off, or the time of the last event granted so far if that is later. The word says
+// between what times that lies, and no caller that goes by the clock has granted after now.
+func (st state) latest(off, now int64) int64 {
+	if st.word == 0 || st.scale.perNano == 0 { // nothing was granted since the last change
+		return off
+	}
+	return max(off, min(now, st.scale.newest(st.word)))
 }
 
 // changes returns when a change of rate takes effect that is asked for at off, and what is owed
@@ -114,11 +120,7 @@ func (st state) converted(off int64, rate ratelimit.Rate, burst int) state {
 	at, debt := c.changes(word, off)
 	grants := max(old.past.grants, math.MinInt64+1)
 	if old.perNano > 0 {
-		newest := c.start + floorDiv(int64(word)-int64(old.perEvent), int64(old.perNano))
-		if c.settled(word) {
-			newest = min(newest, old.past.acted)
-		}
-		grants = max(grants, newest)
+		grants = max(grants, c.newest(word))
 	}
 	s := newSpec(rate, burst, ceilDiv(debt, old.perEvent), old.perEvent,
 		past{changed: at, grants: grants, mark: mark{acted: at}})
@@ -144,13 +146,4 @@ func chain(st state, off int64) *before {
 		b.scale.spec, b.depth = &forgetful, 0
 	}
 	return b
-}
-
-// floorDiv returns a/b rounded down, for b > 0.
-func floorDiv(a, b int64) int64 {
-	q := a / b
-	if a%b < 0 {
-		q--
-	}
-	return q
 }

@@ -7,20 +7,27 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
+// made is what a grant has made of a bucket: it has charged n events, and lost the ticks that were
+// idle before they can be acted on.
+type made struct {
+	n    int
+	idle uint64
+}
+
 // RefundAt gives back, as of t, n events granted held before t.
 func (b *Bucket) RefundAt(t time.Time, n int, held time.Duration) {
 	off := timeline.Clamp(b.line.At(t))
 	if held >= 0 && uint64(held) <= maxDepth+1 { // what was held for longer has drained
-		b.refund(off, made{n: n}, off-int64(held))
+		b.GiveBack(off, made{n: n}, off-int64(held))
 	}
 }
 
-// refund gives back, as of off, what was granted, or could be acted on, at granted.
+// GiveBack gives back, as of off, what was granted, or could be acted on, at granted.
 //
 // The step is computed from one load of the word and lands only if it has not moved since; a lost
 // race means that another caller's change landed, and the step is computed anew. The clock is read
 // after the word, so that it is not before any time that the word tells of.
-func (b *Bucket) refund(off int64, m made, granted int64) {
+func (b *Bucket) GiveBack(off int64, m made, granted int64) {
 	for m.n > 0 {
 		f := b.current.Load()
 		c := &f.Scale
@@ -38,13 +45,13 @@ func (b *Bucket) refund(off int64, m made, granted int64) {
 				return
 			}
 		default:
-			refund := &plan{Successor: func(f *bucketFrame, last uint64) *bucketFrame {
+			refund := &plan{Successor: func(_ *bucketFrame, last uint64) *bucketFrame {
 				if last != word {
-					return state{f.Scale, last}.frame()
+					return nil
 				}
 				return after.frame()
 			}}
-			if b.current.Replace(f, refund) && f.Word.Load()&^frame.Frozen == word {
+			if b.current.Replace(f, refund) {
 				return
 			}
 		}

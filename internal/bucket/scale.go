@@ -111,8 +111,18 @@ func (c *scale) lastAct(word uint64) int64 {
 		tat -= int64(m.charges.ticks)
 		m = &m.charges.under
 	}
-	late := -floorDiv(int64(c.depth)-tat, int64(c.perNano)) // after the frame's start, rounded up
+	late := -timeline.FloorDiv(int64(c.depth)-tat, int64(c.perNano)) // after the frame's start, rounded up
 	return max(last, c.start+max(late, timeline.Bottom-c.start))
+}
+
+// newest returns the latest offset at which the last granted event can have been, or will be, acted
+// on: that left at least its own emission interval to drain. The rate must not be 0, nor word.
+func (c *scale) newest(word uint64) int64 {
+	newest := c.start + timeline.FloorDiv(int64(word)-int64(c.perEvent), int64(c.perNano))
+	if c.settled(word) {
+		newest = min(newest, c.spec.past.acted)
+	}
+	return newest
 }
 
 // settled reports whether no reservation has been added since the mark was left.

@@ -27,8 +27,11 @@ func New[Scale any](scale Scale, word uint64) *Frame[Scale] {
 	return f
 }
 
-// Plan is a change that needs another frame: its successor, as a pure function of the frame and its
-// last word, so that whoever replaces the frame builds the same.
+// Plan is a change that needs another frame: its successor, as a function of the frame and its last
+// word. Every caller that replaces the frame calls it, and one result is published; so all results
+// must be as good, and so are those of a pure function. The successor is nil if the last word does
+// not allow the change any longer; then a copy of the frame takes its place. On that, all results
+// must agree.
 type Plan[Scale any] struct {
 	Successor func(f *Frame[Scale], word uint64) *Frame[Scale]
 }
@@ -44,19 +47,37 @@ func (c *Current[Scale]) Init(f *Frame[Scale]) { c.frame.Init(f) }
 // Load returns the frame.
 func (c *Current[Scale]) Load() *Frame[Scale] { return c.frame.Load() }
 
-// Replace replaces f as p plans, or as another caller has planned before, and reports which: true
-// if it was p. It returns when f is not the current frame any more.
+// Replace replaces f as p plans, or as another caller has planned before, and reports whether the
+// change that p plans has been made. It returns when f is not the current frame any more.
 //
 // The plan is agreed on before the word is frozen. So whoever meets the frozen word can finish the
-// work alone: freezing again changes nothing, and every helper builds the same successor, of which
-// one is published. And a replacement completes the call that planned it, so it is lock-free. (To
-// freeze first and to thaw by a clone is not: two callers can undo each other's work forever.)
+// work alone: freezing again changes nothing, and of the successors that helpers build, one is
+// published. And a replacement completes the call that planned it, so it is lock-free. (To freeze
+// first and to thaw by a clone is not: two callers can undo each other's work forever.)
 func (c *Current[Scale]) Replace(f *Frame[Scale], p *Plan[Scale]) bool {
 	f.next.CompareAndSwap(nil, p)
 	agreed := f.next.Load()
 	word := f.Word.Or(Frozen) &^ Frozen
-	c.frame.CompareAndSwap(f, agreed.Successor(f, word))
-	return agreed == p
+	successor := agreed.Successor(f, word)
+	changed := successor != nil
+	if !changed {
+		successor = New(f.Scale, word)
+	}
+	c.frame.CompareAndSwap(f, successor)
+	return changed && agreed == p
+}
+
+// Change makes the change that plan returns for the current frame. It asks plan again for each
+// frame that another caller's plan has replaced, or that could not be changed any longer. An error
+// ends it, and so does a nil plan: there is nothing to change.
+func (c *Current[Scale]) Change(plan func(f *Frame[Scale]) (*Plan[Scale], error)) error {
+	for {
+		f := c.Load()
+		p, err := plan(f)
+		if err != nil || p == nil || c.Replace(f, p) {
+			return err
+		}
+	}
 }
 
 // Help finishes the replacement of f, whose word is frozen.

@@ -4,28 +4,29 @@ package reservation
 import (
 	"time"
 
-	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/internal/atomics"
+	"github.com/seed-3506548a/ratelimit/internal/timeline"
 	"github.com/seed-3506548a/ratelimit/internal/waiting"
 )
 
-// Core is what makes reservations, of which it wants to know what is Made.
+// Core is the core of a limiter that reserves. Made is what it has to know of a reservation to give
+// it back.
 type Core[Made any] interface {
-	Clock() ratelimit.Clock
-	// GiveBack gives back, as of t, what may be acted on at actAt.
-	GiveBack(t time.Time, made Made, actAt time.Time)
+	Line() *timeline.Timeline
+	// GiveBack gives back, as of the offset as, what was granted, or could be acted on, at actAt.
+	GiveBack(as int64, made Made, actAt int64)
 }
 
 // Reservation implements [ratelimit.Reservation].
 type Reservation[Made any] struct {
 	core  Core[Made]
-	owner any // the limiter, for those who wait for it
+	owner any // the limiter, for callers that wait for it
 	made  Made
 	actAt time.Time
 	over  atomics.Bool // given back
 }
 
-// New returns the reservation of what may be acted on at actAt.
+// New returns the reservation of what may be acted on at actAt, of the limiter owner.
 func New[Made any](c Core[Made], owner any, made Made, actAt time.Time) *Reservation[Made] {
 	return &Reservation[Made]{core: c, owner: owner, made: made, actAt: actAt}
 }
@@ -34,22 +35,23 @@ func New[Made any](c Core[Made], owner any, made Made, actAt time.Time) *Reserva
 func (r *Reservation[Made]) ActAt() time.Time { return r.actAt }
 
 // Cancel is CancelAt by the limiter's clock.
-func (r *Reservation[Made]) Cancel() { r.CancelAt(r.core.Clock().Now()) }
+func (r *Reservation[Made]) Cancel() { r.CancelAt(r.core.Line().Clock().Now()) }
 
 // CancelAt is RefundAt, unless the time to act is past.
 func (r *Reservation[Made]) CancelAt(t time.Time) {
-	if !t.After(r.actAt) && !r.core.Clock().Now().After(r.actAt) {
+	if !t.After(r.actAt) && !r.core.Line().Clock().Now().After(r.actAt) {
 		r.RefundAt(t)
 	}
 }
 
 // Refund is RefundAt by the limiter's clock.
-func (r *Reservation[Made]) Refund() { r.RefundAt(r.core.Clock().Now()) }
+func (r *Reservation[Made]) Refund() { r.RefundAt(r.core.Line().Clock().Now()) }
 
 // RefundAt gives back, the first time that something is given back.
 func (r *Reservation[Made]) RefundAt(t time.Time) {
 	if !r.over.Swap(true) {
-		r.core.GiveBack(t, r.made, r.actAt)
+		line := r.core.Line()
+		r.core.GiveBack(timeline.Clamp(line.At(t)), r.made, timeline.Clamp(line.At(r.actAt)))
 		waiting.Changed(r.owner)
 	}
 }

@@ -113,11 +113,11 @@ func Wait(off, at int64) time.Duration {
 	return time.Duration(at - off)
 }
 
-// FloorDiv returns how many whole lengths lie between the origin and off, rounded down also if off
-// is before it. The length is more than 0.
-func FloorDiv(off, length int64) int64 {
-	q := off / length
-	if off%length < 0 {
+// FloorDiv returns a/b rounded down, for b > 0: so many whole lengths b lie before the offset a, as
+// a negative number if that is before the origin.
+func FloorDiv(a, b int64) int64 {
+	q := a / b
+	if a%b < 0 {
 		q--
 	}
 	return q

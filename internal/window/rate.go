@@ -20,34 +20,29 @@ func (w *Window) SetRate(fn, field string, rate ratelimit.Rate, capacity int) er
 	return w.setRate(fn, field, w.line.Now, rate, capacity)
 }
 
-// setRate repeats until its own plan was taken: a turn more means that another caller's was.
 func (w *Window) setRate(fn, field string, now func() int64, rate ratelimit.Rate, capacity int) error {
 	if err := check(w.current.Load().Scale.spec.kind, fn, field, rate, capacity); err != nil {
 		return err
 	}
-	for {
-		f := w.current.Load()
+	return w.current.Change(func(f *windowFrame) (*plan, error) {
 		s := f.Scale.spec
 		if rate.Per != s.rate.Per {
-			return &ratelimit.ArgumentError{Func: fn, Field: "rate.Per", Value: rate.Per,
+			return nil, &ratelimit.ArgumentError{Func: fn, Field: "rate.Per", Value: rate.Per,
 				Want: s.rate.Per.String() + ", as the limiter was made: only Events can change"}
 		}
 		if s.rate == rate && s.capacity == capacity {
-			return nil
+			return nil, nil
 		}
 		off := timeline.Clamp(now())
-		change := &plan{Successor: func(f *windowFrame, word uint64) *windowFrame {
+		return &plan{Successor: func(f *windowFrame, word uint64) *windowFrame {
 			st := f.Scale.state(word)
 			s, after := f.Scale.spec.converted(st, off, rate, capacity)
 			if st.fresh {
 				return newFrame(s, off, after)
 			}
 			return newFrame(s, after.start, after)
-		}}
-		if w.current.Replace(f, change) {
-			return nil
-		}
-	}
+		}}, nil
+	})
 }
 
 // before is a state that a change of rate has replaced, its spec, the offset as of which the change

@@ -7,20 +7,27 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
+// made is what a grant has made of a window: it has charged n events, and so led from a state to
+// another.
+type made struct {
+	n           int
+	from, after state
+}
+
 // RefundAt gives back, as of t, n events granted held before t.
 func (w *Window) RefundAt(t time.Time, n int, held time.Duration) {
 	off := timeline.Clamp(w.line.At(t))
 	if held >= 0 && held <= maxQuarter { // what was held for longer has expired
-		w.refund(off, made{n: n}, off-int64(held))
+		w.GiveBack(off, made{n: n}, off-int64(held))
 	}
 }
 
-// refund gives back, as of off, what was granted, or could be acted on, at granted.
+// GiveBack gives back, as of off, what was granted, or could be acted on, at granted.
 //
 // The step is computed from one load of the word and lands only if it has not moved since; a lost
 // race means that another caller's change landed, and the step is computed anew. The clock is read
 // after the word, so that it is not before any time that the word tells of.
-func (w *Window) refund(off int64, m made, granted int64) {
+func (w *Window) GiveBack(off int64, m made, granted int64) {
 	for m.n > 0 {
 		f := w.current.Load()
 		c := &f.Scale
@@ -37,13 +44,13 @@ func (w *Window) refund(off int64, m made, granted int64) {
 				return
 			}
 		default:
-			refund := &plan{Successor: func(f *windowFrame, last uint64) *windowFrame {
+			refund := &plan{Successor: func(_ *windowFrame, last uint64) *windowFrame {
 				if last != word {
-					return frame.New(f.Scale, last)
+					return nil
 				}
 				return newFrame(s, after.start, after)
 			}}
-			if w.current.Replace(f, refund) && f.Word.Load()&^frame.Frozen == word {
+			if w.current.Replace(f, refund) {
 				return
 			}
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/internal/atomics"
 	"github.com/seed-3506548a/ratelimit/internal/frame"
+	"github.com/seed-3506548a/ratelimit/internal/reservation"
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
@@ -112,6 +113,16 @@ func (w *Window) Take(d *ratelimit.Decision, n int) { w.take(d, w.line.Now(), n,
 // TakeAt charges n events as of t, all or none.
 func (w *Window) TakeAt(d *ratelimit.Decision, t time.Time, n int) { w.take(d, w.line.At(t), n, 0) }
 
+// ReserveAt charges n events as of t that may be acted on up to within later, of the limiter owner.
+// The reservation is nil if d says no.
+func (w *Window) ReserveAt(d *ratelimit.Decision, owner any, t time.Time, n int, within time.Duration) ratelimit.Reservation {
+	m, delay := w.take(d, w.line.At(t), n, within)
+	if !d.OK {
+		return nil
+	}
+	return reservation.New(w, owner, m, t.Add(delay))
+}
+
 // take is Allow for any n and any off, with a whole Decision, and with patience: it also grants
 // what can be acted on after a delay of at most patience, which it returns with what it has made.
 //
@@ -137,7 +148,7 @@ func (w *Window) take(d *ratelimit.Decision, off int64, n int, patience time.Dur
 			// The frame's last word decides; it may be another than the one just seen.
 			if landed = w.current.Replace(f, grantElsewhere(off, n, patience)); landed {
 				st = c.state(f.Word.Load())
-				after, delay, ok = c.spec.step(st, off, n, patience)
+				after, delay, _ = c.spec.step(st, off, n, patience)
 			}
 		}
 		if landed {
@@ -147,15 +158,14 @@ func (w *Window) take(d *ratelimit.Decision, off int64, n int, patience time.Dur
 	}
 }
 
-// grantElsewhere plans a frame around off in which n events are granted there; or, if they do not
-// fit any longer, the same frame once more.
+// grantElsewhere plans a frame around off in which n events are granted there, if they still fit.
 func grantElsewhere(off int64, n int, patience time.Duration) *plan {
 	return &plan{Successor: func(f *windowFrame, word uint64) *windowFrame {
 		c := &f.Scale
 		if after, _, ok := c.spec.step(c.state(word), off, n, patience); ok {
 			return newFrame(c.spec, off, after)
 		}
-		return frame.New(*c, word)
+		return nil
 	}}
 }
 
@@ -181,3 +191,6 @@ func (w *Window) Capacity() int { return w.current.Load().Scale.spec.capacity }
 
 // Clock returns the clock that Allow and Take read.
 func (w *Window) Clock() ratelimit.Clock { return w.line.Clock() }
+
+// Line returns the timeline that offsets are on.
+func (w *Window) Line() *timeline.Timeline { return &w.line }
