@@ -61,7 +61,8 @@ func (q *question) punish(c culprit) {
 	}
 }
 
-// slow has the request ask a throttle, in place of the one that the culprit had.
+// slow has the request ask a throttle, in place of the one that the culprit had, which lasts as long
+// as the longer one.
 func (q *question) slow(c culprit, until int64, slow int32) {
 	if int(slow) >= len(c.throttles) {
 		return // a Replace has added it, and this request is of the policy before
@@ -69,14 +70,15 @@ func (q *question) slow(c culprit, until int64, slow int32) {
 	l := c.throttles[slow].limit
 	n := q.settlement.cost
 	a := asked{limit: l, bound: &l.own, hash: c.hash, n: n, cost: n, until: until, owner: c.penalties}
-	all := q.settlement.throttles
-	for i := range all {
-		if all[i].owner == c.penalties && all[i].hash == c.hash {
-			all[i] = a
+	s := &q.settlement
+	for i := range s.throttles {
+		if t := &s.throttles[i]; t.owner == c.penalties && t.hash == c.hash {
+			a.until = max(a.until, t.until)
+			*t = a
 			return
 		}
 	}
-	q.settlement.throttles = append(all, a)
+	s.throttles = append(s.throttles, a)
 }
 
 // throttled asks the throttles, and reports whether one refuses.

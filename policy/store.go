@@ -30,9 +30,6 @@ type store interface {
 	// refund gives back n events that were granted held before t, if the store can.
 	refund(t time.Time, key uint64, n int, held time.Duration, b *bound)
 
-	// forget makes the key one that was never seen.
-	forget(key uint64)
-
 	// class is when the store is charged.
 	class() class
 }
@@ -99,6 +96,7 @@ func bindAll(s store, bounds []*bound) error {
 // table is a store in a keyed.Table.
 type table struct {
 	*keyed.Table[uint64]
+	window keyed.Limit // all that a window can count; of windows only
 }
 
 // A bucket's Table is made for a rate times 2^k, so that a tick is a small fraction of an event, and
@@ -125,7 +123,7 @@ func newBucketTable(bounds []*bound, capacity int, clock ratelimit.Clock) store 
 	rates := func(k int) (ratelimit.Rate, bool) {
 		events := base.rate.Events << k
 		return ratelimit.Per(events, base.rate.Per), events > 0 && events <= math.MaxInt32 && events>>k == base.rate.Events &&
-			base.burst <= maxDepth>>k/finest
+			int64(base.burst) <= maxDepth>>k/finest
 	}
 	best := 0
 	for k := 1; ; k++ {
@@ -144,7 +142,7 @@ func newBucketTable(bounds []*bound, capacity int, clock ratelimit.Clock) store 
 		if err != nil {
 			return nil
 		}
-		if s := (table{made}); bindAll(s, bounds) == nil {
+		if s := (table{Table: made}); bindAll(s, bounds) == nil {
 			return s
 		}
 	}
@@ -155,11 +153,15 @@ const widest = 1 << 22
 
 // newWindowTable returns nil if no Table can keep all bounds.
 func newWindowTable(bounds []*bound, capacity int, clock ratelimit.Clock) store {
-	made, err := keyed.NewAlignedWindow[uint64](ratelimit.Per(widest, bounds[0].rate.Per), capacity, keyed.WithClock(clock))
+	rate := ratelimit.Per(widest, bounds[0].rate.Per)
+	made, err := keyed.NewAlignedWindow[uint64](rate, capacity, keyed.WithClock(clock))
 	if err != nil {
 		return nil
 	}
-	s := table{made}
+	s := table{Table: made}
+	if s.window, err = made.Limit(rate, widest); err != nil {
+		return nil
+	}
 	if bindAll(s, bounds) != nil {
 		return nil
 	}
@@ -184,11 +186,25 @@ func (s table) take(d *ratelimit.Decision, t time.Time, key uint64, n int, b *bo
 }
 
 func (s table) charge(t time.Time, key uint64, n int, b *bound) {
+	if s.window.Burst() > 0 {
+		n = min(n, s.room(t, key))
+	}
 	s.ChargeLimitAt(t, key, n, b.table)
 }
 
-func (s table) refund(time.Time, uint64, int, time.Duration, *bound) {}
+// room returns how many events a window can count yet, or the last one that has counted some: more
+// would be counted in the next. Where a charge is made at another time than t, that is not known.
+func (s table) room(t time.Time, key uint64) int {
+	if d := s.PeekLimitAt(t, key, 1, s.window); d.By == keyed.Late || d.By == keyed.Ahead {
+		return widest
+	}
+	d := s.PeekLimitAt(t, key, 0, s.window)
+	if d.ResetAfter > 0 {
+		d = s.PeekLimitAt(t.Add(d.ResetAfter-1), key, 0, s.window)
+	}
+	return d.Remaining
+}
 
-func (s table) forget(key uint64) { s.Reset(key) }
+func (s table) refund(time.Time, uint64, int, time.Duration, *bound) {}
 
 func (s table) class() class { return last }

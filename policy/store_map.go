@@ -38,24 +38,6 @@ func newLocked(l *Limit, bounds []*bound, capacity int, clock ratelimit.Clock) (
 	return s, bindAll(s, bounds)
 }
 
-// unitOf returns the rate of the parts of an event that gcras count, so that bounds of several rates
-// can share one: events of the first bound that has any, cut into 2^k, for the greatest k with which
-// a gcra can hold the rate, and a burst of 2^24 and more.
-func unitOf(bounds []*bound) ratelimit.Rate {
-	unit, burst := ratelimit.Per(1, bounds[0].rate.Per), 1
-	for _, b := range bounds {
-		if b.rate.Events > 0 {
-			unit, burst = b.rate, b.burst
-			break
-		}
-	}
-	for unit.Events <= math.MaxInt32/2 && burst <= 1<<23 {
-		unit.Events *= 2
-		burst *= 2
-	}
-	return unit
-}
-
 func (s *locked) bind(b *bound) error {
 	if s.as == Counter && b.burst != s.buckets {
 		return &ratelimit.ArgumentError{Func: "policy.New", Field: "buckets", Value: b.burst,
@@ -63,15 +45,9 @@ func (s *locked) bind(b *bound) error {
 	}
 	b.event, b.depth = 1, b.most
 	if s.as == GCRA && b.most > 0 {
-		// An emission interval in units, rounded up.
-		of := func(x int64, y int) *big.Int { return new(big.Int).Mul(big.NewInt(x), big.NewInt(int64(y))) }
-		event, rest := new(big.Int).QuoRem(of(int64(b.rate.Per), s.unit.Events), of(int64(s.unit.Per), b.rate.Events), new(big.Int))
-		exact := rest.Sign() == 0
-		if !exact {
-			event.Add(event, big.NewInt(1))
-		}
+		event, whole := b.in(s.unit)
 		depth := new(big.Int).Mul(event, big.NewInt(int64(b.most)))
-		if !depth.IsInt64() || depth.Int64() > math.MaxInt32 || !exact && event.Int64() < 1<<10 {
+		if depth.Cmp(big.NewInt(math.MaxInt32)) > 0 || !whole && event.Int64() < 1<<10 {
 			return &ratelimit.ArgumentError{Func: "policy.New", Field: "rate", Value: b.rate,
 				Want: "one that can share what is owed with " + s.unit.String() + ": not so much faster or slower"}
 		}
@@ -159,8 +135,6 @@ func (s *locked) refund(t time.Time, key uint64, n int, held time.Duration, b *b
 		s.RefundAt(t, key, times(n, b.event), held)
 	}
 }
-
-func (s *locked) forget(key uint64) { s.Reset(key) }
 
 func (s *locked) class() class {
 	if s.as == Log {
