@@ -24,7 +24,7 @@ func (s *source) below(n int) int {
 // one reports true once in n times, and never when the bytes are used up.
 func (s *source) one(n int) bool { return s.below(n) == n-1 && n > 1 }
 
-func pick[T any](s *source, of ...T) T { return of[s.below(len(of))] }
+func pick[T any](s interface{ below(n int) int }, of ...T) T { return of[s.below(len(of))] }
 
 // policy returns a policy of few rules, with small numbers. It is nearly always valid.
 func (s *source) policy() policy.Policy {
