@@ -7,13 +7,13 @@ import (
 	"time"
 
 	"github.com/seed-3506548a/ratelimit"
-	model "github.com/seed-3506548a/ratelimit/internal/limittest"
+	"github.com/seed-3506548a/ratelimit/internal/proof/model"
 	"github.com/seed-3506548a/ratelimit/policy"
 )
 
 // limiter is the model of one limiter: in unbounded integers, and compared with the real one where
 // that lives.
-type limiter = model.Model
+type limiter = model.Limiter
 
 func offset(origin, t time.Time) *big.Int { return model.Offset(origin, t) }
 
