@@ -24,7 +24,7 @@ func (s *source) below(n int) int {
 // one reports true once in n times, and never when the bytes are used up.
 func (s *source) one(n int) bool { return s.below(n) == n-1 && n > 1 }
 
-func pick[T any](s interface{ below(n int) int }, of ...T) T { return of[s.below(len(of))] }
+func choose[T any](s *source, of ...T) T { return of[s.below(len(of))] }
 
 // policy returns a policy of few rules, with small numbers. It is nearly always valid.
 func (s *source) policy() policy.Policy {
@@ -55,20 +55,20 @@ func (s *source) policy() policy.Policy {
 }
 
 func (s *source) pattern() string {
-	return pick(s, "/", "/a", "GET /a/{id}", "/b/", "POST /", "/b/{$}", "GET /")
+	return choose(s, "/", "/a", "GET /a/{id}", "/b/", "POST /", "/b/{$}", "GET /")
 }
 
 func (s *source) rule(name string) policy.Rule {
-	r := policy.Rule{Name: name, Key: pick(s, []string{"user"}, nil, []string{"user|ip"}, []string{"user", "ip"}, []string{"ip"}),
-		Mode: pick(s, policy.Enforce, policy.Enforce, policy.Enforce, policy.Watch, policy.Shadow)}
+	r := policy.Rule{Name: name, Key: choose(s, []string{"user"}, nil, []string{"user|ip"}, []string{"user", "ip"}, []string{"ip"}),
+		Mode: choose(s, policy.Enforce, policy.Enforce, policy.Enforce, policy.Watch, policy.Shadow)}
 	if s.one(3) {
 		r.Match = []string{s.pattern()}
 	}
 	if s.one(3) {
-		r.When = []string{pick(s, "plan=pro|free", "ip", "plan!=pro", "!plan", "ip=1")}
+		r.When = []string{choose(s, "plan=pro|free", "ip", "plan!=pro", "!plan", "ip=1")}
 	}
 	if len(r.Key) > 0 {
-		r.Missing = pick(s, "", "skip", "share")
+		r.Missing = choose(s, "", "skip", "share")
 	}
 	for i := range 1 + s.below(3) {
 		r.Limits = append(r.Limits, s.limit("l"+strconv.Itoa(i)))
@@ -82,7 +82,7 @@ func (s *source) rule(name string) policy.Rule {
 }
 
 func (s *source) rate() ratelimit.Rate {
-	rate := ratelimit.Per(1+s.below(5), pick(s, time.Second, 3*time.Second, 1_000_000_007, 10*time.Second, time.Minute))
+	rate := ratelimit.Per(1+s.below(5), choose(s, time.Second, 3*time.Second, 1_000_000_007, 10*time.Second, time.Minute))
 	if s.one(40) {
 		rate.Events = 0
 	}
@@ -90,7 +90,7 @@ func (s *source) rate() ratelimit.Rate {
 }
 
 func (s *source) limit(name string) policy.Limit {
-	l := policy.Limit{Name: name, Rate: s.rate(), As: pick(s, policy.GCRA, policy.Interval, policy.Anchored, policy.Aligned, policy.Log, policy.Counter)}
+	l := policy.Limit{Name: name, Rate: s.rate(), As: choose(s, policy.GCRA, policy.Interval, policy.Anchored, policy.Aligned, policy.Log, policy.Counter)}
 	if s.one(2) && (l.As == policy.GCRA || l.As == policy.Interval || l.As == policy.Counter) {
 		l.Burst = 1 + s.below(6)
 	}
@@ -98,7 +98,7 @@ func (s *source) limit(name string) policy.Limit {
 	case 1:
 		l.Of = "tokens"
 	case 2:
-		l.Count = []string{pick(s, "401", "4xx")}
+		l.Count = []string{choose(s, "401", "4xx")}
 	}
 	switch s.below(5) {
 	case 1:
@@ -111,9 +111,9 @@ func (s *source) limit(name string) policy.Limit {
 }
 
 func (s *source) step() policy.Step {
-	step := policy.Step{After: 1 + s.below(3), Do: pick(s, "log", "notify", "throttle", "block", "block", "revoke")}
+	step := policy.Step{After: 1 + s.below(3), Do: choose(s, "log", "notify", "throttle", "block", "block", "revoke")}
 	if step.After > 1 || s.one(2) {
-		step.Within = pick(s, policy.Span(2*time.Second), policy.Span(10*time.Second), policy.Span(time.Minute))
+		step.Within = choose(s, policy.Span(2*time.Second), policy.Span(10*time.Second), policy.Span(time.Minute))
 	}
 	if step.Do == "throttle" {
 		to := s.rate()
@@ -121,10 +121,10 @@ func (s *source) step() policy.Step {
 		step.To = &to
 	}
 	if step.Do == "throttle" || step.Do == "block" {
-		step.For = pick(s, policy.Span(time.Second), policy.Span(3*time.Second), policy.Span(10*time.Second))
+		step.For = choose(s, policy.Span(time.Second), policy.Span(3*time.Second), policy.Span(10*time.Second))
 	}
 	if step.Do != "log" && step.Do != "notify" {
-		step.Who = pick(s, nil, nil, []string{"user"}, []string{"ip"}, []string{"user", "ip"})
+		step.Who = choose(s, nil, nil, []string{"user"}, []string{"ip"}, []string{"user", "ip"})
 	}
 	return step
 }
@@ -140,7 +140,7 @@ func (s *source) override(p *policy.Policy) (o policy.Override, ok bool) {
 	if s.one(2) {
 		o.Match = []string{s.pattern()}
 	} else {
-		o.When = []string{pick(s, "plan=pro", "plan=free", "plan", "user=1")}
+		o.When = []string{choose(s, "plan=pro", "plan=free", "plan", "user=1")}
 	}
 	switch s.below(5) {
 	case 0, 1:
@@ -170,24 +170,24 @@ func (s *source) override(p *policy.Policy) (o policy.Override, ok bool) {
 
 // request returns one of few users and addresses.
 func (s *source) request() policy.Request {
-	r := policy.Request{Method: pick(s, "GET", "GET", "POST", "HEAD"), Path: pick(s, "/a", "/a/1", "/b/", "/b/c/d", "")}
+	r := policy.Request{Method: choose(s, "GET", "GET", "POST", "HEAD"), Path: choose(s, "/a", "/a/1", "/b/", "/b/c/d", "")}
 	for _, name := range []string{"user", "ip", "plan"} {
-		v := pick(s, "1", "2", "1", "2", "1", "")
+		v := choose(s, "1", "2", "1", "2", "1", "")
 		if name == "plan" {
-			v = pick(s, "", "", "pro", "free")
+			v = choose(s, "", "", "pro", "free")
 		}
 		if v != "" || s.one(2) {
 			r.Attrs = append(r.Attrs, policy.Attr{Name: name, Value: v})
 		}
 	}
 	if s.one(5) {
-		r.Cost = pick(s, 2, 3, 5, 9, -1, math.MaxInt32, math.MaxInt, math.MinInt)
+		r.Cost = choose(s, 2, 3, 5, 9, -1, math.MaxInt32, math.MaxInt, math.MinInt)
 	}
 	if s.one(2) {
-		r.Amounts = []policy.Amount{{Name: "tokens", N: pick(s, 1, 2, 3, 0, 7, -1)}}
+		r.Amounts = []policy.Amount{{Name: "tokens", N: choose(s, 1, 2, 3, 0, 7, -1)}}
 	}
 	if s.one(8) {
-		r.Tighten = []policy.Tightening{{Limit: pick(s, "l0", "l1", "r0/l0", "r1/l0"), To: pick(s, 1, 2, 0, 3, -1, 100)}}
+		r.Tighten = []policy.Tightening{{Limit: choose(s, "l0", "l1", "r0/l0", "r1/l0"), To: choose(s, 1, 2, 0, 3, -1, 100)}}
 	}
 	r.Refuse = s.one(30)
 	return r
@@ -195,9 +195,9 @@ func (s *source) request() policy.Request {
 
 // outcome returns one of a request that was granted.
 func (s *source) outcome() policy.Outcome {
-	o := policy.Outcome{Status: pick(s, 200, 401, 404, 401, 0)}
+	o := policy.Outcome{Status: choose(s, 200, 401, 404, 401, 0)}
 	if s.one(2) {
-		o.Amounts = []policy.Amount{{Name: "tokens", N: pick(s, 0, 1, 2, 4, 20, -3)}}
+		o.Amounts = []policy.Amount{{Name: "tokens", N: choose(s, 0, 1, 2, 4, 20, -3)}}
 	}
 	return o
 }

@@ -12,11 +12,12 @@ import (
 )
 
 // dossier is what has become of a key. Its times are nanoseconds since the origin, and what has no
-// end yet ends before all times.
+// end yet ends before all times. An episode begins a second before its first strike, since requests
+// that came at once are refused in any order.
 type dossier struct {
-	episode, block, throttle int64
-	slow                     ratelimit.Rate
-	tallies                  map[policy.Span]tally
+	from, episode, block, throttle int64
+	slow                           ratelimit.Rate
+	tallies                        map[policy.Span]tally
 }
 
 type tally struct {
@@ -29,7 +30,7 @@ func (m *reference) dossier(of string) dossier {
 		d.tallies = maps.Clone(d.tallies)
 		return d
 	}
-	return dossier{math.MinInt64, math.MinInt64, math.MinInt64, ratelimit.Rate{}, map[policy.Span]tally{}}
+	return dossier{math.MinInt64, math.MinInt64, math.MinInt64, math.MinInt64, ratelimit.Rate{}, map[policy.Span]tally{}}
 }
 
 func (m *reference) file(of string, d dossier) {
@@ -175,9 +176,10 @@ func (q *asking) strike(r *applied, told time.Duration) {
 	}
 	of := ofRule(r.Rule, r.key)
 	d := q.dossier(of)
-	if q.now < d.episode {
+	if d.from <= q.now && q.now < d.episode {
 		return
 	}
+	d.from = q.now - int64(time.Second)
 	d.episode = q.now + int64(max(told, time.Second))
 	counted := map[policy.Span]bool{}
 	for _, s := range r.Ladder {

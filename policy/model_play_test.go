@@ -58,7 +58,7 @@ func play(t testing.TB, data []byte) *world {
 	if p.Validate() != nil {
 		return w
 	}
-	w.now = pick(&w.source, origins...)
+	w.now = choose(&w.source, origins...)
 	w.still = w.one(10)
 	w.clock = limittest.NewClock(w.now)
 	engine, err := policy.New(p, 1000, policy.WithClock(w.clock), policy.Observe(func(*policy.Request, *policy.Decision) { w.observed++ }))
@@ -95,12 +95,12 @@ func (w *world) advance() {
 	case 12:
 		d = -time.Duration(w.below(256)) * 10 * time.Millisecond
 	case 13:
-		d = pick(&w.source, time.Second, 3*time.Second, 10*time.Second, time.Minute, 2*time.Minute)
+		d = choose(&w.source, time.Second, 3*time.Second, 10*time.Second, time.Minute, 2*time.Minute)
 	case 14:
-		d = pick(&w.source, 1, -1, 2, 1023, -time.Second, 20*time.Second)
+		d = choose(&w.source, 1, -1, 2, 1023, -time.Second, 20*time.Second)
 	case 15:
 		if w.one(8) {
-			d = pick(&w.source, time.Hour, -time.Minute, 30*time.Hour, -time.Hour, 400*24*time.Hour)
+			d = choose(&w.source, time.Hour, -time.Minute, 30*time.Hour, -time.Hour, 400*24*time.Hour)
 		}
 	}
 	if d > 500*24*time.Hour { // that is Never
@@ -198,7 +198,7 @@ func (w *world) exact(r policy.Request, wait time.Duration) {
 }
 
 func (w *world) pardon() {
-	rule := pick(&w.source, "r0", "r1", "r2")
+	rule := choose(&w.source, "r0", "r1", "r2")
 	attrs := w.request().Attrs
 	got := w.engine.Pardon(rule, attrs...)
 	want, onlyStrikes := w.model.pardon(rule, attrs)

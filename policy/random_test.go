@@ -16,7 +16,7 @@ import (
 // maker makes policies at random, of which about half are valid.
 type maker struct{ *rand.Rand }
 
-func (m maker) below(n int) int { return m.IntN(n) }
+func pick[T any](m maker, of ...T) T { return of[m.IntN(len(of))] }
 
 // seldom is for what is mostly wrong.
 func (m maker) seldom() bool { return m.IntN(60) == 0 }

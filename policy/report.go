@@ -62,7 +62,7 @@ func (q *question) report() {
 		m := &s.matched[i]
 		for j := m.from; j < m.to; j++ {
 			a := &s.asked[j]
-			if q.OK && a.told.OK && a.n > 0 && !a.charged {
+			if q.OK && a.told.OK && !a.charged {
 				a.look(q.t, 0)
 			}
 			q.Standings = append(q.Standings, a.standing(m.rule))

@@ -146,17 +146,19 @@ func TestP08ASpanBeginsWithItsFirstStrike(t *testing.T) {
 	require.Len(t, s.strike(72, 1, "user=7").Reached, 1, "the third since 70m")
 }
 
-// P8: a refusal at a time before the span began belongs to the episode that is under way: it neither
-// counts nor moves the span.
-func TestP08ATimeBeforeTheSpanIsNoStrike(t *testing.T) {
+// P8: requests that came at once are refused in any order, so an episode begins a second before its
+// strike. A refusal before that, as when a clock is set back, is a strike of another span.
+func TestP08ATimeBeforeTheSpanBeginsAnother(t *testing.T) {
 	s := newScene(t, minute(`{"after": 2, "within": "1h", "do": "notify"}`))
 	s.strike(100, 1, "user=7")
-	for _, before := range []time.Duration{98 * time.Minute, 97*time.Minute + 1, 99 * time.Minute} {
-		require.Empty(t, s.at(before).refuse(policy.ByLimit, 101*time.Minute-before, "user=7").Reached)
+	for _, before := range []time.Duration{1, time.Second} {
+		require.Empty(t, s.at(100*time.Minute-before).refuse(policy.ByLimit, time.Minute+before, "user=7").Reached)
 	}
-	d := s.strike(159, 1, "user=7")
+	require.Empty(t, s.at(98*time.Minute).refuse(policy.ByLimit, 3*time.Minute, "user=7").Reached, "the first of a span")
+	d := s.strike(157, 1, "user=7")
 	require.Len(t, d.Reached, 1)
 	require.Equal(t, 2, d.Reached[0].Strikes)
+	require.Empty(t, s.strike(158, 1, "user=7").Reached, "an hour after 98m the next begins")
 }
 
 // P8: of throttle, block and revoke the last that is reached acts, at each strike; log and notify
