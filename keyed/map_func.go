@@ -14,7 +14,7 @@ import (
 // must not call the map.
 func (m *Map[K]) TakeFunc(t time.Time, k K, f func(l ratelimit.Limiter) ratelimit.Decision) ratelimit.Decision {
 	for {
-		d, late, ok := m.ask(t, k, func(l ratelimit.Limiter, t time.Time, late time.Duration) ratelimit.Decision {
+		d, late, ok := m.ask(t, k, func(l ratelimit.Limiter, _ time.Time, late time.Duration) ratelimit.Decision {
 			if late > 0 {
 				return refusal(1, late, Late)
 			}
@@ -34,8 +34,8 @@ func (m *Map[K]) TakeFunc(t time.Time, k K, f func(l ratelimit.Limiter) ratelimi
 
 // ChargeFunc calls f with the limiter of a key, which is made if there is none, as by ChargeAt, and
 // with the time as of which to charge: t, or if that is late the earliest that is not. It returns
-// false, and does not call f, if the map has no place for the key. f runs under a lock, and must not
-// call the map.
+// false, and does not call f, if the map has no place for the key. f runs under a lock, and must
+// not call the map.
 func (m *Map[K]) ChargeFunc(t time.Time, k K, f func(l ratelimit.Limiter, t time.Time)) bool {
 	for {
 		_, _, ok := m.ask(t, k, func(l ratelimit.Limiter, t time.Time, _ time.Duration) (d ratelimit.Decision) {
@@ -56,9 +56,8 @@ func (m *Map[K]) ChargeFunc(t time.Time, k K, f func(l ratelimit.Limiter, t time
 // would get a new limiter. f is given the time as of which to ask: t, or if that is late the
 // earliest that is not. It runs under a lock, must not call the map, and must charge nothing.
 func (m *Map[K]) PeekFunc(t time.Time, k K, f func(l ratelimit.Limiter, t time.Time) ratelimit.Decision) (d ratelimit.Decision, ok bool) {
-	d, _, ok = m.ask(t, k, func(l ratelimit.Limiter, t time.Time, late time.Duration) ratelimit.Decision {
-		d := f(l, t)
-		if late > 0 {
+	d, _, ok = m.ask(t, k, func(l ratelimit.Limiter, t time.Time, late time.Duration) (d ratelimit.Decision) {
+		if d = f(l, t); late > 0 {
 			d.OK, d.Remaining, d.By = false, 0, Late
 			d.RetryAfter, d.ResetAfter = later(d.RetryAfter, late), later(d.ResetAfter, late)
 		}

@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// generation is a policy as it is asked: immutable once it is in use, but for what its stores count.
+// generation is a policy as it is asked: immutable once it is in use, but for what its stores
+// count.
 type generation struct {
 	engine *Engine
 	policy Policy

@@ -74,8 +74,8 @@ func (e *Engine) ask(r *Request, d *Decision, commit bool) {
 	}
 }
 
-// match finds the rules that are for the request, and the limits that apply. It returns false if one
-// exempts it.
+// match finds the rules that are for the request, and the limits that apply. It returns false if
+// one exempts it.
 func (q *question) match(r *Request) bool {
 	s := &q.settlement
 	var t target
@@ -211,8 +211,8 @@ func (q *question) refused(by Action) {
 	q.OK = false
 }
 
-// charge charges what was looked at, or else nothing: if another caller was faster, what was charged
-// is given back.
+// charge charges what was looked at, or else nothing: if another caller was faster, what was
+// charged is given back.
 func (q *question) charge() {
 	s := &q.settlement
 	for of := first; of < classes; of++ {

@@ -35,18 +35,18 @@ type Decision struct {
 	// Action is what decided.
 	Action Action
 
-	// RetryAfter is 0 if OK. Otherwise, with no other traffic, the same request is granted that much
-	// later, and is refused a nanosecond earlier: the longest wait of all that refuse. It is Never if
-	// the key is revoked or missing, or if a limit can never grant so much. (With a full keyed.Map it
-	// is an estimate.)
+	// RetryAfter is 0 if OK. Otherwise, with no other traffic, the same request is granted that
+	// much later, and is refused a nanosecond earlier: the longest wait of all that refuse. It is
+	// Never if the key is revoked or missing, or if a limit can never grant so much. (With a full
+	// keyed.Map it is an estimate.)
 	RetryAfter time.Duration
 
 	// Standings are all limits that applied, in the order of the policy; none if it is exempt.
 	Standings []Standing
 
-	// Binding is the index in Standings of the limit that a client is told of, if it is told of one:
-	// of those that refuse, the one with the longest wait; if none does, the one with the least
-	// Remaining. It is -1 if there is none that may be told.
+	// Binding is the index in Standings of the limit that a client is told of, if it is told of
+	// one: of those that refuse, the one with the longest wait; if none does, the one with the
+	// least Remaining. It is -1 if there is none that may be told.
 	Binding int
 
 	// MoreAfter is how long until the binding limit has one more Remaining; Never if it has all.

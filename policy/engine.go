@@ -20,8 +20,8 @@ import (
 // A request is charged to all limits of all rules that are for it, or to none. No limit is ever
 // exceeded for any key, whatever the times of the requests, under load, and while the policy is
 // replaced. A refusal changes nothing but strikes and what these lead to. Of requests that race for
-// the last of several limits, one may be refused that alone would be granted; at most its cost stays
-// charged, for each race lost, in limits that give nothing back: gcra and aligned.
+// the last of several limits, one may be refused that alone would be granted; at most its cost
+// stays charged, for each race lost, in limits that give nothing back: gcra and aligned.
 //
 // A limit with Count is looked at before the request and charged by Done, so at most its limit, and
 // those under way, less 1, get through.
@@ -110,15 +110,15 @@ func New(p Policy, capacity int, opts ...Option) (*Engine, error) {
 }
 
 // Replace makes p the policy, in one step: each request is decided by the old one or the new one.
-// What was consumed stays consumed: a limit is kept if its rule's name and key are the same, and its
-// name, As, Of, Count and period, also if its rate or burst differ. So do strikes, blocks, throttles
-// and revocations of a rule whose name and key are the same, and of keys by Who.
+// What was consumed stays consumed: a limit is kept if its rule's name and key are the same, and
+// its name, As, Of, Count and period, also if its rate or burst differ. So do strikes, blocks,
+// throttles and revocations of a rule whose name and key are the same, and of keys by Who.
 //
 // Done and Undo of a request that the old policy has decided count in limits that are kept.
 //
 // The error is a [*Faults] if p is not valid; or says what cannot be kept, as a rate that is too
-// much faster or slower than that which the limit was made for: rename the limit to begin anew. Then
-// the old policy stays.
+// much faster or slower than that which the limit was made for: rename the limit to begin anew.
+// Then the old policy stays.
 func (e *Engine) Replace(p Policy) error {
 	if err := p.Validate(); err != nil {
 		return err

@@ -115,8 +115,8 @@ func (m *reference) newMap(l policy.Limit, overridden []policy.Limit) *limiters 
 }
 
 // unitOf returns what gcras count: the greatest part of an event of which the events of all bounds
-// are whole numbers, or, if those are too many, an event of the first bound; cut in halves as long as
-// no burst is more than 2^27 of them.
+// are whole numbers, or, if those are too many, an event of the first bound; cut in halves as long
+// as no burst is more than 2^27 of them.
 func unitOf(bounds []policy.Limit) ratelimit.Rate {
 	unit := ratelimit.Per(1, bounds[0].Rate.Per)
 	bounds = slices.DeleteFunc(bounds, func(b policy.Limit) bool { return b.Rate.Events == 0 })

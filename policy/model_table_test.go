@@ -10,12 +10,12 @@ import (
 )
 
 // table is the model of a keyed.Table that has room for all keys: what a key owes is a time, in
-// ticks. Of a gcra these are a 256th of an event at rate * 2^k, and begin at the origin; of windows,
-// 2^22 go by at once, an event is one of them, and a window owes at most all.
+// ticks. Of a gcra these are a 256th of an event at rate * 2^k, and begin at the origin; of
+// windows, 2^22 go by at once, an event is one of them, and a window owes at most all.
 //
 // A caller is late who is more than 2^24 ticks behind the newest time, and ahead who is more than
-// 2^23 after that and after the clock, or, as long as the clock has not moved, 2^24 after the newest.
-// The newest time moves when it would move by more than 2^23.
+// 2^23 after that and after the clock, or, as long as the clock has not moved, 2^24 after the
+// newest. The newest time moves when it would move by more than 2^23.
 type table struct {
 	m             *reference
 	aligned       bool

@@ -19,8 +19,8 @@ func (c *culprit) revocation() uint64 { return mixed(c.id, c.hash) }
 
 func (l *ladder) culprit(hash uint64) culprit { return culprit{l.penalties, l.throttles, hash} }
 
-// penalties looks whether the request's keys are revoked or blocked, and by which throttles they are
-// slowed down: its keys in the rules that are for it, and who it is in any rule.
+// penalties looks whether the request's keys are revoked or blocked, and by which throttles they
+// are slowed down: its keys in the rules that are for it, and who it is in any rule.
 func (q *question) penalties() {
 	enforced := false
 	for i := range q.settlement.matched {
@@ -61,8 +61,8 @@ func (q *question) punish(c culprit) {
 	}
 }
 
-// slow has the request ask a throttle, in place of the one that the culprit had, which lasts as long
-// as the longer one.
+// slow has the request ask a throttle, in place of the one that the culprit had, which lasts as
+// long as the longer one.
 func (q *question) slow(c culprit, until int64, slow int32) {
 	if int(slow) >= len(c.throttles) {
 		return // a Replace has added it, and this request is of the policy before
@@ -160,8 +160,8 @@ func longestOwed(all []asked) (longest time.Duration) {
 	return longest
 }
 
-// strike counts a strike of a rule's key, if its limits refuse by what it owes, unless it belongs to
-// the last one; and does what the ladder has for it. told is how long the key was told to wait.
+// strike counts a strike of a rule's key, if its limits refuse by what it owes, unless it belongs
+// to the last one; and does what the ladder has for it. told is how long the key was told to wait.
 func (q *question) strike(m *matched, told time.Duration) {
 	l := m.rule.ladder
 	if l == nil || longestOwed(q.of(m)) == 0 {

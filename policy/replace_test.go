@@ -1,7 +1,6 @@
 package policy_test
 
 import (
-	"errors"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -89,7 +88,7 @@ func TestP13WhatCannotBeKept(t *testing.T) {
 	}
 	s := newScene(t, limited(`"rate": "1/s", "as": "log"`))
 	var faults *policy.Faults
-	require.True(t, errors.As(s.Replace(policy.Policy{}), &faults))
+	require.ErrorAs(t, s.Replace(policy.Policy{}), &faults)
 	s.pass(1, "user=7")
 }
 
@@ -103,8 +102,8 @@ func TestP13PenaltiesStay(t *testing.T) {
 	s.pass(1, "user=8")
 }
 
-// P13: Done goes to what the request was decided by: it is not lost where that is kept, and harmless
-// where it is not.
+// P13: Done goes to what the request was decided by: it is not lost where that is kept, and
+// harmless where it is not.
 func TestP13DoneAfterReplace(t *testing.T) {
 	count := func(rate string) string {
 		return `"rules": [{"name": "api", "limits": [{"name": "failures", "rate": "` + rate + `", "as": "aligned", "count": ["401"]}]}]`

@@ -18,12 +18,13 @@ type settlement struct {
 	told       ratelimit.Decision // of a look that is not a limit's standing
 }
 
-// Done tells what became of a request that Decide has granted: limits with Count count its response,
-// and limits with Of are charged, or give back, what its amounts differ from the estimates. It does
-// nothing the second time, after Undo, after Peek, and for a request that was refused.
+// Done tells what became of a request that Decide has granted: limits with Count count its
+// response, and limits with Of are charged, or give back, what its amounts differ from the
+// estimates. It does nothing the second time, after Undo, after Peek, and for a request that was
+// refused.
 //
-// A request that was decided before a Replace counts in the limits that it was decided by, which the
-// new policy may have kept.
+// A request that was decided before a Replace counts in the limits that it was decided by, which
+// the new policy may have kept.
 func (e *Engine) Done(d *Decision, o Outcome) {
 	s := &d.settlement
 	if s.generation == nil {
@@ -76,9 +77,9 @@ func (a *asked) settle(t, at time.Time, actual int) {
 	}
 }
 
-// Undo gives back what was charged for a request that Decide has granted and that did not happen. It
-// does nothing the second time, after Done, after Peek, and for a request that was refused. Limits
-// that are gcra or aligned give nothing back, unless they have Of.
+// Undo gives back what was charged for a request that Decide has granted and that did not happen.
+// It does nothing the second time, after Done, after Peek, and for a request that was refused.
+// Limits that are gcra or aligned give nothing back, unless they have Of.
 func (e *Engine) Undo(d *Decision) {
 	s := &d.settlement
 	if s.generation == nil {

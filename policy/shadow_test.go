@@ -31,8 +31,8 @@ func TestP11Shadow(t *testing.T) {
 	require.False(t, s.d.Shadow)
 }
 
-// P11: a rule in shadow is looked at for requests that all others grant; for others, it stands as it
-// was.
+// P11: a rule in shadow is looked at for requests that all others grant; for others, it stands as
+// it was.
 func TestP11ShadowIsNotChargedForWhatOthersRefuse(t *testing.T) {
 	for _, mode := range []string{"shadow", "watch"} {
 		s := newScene(t, `"rules": [

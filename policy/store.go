@@ -8,8 +8,8 @@ import (
 	"github.com/seed-3506548a/ratelimit/keyed"
 )
 
-// store keeps a limit for each key, as a bound of one request has it: there may be several, and what
-// a key has consumed does not depend on them. n is in events.
+// store keeps a limit for each key, as a bound of one request has it: there may be several, and
+// what a key has consumed does not depend on them. n is in events.
 type store interface {
 	// bind returns what the store has to know of a rate and a burst, or an error if it cannot keep
 	// them beside what it was made for.
@@ -99,10 +99,10 @@ type table struct {
 	window keyed.Limit // all that a window can count; of windows only
 }
 
-// A bucket's Table is made for a rate times 2^k, so that a tick is a small fraction of an event, and
-// other rates are rounded by less: the greatest k with ticks of 600 ns and more, since a caller is
-// late after 2^24 ticks (10 s), and a burst of 2^37 ticks at most. If that cannot keep all bounds,
-// ticks may be shorter.
+// A bucket's Table is made for a rate times 2^k, so that a tick is a small fraction of an event,
+// and other rates are rounded by less: the greatest k with ticks of 600 ns and more, since a caller
+// is late after 2^24 ticks (10 s), and a burst of 2^37 ticks at most. If that cannot keep all
+// bounds, ticks may be shorter.
 const (
 	finest   = 256 // ticks of an event of the Table's own rate
 	minTick  = 600 // nanoseconds

@@ -14,9 +14,9 @@ import (
 	"github.com/seed-3506548a/ratelimit/tokenbucket"
 )
 
-// locked is a store in a keyed.Map, whose shard is locked for a decision. A key's limiter is as large
-// as the largest bound that it was asked by so far, since a Log made for the largest override of all
-// would waste memory. A smaller bound is judged by what of the limiter it must not use.
+// locked is a store in a keyed.Map, whose shard is locked for a decision. A key's limiter is as
+// large as the largest bound that it was asked by so far, since a Log made for the largest override
+// of all would waste memory. A smaller bound is judged by what of the limiter it must not use.
 type locked struct {
 	*keyed.Map[uint64]
 	as      Algorithm

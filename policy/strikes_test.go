@@ -19,7 +19,8 @@ func minute(ladder string) string {
 		"ladder": [` + ladder + `]}]`
 }
 
-// strike makes a strike in each of some minutes from the given one on, and returns the last decision.
+// strike makes a strike in each of some minutes from the given one on, and returns the last
+// decision.
 func (s *scene) strike(from, times int, attrs ...string) *policy.Decision {
 	s.t.Helper()
 	for i := range times {
@@ -183,7 +184,8 @@ func TestP08NotifyDoesNotDisplaceAThrottle(t *testing.T) {
 	s.refuse(policy.ByLimit, 40*time.Second, "user=7")
 }
 
-// P9: a block changes nothing in limits, is not lengthened by what it refuses, and gives no strikes.
+// P9: a block changes nothing in limits, is not lengthened by what it refuses, and gives no
+// strikes.
 func TestP09Blocks(t *testing.T) {
 	s := newScene(t, minute(`{"after": 1, "within": "1h", "do": "block", "for": "10m"}, {"after": 2, "within": "1h", "do": "notify"}`))
 	s.pass(1, "user=7")

@@ -15,7 +15,8 @@ const mostUnits = 1 << 27
 
 // unitOf returns the rate of what gcras in a Map count, so that bounds of several rates can share
 // one: parts of an event. These are the greatest of which each bound's event is a whole number; or,
-// if those are too small, an event of the first bound that has any; cut in halves as often as can be.
+// if those are too small, an event of the first bound that has any; cut in halves as often as can
+// be.
 func unitOf(bounds []*bound) ratelimit.Rate {
 	first := ratelimit.Per(1, bounds[0].rate.Per)
 	if i := slices.IndexFunc(bounds, func(b *bound) bool { return b.most > 0 }); i >= 0 {

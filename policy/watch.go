@@ -12,8 +12,8 @@ func (q *question) watch() {
 	}
 }
 
-// judge charges a rule that refuses nothing, if it would grant the request. If it would not, that is
-// a strike, unless the key was shut out already: as it would be if the rule enforced.
+// judge charges a rule that refuses nothing, if it would grant the request. If it would not, that
+// is a strike, unless the key was shut out already: as it would be if the rule enforced.
 func (q *question) judge(m *matched) {
 	s := &q.settlement
 	enforced := len(s.throttles)
