@@ -12,7 +12,7 @@
 //	scale.go   a frame: how its word and the time make a debt
 //	debt.go    the algorithm: what a debt allows, and what the Decision says of it
 //	past.go    what is remembered of reservations, charges and changes of rate
-//	bucket.go  Allow, Take, Peek and ReserveAt; other files have the methods that they are named for
+//	bucket.go  Allow, Take, Peek and ReserveAt; other files have the methods they are named for
 package bucket
 
 import (

@@ -9,7 +9,7 @@
 //	scale.go   a frame: how its word is packed
 //	state.go   the algorithm: what a start and a count allow, and what the Decision says of it
 //	past.go    what is remembered of the state before a change of rate
-//	window.go  Allow, Take, Peek and ReserveAt; other files have the methods that they are named for
+//	window.go  Allow, Take, Peek and ReserveAt; other files have the methods they are named for
 package window
 
 import (
