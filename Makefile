@@ -50,11 +50,11 @@ bench:
 
 ## bench-report: this module and others in one run, medians of 10, into docs/benchmarks.md and README.md
 bench-report:
-	docs/benchmarks.sh
+	go run -C bench/report . measure
 
 ## pictures: compute anew what docs/*.svg show, and draw it
 pictures:
 	go test ./bench -run '^TestEdge$$' -update
-	cd docs/pictures && go run .
+	go run -C bench/report . pictures
 
 .PHONY: help check test race test-32 lint explore mutants fuzz model soak bench bench-report pictures

@@ -10,36 +10,34 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/identity"
 )
 
-// All returns a limiter that grants a request if every one of ls does, and then charges it to all
-// of them. It is a [Composite], and a [Charger].
+// All returns a limiter that grants a request if every one of ls does, and then charges all of
+// them. It is a [Composite], a [Charger], a [Delayer] and a [Failer].
 //
-// Its Decision has the least Limit and Remaining of all members and the greatest RetryAfter and
-// ResetAfter; By is the first member with the longest RetryAfter, or, if none has to be waited for,
-// with the least Remaining.
+// Its Decision has the smallest Limit and Remaining of the members, and the longest RetryAfter and
+// ResetAfter. By is the first member with the longest RetryAfter. If no member refuses, By is the
+// first with the smallest Remaining.
 //
-// The members must share one clock, which is read once for a decision ([Unlimited] goes with any).
-// The error is an [*ArgumentError] if there is no member, if one is nil or there twice, also inside
-// of another that is made of limiters and says of which by a method Unwrap() []Limiter, or if their
-// clocks differ.
+// The members must share one clock, which a decision reads once. [Unlimited] goes with any clock.
+//
+// The error is an [*ArgumentError] if there is no member, if a member is nil, is a [Penalizer] or
+// occurs twice, or if the clocks of members differ. A member also occurs where it is inside of
+// another that is a [Wrapper].
 //
 // # Guarantee
 //
-// No member's bound is ever exceeded. A refusal leaves every member as it was, bit for bit, unless
-// it has lost a race: all members are asked first, and then charged in their order; if one refuses
-// then, since somebody else was faster, those charged already are given back their events, in
-// reverse order and as of the time it is by then. Meanwhile others may be refused for them: at most
-// n events in each member for each call that is under way. What a member does not give back (see
-// its RefundAt) stays charged: at most n events for each race lost. So put last what gives back
-// least, as a Log does.
+// No member ever grants more than it would alone. A refusal changes no member, unless the call has
+// lost a race. It asks all members first, then charges them in order. If one refuses then, because
+// another caller was faster, it gives the events back to the members it has charged.
+//
+// Until it has done so, those members may refuse others: at most n events each for each such call.
+// What a member cannot give back stays charged, at most n events for each lost race: see its
+// RefundAt. So put the member that gives back least last, such as a slidingwindow.Log.
 //
 // # Cost
 //
-// A look at every member but the first, and a charge to each. If a member has these methods, which
-// say less and can cost less, they are called: FitsAt(t time.Time, n int) bool for PeekAt(t, n).OK,
-// and AllowAt(t time.Time) bool for TakeAt(t, 1).OK.
-//
-// No state of its own, no allocation, and lock-free if the members are: there is no loop over lost
-// races.
+// One look at each member but the first, and one charge of each: by the methods of [Allower] if a
+// member has them. No state of its own and no allocation. Lock-free if the members are, as a call
+// that has lost a race does not try again.
 func All(ls ...Limiter) (Limiter, error) {
 	refuse := func(i int, field string, value any, want string) (Limiter, error) {
 		return nil, &ArgumentError{"ratelimit.All", fmt.Sprintf("ls[%d]%s", i, field), value, want}
@@ -52,6 +50,9 @@ func All(ls ...Limiter) (Limiter, error) {
 	for i, l := range ls {
 		if identity.IsNil(l) {
 			return refuse(i, "", nil, "a limiter")
+		}
+		if penalizes(l) {
+			return refuse(i, "", reflect.TypeOf(l), unpenalized)
 		}
 		for j, other := range ls[:i] {
 			if shared(l, other) {
@@ -73,28 +74,28 @@ func All(ls ...Limiter) (Limiter, error) {
 	return a, nil
 }
 
-// shared reports whether a and b are, or are made of, the same limiter; one without a state does
-// not count.
+// shared reports whether a and b are the same limiter or have one in common. Unlimited does not
+// count, because it has no state.
 func shared(a, b Limiter) bool {
 	for _, pair := range [][2]Limiter{{a, b}, {b, a}} {
-		if whole, ok := pair[0].(interface{ Unwrap() []Limiter }); ok {
+		if whole, ok := pair[0].(Wrapper); ok {
 			return slices.ContainsFunc(whole.Unwrap(), func(part Limiter) bool { return shared(part, pair[1]) })
 		}
 	}
 	return identity.Same(a, b) && a != Unlimited()
 }
 
-// fits returns what tells whether l would grant.
+// fits returns the cheapest function that reports whether l would grant n events.
 func fits(l Limiter) func(t time.Time, n int) bool {
-	if l, ok := l.(interface{ FitsAt(time.Time, int) bool }); ok {
+	if l, ok := l.(Allower); ok {
 		return l.FitsAt
 	}
 	return func(t time.Time, n int) bool { return l.PeekAt(t, n).OK }
 }
 
-// allow returns what charges one event to l if it grants it.
+// allow returns the cheapest function that charges one event to l if l grants it.
 func allow(l Limiter) func(t time.Time) bool {
-	if l, ok := l.(interface{ AllowAt(time.Time) bool }); ok {
+	if l, ok := l.(Allower); ok {
 		return l.AllowAt
 	}
 	return func(t time.Time) bool { return l.TakeAt(t, 1).OK }
@@ -103,13 +104,15 @@ func allow(l Limiter) func(t time.Time) bool {
 var (
 	_ Composite = (*all)(nil)
 	_ Charger   = (*all)(nil)
+	_ Delayer   = (*all)(nil)
+	_ Failer    = (*all)(nil)
 )
 
-// all keeps no state of its own.
+// all has no state of its own.
 type all struct {
 	members []Limiter
-	fits    []func(t time.Time, n int) bool // for each member, and so is
-	allow   []func(t time.Time) bool
+	fits    []func(t time.Time, n int) bool // of each member
+	allow   []func(t time.Time) bool        // of each member
 	clock   Clock
 }
 
@@ -160,7 +163,7 @@ func (a *all) take(d *Decision, t time.Time, c cost) {
 	}
 }
 
-// undo gives back what the first so many members were charged at t, if any: a race is lost.
+// undo gives back what the first members were charged at t, after a lost race.
 func (a *all) undo(t time.Time, c cost, charged int) {
 	if charged == 0 {
 		return
@@ -188,7 +191,7 @@ func (a *all) PeekAt(t time.Time, n int) (d Decision) {
 	return d
 }
 
-// refused sets d to the decision if the member with the given index refuses by m.
+// refused sets d to the decision when the member with the given index has refused with m.
 func (a *all) refused(d *Decision, t time.Time, c cost, index int, m *Decision) {
 	*d = unbound
 	for i, l := range a.members {
@@ -201,8 +204,8 @@ func (a *all) refused(d *Decision, t time.Time, c cost, index int, m *Decision) 
 	}
 }
 
-// refusal returns what l says to a request that is not granted: if it would grant it, what it has
-// anyway.
+// refusal returns the Decision of a member of a request that is not granted: its refusal, or its
+// state if it would grant the request.
 func refusal(l Limiter, t time.Time, n int) Decision {
 	m := l.PeekAt(t, n)
 	if m.OK {
@@ -219,7 +222,7 @@ func (a *all) RefundAt(t time.Time, n int, held time.Duration) {
 
 func (a *all) Clock() Clock { return a.clock }
 
-// Err returns why one of the members grants nothing, if it says so: see [Wait].
+// Err returns the first error of the members that are a [Failer].
 func (a *all) Err() error {
 	for _, l := range a.members {
 		if err := cause(l); err != nil {
@@ -229,10 +232,11 @@ func (a *all) Err() error {
 	return nil
 }
 
-// unbound is the decision of no member at all.
+// unbound is the decision of no members.
 var unbound = Decision{OK: true, Limit: math.MaxInt, Remaining: math.MaxInt, By: math.MaxInt}
 
-// and makes d the decision of its members and of the next, with the given index, which decided m.
+// and adds the decision m of the next member, which has the given index, to the decision d of those
+// before it.
 func (d *Decision) and(index int, m *Decision, c cost) {
 	limit, remaining := m.Limit, m.Remaining
 	if c.each != nil {
@@ -242,7 +246,7 @@ func (d *Decision) and(index int, m *Decision, c cost) {
 			limit, remaining = math.MaxInt, math.MaxInt
 		}
 	}
-	// In their order, so a member is never before one that binds equally.
+	// Members come in order, so of those that bind equally the first stays.
 	if m.RetryAfter > d.RetryAfter || d.RetryAfter == 0 && (remaining < d.Remaining || d.By == unbound.By) {
 		d.By = index
 	}

@@ -2,7 +2,10 @@ package ratelimit_test
 
 import (
 	"fmt"
+	"math"
+	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -17,8 +20,38 @@ import (
 	"github.com/seed-3506548a/ratelimit/slidingwindow"
 )
 
-// step is n requests at a time of the day, and what they are told: ok, then how many remain, how
-// long to wait, and which limit binds.
+func setRetryAfter(h http.Header, d ratelimit.Decision) {
+	if d.OK || d.RetryAfter == ratelimit.Never {
+		return
+	}
+	seconds := int64(d.RetryAfter / time.Second)
+	if d.RetryAfter%time.Second > 0 {
+		seconds++
+	}
+	h.Set("Retry-After", strconv.FormatInt(seconds, 10))
+}
+
+func TestRetryAfter(t *testing.T) {
+	for after, want := range map[time.Duration]string{
+		0:                 "0",
+		1:                 "1",
+		time.Second:       "1",
+		time.Second + 1:   "2",
+		45 * time.Second:  "45",
+		math.MaxInt64 - 1: "9223372037",
+		ratelimit.Never:   "",
+	} {
+		h := http.Header{}
+		setRetryAfter(h, ratelimit.Decision{RetryAfter: after})
+		require.Equal(t, want, h.Get("Retry-After"), after)
+	}
+	h := http.Header{}
+	setRetryAfter(h, ratelimit.Decision{OK: true})
+	require.Empty(t, h)
+}
+
+// step is a request for n events at a time of a day, and its answer: ok, how many remain, how long
+// to wait, and which limit binds.
 type step struct {
 	at   string
 	n    int

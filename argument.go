@@ -2,7 +2,7 @@ package ratelimit
 
 import "fmt"
 
-// ArgumentError says which argument of which function was refused, and what would be right. All
+// ArgumentError reports an argument that a function does not accept, and what would be right. The
 // constructors and parsers of this module return their errors as an *ArgumentError.
 type ArgumentError struct {
 	Func  string // the function that was called, as in "gcra.New" or "gcra.Limiter.SetRate"

@@ -2,24 +2,26 @@ package ratelimit
 
 import "time"
 
-// Charger is a Limiter that can be charged for what has happened already, whether it fits or not:
+// Charger is a Limiter that can charge events that have already happened, whether they fit or not:
 // the bytes of an answer, the tokens that a language model has used. All limiters of this module
 // are Chargers.
 type Charger interface {
-	// ChargeAt counts n events as granted at t, also if they exceed the limit. What is owed beyond
-	// the limit is refused for until it has drained. n < 1 charges nothing.
+	Limiter
+
+	// ChargeAt charges n events as of t, even if they exceed the limit. Requests are then refused
+	// until the excess has drained. n < 1 charges nothing.
 	//
-	// The Decision describes the state after the charge. OK and RetryAfter answer whether, and when,
-	// one more event is granted; Remaining and ResetAfter do not count that event. So OK is false
-	// after a charge that used up the limit: the charge itself never fails.
+	// A charge never fails, and the Decision describes the state after it. OK and RetryAfter are
+	// about one more event: whether it would be granted, and when. Remaining and ResetAfter do not
+	// count that event. So OK is false after a charge that used up the limit.
 	//
-	// A limiter counts as much as it can owe, which each says. What it did not count must not be
-	// refunded.
+	// How much a limiter can owe is documented with each. It does not count what exceeds that, and
+	// the excess must not be refunded.
 	ChargeAt(t time.Time, n int) Decision
 }
 
-// Charge is l.ChargeAt(t, n) if l is a [Charger]. Another limiter is charged what it grants: n
-// events, or those that remain.
+// Charge returns l.ChargeAt(t, n) if l is a [Charger]. Any other limiter is charged n events if it
+// grants them, or otherwise as many as remain.
 func Charge(l Limiter, t time.Time, n int) Decision {
 	if l, ok := l.(Charger); ok {
 		return l.ChargeAt(t, n)

@@ -2,32 +2,36 @@ package ratelimit
 
 import "time"
 
-// Clock tells a limiter the time. The Clock and the *Mock of github.com/benbjohnson/clock satisfy
-// it as they are.
+// Clock is where a limiter reads the time. Now must be safe for simultaneous use.
 //
-// Any origin will do (1970, 2000, 2157), and a clock may stand still, jump or run backwards: a
-// limit is never exceeded in the times that the clock told. Now must be safe for simultaneous use.
+// A clock may show any time, and may stand still, jump or run backwards: the limit holds in the
+// times that it shows.
+//
+// In tests, use the system's clock within testing/synctest, or a clock of package limittest, which
+// shows the time that it is set to. The Clock and the *Mock of github.com/benbjohnson/clock are
+// Clocks too; the Add and Set of that mock sleep for a millisecond.
 type Clock interface {
 	Now() time.Time
 }
 
-// SystemClock is the clock of a limiter that was given no other: the system's, read by its
-// monotonic part, so that a step of the wall clock changes nothing.
+// SystemClock is the clock of a limiter that is made without [WithClock]. Limiters use its
+// monotonic reading, so a step of the wall clock changes nothing, except for windows that are
+// aligned to the wall clock.
 type SystemClock struct{}
 
 // Now returns time.Now().
 func (SystemClock) Now() time.Time { return time.Now() }
 
-// Options is what an [Option] sets. It is exported so that packages outside of this module can
-// take the same options.
+// Options is what an [Option] sets. It is exported so that limiters of other modules can take the
+// same options.
 type Options struct {
 	Clock Clock // SystemClock{} if no option sets it
 }
 
-// Option adjusts a limiter under construction.
+// Option is an optional argument of a constructor.
 type Option func(*Options)
 
-// WithClock makes a limiter read the time from c. A nil c is an error of the constructor.
+// WithClock makes a limiter read the time from c. If c is nil, the constructor returns an error.
 func WithClock(c Clock) Option {
 	return func(o *Options) { o.Clock = c }
 }

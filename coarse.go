@@ -6,45 +6,48 @@ import (
 	"time"
 )
 
-// CoarseClock tells the time that it has read last, for a nanosecond or two instead of the tens
-// that the system's clock takes. While it is running, a goroutine reads the system's clock once in
-// each step. Before Start and after Stop it reads the system's clock for each caller: slower, and
-// never wrong.
+// CoarseClock is a clock that limiters read by one atomic load. While it runs, a goroutine reads
+// the system's clock once per step, and all callers get that reading. Before Start and after Stop
+// each call reads the system's clock.
 //
 //	c, err := ratelimit.NewCoarseClock(time.Millisecond)
 //	c.Start()
 //	defer c.Stop()
 //	l, err := gcra.New(rate, burst, ratelimit.WithClock(c))
 //
-// By its monotonic reading it never runs backwards. It is late by a step at most, and by what the
-// timer and the goroutine have to wait for on top; call the most of that L. A request may be
-// refused for up to L longer than by the system's clock. A limit is kept in the clock's time: in
-// true time, an interval of length t sees no more than may be granted in t + L. Aligned windows
-// begin up to L late: what is granted until then counts in the window before. If the system's wall
-// clock is set, that is followed with the next reading; by less than a microsecond it may be early
-// or late all the time.
+// The clock is late by up to L: one step, and the time by which the timer and the goroutine are
+// delayed. So
 //
-// It is safe for simultaneous use and must not be copied. Its zero value is of no use: call
+//   - a request may be refused for up to L longer than with the system's clock
+//   - in an interval of true time of length t, a limiter grants at most what it may grant in t + L,
+//     because it keeps the limit in the clock's time
+//   - aligned windows begin up to L late, and what is granted until then counts in the window
+//     before
+//
+// Its monotonic reading never runs backwards. Its wall clock follows a change of the system's with
+// the next reading, and may differ from it by less than a microsecond.
+//
+// It is safe for simultaneous use and must not be copied. Its zero value is not usable: call
 // [NewCoarseClock].
 type CoarseClock struct {
-	// elapsed is the time since origin that was read last; 0 if it is not running. All that the
-	// clock tells while it is running follows from this one word, so that what limiters ask for
-	// lies between what Now tells before and after.
+	// elapsed is the last reading as a time since origin, or 0 if the clock is not running. While
+	// it runs, all methods compute from this one word, so that what a limiter reads lies between
+	// the results of Now before and after.
 	//
-	// unixOrigin and wallOrigin are the origin as the wall clock would have told it by the last
-	// reading, in nanoseconds and with its monotonic reading. They change only when the wall clock
-	// is set.
+	// unixOrigin and wallOrigin are origin by the wall clock as of the last reading: in
+	// nanoseconds, and as a time with a monotonic reading. They change only when the wall clock is
+	// set.
 	//
-	// The two words are the first, and so at multiples of 8 bytes, and not atomic.Int64s, whose
-	// methods would be too much for UnixNano to be inlined.
+	// elapsed and unixOrigin come first, so that they are aligned to 8 bytes. They are not of type
+	// atomic.Int64, because UnixNano would be too large to be inlined with its methods.
 	elapsed, unixOrigin int64
 	wallOrigin          atomic.Pointer[time.Time]
 
 	step   time.Duration
 	origin time.Time
 
-	// turn is held by those who read the system's clock themselves, and by Start and Stop while
-	// they change who does.
+	// turn is locked for reading by callers that read the system's clock, and for writing by Start
+	// and Stop while they change whether callers do.
 	turn sync.RWMutex
 
 	mu      sync.Mutex
@@ -54,18 +57,18 @@ type CoarseClock struct {
 
 var _ Clock = (*CoarseClock)(nil)
 
-// NewCoarseClock returns a clock of that step, which is not running yet. A millisecond is a good
-// one. The error is an [*ArgumentError] if step <= 0.
+// NewCoarseClock returns a clock that is not running yet. A good step is a millisecond. The error
+// is an [*ArgumentError] if step <= 0.
 func NewCoarseClock(step time.Duration) (*CoarseClock, error) {
 	if step <= 0 {
 		return nil, &ArgumentError{Func: "ratelimit.NewCoarseClock", Field: "step", Value: step, Want: "more than 0"}
 	}
-	c := &CoarseClock{step: step, origin: time.Now().Add(-1)} // so that what elapses is never 0
+	c := &CoarseClock{step: step, origin: time.Now().Add(-1)} // so that the elapsed time is never 0
 	c.setOrigin(c.origin)
 	return c, nil
 }
 
-// Now returns the time that was read last, which has a monotonic reading.
+// Now returns the last reading, which has a monotonic part.
 func (c *CoarseClock) Now() time.Time {
 	if elapsed := atomic.LoadInt64(&c.elapsed); elapsed > 0 {
 		return c.wallOrigin.Load().Add(time.Duration(elapsed))
@@ -76,17 +79,17 @@ func (c *CoarseClock) Now() time.Time {
 func (c *CoarseClock) timeNow() time.Time {
 	c.turn.RLock()
 	defer c.turn.RUnlock()
-	if elapsed := atomic.LoadInt64(&c.elapsed); elapsed > 0 { // it has been started since
+	if elapsed := atomic.LoadInt64(&c.elapsed); elapsed > 0 { // started in the meantime
 		return c.wallOrigin.Load().Add(time.Duration(elapsed))
 	}
 	return time.Now()
 }
 
-// Origin returns when the clock was made, less a nanosecond.
+// Origin returns the time from which Elapsed counts: a nanosecond before the clock was made.
 func (c *CoarseClock) Origin() time.Time { return c.origin }
 
-// Elapsed returns how long after Origin the time is that was read last, by the monotonic clock.
-// Limiters ask for it, rather than for Now.
+// Elapsed returns the last reading as a time since Origin, by the monotonic clock. Limiters call it
+// instead of Now.
 func (c *CoarseClock) Elapsed() time.Duration {
 	if elapsed := atomic.LoadInt64(&c.elapsed); elapsed > 0 {
 		return time.Duration(elapsed)
@@ -94,7 +97,7 @@ func (c *CoarseClock) Elapsed() time.Duration {
 	return c.elapsedNow()
 }
 
-// elapsedNow is apart from Elapsed so that that is inlined.
+// elapsedNow is the slow path of Elapsed. It is a function of its own so that Elapsed is inlined.
 //
 //go:noinline
 func (c *CoarseClock) elapsedNow() time.Duration {
@@ -106,8 +109,8 @@ func (c *CoarseClock) elapsedNow() time.Duration {
 	return time.Since(c.origin)
 }
 
-// UnixNano returns the time that was read last in nanoseconds of the wall clock, as time.Time's
-// UnixNano does. Limiters that go by the wall clock ask for it.
+// UnixNano returns the last reading by the wall clock, in nanoseconds since the Unix epoch.
+// Limiters that follow the wall clock call it.
 func (c *CoarseClock) UnixNano() (unix int64) {
 	if unix = atomic.LoadInt64(&c.elapsed); unix == 0 {
 		return c.unixNow()
@@ -125,7 +128,7 @@ func (c *CoarseClock) unixNow() int64 {
 	return time.Now().UnixNano()
 }
 
-// Start has the clock run until Stop is called. If it is running already, nothing changes.
+// Start makes the clock run until Stop is called. It does nothing if the clock is running.
 func (c *CoarseClock) Start() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -142,8 +145,8 @@ func (c *CoarseClock) Start() {
 	go c.run(c.stop, c.stopped)
 }
 
-// Stop ends the goroutine, and returns when it has ended. The clock reads the system's clock from
-// then on. If it is not running, nothing changes.
+// Stop ends the goroutine and waits for its end. From then on each call reads the system's clock.
+// Stop does nothing if the clock is not running.
 func (c *CoarseClock) Stop() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -172,10 +175,9 @@ func (c *CoarseClock) run(stop <-chan struct{}, stopped chan<- struct{}) {
 	}
 }
 
-// read reads the system's clock. Its two readings, of the wall clock and the monotonic one, are
-// some nanoseconds apart, and not always the same; that is not worth a new origin. (If they are
-// microseconds apart, as the goroutine was suspended between them, the wall clock is late by that
-// until the next reading.)
+// read reads the system's clock. The wall clock and the monotonic clock are read some nanoseconds
+// apart, which varies and is not worth a new origin. If the goroutine was suspended between the
+// two, the wall clock is late by that until the next reading.
 func (c *CoarseClock) read() {
 	now := time.Now()
 	elapsed := now.Sub(c.origin)

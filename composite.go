@@ -5,29 +5,25 @@ import (
 	"time"
 )
 
-// Composite is a Limiter made of other limiters, its members, of which a request may cost each a
-// number of events of its own: it is 1 of 60 requests a minute, and 1,500 of 90,000 tokens. What
-// [All] returns is a Composite, and so is a limiter of package burst.
+// Composite is a Limiter made of other limiters, its members. One request can cost each member a
+// different number of events: 1 of 60 requests a minute, and 1,500 of 90,000 tokens. [All] returns
+// a Composite, and the limiters of package burst are Composites.
 type Composite interface {
-	Limiter
+	Wrapper
 
-	// Unwrap returns the members.
-	Unwrap() []Limiter
-
-	// TakeEach charges as of t the first cost to the first member, the second to the second, and so
-	// on: all of them or none. A cost of 0 asks nothing of its member. There must be a cost for
-	// each member, and none below 0; else the request is refused for ever and charges nothing.
+	// TakeEach charges, as of t, the first cost to the first member, the second to the second, and
+	// so on: all of them or none. A cost of 0 does not charge its member. The request is refused
+	// with RetryAfter == [Never] if there is not one cost for each member, or if one is negative.
 	//
-	// The Decision is that of such requests: Limit and Remaining say how many of them, with these
-	// costs, can be granted at once. If all costs are 0, or the request is refused for costs that
-	// cannot be, it is that of PeekAt(t, 0), and By is the member of the first negative cost.
+	// Limit and Remaining count such requests: how many with these costs can be granted at once. If
+	// all costs are 0, or the costs are refused for ever, they count events, as those of PeekAt(t,
+	// 0) do. By is then the member of the first negative cost, if there is one.
 	//
-	// A call with costs that are written out allocates their list; where that matters, keep a slice
-	// and pass it as costs... Nothing else allocates.
+	// With costs in a slice that you keep, as in TakeEach(t, costs...), the call allocates nothing.
 	TakeEach(t time.Time, costs ...int) Decision
 
-	// RefundEach gives back, as of t, what TakeEach has charged held before t, to each member as
-	// its RefundAt does. Costs that TakeEach refuses for ever give nothing back.
+	// RefundEach gives back, as of t, the costs that TakeEach charged at t-held, to each member as
+	// its RefundAt does. It does nothing for costs that TakeEach refuses for ever.
 	RefundEach(t time.Time, held time.Duration, costs ...int)
 }
 
@@ -38,7 +34,7 @@ func (a *all) TakeEach(t time.Time, costs ...int) (d Decision) {
 		a.take(&d, t, cost{each: costs})
 		return d
 	}
-	d = a.PeekAt(t, 0) // the state: nothing is asked, or nothing that can be
+	d = a.PeekAt(t, 0) // the state: the costs are all 0, or are refused
 	if !complete || negative >= 0 {
 		d.OK, d.RetryAfter = false, Never
 	}
@@ -48,13 +44,14 @@ func (a *all) TakeEach(t time.Time, costs ...int) (d Decision) {
 	return d
 }
 
-// cost is what a request costs the members: n events of each, or those of each.
+// cost is what a request costs the members: n events each, unless each has a number for every
+// member.
 type cost struct {
 	n    int
 	each []int
 }
 
-// of returns what it costs the member with the given index.
+// of returns the cost for the member with the given index.
 func (c *cost) of(index int) int {
 	if c.each == nil {
 		return c.n

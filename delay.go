@@ -2,17 +2,19 @@ package ratelimit
 
 import "time"
 
-// Delayer is a Limiter that can say how long a number of events takes, also one that is more than
-// it grants at once. [Wait] asks it to refuse at once a deadline that cannot be met because of
-// those who came before. All limiters of this module are Delayers.
+// Delayer is a Limiter that can compute how long any number of events takes, even more than it
+// grants at once. With it, [Wait] can refuse at once a deadline that cannot be met because of the
+// requests ahead. All limiters of this module are Delayers.
 type Delayer interface {
-	// DelayAt returns how long after t it takes at least until n events more can have been granted,
-	// in requests of any size and with no other traffic: [Never] if they never can be, and if n <
-	// 0. It charges nothing, and may already be outdated when it arrives.
+	Limiter
+
+	// DelayAt returns the least time after t in which n more events can be granted, in requests of
+	// any size and with no other traffic. It is [Never] if they cannot be granted or n < 0. It
+	// charges nothing. The answer may already be outdated.
 	DelayAt(t time.Time, n int) time.Duration
 }
 
-// delay is what l says, if it does, or else 0.
+// delay returns DelayAt of l if it is a Delayer, and 0 otherwise.
 func delay(l Limiter, t time.Time, n int) time.Duration {
 	if l, ok := l.(Delayer); ok {
 		return l.DelayAt(t, n)
@@ -20,9 +22,8 @@ func delay(l Limiter, t time.Time, n int) time.Duration {
 	return 0
 }
 
-// DelayAt returns the greatest delay of all members, of which those that are no [Delayer] count as
-// 0. It is a lower bound: while one member makes another wait, that loses what it could have
-// granted.
+// DelayAt returns the longest delay of the members, where one that is no [Delayer] counts as 0. It
+// is a lower bound: a member that waits for another loses what it could have granted.
 func (a *all) DelayAt(t time.Time, n int) (longest time.Duration) {
 	if n < 0 {
 		return Never
@@ -33,5 +34,5 @@ func (a *all) DelayAt(t time.Time, n int) (longest time.Duration) {
 	return longest
 }
 
-// DelayAt returns 0 if n >= 0.
+// DelayAt returns 0, or Never if n < 0.
 func (u unlimited) DelayAt(_ time.Time, n int) time.Duration { return u.Take(n).RetryAfter }

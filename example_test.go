@@ -9,14 +9,13 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/benbjohnson/clock"
-
 	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/gcra"
+	"github.com/seed-3506548a/ratelimit/limittest"
 	"github.com/seed-3506548a/ratelimit/slidingwindow"
 )
 
-// guard answers 429 for what the limiter refuses, and says when to come back.
+// guard answers 429 to requests that the limiter refuses, with a Retry-After header.
 func guard(limiter ratelimit.Limiter, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		d := limiter.Take(1)
@@ -25,17 +24,17 @@ func guard(limiter ratelimit.Limiter, next http.Handler) http.Handler {
 			return
 		}
 		if d.RetryAfter != ratelimit.Never {
-			seconds := int64((d.RetryAfter + time.Second - 1) / time.Second) // whole ones, rounded up
+			seconds := int64((d.RetryAfter + time.Second - 1) / time.Second) // rounded up
 			w.Header().Set("Retry-After", strconv.FormatInt(seconds, 10))
 		}
 		http.Error(w, "too many requests", http.StatusTooManyRequests)
 	})
 }
 
-// A handler that lets 90 requests a minute pass, 2 of them at once.
+// A handler that serves 90 requests a minute, 2 of them at once.
 func Example_guard() {
-	mock := clock.NewMock() // in a server: no clock, the limiter takes the system's
-	limiter := ratelimit.Must(gcra.New(ratelimit.PerMinute(90), 2, ratelimit.WithClock(mock)))
+	clock := limittest.NewClock(time.Unix(0, 0)) // a server needs no clock: the system's is the default
+	limiter := ratelimit.Must(gcra.New(ratelimit.PerMinute(90), 2, ratelimit.WithClock(clock)))
 	handler := guard(limiter, http.NotFoundHandler())
 	for range 3 {
 		response := httptest.NewRecorder()
@@ -61,10 +60,10 @@ func (p paced) RoundTrip(r *http.Request) (*http.Response, error) {
 	return p.next.RoundTrip(r)
 }
 
-// A client of somebody else's API that keeps to one request a second, and gives up if it would have
-// to wait for longer than its deadline.
+// A client that sends at most one request a second. It fails at once if it would have to wait beyond
+// its deadline.
 func Example_client() {
-	now := &virtual{time.Unix(0, 0)} // in a client: no clock, the limiter takes the system's
+	now := &virtual{time.Unix(0, 0)} // a client needs no clock: the system's is the default
 	start := now.Now()
 	api := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		fmt.Println("asked after", now.Now().Sub(start))
@@ -86,7 +85,7 @@ func Example_client() {
 	// asked after 2s
 }
 
-// virtual is a clock that jumps to the time that is waited for.
+// virtual is a clock that jumps to the time that a caller waits for.
 type virtual struct{ now time.Time }
 
 func (v *virtual) Now() time.Time { return v.now }
@@ -103,7 +102,7 @@ func ExampleWait() {
 	limiter.Allow()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	err := ratelimit.Wait(ctx, limiter, 1) // in 6 s: it does not even begin to wait
+	err := ratelimit.Wait(ctx, limiter, 1) // granted in 6 s: it returns at once
 	fmt.Println(context.Cause(ctx), err != nil)
 	fmt.Println(ratelimit.Wait(ctx, limiter, 2))
 	// Output:
@@ -113,9 +112,9 @@ func ExampleWait() {
 
 // 50 an hour and 600 a day, both at once.
 func ExampleAll() {
-	mock := clock.NewMock()
-	perHour := ratelimit.Must(slidingwindow.NewLog(ratelimit.PerHour(50), ratelimit.WithClock(mock)))
-	perDay := ratelimit.Must(slidingwindow.NewLog(ratelimit.PerDay(600), ratelimit.WithClock(mock)))
+	clock := limittest.NewClock(time.Unix(0, 0))
+	perHour := ratelimit.Must(slidingwindow.NewLog(ratelimit.PerHour(50), ratelimit.WithClock(clock)))
+	perDay := ratelimit.Must(slidingwindow.NewLog(ratelimit.PerDay(600), ratelimit.WithClock(clock)))
 	limiter := ratelimit.Must(ratelimit.All(perHour, perDay))
 	for {
 		for limiter.Allow() {
@@ -125,7 +124,7 @@ func ExampleAll() {
 		if d.By == 1 {
 			return
 		}
-		mock.Add(d.RetryAfter)
+		clock.Set(clock.Now().Add(d.RetryAfter))
 	}
 	// Output:
 	// limit 0 binds for 1h0m0s
@@ -142,13 +141,13 @@ func ExampleAll() {
 	// limit 1 binds for 13h0m0s
 }
 
-// What was granted and then did not happen is given back. The clock is read once for the grant, so
-// that the time since is known exactly.
+// Events that were granted and did not happen are given back. The time of the grant is read once, so
+// that it is known exactly at the refund.
 func ExampleLimiter_refund() {
-	mock := clock.NewMock() // in a program: no clock, the limiter takes the system's
-	var limiter ratelimit.Limiter = ratelimit.Must(gcra.New(ratelimit.PerMinute(60), 10, ratelimit.WithClock(mock)))
+	clock := limittest.NewClock(time.Unix(0, 0))
+	var limiter ratelimit.Limiter = ratelimit.Must(gcra.New(ratelimit.PerMinute(60), 10, ratelimit.WithClock(clock)))
 	send := func() error {
-		mock.Add(200 * time.Millisecond)
+		clock.Set(clock.Now().Add(200 * time.Millisecond))
 		return errors.New("connection refused")
 	}
 
@@ -178,7 +177,7 @@ func ExampleParseRate() {
 	// true
 }
 
-// A limit that configuration may switch off.
+// A limit that the configuration can switch off.
 func ExampleUnlimited() {
 	for _, limit := range []int{0, 1} {
 		limiter := ratelimit.Unlimited()

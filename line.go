@@ -12,45 +12,45 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/waiting"
 )
 
-// line is what those share who wait for one limiter, in the order in which they came. Only the
-// first asks the limiter, and nobody holds the mutex meanwhile.
+// line is a list of requests that wait for one limiter, in the order in which they came. Only the
+// first asks the limiter, and it does not hold the mutex meanwhile.
 //
-// Invariant: the first has been woken since it became the first, unless it came as such; and
-// whoever is woken looks at the line. Both ways to become the first are one step under the mutex,
-// so no wake-up is lost when somebody leaves: a waiter that leaves is not in the line any more, or
-// it is the one that has to wake the next.
+// Invariant: the first either came to an empty line, so it is awake, or it has been woken since it
+// became the first; and a waiter that is woken looks at the line. A waiter becomes the first in one
+// step under the mutex, which also wakes it. So no wake-up is lost when a waiter leaves: either it
+// has left the line before, or it is the first and wakes the next.
 type line struct {
 	limiter Limiter
 
 	mutex       sync.Mutex
 	first, last *waiter
 	length      int
-	gone        uint64    // how many have left
-	asks        bool      // the first asks, and may have been charged already
-	events      total     // that all in the line want
-	refused     bool      // the first, which is due then
-	due         time.Time // when the first can be granted, as the limiter said
-	pause       time.Time // nobody asks before, unless it is the zero time
+	gone        uint64    // how many waiters have left
+	asks        bool      // the first is asking, and may have been charged already
+	events      total     // of all requests in the line
+	refused     bool      // the first has been refused until due
+	due         time.Time // when the first will be granted, by the limiter's answer
+	pause       time.Time // nobody asks before it, unless it is the zero time
 	limit       int       // of the limiter's last Decision
 
-	// The rest exists while somebody waits: channels of one synctest bubble must not be met in
-	// another.
-	changed chan struct{} // gets something when the first has to ask again
-	parts   []Limiter     // whose changes are watched: the limiter, and what it is made of
-	refusal chan struct{} // closed when the first is refused; nil if nobody waits for that
+	// The rest exists only while a request waits, because a channel of one synctest bubble must not
+	// be used in another.
+	changed chan struct{} // receives a value when the first has to ask again
+	parts   []Limiter     // whose changes are watched: the limiter, and the limiters inside of it
+	refusal chan struct{} // closed when the first is refused; nil if no waiter needs to know
 }
 
 // waiter is one request in a line.
 type waiter struct {
-	gone           uint64 // how many had left the line when it came
+	gone           uint64 // how many had left the line when this one came
 	n              int
 	before, behind *waiter
-	wake           chan struct{} // capacity 1: there is something new in the line
+	wake           chan struct{} // capacity 1: a value means that the line has changed
 }
 
 func newWaiter(n int) *waiter { return &waiter{n: n, wake: make(chan struct{}, 1)} }
 
-// notify puts something into c, whose capacity is 1, unless something is in it.
+// notify sends to c, whose capacity is 1, unless a value is in it already.
 func notify(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
@@ -58,8 +58,8 @@ func notify(c chan struct{}) {
 	}
 }
 
-// join puts w at the end of the line, unless most wait already. It returns how many events those
-// before it want.
+// join puts w at the end of the line, unless the line has its most waiters already. ahead is how
+// many events the requests before it want.
 func (l *line) join(w *waiter, most int) (ahead total, ok bool) {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
@@ -79,8 +79,8 @@ func (l *line) join(w *waiter, most int) (ahead total, ok bool) {
 	return ahead, true
 }
 
-// leave takes w out of the line, served or not, and reports whether nobody is left in it. The next
-// asks at once.
+// leave takes w out of the line, served or not, and reports whether the line is empty then. If w
+// was the first, the next asks at once.
 func (l *line) leave(w *waiter) (empty bool) {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
@@ -105,21 +105,21 @@ func (l *line) leave(w *waiter) (empty bool) {
 	return false
 }
 
-// turn reports when the first may ask, and for how many events, and whether w is the first. If it is,
-// and it is time, w must ask.
+// turn returns when the first may ask and for how many events, and reports whether w is the first.
+// If it is, and the time has come, w must ask.
 func (l *line) turn(w *waiter, now time.Time) (at time.Time, n int, first bool) {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	at, first = l.earliest(now), l.first == w
 	if first {
 		if l.asks = !now.Before(at); !l.asks {
-			l.told()
+			l.answered()
 		}
 	}
 	return at, l.first.n, first
 }
 
-// idle reports whether nobody waits, and there is no pause.
+// idle reports whether the line is empty and not paused.
 func (l *line) idle() bool {
 	now := l.limiter.Clock().Now()
 	l.mutex.Lock()
@@ -127,8 +127,8 @@ func (l *line) idle() bool {
 	return l.first == nil && l.resumed(now).Equal(now)
 }
 
-// earliest returns the time, from now on, before which nobody is served. The mutex is held. (A clock
-// may show any time, also one before the zero time.)
+// earliest returns the time, now or later, before which no waiter is served. The mutex is held. The
+// fields are compared only if they are set, because a clock may show a time before the zero time.
 func (l *line) earliest(now time.Time) time.Time {
 	at := l.resumed(now)
 	if l.refused && l.due.After(at) {
@@ -145,30 +145,30 @@ func (l *line) resumed(now time.Time) time.Time {
 	return now
 }
 
-// refuse has the first wait until it is due, as the limiter told it.
+// refuse makes the first wait until due, as the limiter has answered.
 func (l *line) refuse(due time.Time, limit int) {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	l.refused, l.due, l.limit, l.asks = true, due, limit, false
-	l.told()
+	l.answered()
 }
 
-// told lets those go on who wait for what the first is told. The mutex is held.
-func (l *line) told() {
+// answered wakes the waiters that wait for the answer to the first. The mutex is held.
+func (l *line) answered() {
 	if l.refusal != nil {
 		close(l.refusal)
 		l.refusal = nil
 	}
 }
 
-// stale has the first ask again: what the limiter told it may not be true any more.
+// stale makes the first ask again, because the limiter's answer may not hold any more.
 func (l *line) stale() {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	l.refused = false
 }
 
-// pauseUntil moves the end of the pause. All look at it, for it may be later than their deadlines.
+// pauseUntil moves the end of the pause. It wakes all waiters, as it may be after their deadlines.
 func (l *line) pauseUntil(t time.Time) {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
@@ -178,8 +178,8 @@ func (l *line) pauseUntil(t time.Time) {
 	}
 }
 
-// stand waits until w is woken, or ctx is done. Many may be served at one instant: if that is the
-// deadline, w waits for its turn as long as those before it are served.
+// stand waits until w is woken or ctx is done. Many requests may be served at one instant: if that
+// is the deadline, w goes on waiting while those before it are served.
 func (l *line) stand(ctx context.Context, clock Clock, w *waiter) error {
 	select {
 	case <-w.wake:
@@ -200,7 +200,8 @@ func (l *line) stand(ctx context.Context, clock Clock, w *waiter) error {
 	return ctx.Err()
 }
 
-// asking returns what is closed when the first is refused, if it asks now or is about to; else nil.
+// asking returns a channel that is closed when the first is refused, if the first asks now or is
+// about to. Otherwise it returns nil.
 func (l *line) asking(now time.Time) <-chan struct{} {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
@@ -214,28 +215,29 @@ func (l *line) asking(now time.Time) <-chan struct{} {
 	return l.refusal
 }
 
-// still reports whether none of what was ahead can have been charged, since so many had left.
+// still reports whether no waiter can have been charged since gone waiters had left.
 func (l *line) still(gone uint64) bool {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	return l.gone == gone && !l.asks
 }
 
-// known returns the limit, as of the last refusal, and when there is no pause, from now on.
+// known returns the limit as of the last refusal, and the end of the pause, or now if that is
+// later.
 func (l *line) known(now time.Time) (limit int, start time.Time) {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	return l.limit, l.resumed(now)
 }
 
-// paused returns how long nobody asks.
+// paused returns how long the pause still lasts.
 func (l *line) paused(now time.Time) time.Duration {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	return l.resumed(now).Sub(now)
 }
 
-// open begins to watch the limiter. The mutex is held, and so for close.
+// open begins to watch the limiter for changes. The mutex is held for open and close.
 func (l *line) open() {
 	l.changed, l.limit = make(chan struct{}, 1), math.MaxInt
 	l.parts = parts(nil, l.limiter)
@@ -251,7 +253,7 @@ func (l *line) close() {
 	l.changed, l.parts, l.refusal = nil, nil, nil
 }
 
-// parts appends l, and all that it is made of, if they can be told apart.
+// parts appends l and the limiters inside of it, as far as they can be compared.
 func parts(found []Limiter, l Limiter) []Limiter {
 	for _, other := range found {
 		if identity.Same(l, other) {
@@ -261,7 +263,7 @@ func parts(found []Limiter, l Limiter) []Limiter {
 	if identity.Key(l) {
 		found = append(found, l)
 	}
-	if whole, ok := l.(interface{ Unwrap() []Limiter }); ok {
+	if whole, ok := l.(Wrapper); ok {
 		for _, part := range whole.Unwrap() {
 			found = parts(found, part)
 		}
@@ -269,7 +271,7 @@ func parts(found []Limiter, l Limiter) []Limiter {
 	return found
 }
 
-// total is a sum of numbers of events, which may exceed an int.
+// total is a sum of numbers of events. It may exceed an int.
 type total struct{ high, low uint64 }
 
 func (t *total) add(n int) {
@@ -284,7 +286,7 @@ func (t *total) subtract(n int) {
 	t.high -= borrow
 }
 
-// with returns the sum with n more, or the greatest int if that is less.
+// with returns the sum plus n, but at most math.MaxInt.
 func (t total) with(n int) int {
 	t.add(n)
 	if t.high > 0 || t.low > math.MaxInt {

@@ -8,10 +8,10 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/identity"
 )
 
-// lines has the line of each limiter that somebody waits for by [Wait].
+// lines holds the line of each limiter that requests wait for by [Wait].
 var lines struct {
-	count atomic.Int64 // so that nobody needs the mutex if there is none
-	mutex sync.Mutex   // taken before that of a line
+	count atomic.Int64 // of lines; while it is 0, nobody needs the mutex
+	mutex sync.Mutex   // locked before the mutex of a line
 	of    map[Limiter]*line
 }
 
@@ -25,8 +25,8 @@ func waitedFor(l Limiter) bool {
 	return lines.of[l] != nil
 }
 
-// enter puts w at the end of the line of the limiter. For one that cannot be told from others, w
-// has a line of its own.
+// enter puts w at the end of the limiter's line. If the limiter cannot be compared, w gets a line
+// of its own.
 func enter(limiter Limiter, w *waiter) (l *line, ahead total) {
 	if !identity.Key(limiter) {
 		l = &line{limiter: limiter}
@@ -47,7 +47,7 @@ func enter(limiter Limiter, w *waiter) (l *line, ahead total) {
 	return l, ahead
 }
 
-// exit takes w out of its line, which is forgotten if nobody else came meanwhile.
+// exit takes w out of its line, and forgets the line if it is empty then.
 func exit(l *line, w *waiter) {
 	if !l.leave(w) || !identity.Key(l.limiter) {
 		return

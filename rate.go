@@ -9,10 +9,12 @@ import (
 	"unicode"
 )
 
-// Rate is a number of events in a length of time. 90 a minute and 3 every 2 seconds are the same
-// rate to a bucket, which spreads its events, and two different ones to a window, which counts.
+// Rate is a number of events in a length of time.
 //
-// Events == 0 is a legal rate: a limiter of that rate refuses every event.
+// 90 in a minute and 3 in 2 seconds are the same rate for a bucket, because it spreads its events.
+// For a window they differ: it grants 90 in each minute, or 3 in each 2 seconds.
+//
+// Events == 0 is a valid rate: a limiter of that rate refuses every event.
 type Rate struct {
 	Events int
 	Per    time.Duration
@@ -36,8 +38,8 @@ func PerDay(n int) Rate { return Rate{Events: n, Per: 24 * time.Hour} }
 // Every returns the rate of one event in each d.
 func Every(d time.Duration) Rate { return Rate{Events: 1, Per: d} }
 
-// Validate returns an [*ArgumentError] unless Events >= 0 and Per > 0. A constructor may ask for
-// more than that.
+// Validate returns an [*ArgumentError] unless Events >= 0 and Per > 0. A constructor may require
+// more.
 func (r Rate) Validate() error {
 	if r.Events < 0 {
 		return &ArgumentError{"ratelimit.Rate.Validate", "rate.Events", r.Events, "0 or more"}
@@ -48,8 +50,8 @@ func (r Rate) Validate() error {
 	return nil
 }
 
-// units holds the lengths of time that a rate is written with, longest first; of several names
-// for one length String uses the first.
+// units are the units of a period, longest first. Of several names for one unit String writes the
+// first.
 var units = []struct {
 	name   string
 	length time.Duration
@@ -63,8 +65,9 @@ var units = []struct {
 	{"ns", time.Nanosecond},
 }
 
-// String returns the rate as [ParseRate] reads it: "90/min", "1000/5m", "3/1500ms". A period that
-// is not a single unit is a multiple of the longest of h, m, s, ms, µs and ns that divides it.
+// String returns the rate in the form that [ParseRate] reads: "90/min", "1000/5m", "3/1500ms". A
+// period that is not a single unit is written as a multiple of the longest of h, m, s, ms, µs and
+// ns that divides it.
 func (r Rate) String() string {
 	for _, u := range units {
 		if r.Per == u.length {
@@ -79,8 +82,8 @@ func (r Rate) String() string {
 	return fmt.Sprintf("%d/%dns", r.Events, r.Per.Nanoseconds())
 }
 
-// ParseRate reads a rate: a whole number of events, a slash, and a period, which is the name of a
-// unit of time or whole numbers of such units in a row, which are added up.
+// ParseRate parses a whole number of events, a slash, and a period. The period is a unit of time,
+// or a sum of whole numbers of units.
 //
 //	90/min   1000/5m   50/hour   1/s   600/day   7/1m30s   1000000/250ms
 //
@@ -108,7 +111,8 @@ func ParseRate(s string) (Rate, error) {
 	return Rate{Events: int(events), Per: per}, nil
 }
 
-// parsePeriod reads "min" or "1h30m". It also reports whether all units are known.
+// parsePeriod parses "min" or "1h30m". known reports whether all units exist, and ok whether the
+// period is valid.
 func parsePeriod(s string) (period time.Duration, known, ok bool) {
 	if length, ok := unit(s); ok {
 		return length, true, true
@@ -149,17 +153,17 @@ func unit(name string) (time.Duration, bool) {
 	return 0, false
 }
 
-// leadingInt reads the digits that s begins with; ok says that there are some and that they fit.
+// leadingInt parses the digits at the beginning of s. ok reports whether there are any and whether
+// they fit.
 func leadingInt(s string) (n int64, rest string, ok bool) {
 	rest = strings.TrimLeft(s, "0123456789")
 	n, err := strconv.ParseInt(s[:len(s)-len(rest)], 10, 64)
 	return n, rest, err == nil
 }
 
-// MarshalText implements [encoding.TextMarshaler] by String. A rate that is not valid is an error,
-// since nothing could read it back; so is the zero Rate, which is no rate. Where there may be none,
-// leave it out of a struct by the tag `json:",omitzero"`, or out of a map, or write a *Rate that is
-// nil.
+// MarshalText implements [encoding.TextMarshaler] by String. It returns an error for a rate that is
+// not valid, such as the zero Rate, because UnmarshalText could not read it. For an optional rate
+// use the struct tag `json:",omitzero"`, or a *Rate that may be nil.
 func (r Rate) MarshalText() ([]byte, error) {
 	if err := r.Validate(); err != nil {
 		return nil, err
@@ -168,7 +172,7 @@ func (r Rate) MarshalText() ([]byte, error) {
 }
 
 // UnmarshalText implements [encoding.TextUnmarshaler] by [ParseRate]. An empty text is an error.
-// (JSON's null does not come here: package encoding/json leaves r as it is.)
+// For null, package encoding/json does not call it and leaves r unchanged.
 func (r *Rate) UnmarshalText(text []byte) error {
 	parsed, err := ParseRate(string(text))
 	if err != nil {

@@ -1,18 +1,40 @@
-// Package ratelimit is the vocabulary that every limiter of this module shares: [Limiter],
-// [Decision], [Rate] and [Clock].
+// Package ratelimit defines what the limiters of this module have in common: [Limiter], [Decision],
+// [Rate] and [Clock].
 //
-// The algorithms live in packages of their own; package gcra is the one to begin with. All of
-// them are lock-free, decide without allocating (the package documentation says what seldom
-// exception there is), compute in integers only, and take the time either from the system's
-// monotonic clock or from a [Clock] that is handed to them.
+// A limiter grants at most a number of events in a length of time. An event is whatever you count:
+// a request, a message, a kilobyte.
 //
-// A limiter lets at most so many events pass in so much time. An event is whatever the caller
-// counts: a request, a message, a kilobyte.
-//
-//	l := ratelimit.Must(gcra.New(ratelimit.PerMinute(90), 10))
-//	if !l.Allow() {
+//	limiter := ratelimit.Must(gcra.New(ratelimit.PerMinute(90), 10)) // at most 10 at once
+//	if !limiter.Allow() {
 //		// refused: nothing was charged
 //	}
+//
+// # Limiters
+//
+// Each algorithm has a package of its own:
+//
+//   - gcra: events spread at a rate, and a burst of some at once; start here
+//   - tokenbucket: the same counted in tokens, or tokens that come back in batches
+//   - fixedwindow: a number of events in each window, such as each full minute
+//   - slidingwindow: a number of events in every window, wherever it begins
+//   - burst: a cap on short bursts on top of another limiter
+//   - penalty: a block after each refusal on top of another limiter
+//   - keyed: a limit for each user, address or other key
+//
+// They compute in integers only. They read the system's monotonic clock, or a [Clock] that you
+// pass. Decisions are lock-free and do not allocate, with exceptions that each package documents: a
+// keyed.Map locks, and allocates for new keys; now and then a grant allocates a few dozen bytes.
+//
+// # With any limiter
+//
+// [All] makes one limiter of several. [Wait] and [Queue] wait until a limiter grants. [Unlimited]
+// is a limit that is switched off.
+//
+// # Your own limiter
+//
+// Any type with the six methods of Limiter is a Limiter, and package limittest tests it. It can
+// offer more by the optional interfaces [Charger], [Reserver], [Delayer], [Composite], [Wrapper],
+// [Allower], [Penalizer] and [Failer].
 package ratelimit
 
 import (
@@ -20,117 +42,130 @@ import (
 	"time"
 )
 
-// Never is the RetryAfter of a request that can never be granted, and the ResetAfter of a limiter
-// that cannot become as good as new within the range of time it can represent.
+// Never is the RetryAfter of a request that can never be granted. It is also the ResetAfter of a
+// limiter that will not be full again within the range of time that it can represent.
 const Never time.Duration = math.MaxInt64
 
 // Limiter decides whether events may happen now.
 //
-// Every implementation in this module is safe for simultaneous use, must not be copied after
-// first use, and has no usable zero value, whose methods may panic: construct it.
+// Every implementation in this module is safe for simultaneous use and must not be copied after
+// first use. Its zero value is not usable, and methods called on it may panic: use the constructor.
 //
-// Any type with these six methods is a Limiter. The interface will never grow; whatever else a
-// limiter can do is offered by further, optional interfaces.
+// The interface never grows. What else a limiter can do is in optional interfaces.
 //
-// Arguments that make no sense never panic. Events n < 0, or more than the limiter could ever
-// grant at once, are refused with RetryAfter == [Never] and charge nothing. n == 0 is always
-// granted, charges nothing and reports the state.
+// # Arguments
 //
-// A time t may be any [time.Time], also one earlier than a time already used; the limit holds in
-// the times that callers hand in, in whatever order they do. One far ahead shuts most limiters
-// until then: package gcra says how to guard against it. Do not mix times that carry a monotonic
-// reading with times that do not (parsed ones, say) across a step of the wall clock: they are then
-// readings of two clocks.
+// No argument panics. n == 0 is always granted, charges nothing and returns the state. A request
+// for n < 0 events, or for more than the limiter can ever grant at once, is refused with RetryAfter
+// == [Never] and charges nothing.
+//
+// A time t may be any [time.Time], even one earlier than those already used. The limit holds in the
+// times that callers pass, in whatever order they come. A time in the far future makes most
+// limiters refuse until then: compare times that come from elsewhere with the clock first.
+//
+// Do not mix times with and without a monotonic reading, such as time.Now() and parsed times,
+// across a step of the wall clock: they are readings of two different clocks.
 type Limiter interface {
-	// Allow reports whether one event may happen now, and charges it if so. It is Take(1).OK,
-	// and the fastest way to ask.
+	// Allow reports whether one event may happen now, and charges it if so. It equals Take(1).OK,
+	// and is the fastest way to ask.
 	Allow() bool
 
 	// Take charges n events now, all of them or none.
 	Take(n int) Decision
 
-	// TakeAt is Take as of t: for composition, replay and tests.
+	// TakeAt is Take as of t, for compositions, replays and tests.
 	TakeAt(t time.Time, n int) Decision
 
-	// PeekAt returns what TakeAt would, and charges nothing. Under simultaneous use the answer
-	// may already be outdated when it arrives.
+	// PeekAt returns what TakeAt would return, and charges nothing. With other callers, the answer
+	// may already be outdated.
 	PeekAt(t time.Time, n int) Decision
 
-	// RefundAt gives back, as of t, n events that were granted held before t: at t-held. It
-	// gives back at most what makes the limiter as permissive as if they had not been granted,
-	// never more, provided that t is not earlier than any time used since the grant; t is taken
-	// as at least the limiter's own clock. If held is too short, since the time of the grant was
-	// read after it, the limiter is more permissive by that time at most. It is not idempotent:
-	// refund an event once. n < 1, held < 0 or an n that could not have been granted at once give
-	// nothing back.
+	// RefundAt gives back, as of t, n events that were granted at t-held and did not happen. It
+	// gives back only what still counts: afterwards the limiter grants no more than if it had never
+	// granted these events.
+	//
+	// That needs a t that is not earlier than any time used since the grant. A t before the
+	// limiter's own clock counts as the clock's time. If held is too short by some time, because
+	// the time of the grant was read late, the limiter may grant as much as it would that time
+	// later.
+	//
+	// Refund an event once: a second call gives back again. n < 1, held < 0 and an n that cannot be
+	// granted at once give nothing back.
 	RefundAt(t time.Time, n int, held time.Duration)
 
 	// Clock returns the limiter's own clock, for callers that compose limiters or wait.
 	Clock() Clock
 }
 
-// Reserver is a Limiter that can grant now what may be acted on later. The limiters of packages
+// Reserver is a Limiter that can grant events now that may happen later. The limiters of packages
 // gcra and tokenbucket are Reservers.
 type Reserver interface {
-	// ReserveAt charges n events as of t, all of them or none, if they may be acted on no later
-	// than t+within; the [Reservation] says when. Reservations are served in the order in which
-	// they were made. If the answer is no, the Reservation is nil and RetryAfter is how long until
-	// the same request is granted; with within < 0 it never is. n == 0 may be acted on at once.
+	Limiter
+
+	// ReserveAt charges n events as of t, all of them or none, if they may happen at t+within or
+	// earlier. [Reservation.ActAt] returns when they may. Reservations are served in the order in
+	// which they were made.
 	//
-	// The limit holds for the times at which the events may be acted on.
+	// If the request is refused, the Reservation is nil and RetryAfter is how long until the same
+	// request is granted. It is never granted with within < 0. n == 0 may happen at once.
+	//
+	// The limit holds for the times at which the events may happen.
 	ReserveAt(t time.Time, n int, within time.Duration) (Reservation, Decision)
 }
 
-// Reservation is a grant that may be acted on from some time on. It is safe for simultaneous use.
+// Reservation is a grant of events that may happen from some time on. It is safe for simultaneous
+// use.
 //
-// It can be given back once, by the first call that does so: Cancel before its time has come, so
-// that it can be deferred; Refund at any time.
+// It can be given back once; later calls do nothing. Cancel does nothing once the events may
+// happen, so it can be deferred. Refund gives back at any time.
 type Reservation interface {
-	// ActAt returns the time from which on the events may happen.
+	// ActAt returns the time from which the events may happen.
 	ActAt() time.Time
 
 	// Cancel is CancelAt by the limiter's clock.
 	Cancel()
 
-	// CancelAt gives up, as of t, what was reserved, if t is not after ActAt; else it does nothing.
-	// It gives back all of it if no later reservation is pending; otherwise a bucket gives back
-	// nothing, for the later one was promised its time on top of this. Cancel the newest first.
-	// About t see RefundAt of [Limiter].
+	// CancelAt gives the reservation back as of t, unless t or the limiter's clock is after ActAt.
+	// All of it comes back if no later reservation is pending. Otherwise a limiter that spreads its
+	// events, such as gcra, gives nothing back, because the later reservation has already been
+	// promised a time behind this one. So cancel the newest first. For t see RefundAt of [Limiter].
 	CancelAt(t time.Time)
 
 	// Refund is RefundAt by the limiter's clock.
 	Refund()
 
-	// RefundAt gives back, as of t, what was reserved or granted and did not happen: until ActAt as
-	// CancelAt does, and afterwards what has not drained, as RefundAt of [Limiter] does.
+	// RefundAt gives back, as of t, events that did not happen: until ActAt as CancelAt does, and
+	// later what still counts, as RefundAt of [Limiter] does.
 	RefundAt(t time.Time)
 }
 
-// Decision is the answer to one request, and the state that it left behind.
+// Decision is the answer to one request, with the state of the limiter after it.
 //
-// It has no hidden fields, so that anybody can implement a [Limiter] or fake one.
+// It has no hidden fields, so any package can implement a [Limiter] or fake one.
 type Decision struct {
-	// OK says that the request was granted: its events were charged and may happen.
+	// OK reports whether the request was granted: its events were charged and may happen.
 	OK bool
 
 	// Limit is the most events that the limiter can ever grant at once.
 	Limit int
 
-	// Remaining is the most events that it would grant right after this decision.
+	// Remaining is the most events that the limiter would grant right after this decision.
 	Remaining int
 
-	// RetryAfter is 0 if OK. Otherwise, with no other traffic, the same request is granted that
-	// much later and is refused a nanosecond earlier. It is Never if it can never be granted.
+	// RetryAfter is 0 if OK. Otherwise the same request is granted after this time, and not a
+	// nanosecond earlier, if there is no other traffic. It is Never if it can never be granted.
 	RetryAfter time.Duration
 
-	// ResetAfter is the least time after which the limiter cannot be told from a new one.
+	// ResetAfter is how long until the limiter is full again, if there is no other traffic. From
+	// then on it decides as a new one does.
 	ResetAfter time.Duration
 
-	// By is, in a composition of limiters, the index of the one that binds; else 0.
+	// By is, for a limiter made of several, the index of the one that binds. Otherwise it is 0, or
+	// a negative number that its package defines, such as keyed.Full.
 	By int
 }
 
-// Must returns v and panics if err is not nil. It is for limiters whose arguments are constants
+// Must returns v, and panics if err is not nil. Use it for limiters whose arguments are constants
 // in the source.
 func Must[T any](v T, err error) T {
 	if err != nil {

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Unlimited returns a limiter that grants every request for n >= 0 events: the neutral element of
-// a composition, and a limit that is switched off. It keeps no state; its limit is math.MaxInt.
+// Unlimited returns a limiter that grants every request for n >= 0 events: a limit that is switched
+// off. It has no state, and its Limit is math.MaxInt. As a member of [All] it changes nothing.
 func Unlimited() Limiter { return unlimited{} }
 
 type unlimited struct{}
@@ -24,7 +24,7 @@ func (unlimited) Take(n int) Decision {
 func (u unlimited) TakeAt(_ time.Time, n int) Decision { return u.Take(n) }
 func (u unlimited) PeekAt(_ time.Time, n int) Decision { return u.Take(n) }
 
-// ChargeAt leaves everything to be granted.
+// ChargeAt charges nothing: everything remains.
 func (u unlimited) ChargeAt(_ time.Time, n int) Decision { return u.Take(n) }
 
 func (unlimited) RefundAt(time.Time, int, time.Duration) {}

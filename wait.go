@@ -4,73 +4,94 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"runtime"
 	"time"
 
 	"github.com/seed-3506548a/ratelimit/internal/identity"
 )
 
-// ErrNever is the error of a [Wait] that would have no end.
+// ErrNever is the error of a [Wait] for a request that can never be granted.
 var ErrNever = errors.New("the request can never be granted")
 
-// Wait waits until l grants n events, which are charged then, or ctx is done. n == 0 is granted at
+// Wait waits until l grants n events, and charges them, or until ctx is done. n == 0 is granted at
 // once.
 //
-// Those who wait for one limiter form a line: who came first is served first, and a large n keeps
-// its place. Only the first asks l, by TakeAt, and again after the RetryAfter that it was told.
-// Nothing is charged before it is granted, so a wait that is given up costs nothing, and the others
-// do not wait for it. Who calls Allow or Take does not stand in the line, and may be faster.
+// # Order
 //
-// Limiters are one if they are equal, as two views of one key of package keyed are. A limiter that
-// cannot be compared has a line for each caller.
+// Requests that wait for the same limiter form a line. They are served in the order in which they
+// came, and a large n keeps its place. Only the first in line asks the limiter, by TakeAt, and
+// again after its RetryAfter. Callers of Allow and Take do not stand in the line and may be served
+// earlier.
 //
-// The error wraps [ErrNever] if l, as it is now, would never grant n events, and
-// [context.DeadlineExceeded] if ctx has a deadline that is earlier than they would be granted: both
-// at once, and with nothing charged. Who comes behind others is refused at once if the first of
-// them is due after the deadline; or if l is a [Delayer], and says that all those before and n take
-// longer. Otherwise the error is ctx.Err(), or an [*ArgumentError] if l is nil. If l has a method
-// Err() error, which says why nothing is granted now, an error of that takes the place of ErrNever.
+// Limiters are the same if they are equal, such as two views of one key of package keyed. Each
+// caller with a limiter that cannot be compared has a line of its own.
 //
-// Changes of the rate and refunds of the limiters of this module reach those who wait, also if l is
-// made of such limiters and says of which by a method Unwrap() []Limiter.
+// Nothing is charged before it is granted. So a wait that is given up costs nothing, and the others
+// move up.
 //
-// Time is read from l.Clock(), by which ctx's deadline is understood too, and is waited for by that
-// clock's method After(time.Duration) <-chan time.Time, as github.com/benbjohnson/clock has it, if
-// there is one, else by the system's timers: a clock that does not say when it moves is looked at
-// again after as long as it should take.
+// # Errors
 //
-// Cost: what is granted at once, while nobody waits, costs what TakeAt does. Otherwise O(1) time
-// and a few small allocations, and two calls of TakeAt for each grant. See [Queue] for a line that
-// is bounded, or can be paused.
+// Wait returns at once, without charging anything, if it cannot succeed:
+//
+//   - the error wraps [context.DeadlineExceeded] if the request would be granted after ctx's
+//     deadline. Behind others, that is known if the first in line is due after the deadline, or if
+//     l is a [Delayer] and all requests ahead take too long
+//   - the error wraps [ErrNever] if l would never grant n events as it is now, or the reason itself
+//     if l is a [Failer] that has one
+//   - the error is an [*ArgumentError] if l is nil or a [Penalizer]
+//
+// Otherwise the error is ctx.Err(), or one of these if the limiter or the line has changed since.
+//
+// # Changes
+//
+// Refunds and changes of the rate reach waiting requests, for the limiters of this module and for
+// any [Wrapper] of them.
+//
+// # Time
+//
+// Time is read from l.Clock(), and ctx's deadline is compared with it. If the clock is a
+// [TimerClock], its After is waited for; otherwise the system's timers are, and the clock is read
+// again when they fire. In tests, use the system's clock within testing/synctest.
+//
+// # Cost
+//
+// If nobody waits and the request is granted at once, that of TakeAt. Otherwise O(1) time, a few
+// small allocations, and two calls of TakeAt for each grant.
+//
+// See [Queue] for a line that is bounded or can be paused.
 func Wait(ctx context.Context, l Limiter, n int) error {
 	r := request{"ratelimit.Wait", l, n}
 	if identity.IsNil(l) {
 		return &ArgumentError{r.fn, "l", nil, "a limiter"}
 	}
+	if penalizes(l) {
+		return &ArgumentError{r.fn, "l", reflect.TypeOf(l), unpenalized}
+	}
 	if err := done(ctx); err != nil {
 		return err
 	}
-	var told answer
+	var prior answer
 	if n <= 0 || !waitedFor(l) {
 		var err error
-		if told, err = r.attempt(ctx); err != nil || told.OK {
+		if prior, err = r.attempt(ctx); err != nil || prior.OK {
 			return err
 		}
 	}
 	w := newWaiter(n)
 	line, ahead := enter(l, w)
 	defer exit(line, w)
-	return r.wait(ctx, line, w, ahead, told)
+	return r.wait(ctx, line, w, ahead, prior)
 }
 
-// request is a call of the function fn to wait for n events of a limiter.
+// request is one call of the function fn: a wait for n events of the limiter.
 type request struct {
 	fn      string
 	limiter Limiter
 	n       int
 }
 
-// answer is what a limiter said, if it was asked.
+// answer is the Decision of the limiter at a time, if it was asked.
 type answer struct {
 	asked bool
 	at    time.Time
@@ -78,22 +99,22 @@ type answer struct {
 }
 
 // attempt asks the limiter once.
-func (r *request) attempt(ctx context.Context) (told answer, err error) {
-	told.asked, told.at = true, r.limiter.Clock().Now()
-	patience, err := r.patience(ctx, told.at)
+func (r *request) attempt(ctx context.Context) (prior answer, err error) {
+	prior.asked, prior.at = true, r.limiter.Clock().Now()
+	patience, err := r.patience(ctx, prior.at)
 	switch {
 	case err != nil:
 	case r.n == 0:
-		told.OK = true
+		prior.OK = true
 	case r.n < 0:
-		err = r.never(&told.Decision)
+		err = r.never(&prior.Decision)
 	default:
-		told.Decision, err = r.ask(told.at, patience)
+		prior.Decision, err = r.ask(prior.at, patience)
 	}
-	return told, err
+	return prior, err
 }
 
-// patience returns how long after now ctx allows to wait: an error if it is over.
+// patience returns how long ctx allows to wait from now on, or an error if its deadline is past.
 func (r *request) patience(ctx context.Context, now time.Time) (time.Duration, error) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
@@ -106,7 +127,8 @@ func (r *request) patience(ctx context.Context, now time.Time) (time.Duration, e
 	return patience, nil
 }
 
-// ask asks the limiter, at now. It is an error if that refuses for longer than patience allows.
+// ask asks the limiter as of now. It returns an error if the limiter refuses for longer than
+// patience.
 func (r *request) ask(now time.Time, patience time.Duration) (Decision, error) {
 	d := r.limiter.TakeAt(now, r.n)
 	switch {
@@ -120,14 +142,14 @@ func (r *request) ask(now time.Time, patience time.Duration) (Decision, error) {
 	return d, nil
 }
 
-// wait waits in the line, in which w has come behind so many events.
-func (r *request) wait(ctx context.Context, l *line, w *waiter, ahead total, told answer) error {
+// wait waits in the line, where w came behind requests for as many events as ahead.
+func (r *request) wait(ctx context.Context, l *line, w *waiter, ahead total, prior answer) error {
 	clock := r.limiter.Clock()
 	if err := r.hopeless(ctx, l, w, clock.Now(), ahead); err != nil {
 		return err
 	}
-	if ahead == (total{}) && r.holds(told) {
-		l.refuse(told.at.Add(told.RetryAfter), told.Limit)
+	if ahead == (total{}) && r.holds(prior) {
+		l.refuse(prior.at.Add(prior.RetryAfter), prior.Limit)
 	}
 	for races := 0; ; {
 		now := clock.Now()
@@ -139,7 +161,7 @@ func (r *request) wait(ctx context.Context, l *line, w *waiter, ahead total, tol
 		early := at.Sub(now)
 		switch {
 		case early > patience && (first || l.paused(now) > patience || r.limiter.PeekAt(now, n).RetryAfter > patience):
-			return r.late(early, patience) // the limiter still says so, if the first may not know of a change yet
+			return r.late(early, patience) // asks the limiter, as the first may not know of a change yet
 		case !first:
 			err = l.stand(ctx, clock, w)
 		case early > 0:
@@ -149,7 +171,7 @@ func (r *request) wait(ctx context.Context, l *line, w *waiter, ahead total, tol
 			}
 		default:
 			select {
-			case <-l.changed: // the limiter knows
+			case <-l.changed: // the limiter is about to be asked
 			default:
 			}
 			var d Decision
@@ -160,9 +182,9 @@ func (r *request) wait(ctx context.Context, l *line, w *waiter, ahead total, tol
 			if err = done(ctx); err != nil {
 				return err
 			}
-			if d.RetryAfter == 0 { // a race was lost: let the others go on, the longer the more there are
+			if d.RetryAfter == 0 { // a race was lost: let the others go on
 				runtime.Gosched()
-				time.Sleep(min(time.Duration(races/8)*time.Microsecond, time.Millisecond))
+				time.Sleep(pauseAfter(races))
 				races++
 			}
 		}
@@ -172,10 +194,10 @@ func (r *request) wait(ctx context.Context, l *line, w *waiter, ahead total, tol
 	}
 }
 
-// hopeless returns an error if w need not wait behind so many events.
+// hopeless returns an error if w cannot be served in time behind so many events.
 func (r *request) hopeless(ctx context.Context, l *line, w *waiter, now time.Time, ahead total) error {
 	limit, start := l.known(now)
-	if r.n > limit { // the limit may have changed since
+	if r.n > limit { // the limit may have changed
 		if d := r.limiter.PeekAt(now, r.n); d.RetryAfter == Never {
 			return r.never(&d)
 		}
@@ -198,26 +220,26 @@ func (r *request) hopeless(ctx context.Context, l *line, w *waiter, now time.Tim
 	return nil
 }
 
-// holds reports whether the limiter would say the same as before its changes were watched, so that
-// it need not be asked again. Of what is no [Delayer] and not made of other limiters, nobody could
-// hear anyway.
-func (r *request) holds(told answer) bool {
-	if !told.asked {
+// holds reports whether an answer from before the changes of the limiter were watched still holds,
+// so that the limiter need not be asked again. A limiter that is no [Delayer] and no [Wrapper] does
+// not report changes, so its answer holds.
+func (r *request) holds(prior answer) bool {
+	if !prior.asked {
 		return false
 	}
 	if l, ok := r.limiter.(Delayer); ok {
-		return l.DelayAt(told.at, r.n) >= told.RetryAfter
+		return l.DelayAt(prior.at, r.n) >= prior.RetryAfter
 	}
-	_, composed := r.limiter.(interface{ Unwrap() []Limiter })
+	_, composed := r.limiter.(Wrapper)
 	return !composed
 }
 
-// late returns the error for what is due at the earliest after the deadline.
+// late returns the error for a request that is due after the deadline.
 func (r *request) late(due, patience time.Duration) error {
 	return fmt.Errorf("%s: to be granted in %v, and the deadline is in %v: %w", r.fn, due, patience, context.DeadlineExceeded)
 }
 
-// never returns the error for what d has refused for ever.
+// never returns the error for a request that the limiter has refused for ever by d.
 func (r *request) never(d *Decision) error {
 	if err := cause(r.limiter); err != nil {
 		return fmt.Errorf("%s: %w", r.fn, err)
@@ -232,15 +254,15 @@ func (r *request) never(d *Decision) error {
 	return fmt.Errorf("%s: n is %d, %s: %w", r.fn, r.n, want, ErrNever)
 }
 
-// cause returns why l grants nothing now, if it says so.
+// cause returns the error of l if it is a [Failer].
 func cause(l Limiter) error {
-	if l, ok := l.(interface{ Err() error }); ok {
+	if l, ok := l.(Failer); ok {
 		return l.Err()
 	}
 	return nil
 }
 
-// done is ctx.Err(), but ordered after what closed Done: some contexts write their error without a
+// done returns ctx.Err(), but only once Done is closed: some contexts write their error without a
 // lock.
 func done(ctx context.Context) error {
 	select {

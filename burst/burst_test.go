@@ -1,6 +1,8 @@
 package burst_test
 
 import (
+	"errors"
+	"math"
 	"testing"
 	"time"
 
@@ -68,7 +70,7 @@ func TestSetPeak(t *testing.T) {
 	require.EqualError(t, l.SetPeak(ratelimit.PerMinute(1)),
 		"burst.Limiter.SetPeak: peak.Per is 1m0s, want 1s, as the limiter was made: only Events can change")
 	require.EqualError(t, l.SetPeakAt(c.Now(), ratelimit.PerSecond(-1)),
-		"burst.Limiter.SetPeakAt: peak.Events is -1, want 0 to 262143; a Counter can do more")
+		"burst.Limiter.SetPeakAt: peak.Events is -1, want 0 to 262143")
 }
 
 func TestBound(t *testing.T) {
@@ -107,11 +109,14 @@ func TestArguments(t *testing.T) {
 		want  string
 	}{
 		{nil, ratelimit.PerSecond(1), nil, "burst.New: inner is nil, want a limiter"},
-		{inner, ratelimit.PerSecond(-1), nil, "burst.New: peak.Events is -1, want 0 to 262143; a Counter can do more"},
+		{inner, ratelimit.PerSecond(-1), nil, "burst.New: peak.Events is -1, want 0 to 262143"},
 		{inner, ratelimit.Per(1, 0), nil, "burst.New: peak.Per is 0s, want more than 0s"},
 		{inner, ratelimit.PerSecond(1), []ratelimit.Option{nil}, "burst.New: opts[0] is nil, want an option"},
 		{inner, ratelimit.PerSecond(1), []ratelimit.Option{ratelimit.WithClock(other)},
-			"burst.New: WithClock is *limittest.Clock, want the clock of inner, which is read for all"},
+			"burst.New: WithClock is *limittest.Clock, want the clock of inner, or no such option"},
+		{inner, ratelimit.PerSecond(1), []ratelimit.Option{ratelimit.WithClock(nil)},
+			"burst.New: WithClock is nil, want a clock, or no such option for inner's"},
+		{timeless{inner}, ratelimit.PerSecond(1), []ratelimit.Option{ratelimit.WithClock(c)}, "burst.New: inner.Clock() is nil, want a clock"},
 	} {
 		_, err := burst.New(row.inner, row.peak, row.opts...)
 		var bad *ratelimit.ArgumentError
@@ -123,6 +128,33 @@ func TestArguments(t *testing.T) {
 	require.Same(t, c, l.Clock())
 	_, err = ratelimit.All(l, l.Unwrap()[1])
 	require.ErrorContains(t, err, "want another limiter than in ls[0]")
+}
+
+// timeless is a limiter that somebody else has got wrong.
+type timeless struct{ ratelimit.Limiter }
+
+func (timeless) Clock() ratelimit.Clock { return nil }
+
+// The peaks that are refused are those that a Log cannot have, and the error speaks of the peak.
+func TestPeaks(t *testing.T) {
+	l, _ := newAt(t)
+	for _, events := range []int{math.MinInt, -1, 0, 1, 1<<18 - 1, 1 << 18, math.MaxInt} {
+		for _, per := range []time.Duration{math.MinInt64, -1, 0, 1, time.Second, 1 << 58, 1<<58 + 1, math.MaxInt64} {
+			peak := ratelimit.Per(events, per)
+			_, refused := slidingwindow.NewLog(peak)
+			_, err := burst.New(ratelimit.Unlimited(), peak)
+			require.Equal(t, refused != nil, err != nil, peak)
+			change := l.SetPeak(peak)
+			require.Equal(t, refused != nil || per != time.Second, change != nil, peak)
+			for fn, err := range map[string]error{"burst.New": err, "burst.Limiter.SetPeak": change} {
+				var bad *ratelimit.ArgumentError
+				if errors.As(err, &bad) {
+					require.Equal(t, fn, bad.Func)
+					require.Contains(t, []string{"peak.Events", "peak.Per"}, bad.Field)
+				}
+			}
+		}
+	}
 }
 
 // A typed nil is no limiter, and a clock that cannot be compared is one.

@@ -37,11 +37,11 @@ func BenchmarkAlone(b *testing.B) {
 		b.Run("work=read/keys="+strconv.Itoa(keys), func(b *testing.B) {
 			read := uint64(0)
 			for i := uint64(0); b.Loop(); i++ {
-				read = *c.place(mixed(seen - 1 - random(i+read>>63, keys))).word(0)
+				read = c.place(mixed(seen - 1 - random(i+read>>63, keys))).word(0).Load()
 			}
 		})
 		b.Run("work=hit/keys="+strconv.Itoa(keys), hit)
-		c.words = make([]uint64, len(c.words)) // what was granted there is years ahead
+		c.sets = newSets(len(c.sets)) // what was granted there is years ahead
 		for range 5 {
 			see(keys)
 		}

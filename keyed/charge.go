@@ -2,16 +2,15 @@ package keyed
 
 import (
 	"math/bits"
-	"sync/atomic"
 
 	"github.com/seed-3506548a/ratelimit"
 )
 
-// owe charges n events of the key at off, whether they fit or not, and sets d to what one more
-// finds.
+// owe charges n events of the key at off, whether they fit or not, and sets d to the decision on
+// one more.
 //
-// The rule is that of a grant, without the test: see set.go. A charge is never lost: a time that is
-// late counts as the earliest that is not, and one too far ahead as the latest that is not. A key
+// The rule is that of a grant, without the test: see [set]. A charge is never lost: a late time
+// counts as the earliest that is not late, and one too far ahead as the latest that is not. A key
 // owes at most maxDepth.
 func (c *core) owe(d *ratelimit.Decision, hash uint64, off int64, n int, limit *Limit) {
 	if limit.table != c {
@@ -23,24 +22,26 @@ func (c *core) owe(d *ratelimit.Decision, hash uint64, off int64, n int, limit *
 	latest := c.latest() // as of now: the charge itself moves it on
 	at := now
 	for {
-		i, word, _, newest, present := c.look(p, now)
-		if c.moves(at, newest) {
-			at = max(min(at, latest), newest)
+		s := c.look(p)
+		if c.moves(at, s.newest) {
+			at = max(min(at, latest), s.newest)
 		}
-		at = max(at, newest-min(newest, late))
-		debt := owed(word, at, newest)
+		at = max(at, s.newest-min(s.newest, late))
+		debt := s.debt(at)
 		cost := room(debt, n, limit)
+		owes := pack(p.tag, at+debt+cost)
 		switch {
 		case cost == 0:
-			c.standing(d, owed(word, now, newest), newest, present, off, now, n, limit)
+			c.standing(d, s, off, now, n, limit)
 			return
-		case c.moves(at, newest):
+		case c.moves(at, s.newest):
 			c.advance(at)
-		case atomic.CompareAndSwapUint64(p.word(i), word, pack(p.tag, at+debt+cost)):
-			if !present && debt > 0 {
+		case s.word.CompareAndSwap(s.was, owes):
+			if !s.present && debt > 0 {
 				c.count(hash).inherited.Add(1)
 			}
-			c.standing(d, max(at+debt+cost, now)-now, newest, true, off, now, n, limit)
+			s.was, s.present = owes, true
+			c.standing(d, s, off, now, n, limit)
 			return
 		default:
 			c.count(hash).retries.Add(1)
@@ -48,7 +49,7 @@ func (c *core) owe(d *ratelimit.Decision, hash uint64, off int64, n int, limit *
 	}
 }
 
-// room returns the cost of n events more, as far as a key can owe it on top of debt.
+// room returns the cost of n more events, as far as a key can owe it on top of debt.
 func room(debt uint64, n int, limit *Limit) uint64 {
 	most := maxDepth - min(debt, maxDepth)
 	if n <= 0 {
@@ -60,10 +61,10 @@ func room(debt uint64, n int, limit *Limit) uint64 {
 	return most
 }
 
-// standing sets d to what one event more at off finds, where the key's word owes debt, after n were
-// charged.
-func (c *core) standing(d *ratelimit.Decision, debt, newest uint64, present bool, off int64, now uint64, n int, limit *Limit) {
-	o := outcome{c.judge(debt, limit.perEvent, newest, now, present, limit), debt, newest}
+// standing sets d to the decision on one more event at off, after n were charged, where s is the
+// key's word.
+func (c *core) standing(d *ratelimit.Decision, s slot, off int64, now uint64, n int, limit *Limit) {
+	o := outcome{c.judge(s, now, limit.perEvent, limit), s.debt(now), s.newest}
 	var next ratelimit.Decision
 	c.report(&next, o, off, now, 1, limit)
 	if o.told == granted || o.told == crowded || n < 0 && o.told == untracked {

@@ -2,13 +2,13 @@ package keyed
 
 import (
 	"math/bits"
-	"sync/atomic"
 
 	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/internal/atomics"
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
-// outcome is what a key was told, and why: what it owed before, and the newest time, in ticks.
+// outcome is a verdict, and its reasons: what the key owed before, and the newest time, in ticks.
 type outcome struct {
 	told         verdict
 	debt, newest uint64
@@ -27,68 +27,79 @@ const (
 
 func (o outcome) ok() bool { return o.told >= untracked }
 
-// refuser is what By says of who refuses: the key's own limit, unless it is said here.
+// refuser is By in the Decision of each verdict.
 var refuser = [...]int{crowded: Inherited, tooLate: Late, tooEarly: Ahead, granted: 0}
 
-// place is where a key belongs.
+// place is where a key belongs: its set, and its tag there.
 type place struct {
-	set *[setSize]uint64
+	set *set
 	tag uint64
 }
 
 func (c *core) place(hash uint64) place {
-	set, _ := bits.Mul64(hash, uint64(len(c.words)/setSize))
-	return place{(*[setSize]uint64)(c.words[set*setSize:]), max(hash&(1<<(64-tatBits)-1), 1)}
+	i, _ := bits.Mul64(hash, uint64(len(c.sets)))
+	return place{&c.sets[i], max(hash&(1<<(64-tatBits)-1), 1)}
 }
 
-// word returns the i-th word that is looked at. The first depends on the key, so that most are
-// found by one look, which the processor can foresee.
-func (p place) word(i uint64) *uint64 { return &p.set[(p.tag+i)%setSize] }
+// word returns the i-th word that is looked at. Which is the first depends on the key, so that most
+// keys are found at the first look, which the processor can foresee.
+func (p place) word(i uint64) *atomics.Uint64 { return &p.set[(p.tag+i)%setSize] }
 
-// look finds the key, or the word that it would take, and what that owes at now. The newest time is
-// read after the words, which are not ahead of it then.
-func (c *core) look(p place, now uint64) (i, word, debt, newest uint64, present bool) {
-	if word = atomic.LoadUint64(p.word(0)); tagOf(word) == p.tag {
-		newest = c.newest.Load()
-		return 0, word, owed(word, now, newest), newest, true
+// slot is what look has found: the key's word, or else the one that it would take.
+type slot struct {
+	word    *atomics.Uint64
+	was     uint64 // the word, as it was read
+	newest  uint64 // the newest time, read after the words, none of which is ahead of it then
+	present bool   // it is the key's
+}
+
+// debt returns what the key owes at now, or would inherit.
+func (s slot) debt(now uint64) uint64 { return owed(s.was, now, s.newest) }
+
+// look finds the key, or the word that it would take.
+func (c *core) look(p place) slot {
+	word := p.word(0)
+	if was := word.Load(); tagOf(was) == p.tag {
+		return slot{word, was, c.newest.Load(), true}
 	}
-	return c.search(p, now)
+	return c.search(p)
 }
 
 // search is look, beyond the first word.
-func (c *core) search(p place, now uint64) (i, word, debt, newest uint64, present bool) {
-	var set [setSize]uint64
+func (c *core) search(p place) slot {
+	var seen [setSize]uint64
 	for i := range uint64(setSize) {
-		set[i] = atomic.LoadUint64(p.word(i))
-		if tagOf(set[i]) == p.tag {
-			break
+		word := p.word(i)
+		if seen[i] = word.Load(); tagOf(seen[i]) == p.tag {
+			return slot{word, seen[i], c.newest.Load(), true}
 		}
 	}
-	newest = c.newest.Load()
-	i, debt, present = find(&set, p.tag, now, newest)
-	return i, set[i%setSize], debt, newest, present
+	newest := c.newest.Load()
+	i := least(&seen, newest)
+	return slot{p.word(i), seen[i], newest, false}
 }
 
-// charge is the rule: see set.go. A lost race means that another caller's change of the set has
-// landed. A refusal stores nothing. n is more than 0, and not more than the limit's.
+// charge is the rule: see [set]. A lost race means that another caller's change of the set has
+// landed. A refusal stores nothing. n is from 1 to the most of the limit.
 func (c *core) charge(hash, now, n uint64, limit *Limit) outcome {
 	p := c.place(hash)
 	cost := n * limit.perEvent
 	for {
-		i, word, debt, newest, present := c.look(p, now)
+		s := c.look(p)
+		debt := s.debt(now)
 		fits := debt+cost <= limit.depth
 		switch {
-		case now+late < newest || c.moves(now, newest) || !fits && !present:
-			if told := c.seldom(hash, debt, cost, newest, now, present, limit); told != granted {
-				return outcome{told, debt, newest}
+		case now+late < s.newest || c.moves(now, s.newest) || !fits && !s.present:
+			if told := c.seldom(hash, s, now, cost, limit); told != granted {
+				return outcome{told, debt, s.newest}
 			}
 		case !fits:
-			return outcome{refused, debt, newest}
-		case atomic.CompareAndSwapUint64(p.word(i), word, pack(p.tag, now+debt+cost)):
-			if !present && debt > 0 {
+			return outcome{refused, debt, s.newest}
+		case s.word.CompareAndSwap(s.was, pack(p.tag, now+debt+cost)):
+			if !s.present && debt > 0 {
 				c.count(hash).inherited.Add(1)
 			}
-			return outcome{granted, debt, newest}
+			return outcome{granted, debt, s.newest}
 		default:
 			c.count(hash).retries.Add(1)
 		}
@@ -96,8 +107,8 @@ func (c *core) charge(hash, now, n uint64, limit *Limit) outcome {
 }
 
 // seldom counts what is not granted, and if it is, moves the newest time for it.
-func (c *core) seldom(hash, debt, cost, newest, now uint64, present bool, limit *Limit) verdict {
-	told := c.judge(debt, cost, newest, now, present, limit)
+func (c *core) seldom(hash uint64, s slot, now, cost uint64, limit *Limit) verdict {
+	told := c.judge(s, now, cost, limit)
 	if told == granted {
 		c.advance(now)
 	} else {
@@ -106,16 +117,16 @@ func (c *core) seldom(hash, debt, cost, newest, now uint64, present bool, limit 
 	return told
 }
 
-// judge says what a key is told that wants something of that cost.
-func (c *core) judge(debt, cost, newest, now uint64, present bool, limit *Limit) verdict {
+// judge returns the verdict on a request of that cost at now.
+func (c *core) judge(s slot, now, cost uint64, limit *Limit) verdict {
 	switch {
-	case now+late < newest:
+	case now+late < s.newest:
 		return tooLate
-	case c.moves(now, newest) && now > c.latest():
+	case c.moves(now, s.newest) && now > c.latest():
 		return tooEarly
-	case debt+cost <= limit.depth:
+	case s.debt(now)+cost <= limit.depth:
 		return granted
-	case present || cost > limit.depth:
+	case s.present || cost > limit.depth:
 		return refused
 	case c.failOpen:
 		return untracked
@@ -126,11 +137,11 @@ func (c *core) judge(debt, cost, newest, now uint64, present bool, limit *Limit)
 // moves reports whether a grant at now moves the newest time.
 func (c *core) moves(now, newest uint64) bool { return now > newest+slack || newest == 0 }
 
-// latest returns the latest time that may move the newest one: see [Ahead]. By a clock of the
-// caller's own that has not moved since the table was made, a time may also lie up to slack after
-// the newest: so a replay needs nobody to move the clock, unless two of its events are further
-// apart. The price: while it stands still, each wrong time within that moves the newest further
-// ahead of it. By a clock that goes, none does.
+// latest returns the latest time that may move the newest one: see [Ahead]. If the clock is a
+// caller's own, and has not moved since the table was made, a time may also be up to slack after
+// the newest grant. So a replay works without moving the clock, if its grants are no further apart.
+// But while the clock stands still, each wrong time within that moves the newest time further
+// ahead. While it goes, none does.
 func (c *core) latest() uint64 {
 	off := c.line.Now()
 	now := c.scale.at(off)
@@ -163,27 +174,26 @@ func (c *core) peek(d *ratelimit.Decision, hash uint64, off int64, n int, limit 
 		return
 	}
 	now := c.scale.at(off)
-	_, _, debt, newest, present := c.look(c.place(hash), now)
-	o := outcome{refused, debt, newest}
+	s := c.look(c.place(hash))
+	o := outcome{refused, s.debt(now), s.newest}
 	if n > 0 && n <= limit.most {
-		o.told = c.judge(debt, uint64(n)*limit.perEvent, newest, now, present, limit)
-	} else if told := c.judge(debt, 0, newest, now, present, limit); told == tooLate || told == tooEarly {
+		o.told = c.judge(s, now, uint64(n)*limit.perEvent, limit)
+	} else if told := c.judge(s, now, 0, limit); told == tooLate || told == tooEarly {
 		o.told = told
 	}
 	c.report(d, o, off, now, n, limit)
 }
 
-// fits reports whether take would grant n events of the key at off, by the table's limit.
-func (c *core) fits(hash uint64, off int64, n int) bool {
-	if n <= 0 || n > c.limited.most {
+// fits reports whether take would grant n events of the key at off.
+func (c *core) fits(hash uint64, off int64, n int, limit *Limit) bool {
+	if n <= 0 || n > limit.most || limit.table != c {
 		return n == 0
 	}
 	now := c.scale.at(off)
-	_, _, debt, newest, present := c.look(c.place(hash), now)
-	return c.judge(debt, uint64(n)*c.limited.perEvent, newest, now, present, &c.limited) >= untracked
+	return c.judge(c.look(c.place(hash)), now, uint64(n)*limit.perEvent, limit) >= untracked
 }
 
-// report sets d to the decision on n events at off, which is now in ticks, for what o says.
+// report sets d to the decision on n events at off, which is now in ticks, from the outcome.
 func (c *core) report(d *ratelimit.Decision, o outcome, off int64, now uint64, n int, limit *Limit) {
 	*d = ratelimit.Decision{OK: o.ok() || n == 0, Limit: limit.most}
 	off = timeline.Clamp(off)
@@ -195,7 +205,7 @@ func (c *core) report(d *ratelimit.Decision, o outcome, off int64, now uint64, n
 	if o.told == granted {
 		debt += uint64(n) * limit.perEvent
 	}
-	soonest := now // when all is refused no longer for being late
+	soonest := now // the first time that is not late
 	if o.told == tooLate {
 		soonest = o.newest - late
 	} else if debt < limit.depth && o.told != tooEarly {

@@ -190,13 +190,6 @@ func TestTwoLaps(t *testing.T) {
 	}
 }
 
-func TestGreatestCapacity(t *testing.T) {
-	_, err := NewGCRA[int](ratelimit.PerSecond(1), 1, maxCapacity, WithStorage(make([]uint64, 8)))
-	var wrong *ratelimit.ArgumentError
-	require.ErrorAs(t, err, &wrong)
-	require.Equal(t, "len(WithStorage)", wrong.Field)
-}
-
 // Tables of a rate of 0 have limits, by ticks of a nanosecond.
 func TestLimitsOfARateOfNothing(t *testing.T) {
 	c := limittest.NewClock(start)

@@ -720,7 +720,6 @@ func TestMapArguments(t *testing.T) {
 		{1, factory, keyed.WithClock(nil), "keyed.NewMap: WithClock is nil, want a clock, or no such option for the system's"},
 		{1, factory, keyed.WithClock((*limittest.Clock)(nil)), "keyed.NewMap: WithClock is nil, want a clock, or no such option for the system's"},
 		{1, factory, keyed.FailOpen(), "keyed.NewMap: FailOpen is true, want no such option: it is for a Table"},
-		{1, factory, keyed.WithStorage(nil), "keyed.NewMap: len(WithStorage) is 0, want no such option: it is for a Table"},
 	} {
 		_, err := keyed.NewMap(row.capacity, row.factory, row.opt)
 		var bad *ratelimit.ArgumentError

@@ -75,35 +75,36 @@ func TestEachSetIsLookedAfterOnceInALap(t *testing.T) {
 		table := ratelimit.Must(NewGCRA[int](ratelimit.PerSecond(1), 1, capacity, WithClock(limittest.NewClock(time.Unix(0, 0)))))
 		c := &table.core
 		from := firstTick + random.Uint64N(1<<63)
-		if sets := uint64(len(c.words) / setSize); sets > 2 && random.IntN(2) > 0 {
+		if sets := uint64(len(c.sets)); sets > 2 && random.IntN(2) > 0 {
 			from = (1+random.Uint64N((sets-1)/2))*(math.MaxUint64/sets) - random.Uint64N(lap)
 		}
 		live, old := pack(7, from+lap+random.Uint64N(maxDepth)), pack(8, from-late-1-random.Uint64N(lap))
-		for i := 0; i < len(c.words); i += setSize {
-			c.words[i], c.words[i+1] = live, old
+		for i := range c.sets {
+			c.sets[i][0].Store(live)
+			c.sets[i][1].Store(old)
 		}
 		end, seen := from+lap, 0
 		c.newest.Store(from)
 		for from < end {
 			to := min(end, from+1+random.Uint64N(lap/4))
 			require.True(t, c.sweep(from, to))
-			for i := 0; i < len(c.words); i += setSize {
-				require.Equal(t, live, c.words[i])
-				require.Zero(t, c.words[i+2])
-				if c.words[i+1] != old {
-					require.Equal(t, pack(8, from-late), c.words[i+1])
-					c.words[i+1] = old
+			for i := range c.sets {
+				set := &c.sets[i]
+				require.Equal(t, live, set[0].Load())
+				require.Zero(t, set[2].Load())
+				if word := set[1].Load(); word != old {
+					require.Equal(t, pack(8, from-late), word)
 					seen++
 				}
 			}
 			c.newest.Store(to)
 			from = to
 			old = pack(8, from-late-1-random.Uint64N(lap))
-			for i := 0; i < len(c.words); i += setSize {
-				c.words[i+1] = old
+			for i := range c.sets {
+				c.sets[i][1].Store(old)
 			}
 		}
-		require.Equal(t, len(c.words)/setSize, seen)
+		require.Equal(t, len(c.sets), seen)
 	}
 }
 
@@ -145,7 +146,7 @@ func TestWordsStayTaken(t *testing.T) {
 	round := (now>>tatBits + 1) << tatBits
 	c.advance(round + late) // from where they are raised to 0 modulo 2^40
 	c.advance(round + late + lap)
-	require.Equal(t, uint64(1), *c.place(0x77).word(0))
+	require.Equal(t, uint64(1), c.place(0x77).word(0).Load())
 	require.Zero(t, c.stats(0).Live)
 
 	// Keys whose hash would make no tag have one.
@@ -153,22 +154,14 @@ func TestWordsStayTaken(t *testing.T) {
 	require.False(t, c.charge(1, round+late+lap, 1, &c.limited).ok(), "it is the same as 1")
 }
 
-func TestAligned(t *testing.T) {
-	words := make([]uint64, 40)
-	for i := range 9 {
-		got := aligned(words[i:])
-		require.Zero(t, uintptr(unsafe.Pointer(unsafe.SliceData(got)))%64)
-		require.GreaterOrEqual(t, len(got), len(words)-i-7)
+// A set is a cache line, however many there are.
+func TestSetsAreCacheLines(t *testing.T) {
+	for n := range 200 {
+		sets := newSets(n + 1)
+		require.Len(t, sets, n+1)
+		require.EqualValues(t, 64, unsafe.Sizeof(sets[0]))
+		require.Zero(t, uintptr(unsafe.Pointer(&sets[0]))%64)
 	}
-	half := unsafe.Slice((*uint64)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(words)), 4)), 39)
-	require.Empty(t, aligned(half), "no word of it can be used")
-	require.Empty(t, aligned(nil))
-	_, err := NewGCRA[int](ratelimit.PerSecond(1), 1, 8, WithStorage(half))
-	require.Error(t, err)
-	_, err = NewGCRA[int](ratelimit.PerSecond(1), 1, 8, WithStorage(aligned(words)[:16]))
-	require.NoError(t, err, "just enough")
-	_, err = NewGCRA[int](ratelimit.PerSecond(1), 1, 8, WithStorage(aligned(words)[:15]))
-	require.Error(t, err)
 }
 
 // What can never be granted is not granted by FailOpen either, nor counted.

@@ -13,14 +13,15 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 )
 
-// TestBound asks the limiter a few thousand times, at times that jump forwards and back and to the
-// moments that it names itself, and returns an error if it granted more than most allows in any
-// closed interval between two grants. A token bucket, for instance, has
+// TestBound asks the limiter a few thousand times, at times that jump forwards and back and that
+// follow its RetryAfter. It returns an error if the limiter grants more than most(length) in a
+// closed interval of that length between two grants. A token bucket, for instance, has
 //
 //	most = func(length time.Duration) int { return burst + int(length/interval) }
 //
-// The step is about as long as the limiter takes to grant one more. It is an error too if never
-// half of the bound is used in an interval of 20 steps or more: then it is not this limiter's.
+// step is about the time in which the limiter grants one more event. TestBound also returns an
+// error if less than half of the bound is ever used in intervals of 20 steps or more, because the
+// bound is probably not that of this limiter.
 func TestBound(build New, step time.Duration, most func(length time.Duration) int) error {
 	if step <= 0 || step > math.MaxInt64/1000 {
 		return &ratelimit.ArgumentError{Func: "limittest.TestBound", Field: "step", Value: step, Want: "1ns to 2562h"}
@@ -45,7 +46,7 @@ func TestBound(build New, step time.Duration, most func(length time.Duration) in
 		}
 		switch random.IntN(8) {
 		case 0:
-			now = now.Add(-time.Duration(random.Int64N(int64(4 * step)))) // a stale reading
+			now = now.Add(-time.Duration(random.Int64N(int64(4 * step)))) // an earlier time
 		case 1, 2:
 			now = now.Add(time.Duration(random.Int64N(int64(2 * step))))
 		case 3:
@@ -64,7 +65,7 @@ func TestBound(build New, step time.Duration, most func(length time.Duration) in
 			sum += last.n
 			bound := most(last.at.Sub(first.at))
 			if sum > bound {
-				return fmt.Errorf("%d events are granted in the %v from %v on, want at most %d", sum, last.at.Sub(first.at), first.at.Sub(origin), bound)
+				return fmt.Errorf("%d events are granted in the %v from %v, want at most %d", sum, last.at.Sub(first.at), first.at.Sub(origin), bound)
 			}
 			if last.at.Sub(first.at) >= 20*step {
 				used = max(used, float64(sum)/float64(bound))
@@ -72,13 +73,14 @@ func TestBound(build New, step time.Duration, most func(length time.Duration) in
 		}
 	}
 	if used < 0.5 {
-		return fmt.Errorf("at most %.2f of the bound is used in intervals of 20 steps or more: is it this limiter's?", used)
+		return fmt.Errorf("only %.2f of the bound is used in intervals of 20 steps or more: is it the bound of this limiter?", used)
 	}
 	return nil
 }
 
-// conservation has callers take at one time: together they get what there is. In every other round
-// some give back what they got, and a limiter may keep that, but no more than it was.
+// conservation checks that simultaneous callers at one time together get what there is. In every
+// other round some give back what they got. A limiter may keep some of that, but must not give out
+// more.
 func conservation(build New) error {
 	const rounds, callers = 300, 4
 	for round := range rounds {
@@ -117,7 +119,7 @@ func conservation(build New) error {
 		group.Wait()
 		remain := l.PeekAt(start, 0).Remaining
 		if sum := int(kept.Load()) + remain; sum > limit || sum < limit && round%2 == 0 {
-			return fmt.Errorf("%d callers at once were granted %d events, and %d remain: want %d together", callers, kept.Load(), remain, limit)
+			return fmt.Errorf("%d simultaneous callers were granted %d events, and %d remain, want %d together", callers, kept.Load(), remain, limit)
 		}
 	}
 	return nil

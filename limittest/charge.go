@@ -9,8 +9,8 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 )
 
-// charge checks a limiter that is a [ratelimit.Charger]: what is charged counts as granted, whether
-// it fits or not, and the Decision is what one event more would find.
+// charge checks a limiter that is a [ratelimit.Charger]: charged events count as granted, whether
+// they fit or not, and the Decision is about one more event.
 func charge(build New) error {
 	l, _, err := onClock(build, start)
 	if err != nil {
@@ -24,10 +24,10 @@ func charge(build New) error {
 	for _, n := range []int{0, -1, math.MinInt} {
 		d := charger.ChargeAt(start, n)
 		if now := l.PeekAt(start, 0); now != fresh {
-			return fmt.Errorf("ChargeAt of n = %d changes %+v to %+v: want nothing", n, fresh, now)
+			return fmt.Errorf("ChargeAt of n = %d changes the state from %+v to %+v, want no change", n, fresh, now)
 		}
 		if want := n == 0; d.OK != want || !want && d.RetryAfter != ratelimit.Never {
-			return fmt.Errorf("ChargeAt of n = %d says %+v, want OK for 0, and Never for less", n, d)
+			return fmt.Errorf("ChargeAt of n = %d returns %+v, want OK for 0, and RetryAfter Never for less", n, d)
 		}
 	}
 	if err := asGranted(build); err != nil {
@@ -40,33 +40,33 @@ func charge(build New) error {
 			return fmt.Errorf("ChargeAt of n = %d after %+v: %w", n, before, err)
 		}
 		if d.Remaining != max(0, before.Remaining-n) {
-			return fmt.Errorf("ChargeAt of n = %d leaves %d of %d", n, d.Remaining, before.Remaining)
+			return fmt.Errorf("ChargeAt of n = %d leaves %d of %d events", n, d.Remaining, before.Remaining)
 		}
 		if d.Remaining > 0 {
 			continue
 		}
 		if wait := d.RetryAfter; l.PeekAt(start.Add(wait-1), 1).OK || wait < time.Hour && !l.PeekAt(start.Add(wait), 1).OK {
-			return fmt.Errorf("ChargeAt of n = %d says that one event more is granted in %v, want it exactly then", n, wait)
+			return fmt.Errorf("ChargeAt of n = %d returns a RetryAfter of %v, want one more event granted exactly then", n, wait)
 		}
 	}
 	if d := charger.ChargeAt(start, math.MaxInt); d.OK || d.Remaining > 0 {
-		return fmt.Errorf("ChargeAt of %d says %+v, want what follows refused", math.MaxInt, d)
+		return fmt.Errorf("ChargeAt of %d returns %+v, want the next event refused", math.MaxInt, d)
 	}
 	return nil
 }
 
-// standing compares what a charge says with what the limiter does.
+// standing compares the Decision of a charge with what the limiter does.
 func standing(l ratelimit.Limiter, d ratelimit.Decision, at time.Time) error {
 	want := l.PeekAt(at, 0)
 	next := l.PeekAt(at, 1)
 	want.OK, want.RetryAfter, want.By = next.OK, next.RetryAfter, d.By
 	if d != want {
-		return fmt.Errorf("it says %+v, and PeekAt %+v", d, want)
+		return fmt.Errorf("it returns %+v, and PeekAt %+v", d, want)
 	}
 	return nil
 }
 
-// asGranted compares a limiter that is charged for what fits with one that grants it.
+// asGranted compares a limiter that is charged for events that fit with one that grants them.
 func asGranted(build New) error {
 	charged, c, err := onClock(build, start)
 	if err != nil {
@@ -81,12 +81,12 @@ func asGranted(build New) error {
 		now = now.Add(gap)
 		n := 1 + i%2
 		if !granted.TakeAt(now, n).OK {
-			return errors.New("want a limiter that grants three events a second")
+			return errors.New("want a limiter that grants 6 events within 4 seconds")
 		}
 		charged.(ratelimit.Charger).ChargeAt(now, n)
 		for _, later := range []time.Duration{-time.Second, 0, 1, time.Second, time.Minute} {
 			if is, want := charged.PeekAt(now.Add(later), 1), granted.PeekAt(now.Add(later), 1); is != want {
-				return fmt.Errorf("%d events charged after %v: it says %+v, and after a grant of them %+v", n, gap, is, want)
+				return fmt.Errorf("%d events charged after %v: PeekAt returns %+v, and after a grant of them %+v", n, gap, is, want)
 			}
 		}
 	}

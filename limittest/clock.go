@@ -5,8 +5,11 @@ import (
 	"time"
 )
 
-// Clock shows the time that it was set to last. It never moves by itself, and is safe for
-// simultaneous use. Its zero value is of no use: call [NewClock].
+// Clock is a [ratelimit.Clock] that shows the time that it is set to. It never moves by itself and
+// never sleeps. It is safe for simultaneous use. Its zero value is not usable: call [NewClock].
+//
+// Code that waits, such as ratelimit.Wait, waits by the system's timers on this clock. Test it on
+// the system's clock within testing/synctest instead.
 type Clock struct {
 	now atomic.Pointer[time.Time]
 }
@@ -18,7 +21,7 @@ func NewClock(t time.Time) *Clock {
 	return c
 }
 
-// Set moves the clock, in either direction.
+// Set sets the clock to t, which may be earlier than before.
 func (c *Clock) Set(t time.Time) { c.now.Store(&t) }
 
 // Now returns the time that the clock shows.

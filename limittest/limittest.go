@@ -1,18 +1,21 @@
-// Package limittest tests implementations of [ratelimit.Limiter], as testing/fstest does file
-// systems: for those who write their own, and want it to mean what the others mean.
+// Package limittest tests implementations of [ratelimit.Limiter], as testing/fstest tests file
+// systems. It is for limiters that you write yourself.
 //
 //	func TestLimiter(t *testing.T) {
-//		if err := limittest.TestLimiter(func(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
+//		build := func(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
 //			return mine.New(ratelimit.PerSecond(10), 5, opts...)
-//		}); err != nil {
+//		}
+//		if err := limittest.TestLimiter(build); err != nil {
 //			t.Fatal(err)
 //		}
 //	}
 //
-// [TestLimiter] holds a limiter to what is the same for all of them, [TestBound] to the bound that
-// is its own, and [TestAllocations] to none. They ask it on clocks that they set, and none sleeps.
-// Passing them is no proof: they try some thousands of states, and races only as they happen to
-// come.
+// [TestLimiter] checks what holds for every limiter, [TestBound] checks the limiter's own bound,
+// and [TestAllocations] checks that decisions do not allocate. They use clocks that they set, and
+// none sleeps. To pass them is no proof: they try some thousands of states, and only those races
+// that happen to come.
+//
+// [Clock] shows the time that it is set to. Use it in your own tests of code with limiters.
 package limittest
 
 import (
@@ -25,27 +28,28 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 )
 
-// New builds the limiter that is to be tested, with the clock that the options choose: a new one at
-// each call. It is to grant from 4 to 500 events at once when fresh, and to be fresh again after a
-// minute. If it counts in windows that are aligned to a clock's full seconds or minutes, their
-// length is to divide a minute.
+// New makes a new limiter to test at each call, with the clock that the options choose.
+//
+// The limiter must grant at least 4 and at most 500 events at once when it is new, and must be full
+// again after a minute. A [ratelimit.Charger] must also grant 6 events within 4 seconds. The length
+// of windows that are aligned to full seconds or minutes must divide a minute.
 type New func(opts ...ratelimit.Option) (ratelimit.Limiter, error)
 
-// TestLimiter returns what the limiter does that a [ratelimit.Limiter] must not do, or nil: an
-// error that joins one for each of
+// TestLimiter returns nil if the limiter does what a [ratelimit.Limiter] must do. Otherwise it
+// returns one joined error for each of these that fails:
 //
-//   - AllOrNothing: n events are charged, or none; n == 0 is granted, n < 0 and n > Limit never are
-//   - RefusalChangesNothing: no later decision can tell whether a request was refused before
-//   - DecisionIsExact: RetryAfter, Remaining and ResetAfter say what happens then, and a nanosecond
-//     earlier
-//   - AnyClockOrigin: from the year 1 to 2157, set back, standing still; and in the past, a new
-//     limiter is fresh
-//   - BadOptions: a nil clock and a nil option are errors of the constructor
-//   - Refund: gives back no more than was granted and has not drained, and nothing to those who
-//     hand in nonsense
-//   - Charge: of a [ratelimit.Charger], counts what does not fit as well, and says what one event
-//     more would find
-//   - Conservation: callers at one time get what there is, together, and not more
+//   - AllOrNothing: a request charges all n events or none; n == 0 is granted, and n < 0 and n >
+//     Limit are refused for ever
+//   - RefusalChangesNothing: a refusal has no effect on later decisions
+//   - DecisionIsExact: RetryAfter, Remaining and ResetAfter are right to the nanosecond
+//   - AnyClockOrigin: the limiter works on clocks from the year 1 to 2157, also if they are set
+//     back or stand still, and a new limiter is full at any time, even in the past
+//   - BadOptions: the constructor returns an error for a nil clock and for a nil option
+//   - Refund: a refund gives back at most what was granted and still counts, and nothing for
+//     arguments that make no sense
+//   - Charge: for a [ratelimit.Charger], events that do not fit are charged too, and the Decision
+//     is about one more event
+//   - Conservation: simultaneous callers together get exactly what there is
 func TestLimiter(build New) error {
 	var all []error
 	for _, part := range []struct {
@@ -68,7 +72,7 @@ func TestLimiter(build New) error {
 	return errors.Join(all...)
 }
 
-// start is when the clocks begin at which nothing else matters. Windows begin then.
+// start is the first time of most clocks here. Aligned windows begin then.
 var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // onClock builds a limiter on a clock of its own.
@@ -89,37 +93,37 @@ func allOrNothing(build New) error {
 	fresh := l.PeekAt(start, 0)
 	limit := fresh.Limit
 	if want := (ratelimit.Decision{OK: true, Limit: limit, Remaining: limit, By: fresh.By}); fresh != want || limit < 4 || limit > 500 {
-		return fmt.Errorf("a new limiter says %+v, want %+v with a Limit from 4 to 500", fresh, want)
+		return fmt.Errorf("a new limiter returns %+v, want %+v with a Limit from 4 to 500", fresh, want)
 	}
 	for _, n := range []int{-1, math.MinInt, limit + 1, math.MaxInt} {
 		if d := l.TakeAt(start, n); d.OK || d.RetryAfter != ratelimit.Never {
-			return fmt.Errorf("TakeAt of n = %d says %+v, want it refused for ever", n, d)
+			return fmt.Errorf("TakeAt of n = %d returns %+v, want it refused for ever", n, d)
 		}
 		if now := l.Take(0); now != fresh {
-			return fmt.Errorf("after TakeAt of n = %d the limiter says %+v, want %+v", n, now, fresh)
+			return fmt.Errorf("after TakeAt of n = %d the state is %+v, want %+v", n, now, fresh)
 		}
 	}
 	if d := l.Take(limit - 1); !d.OK || d.Remaining != 1 {
-		return fmt.Errorf("Take(%d) of a new limiter says %+v, want it granted and 1 to remain", limit-1, d)
+		return fmt.Errorf("Take(%d) of a new limiter returns %+v, want it granted with 1 remaining", limit-1, d)
 	}
 	before := l.TakeAt(start, 0)
 	if d := l.Take(2); d.OK {
-		return fmt.Errorf("Take(2) is granted, though 1 remains")
+		return fmt.Errorf("Take(2) is granted although 1 remains")
 	}
 	if after := l.TakeAt(start, 0); after != before {
-		return fmt.Errorf("a part of a refused request was charged: %+v before, and %+v after it", before, after)
+		return fmt.Errorf("a refused request was charged in part: %+v before, %+v after it", before, after)
 	}
 	if !l.Allow() || l.Allow() {
-		return errors.New("want Allow to grant the one that remains, and no more")
+		return errors.New("want Allow to grant the one event that remains, and no more")
 	}
 	if d := l.Take(0); !d.OK || d.Remaining != 0 {
-		return fmt.Errorf("Take(0) says %+v when nothing remains, want it granted", d)
+		return fmt.Errorf("Take(0) returns %+v when nothing remains, want it granted", d)
 	}
 	return nil
 }
 
-// refund checks that what is given back is never more than was granted, that it leaves no more than
-// if that had not been granted, and that what makes no sense gives nothing back.
+// refund checks that a refund gives back at most what was granted, that it leaves no more than if
+// that had not been granted, and that arguments that make no sense give nothing back.
 func refund(build New) error {
 	l, _, err := onClock(build, start)
 	if err != nil {
@@ -130,7 +134,7 @@ func refund(build New) error {
 	for what := range 2 {
 		l.RefundAt(start, 3, 0)
 		if d := l.PeekAt(start, 0); d.Remaining > fresh.Remaining || d.Remaining < fresh.Remaining-3 {
-			return fmt.Errorf("after refund %d of 3 events the limiter says %+v, and when fresh %+v", 1+what, d, fresh)
+			return fmt.Errorf("after refund %d of 3 events the state is %+v, of a new limiter it is %+v", 1+what, d, fresh)
 		}
 	}
 	l, c, err := onClock(build, start)
@@ -148,19 +152,19 @@ func refund(build New) error {
 	} {
 		l.RefundAt(start, r.n, r.held)
 		if d := l.PeekAt(start, 1); d != charged {
-			return fmt.Errorf("RefundAt of n = %d, held for %v, changes %+v to %+v: want nothing", r.n, r.held, charged, d)
+			return fmt.Errorf("RefundAt of n = %d, held for %v, changes the state from %+v to %+v, want no change", r.n, r.held, charged, d)
 		}
 	}
 	c.Set(start.Add(time.Hour))
 	l.RefundAt(start, 2, 0)
 	if d := l.PeekAt(start, 1); d != charged {
-		return fmt.Errorf("RefundAt as of an hour before the clock's time changes %+v to %+v: all had drained", charged, d)
+		return fmt.Errorf("RefundAt as of an hour before the clock's time changes the state from %+v to %+v, want no change: all had drained", charged, d)
 	}
 	return asIfNeverGranted(build)
 }
 
-// asIfNeverGranted compares a limiter with one that has not granted what is given back, with
-// another grant in between.
+// asIfNeverGranted compares a limiter after a refund with one that has never granted these events.
+// There is another grant in between.
 func asIfNeverGranted(build New) error {
 	for _, held := range []time.Duration{0, 1, 50 * time.Millisecond, 100 * time.Millisecond, 300 * time.Millisecond, time.Second, 10 * time.Second} {
 		for n := 1; n <= 3; n++ {
@@ -180,16 +184,16 @@ func asIfNeverGranted(build New) error {
 			}
 			l.RefundAt(now, n, held)
 			if with, never := l.PeekAt(now, 0), without.PeekAt(now, 0); with.Remaining > never.Remaining {
-				return fmt.Errorf("after a refund of %d events, held for %v, %d remain, and %d if they had never been granted", n, held, with.Remaining, never.Remaining)
+				return fmt.Errorf("after a refund of %d events, held for %v, %d remain, want at most the %d that remain if they were never granted", n, held, with.Remaining, never.Remaining)
 			}
 		}
 	}
 	return nil
 }
 
-// TestAllocations returns an error if a decision, or a refund, allocates, by a clock that is set or
-// by the system's: the limiters of this module do not. It counts all allocations of the process
-// meanwhile, so tests that run in parallel can make it fail.
+// TestAllocations returns an error if a decision, a charge or a refund allocates, on a clock that
+// is set or on the system's. It counts all allocations of the process, so tests that run in
+// parallel can make it fail.
 func TestAllocations(build New) error {
 	l, _, err := onClock(build, start)
 	if err != nil {
@@ -223,7 +227,7 @@ func TestAllocations(build New) error {
 		{"Take by the system's clock", func() { live.Take(1) }},
 		{"Allow by the system's clock", func() { live.Allow() }},
 	} {
-		least := uint64(math.MaxUint64) // the runtime's own are counted too, so it may take another run
+		least := uint64(math.MaxUint64) // the runtime allocates too, so it may take several runs
 		for range 10 {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)

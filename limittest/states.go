@@ -8,8 +8,8 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 )
 
-// states calls f with limiters in many states, each with a time. It builds two of each kind with
-// the same history, so that f may change one and compare.
+// states calls f with limiters in many states, and with a time. The two limiters of a call have the
+// same history, so that f can change one and compare.
 func states(build New, f func(a, b ratelimit.Limiter, now time.Time) error) error {
 	for first := range 4 {
 		for _, gap := range []time.Duration{0, 1, 99 * time.Millisecond, 100 * time.Millisecond, time.Second, time.Minute} {
@@ -29,7 +29,7 @@ func states(build New, f func(a, b ratelimit.Limiter, now time.Time) error) erro
 				}
 				for _, late := range []time.Duration{-time.Second, -1, 0, 1, 50 * time.Millisecond} {
 					if err := f(a, b, now.Add(gap+late)); err != nil {
-						return fmt.Errorf("%d events at 0, all but %d of what remained after %v, and now it is %v: %w",
+						return fmt.Errorf("%d events at 0, all but %d of the remaining ones after %v, asked at %v: %w",
 							first, second, gap, gap+late, err)
 					}
 				}
@@ -45,13 +45,13 @@ func refusalChangesNothing(build New) error {
 		for _, n := range []int{b.PeekAt(now, 0).Remaining + 1, 1000, -1} {
 			peeked := b.PeekAt(now, n)
 			if d := b.TakeAt(now, n); d.OK || d != peeked {
-				return fmt.Errorf("TakeAt(%d) says %+v, and PeekAt before it %+v: want both the same, and refused", n, d, peeked)
+				return fmt.Errorf("TakeAt(%d) returns %+v, and PeekAt before it %+v, want the same refusal", n, d, peeked)
 			}
 			refusals++
 		}
 		for _, later := range []time.Duration{-time.Minute, -1, 0, 1, time.Second, time.Minute} {
 			if without, with := a.PeekAt(now.Add(later), 1), b.PeekAt(now.Add(later), 1); with != without {
-				return fmt.Errorf("after refusals, as of %v later, it says %+v, and without them %+v", later, with, without)
+				return fmt.Errorf("after refusals PeekAt at %v later returns %+v, and without them %+v", later, with, without)
 			}
 		}
 		return nil
@@ -62,7 +62,7 @@ func refusalChangesNothing(build New) error {
 	return err
 }
 
-// decisionIsExact checks every field of a Decision by what it says about other decisions.
+// decisionIsExact checks every field of a Decision against other decisions.
 func decisionIsExact(build New) error {
 	fresh, _, err := onClock(build, start)
 	if err != nil {
@@ -72,31 +72,31 @@ func decisionIsExact(build New) error {
 	return states(build, func(a, _ ratelimit.Limiter, now time.Time) error {
 		d := a.PeekAt(now, 0)
 		if d.Limit != limit {
-			return fmt.Errorf("the Limit is %d, and was %d for a new one", d.Limit, limit)
+			return fmt.Errorf("its Limit is %d, want %d as for a new limiter", d.Limit, limit)
 		}
 		if !a.PeekAt(now, d.Remaining).OK || a.PeekAt(now, d.Remaining+1).OK {
-			return fmt.Errorf("what remains is said to be %d, want the most that is granted", d.Remaining)
+			return fmt.Errorf("its Remaining is %d, want the most events that are granted", d.Remaining)
 		}
 		for n := d.Remaining + 1; n <= d.Limit; n++ {
 			wait := a.PeekAt(now, n).RetryAfter
 			if wait <= 0 || !a.PeekAt(now.Add(wait), n).OK || a.PeekAt(now.Add(wait-1), n).OK {
-				return fmt.Errorf("RetryAfter is %v for n = %d, want it granted then, and not a nanosecond earlier", wait, n)
+				return fmt.Errorf("RetryAfter is %v for n = %d, want the request granted then and not a nanosecond earlier", wait, n)
 			}
 		}
 		for _, later := range []time.Duration{0, 1, time.Second} {
 			at := now.Add(d.ResetAfter + later)
 			if is, want := a.PeekAt(at, 1), fresh.PeekAt(at, 1); is != want {
-				return fmt.Errorf("ResetAfter is %v, but %v after that it says %+v, and a new one %+v", d.ResetAfter, later, is, want)
+				return fmt.Errorf("ResetAfter is %v, but %v after that PeekAt returns %+v, and for a new limiter %+v", d.ResetAfter, later, is, want)
 			}
 		}
 		if at := now.Add(d.ResetAfter - 1); d.ResetAfter > 0 && a.PeekAt(at, 1) == fresh.PeekAt(at, 1) {
-			return fmt.Errorf("ResetAfter is %v, but it is as new a nanosecond earlier", d.ResetAfter)
+			return fmt.Errorf("ResetAfter is %v, but the limiter is full again a nanosecond earlier", d.ResetAfter)
 		}
 		return nil
 	})
 }
 
-// origins are times at which clocks begin. Windows begin then.
+// origins are the first times of clocks. Aligned windows begin then.
 var origins = []time.Time{
 	time.Unix(0, 0),
 	time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC),
@@ -106,8 +106,9 @@ var origins = []time.Time{
 	{},
 }
 
-// anyClockOrigin has limiters made under clocks of many origins act the same, also when the clock
-// is set back or stands still; and replays the past, also with a limiter on the system's clock.
+// anyClockOrigin checks that limiters act the same on clocks with different first times, also if
+// the clock is set back or stands still. It also replays the past, with a limiter on the system's
+// clock.
 func anyClockOrigin(build New) error {
 	var first []ratelimit.Decision
 	for _, origin := range origins {
@@ -140,11 +141,11 @@ func anyClockOrigin(build New) error {
 	}
 	c.Set(time.Unix(-1e9, 0))
 	if l.Take(0).ResetAfter == 0 {
-		return errors.New("what was granted is forgotten when the clock is set back")
+		return errors.New("grants are forgotten when the clock is set back")
 	}
 	c.Set(time.Unix(1e9, 0))
 	if !l.Allow() {
-		return errors.New("it grants nothing 30 years later")
+		return errors.New("it grants nothing 30 years after its grants")
 	}
 	replay, err := build()
 	if err != nil {
@@ -153,7 +154,7 @@ func anyClockOrigin(build New) error {
 	old := time.Date(1995, 7, 1, 0, 0, 1, 0, time.UTC)
 	limit := replay.PeekAt(old, 0).Limit
 	if !replay.TakeAt(old, limit).OK || replay.TakeAt(old, 1).OK || !replay.TakeAt(old.Add(time.Minute), limit).OK || !replay.Allow() {
-		return errors.New("on the system's clock it does not replay 1995 and go on in the present: a new limiter is fresh at every instant")
+		return errors.New("on the system's clock it does not replay 1995 and go on in the present: a new limiter is full at every time")
 	}
 	return nil
 }
@@ -164,7 +165,7 @@ func badOptions(build New) error {
 		"a nil clock":  ratelimit.WithClock(nil),
 	} {
 		if _, err := build(opt); err == nil {
-			return fmt.Errorf("%s is no error of the constructor", name)
+			return fmt.Errorf("the constructor returns no error for %s", name)
 		}
 	}
 	return nil

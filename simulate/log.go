@@ -2,7 +2,6 @@ package simulate
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/seed-3506548a/ratelimit/internal/identity"
 )
@@ -17,84 +17,92 @@ import (
 // Entry is a line of an access log in the Common or the Combined Log Format.
 type Entry struct {
 	Host string // name or address of the client
-	User string // "" if not authenticated
+	User string // "" if the client is not authenticated
 	At   time.Time
 
-	// Of the request line; if that is not of the form "GET / HTTP/1.1", Target is the whole of it,
-	// and the other two are "".
+	// The parts of a request line such as "GET / HTTP/1.1". Of any other, Target is the whole line,
+	// and Method and Protocol are "".
 	Method, Target, Protocol string
 
 	Status  int
-	Size    int64  // bytes of the answer; 0 if the log says "-"
-	Referer string // "" in the Common Log Format, and if the log says "-"
-	Agent   string // likewise
+	Size    int64  // bytes of the response; 0 if the log has "-"
+	Referer string // "" if the log has "-", or is in the Common Log Format
+	Agent   string // the same
 }
 
-const longestLine = 1 << 20
+const (
+	longestLine   = 1 << 20
+	byteOrderMark = "\ufeff"
+)
 
-// ReadLog reads an access log, a line at a time. It can be run through as often as r can be read.
+// ReadLog reads an access log, a line at a time. The sequence can be run through as often as r can
+// be read.
 //
 //	192.0.2.1 - bob [02/Mar/2026:08:00:08 +0000] "GET /movies HTTP/1.1" 200 512
-//	192.0.2.1 - - [02/Mar/2026:08:00:09 +0000] "GET / HTTP/1.1" 200 99 "http://example.com/" "Mozilla/5.0"
+//	192.0.2.1 - - [02/Mar/2026:08:00:09 +0000] "GET / HTTP/1.1" 200 99 "-" "Mozilla/5.0"
 //
-// These are the Common and the Combined Log Format of Apache httpd, also written by nginx. In
-// quotes, \" \\ \n \t \xhh and the like are read as what they stand for. Empty lines are skipped,
-// and columns after those ignored. What else is not of this form comes as an error that says the
-// line's number and what is wrong; the next line is read all the same. So does an error of r, and a
-// line longer than 1 MiB, which are the end.
+// These are the Common and the Combined Log Format of Apache httpd, which nginx writes too. In
+// quotes, escapes such as \" \\ \n \t \xhh are replaced by what they stand for. Empty lines are
+// skipped, and so are a byte order mark at the beginning of a line and further columns at its end.
 //
-// It panics if r is nil.
+// Any other line yields an error, which has the line's number and says what is wrong. That includes
+// lines longer than 1 MiB, lines with unprintable characters before the time, and lines with
+// something before the host, as syslog and many container logs have it. Reading continues with the
+// next line. An error of r is the last of the sequence.
+//
+// ReadLog panics if r is nil.
 func ReadLog(r io.Reader) iter.Seq2[Entry, error] {
 	if identity.IsNil(r) {
 		panic("simulate.ReadLog: r is nil, want a reader")
 	}
 	return func(yield func(Entry, error) bool) {
-		source := &failing{Reader: r}
-		lines := bufio.NewScanner(source)
-		lines.Buffer(nil, longestLine)
-		lines.Split(func(data []byte, atEOF bool) (int, []byte, error) {
-			advance, token, err := bufio.ScanLines(data, atEOF)
-			if atEOF && source.err != nil && advance == len(data) && !bytes.HasSuffix(data, []byte("\n")) {
-				return 0, nil, source.err // the line is not whole
+		lines := lineReader{log: bufio.NewReader(r)}
+		for number := 1; ; number++ {
+			line, last, err := lines.next()
+			var e Entry
+			switch text := strings.TrimSpace(strings.TrimPrefix(string(line), byteOrderMark)); {
+			case err != nil: // the line is not whole
+			case len(line) > longestLine:
+				err = errors.New("it is longer than 1 MiB")
+			case text != "":
+				e, err = parse(text)
+			case last:
+				return
+			default:
+				continue // empty
 			}
-			return advance, token, err
-		})
-		number := 0
-		for lines.Scan() {
-			number++
-			line := strings.TrimSpace(lines.Text())
-			if line == "" {
-				continue
-			}
-			e, err := parse(line)
 			if err != nil {
 				err = fmt.Errorf("simulate.ReadLog: line %d: %w", number, err)
 			}
-			if !yield(e, err) {
+			if !yield(e, err) || last {
 				return
 			}
 		}
-		switch err := lines.Err(); {
-		case errors.Is(err, bufio.ErrTooLong):
-			yield(Entry{}, fmt.Errorf("simulate.ReadLog: line %d: it is longer than 1 MiB: %w", number+1, err))
-		case err != nil:
-			yield(Entry{}, fmt.Errorf("simulate.ReadLog: line %d: %w", number+1, err))
+	}
+}
+
+// lineReader reads lines. Of one that is too long it keeps just enough to show that.
+type lineReader struct {
+	log  *bufio.Reader
+	line []byte
+}
+
+// next returns the next line, which is valid until the one after that, and whether it is the last.
+// If there is an error, the line is not whole.
+func (r *lineReader) next() (line []byte, last bool, err error) {
+	r.line = r.line[:0]
+	for {
+		part, err := r.log.ReadSlice('\n')
+		if len(r.line) <= longestLine {
+			r.line = append(r.line, part...)
+		}
+		if err == io.EOF {
+			return r.line, true, nil
+		}
+		if len(part) == 0 || !errors.Is(err, bufio.ErrBufferFull) {
+			return r.line, err != nil, err
 		}
 	}
-}
-
-// failing remembers the error that ended a reader, if it is not its end.
-type failing struct {
-	io.Reader
-	err error
-}
-
-func (f *failing) Read(p []byte) (n int, err error) {
-	n, err = f.Reader.Read(p)
-	if err != nil && err != io.EOF {
-		f.err = err
-	}
-	return n, err
 }
 
 // clockFormat is that of the time between the brackets.
@@ -102,11 +110,11 @@ const clockFormat = "02/Jan/2006:15:04:05 -0700"
 
 func parse(line string) (e Entry, err error) {
 	client, rest, ok := strings.Cut(line, " [")
-	who := strings.SplitN(client, " ", 3)
-	if !ok || len(who) < 3 || strings.HasPrefix(who[2], "- ") { // that would be a host in front
+	fields := strings.SplitN(client, " ", 3) // a user may have spaces
+	if !ok || len(fields) < 3 || !printable(client) || prefixed(fields[1], fields[2]) {
 		return Entry{}, fmt.Errorf("it begins with %.64q, want host, identity, user and [time]", line)
 	}
-	e.Host, e.User = who[0], absent(who[2])
+	e.Host, e.User = fields[0], absent(fields[2])
 	stamp, rest, ok := strings.Cut(rest, "] ")
 	if e.At, err = time.Parse(clockFormat, stamp); !ok || err != nil || len(stamp) != len(clockFormat) {
 		return Entry{}, fmt.Errorf("time is %.64q, want one as in [%s]", stamp, clockFormat)
@@ -137,6 +145,16 @@ func parse(line string) (e Entry, err error) {
 	}
 	e.Referer, e.Agent = absent(referer), absent(agent)
 	return e, nil
+}
+
+func printable(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
+}
+
+// prefixed reports whether host, identity and user come after something else. Then the identity,
+// which nearly all servers log as -, is in what looks like the user.
+func prefixed(identity, user string) bool {
+	return identity == "" || user != "-" && strings.Contains(" "+user+" ", " - ")
 }
 
 // quoted cuts a text in quotes, and the space behind it, off s.

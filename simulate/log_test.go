@@ -77,15 +77,9 @@ func TestReadLogOfOtherLines(t *testing.T) {
 		require.Equal(t, []string{"simulate.ReadLog: line 2: " + want}, failures)
 	}
 
-	entries, failures := read(t, strings.NewReader(good+"\n"+good+strings.Repeat(" ", 1<<19)+"\n"+good))
-	require.Len(t, entries, 3)
-	require.Empty(t, failures)
-	entries, failures = read(t, strings.NewReader(good+"\n"+good+strings.Repeat(" ", 1<<20)+"\n"+good))
-	require.Len(t, entries, 1)
-	require.Equal(t, []string{"simulate.ReadLog: line 2: it is longer than 1 MiB: bufio.Scanner: token too long"}, failures)
 	broken := errors.New("broken")
 	for _, cut := range []string{"", good, good[:len(good)-2]} { // of what is cut off nobody knows what it was
-		entries, failures = read(t, io.MultiReader(strings.NewReader(good+"\r\n"+cut), iotest.ErrReader(broken)))
+		entries, failures := read(t, io.MultiReader(strings.NewReader(good+"\r\n"+cut), iotest.ErrReader(broken)))
 		require.Len(t, entries, 1)
 		require.Equal(t, []string{"simulate.ReadLog: line 2: broken"}, failures)
 	}
@@ -100,22 +94,79 @@ func TestReadLogOfOtherLines(t *testing.T) {
 	}
 }
 
+// A line of 1 MiB is read. A longer one is an error, and the next is read all the same.
+func TestReadLogOfLongLines(t *testing.T) {
+	const good = `192.0.2.1 - - [02/Mar/2026:08:00:08 +0000] "GET / HTTP/1.1" 200 512`
+	for _, row := range []struct{ length, entries int }{{1 << 20, 3}, {1<<20 + 1, 2}, {5 << 20, 2}} {
+		long := good + strings.Repeat(" ", row.length-len(good)-1) + "\n"
+		entries, failures := read(t, strings.NewReader(good+"\n"+long+good))
+		require.Len(t, entries, row.entries)
+		require.Len(t, failures, 3-row.entries)
+		for _, failure := range failures {
+			require.Equal(t, "simulate.ReadLog: line 2: it is longer than 1 MiB", failure)
+		}
+		entries, failures = read(t, strings.NewReader(good+"\n"+long[:row.length-1]+" "))
+		require.Len(t, entries, row.entries-1, "without a line break at the end")
+		require.Len(t, failures, 3-row.entries)
+	}
+}
+
+// What programs put in front of a line is not taken for the client, nor the client for a user.
+func TestReadLogOfLinesBehindSomethingElse(t *testing.T) {
+	for _, user := range []string{"-", "bob", "Anna Maria"} {
+		line := "192.0.2.1 - " + user + ` [02/Mar/2026:08:00:08 +0000] "GET / HTTP/1.1" 200 512`
+		entries, failures := read(t, strings.NewReader(line))
+		require.Len(t, entries, 1)
+		require.Empty(t, failures)
+		for _, prefix := range []string{
+			"Mar  2 08:00:01 web nginx: ", "Mar 12 08:00:01 web nginx: ", "2026-03-02T08:00:01+00:00 web nginx[12]: ",
+			"web-1  | ", "web-1 | ", "[web] ", "203.0.113.7, 10.0.0.1, ", "203.0.113.7 - ", "203.0.113.7 ", "203.0.113.7 - - ",
+			strings.Repeat("\x00", 50), "\x1b[32m", "192.0.2.1\t",
+		} {
+			entries, failures := read(t, strings.NewReader(prefix+line))
+			require.Empty(t, entries, "%q", prefix)
+			require.Len(t, failures, 1, "%q", prefix)
+			require.Contains(t, failures[0], "want host, identity, user and [time]")
+		}
+	}
+}
+
+// Some editors begin a file with a byte order mark; some tools join such files.
+func TestReadLogWithByteOrderMarks(t *testing.T) {
+	const line = "\ufeff" + `192.0.2.1 - - [02/Mar/2026:08:00:08 +0000] "GET / HTTP/1.1" 200 512` + "\n"
+	entries, failures := read(t, strings.NewReader(line+line+"\ufeff\n"))
+	require.Empty(t, failures)
+	require.Len(t, entries, 2)
+	for _, e := range entries {
+		require.Equal(t, "192.0.2.1", e.Host)
+	}
+}
+
+// A log that was cut while its writer went on begins with NULs.
+func TestReadLogBehindNULs(t *testing.T) {
+	const line = `192.0.2.1 - - [02/Mar/2026:08:00:08 +0000] "GET / HTTP/1.1" 200 512` + "\n"
+	entries, failures := read(t, strings.NewReader(strings.Repeat("\x00", 2<<20)+line+line+line))
+	require.Len(t, entries, 2)
+	require.Equal(t, []string{"simulate.ReadLog: line 1: it is longer than 1 MiB"}, failures)
+}
+
 // Whatever a log holds, each line that is not empty comes as an entry or as an error.
 func FuzzReadLog(f *testing.F) {
 	f.Add(`192.0.2.1 - bob [02/Mar/2026:08:00:08 +0100] "GET /movies HTTP/1.1" 200 512` + "\n\nx")
 	f.Add(`::1 - - [02/Mar/2026:08:00:09 -0030] "POST / HTTP/2.0" 429 - "http://example.com/" "Mozilla/5.0 (\"x\" \\ \x41)"`)
 	f.Add(`h - - [02/Mar/2026:08:00:09 -0030] "\` + "\n" + `h - - [02/Mar/2026:08:00:09 -0030] "" 200 0 "\"" "`)
+	f.Add("\ufeff h - - [02/Mar/2026:08:00:09 -0030] \"\" 200 0\n\x00h - - [\nMar  2 08:00:01 web nginx: h - - [02/Mar/2026:08:00:09 -0030]")
 	f.Fuzz(func(t *testing.T, log string) {
 		lines := 0
 		for line := range strings.SplitSeq(log, "\n") {
-			if strings.TrimSpace(line) != "" {
+			if strings.TrimSpace(strings.TrimPrefix(line, "\ufeff")) != "" {
 				lines++
 			}
 		}
 		entries, failures := read(t, strings.NewReader(log))
 		require.Equal(t, lines, len(entries)+len(failures))
 		for _, e := range entries {
-			require.False(t, e.Status < 0 || e.Size < 0 || e.Host == "" && e.Target == "" && e.At.IsZero())
+			require.False(t, e.Status < 0 || e.Size < 0 || e.Host == "" || strings.ContainsAny(e.Host, " \x00\ufeff"))
 		}
 	})
 }

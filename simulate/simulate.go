@@ -1,24 +1,26 @@
-// Package simulate plays traffic through a limiter in virtual time, and reports what became of it.
+// Package simulate plays traffic through a limiter in virtual time, and reports what the limiter
+// granted and refused.
 //
 //	report := simulate.Replay(events, limiter)
-//	fmt.Println(report.Granted, "of", report.Offered, "granted;", report.MostGranted(time.Minute), "in a minute")
+//	fmt.Println(report.Granted, "of", report.Offered, "events were granted,")
+//	fmt.Println("at most", report.MostGranted(time.Minute), "of them in a minute")
 //
-// Nothing is waited for: the time is that of the events, so a week takes as long as the limiter
-// takes to decide.
+// The time is that of the events, so nothing is waited for. A week of traffic takes only as long as
+// the limiter takes to decide.
 //
 // # Traffic
 //
-// Events come from a log ([ReadLog]), from any other [iter.Seq], or from a generator: [Constant],
-// [Poisson], [OnOff], [FlashCrowd]. These make events of N == 1 from a start on, in the order of
-// time, and end only 292 years later: cut them by [Until]. A rate of 0 makes none. The same
-// arguments make the same events each time that the sequence is run through, on one platform; on
-// another, where floating-point numbers are rounded otherwise, they may differ. Errors of
-// generators are an [*ratelimit.ArgumentError].
+// Events come from an access log ([ReadLog]), from any other [iter.Seq], or from a generator:
+// [Constant], [Poisson], [OnOff], [FlashCrowd]. Generators yield events with N == 1, in order of
+// time, from a start on. They end 292 years later; [Until] ends them earlier. A rate of 0 yields no
+// events. The same arguments yield the same events each time, on the same platform. Other platforms
+// may round floating-point numbers differently. An error of a generator is a
+// [*ratelimit.ArgumentError].
 //
 // # Cost
 //
-// Replay costs little more than the TakeAt it calls (docs/benchmarks.md), and keeps 16 bytes for
-// each request, so that reports can be asked for what nobody thought of before.
+// Replay costs little more than the calls of TakeAt that it makes: see docs/benchmarks.md. It keeps
+// 16 bytes for each request, from which the methods of [Report] compute their answers.
 package simulate
 
 import (
@@ -32,21 +34,22 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/identity"
 )
 
-// Event is a request: N events, all or none, at a time.
+// Event is a request for N events at a time, all or none.
 type Event struct {
 	At time.Time
 	N  int
 }
 
-// Replay asks l for each of the events, in their order, by its TakeAt, and reports what it said.
-// The limiter is charged as by any other caller: hand in a new one. Times may be in any order, as
-// far as the limiter takes late ones, and within 146 years of when it was made.
+// Replay calls l.TakeAt for each of the events, in the order of the sequence, and reports the
+// decisions. This charges the limiter, so pass a new one.
 //
-// The same events and limiter make the same report, if the limiter was also made at the same time
-// by its clock: some count from then, as the buckets of a slidingwindow.Counter do. So make it on a
-// mock that shows the time of the first event.
+// Make the limiter with a mock clock that shows the time of the first event, such as a
+// limittest.Clock. Otherwise results can differ from run to run: some limiters count from the time
+// when they were made, as a slidingwindow.Counter does with its buckets. Times more than 146 years
+// from then are taken as the nearer end of that range. Times may be in any order, but many limiters
+// refuse late ones.
 //
-// The events must come to an end: see [Until]. Replay panics if events or l is nil.
+// The sequence must end: see [Until]. Replay panics if events or l is nil.
 func Replay(events iter.Seq[Event], l ratelimit.Limiter) Report {
 	switch {
 	case events == nil:
@@ -78,8 +81,8 @@ func Replay(events iter.Seq[Event], l ratelimit.Limiter) Report {
 	return r
 }
 
-// since is t.Sub(start) without its dearest step, a check for overflow: from the seconds one can
-// tell.
+// since is t.Sub(start) without its most expensive step, a check for overflow. The seconds show
+// that as well.
 func since(start, t time.Time) time.Duration {
 	const most = math.MaxInt64/int64(time.Second) - 1
 	switch seconds := t.Unix() - start.Unix(); {
@@ -95,28 +98,28 @@ func since(start, t time.Time) time.Duration {
 // sum returns a+n, or the largest int if that is more.
 func sum(a, n int) int { return a + min(n, math.MaxInt-a) }
 
-// Report is what became of the events that were played through a limiter. All numbers but that of
-// Requests and Never are of events: a request for n counts n times.
+// Report is what a limiter granted and refused. Requests and Never are numbers of requests. The
+// others are numbers of events, so a request for n counts n times.
 type Report struct {
-	Requests int // that were asked for
-	Never    int // those of them that could never have been granted, as with n above the limit, or below 0
+	Requests int // how many were made
+	Never    int // how many could never be granted, because N exceeds the limit or is negative
 
-	Offered int // the events that were asked for; negative ones count as 0
-	Granted int // those of them that were granted
-	Refused int // and that were refused: the others
+	Offered int // events in all requests; a negative N counts as 0
+	Granted int // events granted
+	Refused int // events refused: all others
 
 	start            time.Time // of the first
 	granted, refused list
 }
 
-// record is a granted request and its time since the start, or a refused one and its RetryAfter.
+// record is a granted request with its time since the start, or a refused one with its RetryAfter.
 type record struct {
 	time time.Duration
 	n    int
 }
 
-// list is a list in parts of one length, so that it grows without being copied; but the first part
-// is small at first.
+// list is a list in parts of one length, so that it grows without being copied. Only the first part
+// grows, since it is small at first.
 type list struct {
 	parts  [][]record
 	length int
@@ -150,8 +153,9 @@ func (l *list) sorted() []record {
 	return sorted
 }
 
-// Grants returns the requests that were granted, in the order in which they were made. It may be
-// played through the limiter behind. Times must be within 292 years of the first request's.
+// Grants returns the requests that were granted, in the order in which they were made. They can be
+// replayed with a second limiter, behind the first. Times must lie within 292 years of the first
+// request's.
 func (r Report) Grants() iter.Seq[Event] {
 	return func(yield func(Event) bool) {
 		for g := range r.granted.all() {
@@ -162,9 +166,9 @@ func (r Report) Grants() iter.Seq[Event] {
 	}
 }
 
-// MostGranted returns the most events granted in any half-open window [a, a+window). A closed one
-// is a nanosecond longer; one of length 0 or less holds nothing. It takes O(k log k) for k granted
-// requests, whose times must be within 292 years of the first request's.
+// MostGranted returns the most events granted in any half-open window [a, a+window). For a closed
+// window, add a nanosecond. A window of length 0 or less holds nothing. Times must lie within 292
+// years of the first request's. It takes O(k log k) for k granted requests.
 func (r Report) MostGranted(window time.Duration) (most int) {
 	if window <= 0 {
 		return 0
@@ -182,11 +186,10 @@ func (r Report) MostGranted(window time.Duration) (most int) {
 	return most
 }
 
-// Waits returns, for each of the quantiles, the RetryAfter that such a share of the refused
-// requests was told at most, those that could never be granted left out: Waits(0.5, 1) is the
-// median and the longest. The shares are from 0, for the shortest, to 1; others count as the nearer
-// of these, and what is no number as 0. Without refusals all are 0. It takes O(k log k) for k
-// refused requests.
+// Waits returns quantiles of the RetryAfter of refused requests: Waits(0.5, 1) returns the median
+// and the longest. A quantile of 0 is the shortest. Quantiles outside of 0 to 1 count as the nearer
+// end of that range, and NaN counts as 0. Requests that could never be granted are left out. If
+// none is left, all results are 0. It takes O(k log k) for k refused requests.
 func (r Report) Waits(quantiles ...float64) []time.Duration {
 	refused := r.refused.sorted()
 	waits := make([]time.Duration, len(quantiles))

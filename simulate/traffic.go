@@ -10,7 +10,7 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 )
 
-// Until returns the events before the first that is not before end.
+// Until returns the events of a sequence that come before the first one at or after end.
 func Until(events iter.Seq[Event], end time.Time) iter.Seq[Event] {
 	return func(yield func(Event) bool) {
 		for e := range events {
@@ -21,8 +21,8 @@ func Until(events iter.Seq[Event], end time.Time) iter.Seq[Event] {
 	}
 }
 
-// Constant makes events in equal distances, the first at start: of rate 3/s at 0, 333333333 and
-// 666666666 ns, and so on.
+// Constant returns events at equal intervals, the first at start. At a rate of 3/s, they come 0,
+// 333,333,333 and 666,666,666 ns after start, and so on.
 func Constant(start time.Time, rate ratelimit.Rate) (iter.Seq[Event], error) {
 	if err := check("simulate.Constant", "rate", rate); err != nil {
 		return nil, err
@@ -42,8 +42,8 @@ func Constant(start time.Time, rate ratelimit.Rate) (iter.Seq[Event], error) {
 	}, nil
 }
 
-// Poisson makes events that know nothing of each other, the rate on average: the distances are
-// exponentially distributed. So do many independent clients.
+// Poisson returns independent events with the given average rate. The intervals between them are
+// exponentially distributed. Many independent clients together make such traffic.
 func Poisson(start time.Time, rate ratelimit.Rate, seed uint64) (iter.Seq[Event], error) {
 	if err := check("simulate.Poisson", "rate", rate); err != nil {
 		return nil, err
@@ -54,10 +54,12 @@ func Poisson(start time.Time, rate ratelimit.Rate, seed uint64) (iter.Seq[Event]
 	}), nil
 }
 
-// OnOff makes events as Poisson does while it is on, and none while it is off. It is on first; both
-// last for exponentially distributed times, on and off on average. So do clients that come for a
-// session, or for a batch. It is also an error if on is less than a millionth of what events are
-// apart: most of the time it would do nothing.
+// OnOff returns events as Poisson does while it is on, and none while it is off. It begins by being
+// on. The lengths of both are exponentially distributed, with averages of on and off. Clients that
+// come for a session or a batch make such traffic.
+//
+// It is an error if on is not more than a millionth of the average interval between events. Such
+// traffic would take long to generate, since hardly anything happens while it is on.
 func OnOff(start time.Time, rate ratelimit.Rate, on, off time.Duration, seed uint64) (iter.Seq[Event], error) {
 	const fn = "simulate.OnOff"
 	if err := check(fn, "rate", rate); err != nil {
@@ -74,7 +76,7 @@ func OnOff(start time.Time, rate ratelimit.Rate, on, off time.Duration, seed uin
 		return Poisson(start, rate, seed)
 	}
 	return func(yield func(Event) bool) {
-		left := -1.0 // ns that it is still on
+		left := -1.0 // ns until it goes off
 		for e := range generate(start, seed, func(random *rand.Rand, t *walk) bool {
 			if left < 0 {
 				left = random.ExpFloat64() * float64(on)
@@ -96,18 +98,17 @@ func OnOff(start time.Time, rate ratelimit.Rate, on, off time.Duration, seed uin
 	}, nil
 }
 
-// Crowd is how many come, and when.
+// Crowd describes a flash crowd: a rate that rises to a peak and decays.
 type Crowd struct {
-	Usual ratelimit.Rate // before and long afterwards
-	Peak  ratelimit.Rate
-	After time.Duration // from the start until more begin to come
-	Rise  time.Duration // from then to the peak, in a straight line
-	Decay time.Duration // from the peak until what is above the usual has fallen to 1/e of it, and so on
+	Usual ratelimit.Rate // the rate before, and long after
+	Peak  ratelimit.Rate // the highest rate
+	After time.Duration  // from the start until the rate begins to rise
+	Rise  time.Duration  // from then until the peak; the rate rises linearly
+	Decay time.Duration  // the excess over Usual falls to 1/e in this time, again and again
 }
 
-// FlashCrowd makes events that know nothing of each other, at a rate that rises to a peak and
-// decays: what a site sees that was linked to from a larger one. It is also an error if the peak is
-// less than the usual rate.
+// FlashCrowd returns independent events whose rate rises to a peak and decays. A site that a larger
+// one has linked to sees such traffic. It is an error if the peak is less than the usual rate.
 func FlashCrowd(start time.Time, crowd Crowd, seed uint64) (iter.Seq[Event], error) {
 	const fn = "simulate.FlashCrowd"
 	if err := check(fn, "crowd.Usual", crowd.Usual); err != nil {
@@ -131,9 +132,9 @@ func FlashCrowd(start time.Time, crowd Crowd, seed uint64) (iter.Seq[Event], err
 	rise := int64(crowd.After)
 	top := rise + min(int64(crowd.Rise), math.MaxInt64-rise)
 	decay := float64(crowd.Decay)
-	// An event comes when the rate, summed up from now on, is a number that is exponentially
-	// distributed. Nothing is known of that behind the end of a stage: there the next begins, with
-	// another number.
+	// The next event comes when the integral of the rate from now on reaches a number that is
+	// exponentially distributed. If that is beyond the end of a stage, the next stage begins with
+	// another number: the distribution has no memory.
 	return generate(start, seed, func(random *rand.Rand, t *walk) bool {
 		sum, end := random.ExpFloat64(), int64(math.MaxInt64)
 		var gap float64
@@ -162,7 +163,7 @@ func FlashCrowd(start time.Time, crowd Crowd, seed uint64) (iter.Seq[Event], err
 	}), nil
 }
 
-// walk is a time that goes forward by parts of nanoseconds.
+// walk is a time that moves forward by fractions of nanoseconds.
 type walk struct {
 	off  int64 // since the start
 	part float64
@@ -176,12 +177,12 @@ func (w *walk) forward(d float64) {
 		w.part = d - whole
 		return
 	}
-	w.off = math.MaxInt64 // also from what is not a number: no distance times one without end
+	w.off = math.MaxInt64 // also if d is not a number, which 0 times infinity is
 }
 
 func (w *walk) ended() bool { return w.off == math.MaxInt64 }
 
-// generate makes an event wherever next has moved the walk to, if next says so.
+// generate returns an event for each time that next moves the walk to, if next returns true.
 func generate(start time.Time, seed uint64, next func(random *rand.Rand, t *walk) bool) iter.Seq[Event] {
 	return func(yield func(Event) bool) {
 		random := rand.New(rand.NewPCG(seed, 0))
@@ -195,10 +196,10 @@ func generate(start time.Time, seed uint64, next func(random *rand.Rand, t *walk
 	}
 }
 
-// distance returns how many ns events of the rate are apart, on average.
+// distance returns the average interval between events of the rate, in ns.
 func distance(rate ratelimit.Rate) float64 { return float64(rate.Per) / float64(rate.Events) }
 
-// perNano returns how many events of the rate there are in a ns.
+// perNano returns the rate in events per ns.
 func perNano(rate ratelimit.Rate) float64 { return float64(rate.Events) / float64(rate.Per) }
 
 func check(fn, field string, rate ratelimit.Rate) error {

@@ -8,16 +8,12 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
-var _ ratelimit.Charger = (*Counter)(nil)
-
-// ChargeAt counts n events as granted at t, also if they exceed the limit; see [ratelimit.Charger].
-// They count in the bucket of t, or in the newest that was granted in, if that is later. Beyond the
-// limit, as many events are counted as the constructor allows for a limit; more are not. A charge
-// that exceeds the limit may make a few small allocations.
+// ChargeAt counts n events as granted at t, whether they fit or not, and sets d to what is left for
+// one more.
 //
 // The step is computed from one load of the word and from a settled ring, as that of a grant, and
 // lands only if the word has not moved since.
-func (l *Counter) ChargeAt(t time.Time, n int) (d ratelimit.Decision) {
+func (l *counterCore) ChargeAt(d *ratelimit.Decision, t time.Time, n int) {
 	off := timeline.Clamp(l.line.At(t))
 	for {
 		f := l.current.Load()
@@ -27,7 +23,7 @@ func (l *Counter) ChargeAt(t time.Time, n int) (d ratelimit.Decision) {
 		st := c.state(word)
 		bucket := timeline.FloorDiv(off, c.width)
 		charge := c.charge(st, bucket, n)
-		c.standing(&d, st, bucket, off, n, charge)
+		c.standing(d, st, bucket, off, n, charge)
 		landed := false
 		switch {
 		case charge.n == 0:
@@ -38,7 +34,7 @@ func (l *Counter) ChargeAt(t time.Time, n int) (d ratelimit.Decision) {
 			// The frame's last word decides; it may be another than the one just seen.
 			if landed = l.current.Replace(f, chargeElsewhere(bucket, n)); landed {
 				st = c.state(f.Word.Load())
-				c.standing(&d, st, bucket, off, n, c.charge(st, bucket, n))
+				c.standing(d, st, bucket, off, n, c.charge(st, bucket, n))
 			}
 		case bucket <= st.bucket:
 			landed = f.Word.CompareAndSwap(word, word+uint64(charge.n))
@@ -49,18 +45,18 @@ func (l *Counter) ChargeAt(t time.Time, n int) (d ratelimit.Decision) {
 			}
 		}
 		if landed {
-			return d
+			return
 		}
 	}
 }
 
-// counterCharge is how many events are charged, in which bucket, and whether the word has room for
-// them.
+// counterCharge is how many events are charged, and in which bucket.
 type counterCharge struct {
 	n, bucket int64
-	wide      bool
+	wide      bool // the word has no room for them
 }
 
+// charge returns the charge of n events in the given bucket, as far as they can be counted.
 func (c *counterScale) charge(st counterState, bucket int64, n int) counterCharge {
 	newest := max(bucket, st.bucket)
 	used := c.counted(st, newest-c.spec.buckets)
@@ -83,7 +79,7 @@ func chargeElsewhere(bucket int64, n int) *counterPlan {
 	}}
 }
 
-// standing sets d to what one event more at off finds after the charge.
+// standing sets d to the decision on one more event at off after the charge, which was of n.
 func (c *counterScale) standing(d *ratelimit.Decision, st counterState, bucket, off int64, n int, charge counterCharge) {
 	s := c.spec
 	*d = ratelimit.Decision{Limit: int(s.limit)}

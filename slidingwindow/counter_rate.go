@@ -5,29 +5,21 @@ import (
 
 	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
-	"github.com/seed-3506548a/ratelimit/internal/waiting"
 )
 
-// SetRate is SetRateAt by the limiter's clock.
-func (l *Counter) SetRate(rate ratelimit.Rate) error {
-	defer waiting.Changed(l)
-	return l.setRate("slidingwindow.Counter.SetRate", l.line.Now(), rate)
+// SetRate is SetRateAt by the clock. In its errors it is the function fn.
+func (l *counterCore) SetRate(fn string, rate ratelimit.Rate) error {
+	return l.setRate(fn, l.line.Now(), rate)
 }
 
-// SetRateAt changes the number of events as of the bucket of t; rate.Per must be the one that the
-// limiter was made with. What was granted keeps counting, also if it is more than the new limit,
-// and in buckets before that of t nothing is granted any more, unless nothing ever was. Nothing
-// granted up to then can be refunded, nor what is granted afterwards in the bucket that was the
-// newest, or became it. A greater number lets the difference pass at once. No grant is lost or
-// counted twice by changes under load. It costs O(buckets) time and allocates a new ring. Errors
-// are those of the constructor.
-func (l *Counter) SetRateAt(t time.Time, rate ratelimit.Rate) error {
-	defer waiting.Changed(l)
-	return l.setRate("slidingwindow.Counter.SetRateAt", l.line.At(t), rate)
+// SetRateAt changes the number of events as of the bucket of t. In its errors it is the function
+// fn.
+func (l *counterCore) SetRateAt(fn string, t time.Time, rate ratelimit.Rate) error {
+	return l.setRate(fn, l.line.At(t), rate)
 }
 
-// setRate repeats until its own plan was taken: a turn more means that another caller's was.
-func (l *Counter) setRate(fn string, off int64, rate ratelimit.Rate) error {
+// setRate repeats until its own plan is taken. Each further turn means that another caller's was.
+func (l *counterCore) setRate(fn string, off int64, rate ratelimit.Rate) error {
 	for {
 		f := l.current.Load()
 		s := f.Scale.spec
@@ -49,4 +41,17 @@ func (l *Counter) setRate(fn string, off int64, rate ratelimit.Rate) error {
 			return nil
 		}
 	}
+}
+
+// converted returns the frame of another rate that counts the same events. The rate changes with
+// the given bucket, which becomes the newest if it is later.
+func (c *counterScale) converted(word uint64, bucket int64, rate ratelimit.Rate) *counterFrame {
+	c.settle(word)
+	st, s := c.state(word), newCounterSpec(rate, c.spec.buckets)
+	if st.fresh {
+		return newCounterFrame(s, bucket, nil)
+	}
+	newest := max(bucket, st.bucket)
+	s.changed, s.settled = max(bucket, c.spec.changed), newest
+	return newCounterFrame(s, newest, c.counts(st, newest))
 }

@@ -11,19 +11,20 @@ import (
 
 // counterSpec is a limit, and a window cut into buckets. It is immutable.
 //
-// With bucket i of the timeline the one from offset i*width on, n events fit in it if
+// Bucket i begins at offset i*width. n events fit in it if
 //
-//	(events counted in buckets i-buckets to i, and in later ones) + n <= limit
+//	(events counted in bucket i-buckets and later ones) + n <= limit
 //
-// These buckets hold every window of length rate.Per that ends in bucket i.
+// These buckets cover every window of length rate.Per that ends in bucket i.
 type counterSpec struct {
 	rate    ratelimit.Rate
 	limit   int64 // rate.Events
 	buckets int64 // that a window is cut into
 	width   int64 // nanoseconds of a bucket, ceil(rate.Per/buckets)
 
-	// The last change of rate, before which nothing is granted; and grants in buckets up to settled
-	// give nothing back. Unknowably early, if nothing was granted before.
+	// changed is the bucket of the last change of rate: nothing is granted before it. Grants in
+	// buckets up to settled give nothing back. Both are before all buckets if nothing was granted
+	// before the change.
 	changed, settled int64
 }
 
@@ -48,8 +49,8 @@ func checkCounter(fn string, rate ratelimit.Rate, buckets int) error {
 	return nil
 }
 
-// mostCounted returns how many events of buckets+1 buckets in a row can be counted. Then the word
-// can count to four times as many buckets as the ring has.
+// mostCounted returns how many events can be counted in buckets+1 buckets in a row, so that the
+// word can still count to four times as many buckets as the ring has.
 func mostCounted(buckets int) int { return 1<<((60-bits.Len(uint(2*buckets)))/2) - 1 }
 
 // newCounterSpec returns the spec for checked arguments.
@@ -70,17 +71,4 @@ func ringSize(buckets int64) int64 { return 1 << bits.Len64(uint64(2*buckets)) }
 // earliest returns the first bucket in which anything can be granted.
 func (s *counterSpec) earliest(st counterState) int64 {
 	return max(st.bucket-s.buckets, s.changed)
-}
-
-// converted returns the frame of another rate that counts the same events. The rate changes with
-// the given bucket, which becomes the newest if it is later.
-func (c *counterScale) converted(word uint64, bucket int64, rate ratelimit.Rate) *counterFrame {
-	c.settle(word)
-	st, s := c.state(word), newCounterSpec(rate, c.spec.buckets)
-	if st.fresh {
-		return newCounterFrame(s, bucket, nil)
-	}
-	newest := max(bucket, st.bucket)
-	s.changed, s.settled = max(bucket, c.spec.changed), newest
-	return newCounterFrame(s, newest, c.counts(st, newest))
 }

@@ -2,15 +2,13 @@ package slidingwindow
 
 import (
 	"math/bits"
-	"time"
 
-	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/internal/atomics"
 	"github.com/seed-3506548a/ratelimit/internal/frame"
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
-// counterScale says what a frame's word means. From high to low:
+// counterScale is the meaning of a frame's word. From high to low:
 //
 //	1 bit          frozen: see package frame
 //	62-2*bits bits newest: the bucket of the newest grant, counted from first; at least len(ring)
@@ -23,19 +21,22 @@ import (
 //	grant in a later bucket                            newest = that, before += count, count = n
 //	refund in the newest bucket                        count -= n
 //
-// So before is constant while a bucket is the newest, and with that, the word (m, before, 0) with
-// which a bucket m began. It is kept in ring[m mod len(ring)], also for a bucket m that was
-// skipped: as if it had begun then too. To settle the ring is to write those of the newest bucket
-// and of the skipped ones before it, in ascending order, into slots that still have the word of an
-// earlier bucket. Anybody can, since all write the same; who begins a bucket does, and whoever
-// finds that undone does it first. Only then may the word move to a later bucket.
+// So before is constant while a bucket m is the newest, and so is the word (m, before, 0) with
+// which the bucket began. That word is kept in ring[m mod len(ring)]. A bucket that was skipped has
+// one too, as if it had begun together with the next.
 //
-// Therefore slots only grow, and once the newest bucket has its word there, the 2*buckets before it
-// have theirs. (Nothing is said of those before them: a new frame does not have them, and a late
-// helper may write a wrong word there; nobody looks at it.) A word that comes back within a bucket
-// means the same as before. What was counted since a bucket m began is before - before(m) + count,
-// and that is less than 2^(bits+1) for the 2*buckets+1 newest buckets, since bits hold what is
-// counted in any buckets+1 buckets in a row.
+// To settle the ring is to write the words of the newest bucket and of the skipped ones before it,
+// in ascending order, into slots that still have the word of an earlier bucket. All callers write
+// the same, so any of them can do it. The caller that begins a bucket settles the ring. A caller
+// that finds it unsettled settles it before anything else. Only then may the word move to a later
+// bucket.
+//
+// Therefore slots only grow, and once the newest bucket has its word in the ring, so have the
+// 2*buckets before it. Slots of earlier buckets mean nothing: a new frame does not have them, and a
+// late helper may write a wrong word there. A word that comes back within a bucket means the same
+// as before. The events counted since a bucket m began are before - before(m) + count. For the
+// 2*buckets+1 newest buckets, that is less than 2^(bits+1), since the events of any buckets+1
+// buckets in a row fit into bits.
 type counterScale struct {
 	first int64            // the bucket that the word counts from, counted from the origin
 	ring  []atomics.Uint64 // its length is a power of two, and at least 2*buckets+1
@@ -60,8 +61,8 @@ type counterState struct {
 	fresh                 bool
 }
 
-// newCounterFrame returns a frame for the given newest bucket and later ones, with the counts of
-// buckets up to it, oldest first; nil if nothing was ever granted.
+// newCounterFrame returns a frame for the given newest bucket and later ones. It has the counts of
+// the buckets up to that one, oldest first. They are nil if nothing was ever granted.
 func newCounterFrame(s *counterSpec, bucket int64, counts []int64) *counterFrame {
 	size := ringSize(s.buckets)
 	width := bits.Len64(uint64(max(1, s.limit, most(counts, int(s.buckets)+1))))
@@ -82,7 +83,7 @@ func newCounterFrame(s *counterSpec, bucket int64, counts []int64) *counterFrame
 	return frame.New(c, c.word(st))
 }
 
-// most returns the greatest sum of so many counts in a row, or less at the beginning.
+// most returns the greatest sum of up to row counts in a row.
 func most(counts []int64, row int) (most int64) {
 	sum := int64(0)
 	for i, n := range counts {
@@ -122,8 +123,8 @@ func (c *counterScale) state(word uint64) counterState {
 	}
 }
 
-// mask has the bits that numbers of events are counted in. (Here and below, & 63 spares the
-// compiler the question what a longer shift would be.)
+// mask has the bits of a number of events. (Here and below, & 63 spares the compiler the code for a
+// longer shift.)
 func (c *counterScale) mask() uint64 { return 2<<(c.bits&63) - 1 }
 
 // newest returns the word's newest bucket, counted from first.
@@ -156,8 +157,8 @@ func (c *counterScale) settle(word uint64) {
 	}
 }
 
-// counted returns how many events have been counted since the bucket began, by a settled ring: of
-// the newest 2*buckets+1 buckets, or of a later one.
+// counted returns how many events have been counted since the bucket began, which is one of the
+// newest 2*buckets+1, or a later one. The ring must be settled.
 func (c *counterScale) counted(st counterState, bucket int64) int64 {
 	if st.fresh || bucket > st.bucket {
 		return 0
@@ -166,8 +167,8 @@ func (c *counterScale) counted(st counterState, bucket int64) int64 {
 	return int64((uint64(st.before)-before)&c.mask()) + st.count
 }
 
-// counts returns the events of each of the 2*buckets+1 buckets up to the given one, oldest first;
-// which is the newest, or a later one.
+// counts returns the events of each of the 2*buckets+1 buckets up to the given one, oldest first.
+// That one must be the newest or a later one.
 func (c *counterScale) counts(st counterState, upTo int64) []int64 {
 	counts := make([]int64, 2*c.spec.buckets+1)
 	for i := range counts {
@@ -175,51 +176,4 @@ func (c *counterScale) counts(st counterState, upTo int64) []int64 {
 		counts[i] = c.counted(st, m) - c.counted(st, m+1)
 	}
 	return counts
-}
-
-// decide sets d to the decision on n events at off, in the given bucket, and reports whether they
-// are granted: they are if the events counted since that many buckets before leave room for them.
-func (c *counterScale) decide(d *ratelimit.Decision, st counterState, bucket, off int64, n int) bool {
-	s := c.spec
-	used := s.limit
-	if bucket >= s.earliest(st) {
-		used = c.counted(st, bucket-s.buckets)
-	}
-	*d = ratelimit.Decision{OK: n == 0, Limit: int(s.limit)}
-	switch {
-	case n == 0:
-	case n < 0 || int64(n) > s.limit:
-		d.RetryAfter = ratelimit.Never
-	case used+int64(n) > s.limit:
-		d.RetryAfter = c.wait(st, off, s.limit-int64(n))
-	default:
-		d.OK = true
-		d.Remaining = int(s.limit-used) - n
-		d.ResetAfter = timeline.Wait(off, (max(bucket, st.bucket)+s.buckets+1)*s.width)
-		return true
-	}
-	d.Remaining = int(max(0, s.limit-used))
-	d.ResetAfter = c.wait(st, off, 0)
-	return d.OK
-}
-
-// wait returns how long after off no more than left of the limit is used up.
-func (c *counterScale) wait(st counterState, off, left int64) time.Duration {
-	if st.fresh {
-		return 0
-	}
-	s := c.spec
-	low, high := s.earliest(st), st.bucket+s.buckets+1 // where nothing is
-	if st.count > left {
-		low = high
-	}
-	for low < high {
-		middle := low + (high-low)/2
-		if c.counted(st, middle-s.buckets) <= left {
-			high = middle
-		} else {
-			low = middle + 1
-		}
-	}
-	return timeline.Wait(off, low*s.width)
 }

@@ -15,7 +15,7 @@ import (
 
 // wearOut brings a Log's frame to where no version is left, or no cell that is free.
 func wearOut(l *Log, versions bool) {
-	f := l.current.Load()
+	f := l.core.current.Load()
 	c := &f.Scale
 	word := f.Word.Load()
 	st := c.state(word)
@@ -81,7 +81,7 @@ func TestALateHelperOfACounter(t *testing.T) {
 			return ratelimit.Must(NewCounter(ratelimit.Per(3, time.Duration(buckets)*width), buckets, ratelimit.WithClock(limittest.NewClock(t0))))
 		}
 		l, twin := build(), build()
-		f := l.current.Load()
+		f := l.core.current.Load()
 		words := []uint64{f.Word.Load()} // of a fresh limiter
 		for i := range int64(200) {
 			at := t0.Add(time.Duration(i*(1+i%7)) * width)
@@ -93,7 +93,7 @@ func TestALateHelperOfACounter(t *testing.T) {
 				words = append(words, f.Word.Load())
 			}
 		}
-		require.Same(t, f, l.current.Load())
+		require.Same(t, f, l.core.current.Load())
 	}
 }
 
@@ -102,7 +102,7 @@ func TestNoWordOfALogComesBack(t *testing.T) {
 	t0 := time.Unix(1000, 0)
 	for _, limit := range []int{1, 2, 5, 100} {
 		l := ratelimit.Must(NewLog(ratelimit.Per(limit, 1), ratelimit.WithClock(limittest.NewClock(t0))))
-		f := l.current.Load()
+		f := l.core.current.Load()
 		seen := map[uint64]bool{f.Word.Load(): true}
 		for i := range 2000 {
 			require.True(t, l.TakeAt(t0.Add(time.Duration(i)), 1).OK)
@@ -110,7 +110,7 @@ func TestNoWordOfALogComesBack(t *testing.T) {
 			require.False(t, seen[word], "limit %d, grant %d", limit, i)
 			seen[word] = true
 		}
-		require.Same(t, f, l.current.Load())
+		require.Same(t, f, l.core.current.Load())
 	}
 }
 
@@ -119,7 +119,7 @@ func TestALateGrantOfALog(t *testing.T) {
 	t0 := time.Unix(1000, 0)
 	l := ratelimit.Must(NewLog(ratelimit.Per(1, time.Second), ratelimit.WithClock(limittest.NewClock(t0))))
 	require.True(t, l.TakeAt(t0, 1).OK)
-	f := l.current.Load()
+	f := l.core.current.Load()
 	word := f.Word.Load()
 	st := f.Scale.state(word)
 	for i := range 20 {
@@ -139,7 +139,7 @@ func TestALogRenewedInASmallerRing(t *testing.T) {
 	for ; i <= 50; i++ {
 		require.True(t, l.TakeAt(t0.Add(time.Duration(i)*time.Second), 1).OK)
 	}
-	f := l.current.Load()
+	f := l.core.current.Load()
 	current := f.Scale.state(f.Word.Load()).cell
 	for j := range f.Scale.cells {
 		if uint64(j) != current {
@@ -150,23 +150,23 @@ func TestALogRenewedInASmallerRing(t *testing.T) {
 		require.True(t, l.TakeAt(t0.Add(time.Duration(i)*time.Second), 1).OK, i)
 		require.False(t, l.TakeAt(t0.Add(time.Duration(i)*time.Second), 1).OK, i)
 	}
-	require.NotSame(t, f, l.current.Load())
+	require.NotSame(t, f, l.core.current.Load())
 }
 
 // A frame of a Log lasts for as many grants as the package documentation says.
 func TestVersionsOfALog(t *testing.T) {
 	t0 := time.Unix(1000, 0)
 	l := ratelimit.Must(NewLog(ratelimit.Per(100, 1), ratelimit.WithClock(limittest.NewClock(t0))))
-	f := l.current.Load()
+	f := l.core.current.Load()
 	c := &f.Scale
 	require.EqualValues(t, 1, c.version(f.Word.Load()))
 	f.Word.Init(c.word(1<<(59-2*c.bits)-11, c.state(f.Word.Load())))
 	for i := range 10 {
 		require.True(t, l.TakeAt(t0.Add(time.Duration(i)), 1).OK)
-		require.Same(t, f, l.current.Load(), i)
+		require.Same(t, f, l.core.current.Load(), i)
 	}
 	require.True(t, l.TakeAt(t0.Add(10), 1).OK)
-	require.NotSame(t, f, l.current.Load())
+	require.NotSame(t, f, l.core.current.Load())
 }
 
 // What a plan was made for may have become impossible when its turn comes: then the same events are
@@ -185,9 +185,9 @@ func TestPlansOfALogThatAreTooLate(t *testing.T) {
 			require.True(t, same.TakeAt(t0, 1).OK)
 			require.True(t, same.TakeAt(t0.Add(time.Second), 1).OK)
 		}
-		f := l.current.Load()
-		require.True(t, l.current.Replace(f, plan))
-		require.NotSame(t, f, l.current.Load())
+		f := l.core.current.Load()
+		require.True(t, l.core.current.Replace(f, plan))
+		require.NotSame(t, f, l.core.current.Load())
 		for i := range 15 {
 			at := t0.Add(time.Duration(i) * time.Second)
 			require.Equal(t, twin.PeekAt(at, 1), l.PeekAt(at, 1), i)
@@ -198,9 +198,9 @@ func TestPlansOfALogThatAreTooLate(t *testing.T) {
 // What a limiter takes is in the package documentation: rings are as long as they must be.
 func TestRings(t *testing.T) {
 	for buckets, want := range map[int]int{1: 4, 2: 8, 3: 8, 4: 16, 7: 16, 8: 32, 10: 32} {
-		require.Len(t, ratelimit.Must(NewCounter(ratelimit.PerSecond(10), buckets)).current.Load().Scale.ring, want)
+		require.Len(t, ratelimit.Must(NewCounter(ratelimit.PerSecond(10), buckets)).core.current.Load().Scale.ring, want)
 	}
 	for limit, want := range map[int]int{0: 2, 1: 2, 2: 4, 3: 6, 100: 200} {
-		require.Len(t, ratelimit.Must(NewLog(ratelimit.PerSecond(limit))).current.Load().Scale.ring, want)
+		require.Len(t, ratelimit.Must(NewLog(ratelimit.PerSecond(limit))).core.current.Load().Scale.ring, want)
 	}
 }

@@ -8,16 +8,12 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
-var _ ratelimit.Charger = (*Log)(nil)
-
-// ChargeAt counts n events as granted at t, also if they exceed the limit; see [ratelimit.Charger].
-// They are recorded at t, or at the newest time that was granted at, if that is later. Of one time,
-// no more are recorded than the limit: they fill a whole window, so nothing is granted until
-// rate.Per later. What was not recorded must not be refunded.
+// ChargeAt counts n events as granted at t, whether they fit or not, and sets d to what is left for
+// one more.
 //
 // The step is computed from the state that the word refers to, as that of a grant, and lands only
 // if the word has not moved since.
-func (l *Log) ChargeAt(t time.Time, n int) (d ratelimit.Decision) {
+func (l *logCore) ChargeAt(d *ratelimit.Decision, t time.Time, n int) {
 	now := instant(timeline.Clamp(l.line.At(t)))
 	for {
 		f := l.current.Load()
@@ -25,12 +21,12 @@ func (l *Log) ChargeAt(t time.Time, n int) (d ratelimit.Decision) {
 		word := f.Word.Load()
 		st := c.state(word)
 		charged := c.charged(st, now, n)
-		c.standing(&d, st, now, n, charged)
+		c.standing(d, st, now, n, charged)
 		if !still(f, word) {
 			continue
 		}
 		if charged == 0 {
-			return d
+			return
 		}
 		if word >= frame.Frozen {
 			l.current.Help(f)
@@ -41,11 +37,11 @@ func (l *Log) ChargeAt(t time.Time, n int) (d ratelimit.Decision) {
 			if moved = l.current.Replace(f, chargeRenewed(now, n)); moved {
 				// The frame's last state decides; it may be another than the one just seen.
 				st = c.state(f.Word.Load())
-				c.standing(&d, st, now, n, c.charged(st, now, n))
+				c.standing(d, st, now, n, c.charged(st, now, n))
 			}
 		}
 		if moved {
-			return d
+			return
 		}
 		frame.BackOff()
 	}
@@ -74,7 +70,8 @@ func chargeRenewed(now uint64, n int) *logPlan {
 	}}
 }
 
-// standing sets d to what one event more at now finds after so many of n were recorded.
+// standing sets d to the decision on one more event at now after a charge of n, of which the given
+// number was recorded.
 func (c *logScale) standing(d *ratelimit.Decision, st logState, now uint64, n int, charged uint64) {
 	limit := uint64(c.limit)
 	*d = ratelimit.Decision{Limit: int(limit)}

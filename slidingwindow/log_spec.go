@@ -6,16 +6,17 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 )
 
-// maxLog is the most events of a Log. It keeps 4 MB of times then, and the word counts 2^23
-// versions before they have to be copied.
+// maxLog is the largest limit of a Log. It then keeps 4 MB of times, and its word counts 2^23
+// versions before the times have to be copied into a new frame.
 const maxLog = 1<<18 - 1
 
 // logSpec is a limit. It is immutable.
 type logSpec struct {
 	rate ratelimit.Rate
 
-	// The last change of rate, before which nothing is granted, and the newest time then: grants up
-	// to it give nothing back. 0 if nothing was granted before.
+	// changed is the time of the last change of rate: nothing is granted before it. settled is the
+	// newest time then: grants up to it give nothing back. Both are 0 if nothing was granted before
+	// the change.
 	changed, settled uint64
 }
 
@@ -33,36 +34,4 @@ func checkLog(fn string, rate ratelimit.Rate) error {
 		return refuse("rate.Per", rate.Per, "at most 2^58 ns (9 years)")
 	}
 	return nil
-}
-
-// renewed returns a frame with all cells free but one, and with the same events but for the last
-// ones, of which there are n more in after than in st; or less, if n is negative.
-func (c *logScale) renewed(st, after logState, n int64) *logFrame {
-	return newLogFrame(c.spec, after, max(uint64(c.limit), c.held(st, st.time)), func(ago uint64) uint64 {
-		return c.at(st, uint64(int64(ago)-n))
-	})
-}
-
-// converted returns the frame of another rate with the same events, none of which can be given
-// back. The rate changes at now, but not before the newest time: what was expired then is not known
-// any more, so late callers could be granted too much.
-func (c *logScale) converted(word, now uint64, rate ratelimit.Rate) *logFrame {
-	st := c.state(word)
-	s := &logSpec{rate: rate}
-	if st.time == 0 {
-		return newLogFrame(s, st, 0, nil)
-	}
-	s.changed, s.settled = max(now, st.time, c.changed), st.time
-	return newLogFrame(s, logState{time: st.time}, c.held(st, s.changed), func(ago uint64) uint64 {
-		return c.at(st, ago)
-	})
-}
-
-// held returns how many events have not expired at now. At the newest time or later, it knows of
-// all that have not.
-func (c *logScale) held(st logState, now uint64) (n uint64) {
-	for n < uint64(len(c.ring)/2) && c.at(st, n+1) > now-c.per {
-		n++
-	}
-	return n
 }

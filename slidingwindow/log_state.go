@@ -2,15 +2,12 @@ package slidingwindow
 
 import (
 	"math/bits"
-	"time"
 
-	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/internal/atomics"
 	"github.com/seed-3506548a/ratelimit/internal/frame"
-	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
-// logScale says what a frame's word means. From high to low:
+// logScale is the meaning of a frame's word. From high to low:
 //
 //	1 bit            frozen: see package frame
 //	59-2*bits bits   version, one more with each change of the word
@@ -18,19 +15,19 @@ import (
 //	bits+1           slot of the ring that is next
 //	bits             how many of the last events were recorded at the newest time
 //
-// The newest time would not fit into the word, so it lies in a cell, which nobody writes to while
-// the word refers to it. To move the word to a later time, a caller claims a free cell by writing
-// the time there, with a CAS, and then moves the word by another. If that succeeds, the cell of the
-// time before is the caller's, and it sets it free; if not, it sets its own free. So each cell has
-// one owner at a time: the word, or the caller that claimed it.
+// The newest time does not fit into the word, so it is in a cell. Nobody writes to that cell while
+// the word refers to it. To move the word to a later time, a caller claims a free cell by a CAS
+// that writes the time into it, and then moves the word by another CAS. If that succeeds, the
+// caller owns the old cell and sets it free. If it fails, the caller sets its own cell free. So
+// each cell has one owner at a time: the word, or the caller that claimed it.
 //
-// No value of the word comes back, because of the version. Therefore whoever reads a cell and slots
-// of the ring, and finds the word the same afterwards, has read the state as it was when the word
-// was loaded; and a CAS of the word succeeds only if nothing has happened since.
+// The version keeps values of the word from coming back. Therefore a caller that reads a cell and
+// slots of the ring, and finds the word unchanged afterwards, has read the state as it was when the
+// word was loaded. A CAS of the word succeeds only if nothing has happened since.
 type logScale struct {
 	cells [cells]atomics.Uint64 // times, or free; they fill the word's cache line
 
-	ring    []atomics.Uint64 // see logState; twice as long as the most events that may have to be known
+	ring    []atomics.Uint64 // see logState; twice as long as the most events that must be known
 	per     uint64           // as in spec, and so are changed and limit
 	changed uint64
 	limit   uint32
@@ -49,19 +46,19 @@ type (
 	logPlan  = frame.Plan[logScale]
 )
 
-// logState is the list of events that were granted. The last ones were recorded at the newest time,
-// and the times of those before are in the ring, in the slots before next. Times do not fall from
-// event to event. Callers change the list in three ways:
+// logState is the list of events that were granted. The last events have the newest time. The times
+// of those before are in the ring, in the slots before next. Times do not fall along the list.
+// Callers change it in three ways:
 //
 //	grant of n events, no later than time   next += n, last += n
 //	grant of n events, later                next += n, last = n, time = that
 //	refund of n of the last events          next -= n, last -= n
 //
-// Before the second, the last events' times are written into the ring, by whoever comes to it: all
-// write the same. They are written by an atomic maximum. A slot's times do not fall, also if a
-// refund lets it be used again, so a late writer changes nothing. What they replace is of events a
-// ring's length before the last ones: the ring is twice as long as what is looked at before these,
-// so that a refund finds all there.
+// Before the second, the last events' times are written into the ring. Any caller can do that,
+// since all write the same. They write by an atomic maximum. The times of a slot do not fall, even
+// if a refund lets the slot be used again, so a late writer changes nothing. The times that are
+// replaced are of events a ring's length before the last ones. Decisions look at half a ring before
+// the last events, so a refund of these still finds all times that count.
 type logState struct {
 	next uint64 // slot
 	last uint64 // how many events
@@ -69,14 +66,13 @@ type logState struct {
 	cell uint64 // that has time
 }
 
-// Times are offsets with the highest bit turned around, so that they are ordered as unsigned
-// numbers, and 0 is long ago: expired at every time, and the newest time if nothing was ever
-// granted.
+// Times are offsets with the highest bit inverted, so that they are ordered as unsigned numbers. 0
+// is long ago: it has expired at every time. It is the newest time if nothing was ever granted.
 func instant(off int64) uint64   { return uint64(off) ^ 1<<63 }
 func offsetOf(time uint64) int64 { return int64(time ^ 1<<63) }
 
-// newLogFrame returns a frame in which the given number of events before the last ones is held,
-// with times as at tells: of the last event but ago-1.
+// newLogFrame returns a frame that holds the given number of events before the last ones. at
+// returns the time of the last event but ago-1.
 func newLogFrame(s *logSpec, st logState, held uint64, at func(ago uint64) uint64) *logFrame {
 	most := max(uint64(s.rate.Events), held, 1)
 	f := &logFrame{Scale: logScale{ring: atomics.NewUint64s(int(2 * most)), per: uint64(s.rate.Per), changed: s.changed,
@@ -102,8 +98,8 @@ func (c *logScale) word(version uint64, st logState) uint64 {
 	return ((version<<cellBits|st.cell)<<(c.bits+1)|st.next)<<c.bits | st.last
 }
 
-// state returns the state that a word refers to, frozen or not. It is right if the word is the same
-// afterwards.
+// state returns the state that a word refers to, frozen or not. It is right if the word is
+// unchanged afterwards.
 func (c *logScale) state(word uint64) logState {
 	st := logState{
 		last: word & (1<<(c.bits&63) - 1),
@@ -117,7 +113,7 @@ func (c *logScale) state(word uint64) logState {
 // still reports whether f's word refers to the same state as word.
 func still(f *logFrame, word uint64) bool { return (f.Word.Load()^word)&^frame.Frozen == 0 }
 
-// slot returns the slot of the ring that is so many before next.
+// slot returns the slot of the ring that is ago slots before next.
 func (c *logScale) slot(next, ago uint64) uint64 {
 	if next < ago {
 		next += uint64(len(c.ring))
@@ -146,22 +142,8 @@ func (c *logScale) granted(st logState, now, n uint64) logState {
 	return st
 }
 
-// refunded returns the state after a refund of n events granted at the given time, if it allows
-// that. If that is later than the newest time, it was read a moment too late: then, and if n are
-// more than the last events, the last ones are given back, which expire later than those that were
-// meant by no more than the caller's error.
-func (c *logScale) refunded(st logState, granted, n uint64) (logState, bool) {
-	if granted < st.time || st.time <= c.spec.settled || st.last == 0 || n > uint64(c.limit) {
-		return st, false
-	}
-	n = min(n, st.last)
-	st.next = c.slot(st.next, n)
-	st.last -= n
-	return st, true
-}
-
-// move moves f's word from the given one and its state to the state after. It is full if there is
-// no free cell, or no version: then the frame must be replaced.
+// move moves f's word from the given one, with its state st, to the state after. If there is no
+// free cell or no version left, it is full: then the frame must be replaced.
 func (c *logScale) move(f *logFrame, word uint64, st, after logState) (moved, full bool) {
 	version := c.version(word) + 1
 	if version >= 1<<(59-2*c.bits) {
@@ -188,7 +170,7 @@ func (c *logScale) move(f *logFrame, word uint64, st, after logState) (moved, fu
 	return false, false
 }
 
-// claim returns a cell that has got the time, if one but the current is free.
+// claim returns a cell that it has written the time into, if any but the current one is free.
 func (c *logScale) claim(current, time uint64) (cell uint64, ok bool) {
 	for i := range c.cells {
 		if uint64(i) != current && c.cells[i].Load() == free && c.cells[i].CompareAndSwap(free, time) {
@@ -198,85 +180,18 @@ func (c *logScale) claim(current, time uint64) (cell uint64, ok bool) {
 	return 0, false
 }
 
-// grantRenewed plans a frame with free cells, in which n events are granted if they still fit.
-func grantRenewed(now uint64, n int) *logPlan {
-	return &logPlan{Successor: func(f *logFrame, word uint64) *logFrame {
-		c := &f.Scale
-		st := c.state(word)
-		var d ratelimit.Decision
-		if !c.decide(&d, st, now, n) {
-			return c.renewed(st, st, 0)
-		}
-		return c.renewed(st, c.granted(st, now, uint64(n)), int64(n))
-	}}
+// renewed returns a frame with all cells free but one. It has the events of after, which has n more
+// last events than st, or fewer if n is negative.
+func (c *logScale) renewed(st, after logState, n int64) *logFrame {
+	return newLogFrame(c.spec, after, max(uint64(c.limit), c.held(st, st.time)), func(ago uint64) uint64 {
+		return c.at(st, uint64(int64(ago)-n))
+	})
 }
 
-// refundRenewed plans a frame with free cells, in which n events are given back if they still can
-// be.
-func refundRenewed(granted uint64, n int) *logPlan {
-	return &logPlan{Successor: func(f *logFrame, word uint64) *logFrame {
-		c := &f.Scale
-		st := c.state(word)
-		after, ok := c.refunded(st, granted, uint64(n))
-		if !ok {
-			return c.renewed(st, st, 0)
-		}
-		return c.renewed(st, after, int64(after.last)-int64(st.last))
-	}}
-}
-
-// room returns how many events can be granted at now: as many as of the last limit ones have
-// expired.
-func (c *logScale) room(st logState, now uint64) uint64 {
-	if now < c.changed {
-		return 0
+// held returns how many events have not expired at now, which must not be before the newest time.
+func (c *logScale) held(st logState, now uint64) (n uint64) {
+	for n < uint64(len(c.ring)/2) && c.at(st, n+1) > now-c.per {
+		n++
 	}
-	limit := uint64(c.limit)
-	low, high := uint64(1), limit+1
-	for low < high {
-		middle := low + (high-low)/2
-		if c.at(st, middle) > now-c.per {
-			low = middle + 1
-		} else {
-			high = middle
-		}
-	}
-	return limit + 1 - low
-}
-
-// fits reports whether n events can be granted at now: if the event has expired that is limit
-// before the last of them.
-func (c *logScale) fits(st logState, now uint64, n int) bool {
-	if n < 1 || n > int(c.limit) {
-		return n == 0
-	}
-	return now >= c.changed && c.at(st, uint64(c.limit)+1-uint64(n)) <= now-c.per
-}
-
-// decide sets d to the decision on n events at now, and reports whether they are granted: they are
-// if the event has expired that is limit before the last of them.
-func (c *logScale) decide(d *ratelimit.Decision, st logState, now uint64, n int) bool {
-	*d = ratelimit.Decision{OK: n == 0, Limit: int(c.limit)}
-	room := int(c.room(st, now))
-	newest := c.at(st, 1)
-	switch {
-	case n == 0:
-	case n < 0 || n > int(c.limit):
-		d.RetryAfter = ratelimit.Never
-	case n > room:
-		d.RetryAfter = c.wait(now, c.at(st, uint64(c.limit)+1-uint64(n)))
-	default:
-		d.OK = true
-		room -= n
-		newest = max(now, st.time)
-	}
-	d.Remaining = room
-	d.ResetAfter = c.wait(now, newest)
-	return d.OK
-}
-
-// wait returns how long after now an event of the given time has expired, and something can be
-// granted.
-func (c *logScale) wait(now, event uint64) time.Duration {
-	return timeline.Wait(offsetOf(now), offsetOf(max(event+c.per, c.changed)))
+	return n
 }

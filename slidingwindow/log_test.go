@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/internal/proof/bounds"
 	"github.com/seed-3506548a/ratelimit/limittest"
 	"github.com/seed-3506548a/ratelimit/slidingwindow"
 )
@@ -54,6 +55,21 @@ func TestLogWithLateCallers(t *testing.T) {
 		{2500 * ms, 3, true, 0, 0, 1000 * ms},
 		{-time.Hour, 1, false, 0, time.Hour + 3500*ms, time.Hour + 3500*ms},
 	})
+}
+
+// A late request may be refused though every window has room for it: after 2 events each at 0, 1
+// and 12 s, no window of 10 s has more than 4 with 2 at 10 s.
+func TestLogRefusesLateRequestsThatWouldFit(t *testing.T) {
+	const s = 1000 * ms
+	l, _ := logAt(t, t0, ratelimit.Per(5, 10*s))
+	var grants []bounds.Grant
+	for _, after := range []time.Duration{0, s, 12 * s} {
+		require.True(t, l.TakeAt(t0.Add(after), 2).OK)
+		grants = append(grants, bounds.Grant{At: t0.Add(after), N: 2})
+	}
+	require.Equal(t, ratelimit.Decision{Limit: 5, Remaining: 1, RetryAfter: s, ResetAfter: 12 * s}, l.TakeAt(t0.Add(10*s), 2))
+	grants = append(grants, bounds.Grant{At: t0.Add(10 * s), N: 2})
+	bounds.Require(t, grants, windowBound(ratelimit.Per(4, 10*s)))
 }
 
 func TestLogRefund(t *testing.T) {

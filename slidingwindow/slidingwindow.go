@@ -1,71 +1,90 @@
-// Package slidingwindow limits events in every window of a length, wherever it begins: no boundary
-// lets more pass. There are two ways to remember what was granted.
+// Package slidingwindow limits the events in every window of a given length, wherever the window
+// begins. There is no boundary around which more can pass. It has two limiters:
 //
-// [NewLog] remembers the time of each event: it is exact, and its memory grows with the limit.
-//
-// [NewCounter] cuts the window into buckets and counts the events of each, in fixed memory. As it
-// does not know when in its bucket an event happened, it counts the oldest bucket in full, and so
-// may go on refusing for up to a bucket longer than a Log.
+//   - [Log] stores the time of each event. It is exact, and its memory grows with the limit.
+//   - [Counter] divides the window into buckets and counts the events in each. Its memory is fixed.
+//     It does not know when in a bucket an event happened, so it counts the oldest bucket in full,
+//     and may refuse for up to one bucket longer than a Log.
 //
 // # Guarantee
 //
-//	granted <= rate.Events in every half-open window of length rate.Per
+// In every half-open window [a, a+rate.Per) of the timestamps that callers pass in, in whatever
+// order they arrive,
 //
-// in the callers' own timestamps, in whatever order they came. All this holds within 2^62 ns (146
-// years) of the limiter's origin, the time when it was made. Times beyond are taken as the nearer
-// end of that range.
+//	granted <= rate.Events
 //
-// Log grants whatever that allows, where an event that was granted late, at a time before that of
-// an earlier grant, counts from the time of the latter.
-//
-// Counter, with buckets of length
+// As long as requests arrive in the order of their timestamps, a Log grants every request that this
+// allows. In that order, a Counter grants every request for which all windows of length
+// (buckets+1)*width have room, where
 //
 //	width = ceil(rate.Per / buckets)
 //
-// that are counted from the origin, grants whatever fits under the limit in every window of length
-// (buckets+1)*width. So who asks all the time gets at least the share rate.Per/((buckets+1)*width)
-// of the rate: 10/11 with 10 buckets and 60/61 with 60, if these divide the window. An event that
-// was granted late counts in the bucket of the newest grant. A time that lies more than the given
-// number of buckets before that is refused.
+// is the length of a bucket. So a client that asks continuously gets at least the share
+// rate.Per/((buckets+1)*width) of the rate: 10/11 with 10 buckets and 60/61 with 60, if these
+// numbers divide the window.
 //
-// # Cost
+// Timestamps may lie up to 2^62 ns (146 years) from the limiter's origin, which is the time when it
+// was made. A timestamp beyond that counts as the nearer end of this range. Buckets are counted
+// from the origin.
 //
-// A decision reads the clock once. Both are lock-free, and a refusal writes nothing, unless there
-// is a grant under way that it has to complete.
+// # Late requests
 //
-// A grant of Counter does one compare-and-swap; the first in a bucket does one more for each bucket
-// since that of the last grant, but at most one for each word of the ring. Decisions are O(1), and
-// O(log buckets) where they have to tell a wait. Memory: 208 bytes and a ring of
-// 2^bitlen(2*buckets) words of 8 bytes, 464 bytes with 10 buckets. No decision allocates, except
-// that one grant begins a new frame, with a new ring, each time that at least
+// A request is late if its timestamp is earlier than that of an event granted before. Late requests
+// cannot exceed the limit, but some are refused although the limit would allow them.
 //
-//	3/4 * 2^(62 - 2*bitlen(rate.Events))
+// A Log records a late event at the newest timestamp that was granted. For a late request at t, it
+// counts all events recorded after t-rate.Per, also those recorded after t. An example with a limit
+// of 5 in 10 s: after 2 events each at 0 s, 1 s and 12 s, a request for 2 events at 10 s is
+// refused, although no window would hold more than 4.
 //
-// buckets have passed (with the events still counted after a cut for rate.Events, if they are
-// more), and when a fresh limiter is first asked for a time before its origin. In buckets of 100
-// ms, that is most of a day for 1.5 million a second, seven months for 100,000, and millennia for a
-// thousand.
-//
-// A grant of Log does three compare-and-swaps or stores, and one more for each event that was
-// recorded at the newest time before; at that time or an earlier one, just one. Decisions are O(1),
-// and O(log rate.Events) in Take and Peek, which tell what remains. Memory: 16 bytes for each event
-// of the limit, and 224 bytes. No decision allocates, except that one grant begins a new frame,
-// with a new ring, when more than six callers are in the middle of a grant at once, and after 2^(59
-// - 2*bitlen(rate.Events)) grants and refunds, which is at least 32 times the limit.
+// A Counter counts a late event in the bucket of the newest timestamp. It refuses requests that are
+// more than the given number of buckets before that bucket.
 //
 // # Wrong times
 //
-// A limiter takes a time as it is handed one. After a TakeAt that is 24 h ahead of all others,
-// Counter refuses everything until about rate.Per before that time. Log does not: as it counts what
-// is late from the newest time, it grants what is left of the limit, once, and nothing more until
-// rate.Per after that time. For the same reason a Log grants the zero [time.Time] of a caller that
-// forgot to set it, as if it were the newest time; Counter refuses it. Package gcra says how to
-// guard against a time far ahead.
+// Limiters believe the timestamps that they are given. A grant far ahead of all others, by 24 h for
+// example, makes all requests late until then. A Counter refuses them until about rate.Per before
+// that time. A Log grants what is left of its limit, once, and then nothing until rate.Per after
+// that time. The documentation of package gcra shows how to guard against this.
+//
+// A caller that forgets to set a timestamp passes the zero [time.Time], which is late. A Counter
+// refuses it. A Log may grant it, and records it at the newest timestamp.
+//
+// # Cost
+//
+// A decision reads the clock once. Both limiters are lock-free. A refusal writes nothing, unless it
+// completes a grant of another caller that is under way.
+//
+// A grant of a Counter does one compare-and-swap. The first grant in a bucket does one more for
+// each bucket since the last grant, at most one for each word of the ring. Take and Peek, if they
+// do not grant, also search for the time to wait, in O(log buckets). A Counter takes 208 bytes, and
+// a ring of 2^bitlen(2*buckets) words of 8 bytes: 464 bytes with 10 buckets.
+//
+// No decision of a Counter allocates, with two exceptions. A new limiter allocates when it is first
+// asked for a time before its origin. And one grant begins a new frame, with a new ring, each time
+// that at least
+//
+//	3/4 * 2^(62 - 2*bitlen(rate.Events))
+//
+// buckets have passed. In buckets of 100 ms, that is most of a day with a limit of 1.5 million,
+// seven months with 100,000, and millennia with 1,000. After SetRate has cut the limit, the number
+// of events that still count takes the place of rate.Events, if it is larger.
+//
+// A grant of a Log at a new time does three compare-and-swaps or stores, and one more for each
+// event at the newest time before. At the newest time or earlier, it does one. Take and Peek also
+// search for what remains, in O(log rate.Events). A Log takes 224 bytes, and 16 bytes for each
+// event of the limit. The allocator rounds this up, by a quarter at most: 1,248 bytes for a limit
+// of 64, 2,016 for 100, 16,608 for 1,000.
+//
+// No decision of a Log allocates, with two exceptions. A grant begins a new frame, with a new ring,
+// if more than six callers are in the middle of a grant at once. And one does so after 2^(59 -
+// 2*bitlen(rate.Events)) grants and refunds, which is at least 32 times the limit.
 //
 // # Source
 //
-// Both are folklore. Weighting the last window's count by its overlap with the current one, as it
-// is often done, admits up to 2*rate.Events-1 in one window: a test of this package shows it.
+// Both algorithms are folklore. A common variant has two buckets, and weights the count of the last
+// window by its overlap with the current one. It admits up to 2*rate.Events-1 events in one window,
+// as a test of this package shows.
 //
 // # When to take another
 //

@@ -47,6 +47,9 @@ func (x *Pointer[T]) Init(v *T) { x.v.Store(v) }
 // CompareAndSwap is atomic.Pointer.CompareAndSwap.
 func (x *Pointer[T]) CompareAndSwap(old, v *T) bool { return x.v.CompareAndSwap(old, v) }
 
+// NewPointers returns n of them, all nil, that nobody else has seen yet.
+func NewPointers[T any](n int) []Pointer[T] { return make([]Pointer[T], n) }
+
 // Bool is an atomic.Bool.
 type Bool struct{ v atomic.Bool }
 

@@ -181,6 +181,13 @@ func (x *Pointer[T]) CompareAndSwap(old, v *T) bool {
 	return swapped(x.v.CompareAndSwap(old, v), name(v))
 }
 
+// NewPointers returns n of them, all nil, that nobody else has seen yet.
+func NewPointers[T any](n int) []Pointer[T] {
+	all := make([]Pointer[T], n)
+	created(unsafe.Pointer(unsafe.SliceData(all)), uintptr(n)*unsafe.Sizeof(all[0]))
+	return all
+}
+
 // Bool is an atomic.Bool in steps.
 type Bool struct{ v atomic.Bool }
 

@@ -1,4 +1,4 @@
-// Package identity tells whether values in interfaces are nil, or the same, without ever panicking.
+// Package identity reports whether values in interfaces are nil or the same. It never panics.
 package identity
 
 import (
@@ -6,7 +6,7 @@ import (
 	"unsafe"
 )
 
-// IsNil also finds a nil pointer or function inside of the interface, whose methods would panic.
+// IsNil reports whether v is nil or holds a nil pointer or function, whose methods would panic.
 func IsNil(v any) bool {
 	if v == nil {
 		return true
@@ -15,8 +15,8 @@ func IsNil(v any) bool {
 	return (inside.Kind() == reflect.Pointer || inside.Kind() == reflect.Func) && inside.IsNil()
 }
 
-// Same reports whether two values can be told to be the same. What cannot be compared, such as a
-// function, is the same as a copy of the interface that it lies in.
+// Same reports whether two values are known to be the same. A value that cannot be compared, such
+// as a function, is the same as a copy of the interface that holds it.
 func Same(a, b any) bool {
 	if a == nil || b == nil {
 		return a == b
@@ -27,9 +27,9 @@ func Same(a, b any) bool {
 	return a == b
 }
 
-// Key reports whether v can be the key of a map: it can be compared, and is equal to itself.
+// Key reports whether v can be the key of a map: it is comparable and equal to itself.
 func Key(v any) bool { return v != nil && reflect.ValueOf(v).Comparable() && Same(v, v) }
 
-// words returns the two words of an interface: its type, and where its value lies. Nobody writes to
-// a value that lies in an interface, so what lies in one place is one value.
+// words returns the two words of an interface: its type, and a pointer to its value. A value in an
+// interface is never written to, so equal pointers mean the same value.
 func words(v any) [2]unsafe.Pointer { return *(*[2]unsafe.Pointer)(unsafe.Pointer(&v)) }

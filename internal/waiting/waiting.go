@@ -1,6 +1,6 @@
-// Package waiting lets whoever waits for a limiter hear of changes that may let it grant sooner: a
-// refund, a change of rate. A limiter pays nothing for it while nobody waits, but one load in those
-// calls, which are not decisions.
+// Package waiting notifies waiters of a limiter of changes that may let it grant sooner, such as a
+// refund or a change of the rate. Decisions pay nothing for it. Calls that change a limiter pay one
+// load while nobody waits.
 package waiting
 
 import (
@@ -8,15 +8,15 @@ import (
 	"sync/atomic"
 )
 
-// watched holds, for each limiter that somebody waits for, the channels of those who do.
+// watched holds the channels of the waiters of each limiter.
 var watched struct {
-	count    atomic.Int64 // of channels, so that Changed need not lock if there is none
+	count    atomic.Int64 // of channels; while it is 0, Changed does not lock
 	mutex    sync.Mutex
 	channels map[any][]chan struct{}
 }
 
-// Watch has Changed of the limiter send to c, whose capacity is 1, unless something is in it
-// already. The limiter must be comparable, and equal to itself.
+// Watch makes Changed of the limiter send to c, whose capacity is 1, unless c has a value already.
+// The limiter must be comparable and equal to itself.
 func Watch(limiter any, c chan struct{}) {
 	watched.mutex.Lock()
 	defer watched.mutex.Unlock()
@@ -48,7 +48,7 @@ func Unwatch(limiter any, c chan struct{}) {
 	}
 }
 
-// Changed is called after the limiter has changed.
+// Changed notifies the waiters of the limiter. It is called after a change.
 func Changed(limiter any) {
 	if watched.count.Load() == 0 {
 		return

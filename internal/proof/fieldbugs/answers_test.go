@@ -9,6 +9,8 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 )
 
+// bucket4j, bucket4j/bucket4j#88: the wait ignores a partial token.
+//
 // One a second: 200 ms after it was taken, the wait was still a second.
 func TestBucket4jTheWaitForgetsAPartialToken(t *testing.T) {
 	each(t, limiters.except("counter"), ratelimit.PerSecond(1), 1, func(t *testing.T, l *subject) {
@@ -17,7 +19,10 @@ func TestBucket4jTheWaitForgetsAPartialToken(t *testing.T) {
 	})
 }
 
-// 10 each 60 s, used up in the first second: the wait was that of one token of ten, 6 s.
+// bucket4j, bucket4j/bucket4j#71: the wait for an interval is computed as if tokens came one by
+// one.
+//
+// 10 in 60 s, used up in the first second: the wait was 6 s, that of one token of ten.
 func TestBucket4jAnIntervalsWaitIsThatOfADrip(t *testing.T) {
 	each(t, limiters, ratelimit.PerMinute(10), 10, func(t *testing.T, l *subject) {
 		for i := range 10 {
@@ -33,7 +38,9 @@ func TestBucket4jAnIntervalsWaitIsThatOfADrip(t *testing.T) {
 	})
 }
 
-// The wait was until all was free, whatever the burst allowed before.
+// ratelimit_meter, antifuchs/ratelimit_meter#36: the wait ignores the burst.
+//
+// It was the time until everything was free.
 func TestRatelimitMeterTheWaitForgetsTheBurst(t *testing.T) {
 	each(t, limiters.only(oneByOne), ratelimit.PerSecond(1), 5, func(t *testing.T, l *subject) {
 		require.True(t, l.take(0, 4))
@@ -42,7 +49,9 @@ func TestRatelimitMeterTheWaitForgetsTheBurst(t *testing.T) {
 	})
 }
 
-// Whole seconds, cut: who waited for as long got another 429.
+// redis-cell, brandur/redis-cell#56: the wait is rounded down to seconds.
+//
+// A client that waited for that time got another 429.
 func TestRedisCellTheWaitIsRoundedDown(t *testing.T) {
 	each(t, limiters, ratelimit.PerSecond(7), 7, func(t *testing.T, l *subject) {
 		require.True(t, l.take(0, 7))
@@ -54,7 +63,9 @@ func TestRedisCellTheWaitIsRoundedDown(t *testing.T) {
 	})
 }
 
-// 6 a minute: told to wait for 10 s, the next one passed after 5.
+// redis-gcra, Losant/redis-gcra#3: the wait is twice as long as needed.
+//
+// 6 a minute: with a wait of 10 s, the next one was granted after 5 s.
 func TestRedisGCRAHalfTheWaitIsEnough(t *testing.T) {
 	each(t, limiters, ratelimit.PerMinute(6), 6, func(t *testing.T, l *subject) {
 		require.Equal(t, 6, l.atOnce(0))
@@ -64,7 +75,10 @@ func TestRedisGCRAHalfTheWaitIsEnough(t *testing.T) {
 	})
 }
 
-// After the time told it was refused with a wait of 0, several times, and then with -1484742195 s.
+// Flask-Limiter, alisaifee/flask-limiter#62: the wait becomes 0, and then negative.
+//
+// When the wait was over, requests were refused with a wait of 0, and later with one of -1484742195
+// s.
 func TestFlaskLimiterTheWaitTurnsNegative(t *testing.T) {
 	each(t, limiters, ratelimit.PerMinute(2), 2, func(t *testing.T, l *subject) {
 		require.True(t, l.take(0, 1))
@@ -79,7 +93,9 @@ func TestFlaskLimiterTheWaitTurnsNegative(t *testing.T) {
 	})
 }
 
-// 2 a minute, at 0 and 10 s. At 20 s the wait was 50 s, of the newest event, and not 40.
+// limits, alisaifee/limits#200: the wait counts from the newest event.
+//
+// 2 a minute, granted at 0 and 10 s: at 20 s the wait was 50 s instead of 40 s.
 func TestLimitsTheWaitCountsFromTheNewestEvent(t *testing.T) {
 	each(t, limiters, ratelimit.PerMinute(2), 2, func(t *testing.T, l *subject) {
 		require.True(t, l.take(0, 1))
@@ -91,8 +107,10 @@ func TestLimitsTheWaitCountsFromTheNewestEvent(t *testing.T) {
 	})
 }
 
-// 60 in 60 s, one each second and then 12 s of the next minute: the wait for one was until the end
-// of the minute, but a second was enough.
+// Symfony, symfony/symfony#40289: the wait lasts until the end of the window.
+//
+// 60 in 60 s, one each second for 72 s: the wait for one more was until the end of the minute, but
+// a second was enough.
 func TestSymfonyTheWaitIsTheEndOfTheWindow(t *testing.T) {
 	each(t, limiters.only(oneByOne, whenOver), ratelimit.PerMinute(60), 60, func(t *testing.T, l *subject) {
 		for after := time.Duration(0); after < 72*time.Second; after += 500 * ms {
@@ -106,7 +124,7 @@ func TestSymfonyTheWaitIsTheEndOfTheWindow(t *testing.T) {
 	})
 }
 
-// The wait was computed from the tokens as of the last request.
+// reinhardt, kent8192/reinhardt-web#2249: the wait is computed from the tokens at the last request.
 func TestReinhardtTheWaitIsThatOfTheLastRequest(t *testing.T) {
 	each(t, limiters, ratelimit.Per(5, 10*time.Second), 5, func(t *testing.T, l *subject) {
 		require.True(t, l.take(0, 5))
@@ -118,8 +136,9 @@ func TestReinhardtTheWaitIsThatOfTheLastRequest(t *testing.T) {
 	})
 }
 
-// n equal to the burst had to be less than it: told never to try again, though it would pass when
-// all is free.
+// Redis, redis/redis#14826: a request for the whole burst is never to be retried.
+//
+// It is granted when everything is free. The comparison was < instead of <=.
 func TestRedisTheWholeBurstIsNeverToBeRetried(t *testing.T) {
 	each(t, limiters, ratelimit.PerMinute(30), 16, func(t *testing.T, l *subject) {
 		require.True(t, l.take(0, 1))
@@ -128,7 +147,9 @@ func TestRedisTheWholeBurstIsNeverToBeRetried(t *testing.T) {
 	})
 }
 
-// One in 2 s: told to be as new after 3.
+// Dragonfly, dragonflydb/dragonfly#8288: the reset time is a second too long.
+//
+// One in 2 s: full again after 3 s.
 func TestDragonflyTheResetIsASecondTooLong(t *testing.T) {
 	each(t, limiters, ratelimit.Every(2*time.Second), 1, func(t *testing.T, l *subject) {
 		fresh := l.state(0)
@@ -141,8 +162,10 @@ func TestDragonflyTheResetIsASecondTooLong(t *testing.T) {
 	})
 }
 
-// One taken, all back, and then more asked for than the burst: more remained than the limit, and
-// less than no time was left till the reset.
+// throttled, throttled/throttled#81: more remains than the limit.
+//
+// One event was taken and came back, and then a request asked for more than the burst: the
+// remaining events were more than the limit, and the time until the reset was negative.
 func TestThrottledMoreRemainsThanTheLimit(t *testing.T) {
 	each(t, limiters, ratelimit.PerSecond(1), 5, func(t *testing.T, l *subject) {
 		require.True(t, l.take(0, 1))

@@ -21,6 +21,8 @@ func refusedAsArgument(t *testing.T, rate ratelimit.Rate, size int) {
 	}
 }
 
+// oxy, vulcand/oxy#213: a period of 0 panics.
+//
 // A period that was left out divided by zero at the first request.
 func TestOxyAPeriodOfZeroPanics(t *testing.T) {
 	refusedAsArgument(t, ratelimit.Rate{Events: 10}, 10)
@@ -31,7 +33,8 @@ func TestOxyAPeriodOfZeroPanics(t *testing.T) {
 	})
 }
 
-// Points and durations below zero were taken as they came.
+// rate-limiter-flexible, animir/node-rate-limiter-flexible#47: negative limits and durations are
+// accepted.
 func TestRateLimiterFlexibleNegativeLimitsAreAccepted(t *testing.T) {
 	refusedAsArgument(t, ratelimit.PerSecond(-1), 10)
 	refusedAsArgument(t, ratelimit.Per(10, -time.Second), 10)
@@ -42,6 +45,8 @@ func TestRateLimiterFlexibleNegativeLimitsAreAccepted(t *testing.T) {
 	})
 }
 
+// limiter (npm), jhurliman/node-rate-limiter#42: a period with a typo becomes a second.
+//
 // "10 a horu" became 10 a second.
 func TestNodeRateLimiterATypoBecomesASecond(t *testing.T) {
 	for _, typo := range []string{"10/horu", "10/", "10", "10/Second", "10/1", "10/ s"} {
@@ -51,7 +56,9 @@ func TestNodeRateLimiterATypoBecomesASecond(t *testing.T) {
 	}
 }
 
-// Of "1 per hour; 10 perr day" the second limit was dropped, and "hoursssss" was an hour.
+// limits, alisaifee/limits#13: a limit with a typo is dropped.
+//
+// The second limit of "1 per hour; 10 perr day" was dropped, and "hoursssss" was an hour.
 func TestLimitsATypoDropsTheLimit(t *testing.T) {
 	for _, typo := range []string{"1/hour;10/perrday", "1/hour; 10/day", "1/hoursssss", "1/hour ", "1/hour1", "1/1h2", "1/hour/day"} {
 		_, err := ratelimit.ParseRate(typo)
@@ -59,8 +66,9 @@ func TestLimitsATypoDropsTheLimit(t *testing.T) {
 	}
 }
 
-// What could not be read was a zero, and zero meant that there is no limit: a typo took the limit
-// away.
+// rTorrent, rakshasa/rtorrent#1993: a rate that cannot be read switches the limit off.
+//
+// What could not be read became 0, and 0 meant no limit.
 func TestRtorrentAnUnreadableRateIsNoLimit(t *testing.T) {
 	for _, typo := range []string{"abc", "20O/s", "", "-1/s", "1e3/s", "99999999999999999999/s"} {
 		rate := ratelimit.PerSecond(100)

@@ -1,147 +1,91 @@
 package fieldbugs_test
 
-// bugs are what the tests of this package are about, in their order. The thread is that in which
-// the bug was reported or mended, if one was found.
-var bugs = []struct{ limiter, thread, wrong, test string }{
-	// time_test.go
-	{"x/time/rate", "golang/go#65508", "a time that goes back mints tokens", "TestXTimeRateATimeThatGoesBackMintsTokens"},
-	{"x/time/rate", "golang/go#71360", "a caller held up at the lock mints tokens", "TestXTimeRateACallerHeldUpAtTheLockMintsTokens"},
-	{"TiKV PD", "tikv/pd#10745", "a change or a cancellation with an old time mints tokens", "TestTikvPDAChangeWithAnOldTimeMintsTokens"},
-	{"uber-go/ratelimit", "", "the epoch counts as never called", "TestUberTheEpochCountsAsNeverCalled"},
-	{"uber-go/ratelimit", "uber-go/ratelimit#119", "slack is granted again after each pause", "TestUberSlackIsGrantedAgainAfterEachPause"},
-	{"sethvargo/go-limiter", "", "a nanosecond back underflows", "TestGoLimiterANanosecondBackUnderflows"},
-	{"bucket4j", "bucket4j/bucket4j#51", "long idling overflows", "TestBucket4jLongIdlingOverflows"},
-	{"leaky-bucket", "udoprog/leaky-bucket#30", "idling fills the bucket beyond its top", "TestLeakyBucketIdlingFillsBeyondTheTop"},
-	{"juju/ratelimit", "juju/ratelimit#30", "a full bucket keeps the time for which it was full", "TestJujuAFullBucketKeepsItsIdleTime"},
-	{"chronos", "status-im/nim-chronos#500", "a bucket made long before its use fills twice", "TestChronosABucketMadeLongAgoFillsTwice"},
-	{"MediaWiki MCP Server", "ProfessionalWiki/MediaWiki-MCP-Server#557", "a clock that steps back locks callers out", "TestMediaWikiMCPAClockThatStepsLocksOut"},
-	{"x/time/rate", "", "the longest interval grants twice", "TestXTimeRateTheLongestIntervalGrantsTwice"},
-	// numbers_test.go
-	{"x/time/rate", "golang/go#54082", "a negative n refills", "TestXTimeRateANegativeNRefills"},
-	{"x/time/rate", "golang/go#39984", "a rate of 0 allows always", "TestXTimeRateARateOfZeroAllowsAlways"},
-	{"x/time/rate", "golang/go#47221", "a rate of 0 reserves without end", "TestXTimeRateARateOfZeroReservesWithoutEnd"},
-	{"Sentinel", "alibaba/Sentinel#462", "a rate of 0 overflows at the second try", "TestSentinelARateOfZeroOverflowsAtTheSecondTry"},
-	{"throttled", "", "n times the interval wraps", "TestThrottledNTimesTheIntervalWraps"},
-	{"Redis", "redis/redis#14826", "200 million events of one a day wrap", "TestRedisTwoHundredMillionDaysWrap"},
-	{"bucket4j", "bucket4j/bucket4j#220", "what can never pass is told to wait", "TestBucket4jAnImpossibleRequestIsToldToWait"},
-	{"Guava", "google/guava#7130", "5000 of 5 a second are lent to the first who asks", "TestGuavaFiveThousandAreLentToTheFirst"},
-	{"limits", "alisaifee/limits#151", "a cost above the limit passes", "TestLimitsACostAboveTheLimitPasses"},
-	{"systemd", "systemd/systemd#27342", "the count of what is refused wraps", "TestSystemdTheCountOfRefusalsWraps"},
-	{"systemd", "systemd/systemd#17582", "an infinite interval overflows", "TestSystemdAnInfiniteIntervalOverflows"},
-	{"express-rate-limit", "express-rate-limit/express-rate-limit#546", "a year ends after 25 days", "TestExpressRateLimitAYearEndsAfter25Days"},
-	// arguments_test.go
-	{"oxy", "vulcand/oxy#213", "a period of 0 panics", "TestOxyAPeriodOfZeroPanics"},
-	{"rate-limiter-flexible", "animir/node-rate-limiter-flexible#47", "negative limits are accepted", "TestRateLimiterFlexibleNegativeLimitsAreAccepted"},
-	{"limiter (npm)", "jhurliman/node-rate-limiter#42", "a period with a typo is a second", "TestNodeRateLimiterATypoBecomesASecond"},
-	{"limits", "alisaifee/limits#13", "a limit with a typo is dropped", "TestLimitsATypoDropsTheLimit"},
-	{"rTorrent", "rakshasa/rtorrent#1993", "a rate that cannot be read is no limit", "TestRtorrentAnUnreadableRateIsNoLimit"},
-	// counts_test.go
-	{"governor", "boinkor-net/governor#11", "the burst is one off", "TestGovernorTheBurstIsOneOff"},
-	{"Laravel", "laravel/framework#18139", "three counts, each one off, cancel out", "TestLaravelThreeOffByOnesCancelOut"},
-	{"Upstash", "upstash/ratelimit-js#39", "a limit of 1 refuses all", "TestUpstashALimitOfOneRefusesAll"},
-	{"wisp", "privkeyio/wisp#79", "a limit above 255 is none", "TestWispALimitAbove255IsNone"},
-	{"sethvargo/go-limiter", "sethvargo/go-limiter#29", "above 31622 a second the count jumps", "TestGoLimiterAbove31622TheCountJumps"},
-	{"redis-cell", "brandur/redis-cell#50", "large limits are not counted", "TestRedisCellLargeLimitsAreNotCounted"},
-	{"limits", "alisaifee/limits#112", "a large cost counts as one", "TestLimitsALargeCostCountsAsOne"},
-	{"Pulsar", "apache/pulsar#15305", "n is compared with all of the limit, and added if refused", "TestPulsarAPartlyUsedLimitTakesAWholeOne"},
-	{"rolling-rate-limiter", "peterkhayes/rolling-rate-limiter#9", "refused requests count", "TestRollingRateLimiterRefusedRequestsCount"},
-	{"limits", "alisaifee/limits#28", "each hit extends the window", "TestLimitsEachHitExtendsTheWindow"},
-	// rates_test.go
-	{"governor", "", "600 million a second become a billion", "TestGovernor600MillionASecondBecomeABillion"},
-	{"governor", "boinkor-net/governor#203", "more than a billion a second make an interval of 0", "TestGovernorMoreThanABillionASecondIsNoLimit"},
-	{"Sentinel", "alibaba/Sentinel#1615", "2000 a second are 1000, and 5000 no limit", "TestSentinelTwoThousandASecondAreOneThousand"},
-	{"Guava", "google/guava#5290", "80000 a second are 83300", "TestGuavaEightyThousandASecondAreMore"},
-	{"Guava", "google/guava#3552", "who asks more slowly than the rate is refused every second time", "TestGuavaASlowerCallerIsRefusedEverySecondTime"},
-	{"Envoy", "envoyproxy/envoy#21327", "a timer that jitters skips refills", "TestEnvoyATimerThatJittersSkipsRefills"},
-	{"Polaris", "apache/polaris#3433", "polling often refills nothing", "TestPolarisPollingRefillsNothing"},
-	{"vsthrottle", "varnish/varnish-modules#243", "a part of a token is lost at each admission", "TestVarnishAHalfTokenIsLostAtEachAdmission"},
-	{"reinhardt", "kent8192/reinhardt-web#2246", "the rest of an interval is lost at each refill", "TestReinhardtTheRestOfAnIntervalIsLost"},
-	{"axum-limit", "gengteng/axum-limit#2", "an interval gives back one token, not as many as it should", "TestAxumLimitAnIntervalGivesBackOne"},
-	{"Symfony", "symfony/symfony#47676", "tokens come only each second", "TestSymfonyTokensComeOnlyEachSecond"},
-	{"PyrateLimiter", "vutran1710/PyrateLimiter#125", "the exact interval is too short", "TestPyrateLimiterTheExactIntervalIsTooShort"},
-	// answers_test.go
-	{"bucket4j", "bucket4j/bucket4j#88", "the wait forgets a partial token", "TestBucket4jTheWaitForgetsAPartialToken"},
-	{"bucket4j", "bucket4j/bucket4j#71", "the wait for an interval is told as if tokens dripped", "TestBucket4jAnIntervalsWaitIsThatOfADrip"},
-	{"ratelimit_meter", "antifuchs/ratelimit_meter#36", "the wait forgets the burst", "TestRatelimitMeterTheWaitForgetsTheBurst"},
-	{"redis-cell", "brandur/redis-cell#56", "the wait is rounded down", "TestRedisCellTheWaitIsRoundedDown"},
-	{"redis-gcra", "Losant/redis-gcra#3", "half of the wait is enough", "TestRedisGCRAHalfTheWaitIsEnough"},
-	{"Flask-Limiter", "alisaifee/flask-limiter#62", "the wait turns 0, and then negative", "TestFlaskLimiterTheWaitTurnsNegative"},
-	{"limits", "alisaifee/limits#200", "the wait counts from the newest event", "TestLimitsTheWaitCountsFromTheNewestEvent"},
-	{"Symfony", "symfony/symfony#40289", "the wait is until the end of the window", "TestSymfonyTheWaitIsTheEndOfTheWindow"},
-	{"reinhardt", "kent8192/reinhardt-web#2249", "the wait is that as of the last request", "TestReinhardtTheWaitIsThatOfTheLastRequest"},
-	{"Redis", "redis/redis#14826", "the whole burst is never to be tried again", "TestRedisTheWholeBurstIsNeverToBeRetried"},
-	{"Dragonfly", "dragonflydb/dragonfly#8288", "the reset is told a second late", "TestDragonflyTheResetIsASecondTooLong"},
-	{"throttled", "throttled/throttled#81", "more remains than the limit", "TestThrottledMoreRemainsThanTheLimit"},
-	// windows_test.go
-	{"go-chi/httprate", "", "a late caller clears the new window", "TestHTTPRateALateCallerClearsTheNewWindow"},
-	{"resilience4j", "", "cycles of a rounded length admit extra", "TestResilience4jCyclesOfARoundedLengthAdmitExtra"},
-	{".NET", "dotnet/runtime#101612", "a fixed window doubles the rate at the start", "TestDotnetAFixedWindowDoublesAtTheStart"},
-	{"Bottleneck", "SGrondin/bottleneck#153", "intervals begin when the limiter is made", "TestBottleneckTheIntervalBeginsWhenTheLimiterIsMade"},
-	{"limiter (npm)", "jhurliman/node-rate-limiter#25", "what drips meanwhile exceeds the limit of the minute", "TestNodeRateLimiterADripExceedsTheMinute"},
-	{"Salvo", "salvo-rs/salvo#1324", "requests at a fixed distance stop the window", "TestSalvoAFixedDistanceStopsTheWindow"},
-	{"RateLimitJ", "mokies/ratelimitj#24", "the window never slides", "TestRatelimitJAWindowNeverSlides"},
-	{"ShenYu", "apache/shenyu#6754", "events that are over are counted once more", "TestShenyuExpiredEventsAreCountedOnceMore"},
-	{"Symfony", "symfony/symfony#40141", "a window of long ago counts below zero", "TestSymfonyAWindowOfLongAgoCountsNegative"},
-	{"Symfony", "symfony/symfony#43677", "a window ends up to a second late", "TestSymfonyAWindowEndsASecondLate"},
-	{"tower", "tower-rs/tower#438", "a new window is overwritten by the old one", "TestTowerANewWindowIsOverwrittenByTheOld"},
-	// reservations_test.go
-	{"x/time/rate", "", "to cancel twice mints", "TestXTimeRateToCancelTwiceMints"},
-	{"x/time/rate", "", "a reservation for now cannot be cancelled", "TestXTimeRateAReservationForNowCannotBeCancelled"},
-	{"x/time/rate", "golang/go#56924", "a cancellation gives back too little", "TestXTimeRateACancelGivesBackTooLittle"},
-	{"x/time/rate", "golang/go#43858", "parallel reservations are said to be acted on at once", "TestXTimeRateParallelReservationsActAtOnce"},
-	{"Symfony", "symfony/symfony#52413", "reservations pile up in the second window", "TestSymfonyReservationsPileUpInTheSecondWindow"},
-	{"Symfony", "symfony/symfony#61668", "reservations are forgotten at the reset", "TestSymfonyReservationsAreForgottenAtTheReset"},
-	{"bucket4j", "bucket4j/bucket4j#417", "to take what remains of a debt adds tokens", "TestBucket4jTakingWhatRemainsOfADebtAdds"},
-	{"failsafe-go", "", "a cancelled wait leaks permits", "TestFailsafeGoACancelledWaitLeaksPermits"},
-	{"Redisson", "redisson/redisson#7329", "what is released comes back again when it expires", "TestRedissonReleaseAndExpiryCountTwice"},
-	{"Redisson", "redisson/redisson#7342", "released permits are lost", "TestRedissonReleasedPermitsAreLost"},
-	{"rate-limiter-flexible", "animir/node-rate-limiter-flexible#254", "rewards exceed the limit", "TestRateLimiterFlexibleRewardsExceedTheLimit"},
-	// changes_test.go
-	{"redis-cell", "brandur/redis-cell#54", "a faster rate refuses", "TestRedisCellAFasterRateRefuses"},
-	{"Milvus", "milvus-io/milvus#35699", "a change of the rate refills", "TestMilvusAChangeOfTheRateRefills"},
-	{"OpenZeppelin for Sui", "OpenZeppelin/contracts-sui#350", "a faster rate counts for the past too", "TestOpenZeppelinAFasterRateCountsForThePast"},
-	{"Bottleneck", "SGrondin/bottleneck#185", "a change of the settings stops the refill", "TestBottleneckAChangeStopsTheRefill"},
-	{"Django REST framework", "Metron-Project/metron#629", "a lowered limit has no wait", "TestDjangoRESTALoweredLimitHasNoWait"},
-	{"Symfony", "symfony/symfony#44850", "a lowered limit is half ignored", "TestSymfonyALoweredLimitIsHalfIgnored"},
-	// keys_test.go
-	{"APM Server", "elastic/apm-server#1367", "an evicted key comes back with a full burst", "TestAPMServerAnEvictedKeyComesBackFull"},
-	{"gonka", "gonka-ai/gonka#1056", "a full map forgets all keys", "TestGonkaAFullMapForgetsAllKeys"},
-	{"Traefik", "", "a key expires before it has refilled", "TestTraefikAKeyExpiresBeforeItHasRefilled"},
-	{"oxy", "vulcand/oxy#132", "a key in use expires", "TestOxyAnActiveKeyExpires"},
-	{"Traefik", "traefik/traefik#13704", "keys that are over fill the map", "TestTraefikKeysThatAreOverFillTheMap"},
-	{"sethvargo/go-limiter", "sethvargo/go-limiter#57", "a key newer than the sweep's time is purged", "TestGoLimiterAKeyOfTheFutureIsPurged"},
-	{"ulule/limiter", "ulule/limiter#230", "limits in one store reset each other", "TestUluleLimitsInOneStoreResetEachOther"},
-	{"express-rate-limit", "express-rate-limit/express-rate-limit#194", "one timer resets all keys", "TestExpressRateLimitOneTimerResetsAllKeys"},
-	{"mcp-ts-core", "cyanheads/mcp-ts-core#405", "the empty key is taken for no key", "TestMCPTheEmptyKeyIsNoKey"},
-	{"CommitPulse", "JhaSourav07/commitpulse#4064", "a reset forgets nothing", "TestCommitpulseAResetForgetsNothing"},
-	// races_test.go
-	{"Django REST framework", "encode/django-rest-framework#5181", "concurrent requests overwrite each other", "TestDjangoRESTConcurrentRequestsOverwriteEachOther"},
-	{"lua-resty-limit-traffic", "openresty/lua-resty-limit-traffic#18", "workers that read the same count all pass", "TestLuaRestyFourWorkersSeeOneCount"},
-	{"rustcommon", "twitter/rustcommon#64", "contended refills add tokens", "TestRustcommonContendedRefillsAddTokens"},
-	{"leaky-bucket", "udoprog/leaky-bucket#39", "contention stops the refill for good", "TestLeakyBucketContentionStopsTheRefill"},
-	{"ulule/limiter, sethvargo/go-limiter", "", "a charge is lost between expiry and deletion", "TestUluleAChargeIsLostBeforeADeletion"},
-	{"Unkey", "unkeyed/unkey#1995", "what one limit refuses is charged to another", "TestUnkeyARefusalByOneLimitIsChargedToTheOther"},
-	{"graphql-rate-limit", "ravangen/graphql-rate-limit#129", "refused requests use up the longer limit", "TestGraphQLRateLimitRefusalsUseUpTheLongLimit"},
-	// waiting_test.go
-	{"gkit", "songzhibin97/gkit#134", "a wait that was cancelled before takes a token", "TestGkitAWaitCancelledBeforeTakesAToken"},
-	{"rreading-glasses", "blampe/rreading-glasses#452", "a cancelled wait keeps its token", "TestRreadingGlassesACancelledWaitKeepsItsToken"},
-	{".NET", "dotnet/runtime#77180", "a cancelled waiter blocks the next", "TestDotnetACancelledWaiterBlocksTheNext"},
-	{".NET", "dotnet/runtime#74056", "one a second takes one and a half", "TestDotnetOneASecondTakesOneAndAHalf"},
-	{"Redisson", "redisson/redisson#1524", "an acquire blocks for ever", "TestRedissonAnAcquireBlocksForEver"},
-	{"ratelimiter (Python)", "RazerM/ratelimiter#15", "the time that the work takes is waited for too", "TestRatelimiterTheWorkIsWaitedForToo"},
-	{"tower", "tower-rs/tower#454", "only the last waiter is woken", "TestTowerOnlyTheLastWaiterIsWoken"},
-	{"tower-resilience", "joshrotenberg/tower-resilience#363", "who is to wait a second time passes", "TestTowerResilienceASecondWaitCountsAsGranted"},
-	{"TypeAgent", "microsoft/TypeAgent#2827", "a wait sleeps past its deadline", "TestTypeAgentAWaitSleepsPastItsDeadline"},
-	{"projectdiscovery/ratelimit", "projectdiscovery/ratelimit#167", "a wait outlives its context", "TestProjectDiscoveryAWaitOutlivesItsContext"},
-	{"AWS SDK for C++", "aws/aws-sdk-cpp#3338", "a wait after six days never ends", "TestAWSSDKAWaitAfterSixDaysNeverEnds"},
-	{"x/time/rate", "golang/go#16854", "without a limit, a wait for more than the burst is refused", "TestXTimeRateAWaitWithoutALimitIsRefused"},
-	{"asynciolimiter", "bharel/asynciolimiter#14", "a timer that fires early is an error", "TestAsyncioLimiterATimerThatFiresEarlyIsAnError"},
-	// lines_test.go
-	{"Sidekiq", "sidekiq/sidekiq#5315", "some waiters lose again and again", "TestSidekiqSomeWaitersLoseAgainAndAgain"},
-	{"rustcommon", "pelikan-io/rustcommon#129", "cheap calls starve dear ones", "TestPelikanCheapCallsStarveDearOnes"},
-	{"shapeio", "fujiwara/shapeio#5", "a change of the rate does not reach a wait", "TestShapeioAChangeDoesNotReachAWait"},
-	{"GoCryptoTrader", "thrasher-corp/gocryptotrader#2363", "a nanosecond of rounding loses reservations", "TestGoCryptoTraderANanosecondLosesReservations"},
-	{"printing-press", "mvanhorn/cli-printing-press#4441", "a cancelled slot comes back", "TestPrintingPressACancelledSlotComesBack"},
-	{"Temporal", "temporalio/temporal#7590", "a recycled token serves twice", "TestTemporalARecycledTokenServesTwice"},
-	{"dskit", "grafana/dskit#1007", "what one limit refuses stays charged to another", "TestDskitARefusalStaysChargedToTheOtherTenant"},
+import (
+	"cmp"
+	"flag"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+var update = flag.Bool("update", false, "write the table of docs/correctness.md")
+
+// bug is what the first paragraph of a test's doc comment says.
+type bug struct {
+	library, thread string // thread: where the bug was reported or fixed, if that is known
+	wrong, test     string
+}
+
+// firstParagraph is "library, owner/repository#number: what goes wrong.", or the same without the
+// thread.
+var firstParagraph = regexp.MustCompile(`^(.+?)(?:, ([\w.-]+/[\w.-]+#\d+))?: (.+)\.$`)
+
+// TestCatalogue holds the table in docs/correctness.md against the doc comments of the tests here.
+func TestCatalogue(t *testing.T) {
+	const path, begin = "../../../docs/correctness.md", "\n| library | what goes wrong |"
+	document, err := os.ReadFile(path)
+	require.NoError(t, err)
+	before, _, found := strings.Cut(string(document), begin)
+	require.True(t, found)
+	wanted := before + "\n" + table(catalogue(t))
+	if *update {
+		require.NoError(t, os.WriteFile(path, []byte(wanted), 0o644))
+		return
+	}
+	require.Equal(t, wanted, string(document), "go test ./internal/proof/fieldbugs -run TestCatalogue -update writes the table")
+}
+
+// catalogue returns the bugs that the tests of this folder are about, by library.
+func catalogue(t *testing.T) (bugs []bug) {
+	files, err := filepath.Glob("*_test.go")
+	require.NoError(t, err)
+	seen := map[string]bool{}
+	for _, file := range files {
+		if file == "catalogue_test.go" || file == "hostile_test.go" { // no bugs of others
+			continue
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ParseComments|parser.SkipObjectResolution)
+		require.NoError(t, err)
+		for _, declaration := range parsed.Decls {
+			f, ok := declaration.(*ast.FuncDecl)
+			if !ok || f.Recv != nil || !strings.HasPrefix(f.Name.Name, "Test") {
+				continue
+			}
+			paragraph, _, _ := strings.Cut(f.Doc.Text(), "\n\n")
+			parts := firstParagraph.FindStringSubmatch(strings.Join(strings.Fields(paragraph), " "))
+			require.NotNil(t, parts, "%s: %q is no %s", f.Name.Name, paragraph, firstParagraph)
+			b := bug{library: parts[1], thread: parts[2], wrong: parts[3], test: f.Name.Name}
+			require.False(t, seen[b.library+b.wrong], "%s: %s: it is there twice", b.library, b.wrong)
+			seen[b.library+b.wrong] = true
+			bugs = append(bugs, b)
+		}
+	}
+	require.Greater(t, len(bugs), 100)
+	slices.SortStableFunc(bugs, func(a, b bug) int {
+		return cmp.Compare(strings.ToLower(a.library), strings.ToLower(b.library))
+	})
+	return bugs
+}
+
+// table shows the bugs as the last section of the document does.
+func table(bugs []bug) string {
+	var b strings.Builder
+	b.WriteString("| library | what goes wrong | test |\n|---|---|---|\n")
+	for _, bug := range bugs {
+		where := bug.library
+		if repository, number, found := strings.Cut(bug.thread, "#"); found {
+			where += fmt.Sprintf(", [%s](https://github.com/%s/issues/%s)", bug.thread, repository, number)
+		}
+		fmt.Fprintf(&b, "| %s | %s | `%s` |\n", where, bug.wrong, bug.test)
+	}
+	return b.String()
 }

@@ -9,8 +9,10 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 )
 
-// 16 at once of 10 in 20 s. 3 were taken, and then it was made 1000 in 20 s: what was owed was kept
-// as a time, and with the shorter intervals that was more than the burst.
+// redis-cell, brandur/redis-cell#54: a change to a faster rate refuses everything.
+//
+// 10 in 20 s with a burst of 16, of which 3 were taken, became 1000 in 20 s. The debt was kept as a
+// time, and at the shorter interval that was more than the burst.
 func TestRedisCellAFasterRateRefuses(t *testing.T) {
 	each(t, changeable, ratelimit.Per(10, 20*time.Second), 16, func(t *testing.T, l *subject) {
 		require.True(t, l.take(0, 3))
@@ -20,7 +22,7 @@ func TestRedisCellAFasterRateRefuses(t *testing.T) {
 	})
 }
 
-// Each change of the rate filled the bucket.
+// Milvus, milvus-io/milvus#35699: each change of the rate fills the bucket.
 func TestMilvusAChangeOfTheRateRefills(t *testing.T) {
 	each(t, changeable, ratelimit.PerSecond(100), 100, func(t *testing.T, l *subject) {
 		require.True(t, l.take(0, 100))
@@ -33,8 +35,11 @@ func TestMilvusAChangeOfTheRateRefills(t *testing.T) {
 	})
 }
 
-// Drained, and after 10 s at one a second made a hundred times faster: the new rate was counted for
-// the 10 s too.
+// OpenZeppelin for Sui, OpenZeppelin/contracts-sui#350: a change to a faster rate counts for the
+// past too.
+//
+// An empty bucket of one a second became a hundred times faster after 10 s: the new rate counted
+// for these 10 s.
 func TestOpenZeppelinAFasterRateCountsForThePast(t *testing.T) {
 	each(t, changeable, ratelimit.PerSecond(1), 100, func(t *testing.T, l *subject) {
 		require.True(t, l.take(0, 100))
@@ -44,7 +49,9 @@ func TestOpenZeppelinAFasterRateCountsForThePast(t *testing.T) {
 	})
 }
 
-// Once the settings had been updated, even to the same ones, nothing came back any more.
+// Bottleneck, SGrondin/bottleneck#185: a change of the settings stops the refill.
+//
+// Even a change to the same settings did.
 func TestBottleneckAChangeStopsTheRefill(t *testing.T) {
 	each(t, changeable, ratelimit.PerSecond(5), 5, func(t *testing.T, l *subject) {
 		for i := range time.Duration(5) {
@@ -59,8 +66,10 @@ func TestBottleneckAChangeStopsTheRefill(t *testing.T) {
 	})
 }
 
-// 8 of 10 were used when the limit became 4: there was no wait to tell, or one that ended while too
-// many still counted.
+// Django REST framework, Metron-Project/metron#629: after the limit is lowered, refusals have no
+// wait or a wrong one.
+//
+// 8 of 10 were used when the limit became 4. Some waits ended while too many events still counted.
 func TestDjangoRESTALoweredLimitHasNoWait(t *testing.T) {
 	each(t, changeable, ratelimit.PerMinute(10), 10, func(t *testing.T, l *subject) {
 		for i := range time.Duration(8) {
@@ -74,7 +83,9 @@ func TestDjangoRESTALoweredLimitHasNoWait(t *testing.T) {
 	})
 }
 
-// 20 became 10: 12 were refused as more than the limit, but 20 were told to be left.
+// Symfony, symfony/symfony#44850: a lowered limit is half ignored.
+//
+// 20 became 10: a request for 12 was refused as more than the limit, but 20 remained.
 func TestSymfonyALoweredLimitIsHalfIgnored(t *testing.T) {
 	each(t, changeable, ratelimit.PerSecond(20), 20, func(t *testing.T, l *subject) {
 		require.True(t, l.take(0, 1))

@@ -9,7 +9,9 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 )
 
-// Of a burst of 10, 11 at once passed.
+// governor, boinkor-net/governor#11: the burst is one too large.
+//
+// A burst of 10 granted 11 at once.
 func TestGovernorTheBurstIsOneOff(t *testing.T) {
 	for _, size := range []int{1, 2, 3, 10} {
 		each(t, limiters, ratelimit.PerSecond(10), size, func(t *testing.T, l *subject) {
@@ -20,8 +22,10 @@ func TestGovernorTheBurstIsOneOff(t *testing.T) {
 	}
 }
 
-// The first hit counted twice, the limit was compared by one too many, and what was left was one
-// too many: together they were right, each by itself was not.
+// Laravel, laravel/framework#18139: three counts are off by one and cancel out.
+//
+// The first hit counted twice, the limit was one too high, and so was the number of remaining
+// events. Together they were right, each by itself was not.
 func TestLaravelThreeOffByOnesCancelOut(t *testing.T) {
 	each(t, limiters, ratelimit.PerMinute(5), 5, func(t *testing.T, l *subject) {
 		for left := 4; left >= 0; left-- {
@@ -36,7 +40,9 @@ func TestLaravelThreeOffByOnesCancelOut(t *testing.T) {
 	})
 }
 
-// The share of one that a window may have was rounded down to none.
+// Upstash, upstash/ratelimit-js#39: a limit of 1 refuses everything.
+//
+// The weighted share of a limit of 1 was rounded down to 0.
 func TestUpstashALimitOfOneRefusesAll(t *testing.T) {
 	each(t, limiters, ratelimit.Every(10*time.Second), 1, func(t *testing.T, l *subject) {
 		now := time.Duration(0)
@@ -49,6 +55,8 @@ func TestUpstashALimitOfOneRefusesAll(t *testing.T) {
 	})
 }
 
+// wisp, privkeyio/wisp#79: a limit above 255 is never reached.
+//
 // The count of a ring of 256 times never exceeded 255.
 func TestWispALimitAbove255IsNone(t *testing.T) {
 	for _, size := range []int{255, 256, 257, 300} {
@@ -58,7 +66,9 @@ func TestWispALimitAbove255IsNone(t *testing.T) {
 	}
 }
 
-// 65535 a second, one taken each 100 ms: after ten of them 15258 were left.
+// sethvargo/go-limiter, sethvargo/go-limiter#29: above 31622 a second the remaining tokens jump.
+//
+// At 65535 a second, one taken every 100 ms: after ten of them 15258 were left.
 func TestGoLimiterAbove31622TheCountJumps(t *testing.T) {
 	each(t, limiters, ratelimit.PerSecond(65535), 65535, func(t *testing.T, l *subject) {
 		for i := range 20 {
@@ -70,7 +80,9 @@ func TestGoLimiterAbove31622TheCountJumps(t *testing.T) {
 	})
 }
 
-// Of 1000 a minute, and of 6000 a second, none was counted.
+// redis-cell, brandur/redis-cell#50: large limits are not counted.
+//
+// 1000 a minute and 6000 a second stayed full.
 func TestRedisCellLargeLimitsAreNotCounted(t *testing.T) {
 	for _, rate := range []ratelimit.Rate{ratelimit.PerMinute(1000), ratelimit.PerSecond(6000)} {
 		size := rate.Events + 1
@@ -85,7 +97,9 @@ func TestRedisCellLargeLimitsAreNotCounted(t *testing.T) {
 	}
 }
 
-// 8 at once, and then one by one: the 8 counted as one.
+// limits, alisaifee/limits#112: a cost of 8 counts as 1.
+//
+// 8 events at once, and then one by one.
 func TestLimitsALargeCostCountsAsOne(t *testing.T) {
 	each(t, limiters, ratelimit.PerMinute(10), 10, func(t *testing.T, l *subject) {
 		require.True(t, l.take(0, 8))
@@ -93,7 +107,9 @@ func TestLimitsALargeCostCountsAsOne(t *testing.T) {
 	})
 }
 
-// n was compared with the limit instead of with what was left of it, and a refused n was added too.
+// Pulsar, apache/pulsar#15305: n is compared with the whole limit instead of what remains.
+//
+// A refused n was counted too.
 func TestPulsarAPartlyUsedLimitTakesAWholeOne(t *testing.T) {
 	each(t, limiters, ratelimit.PerSecond(10), 10, func(t *testing.T, l *subject) {
 		require.True(t, l.take(0, 6))
@@ -104,15 +120,19 @@ func TestPulsarAPartlyUsedLimitTakesAWholeOne(t *testing.T) {
 	})
 }
 
-// 10 in 10 minutes, asked for twice a minute: refused requests were added to the window, which so
-// never emptied.
+// rolling-rate-limiter, peterkhayes/rolling-rate-limiter#9: refused requests count.
+//
+// 10 in 10 minutes, asked twice a minute: the window never emptied.
 func TestRollingRateLimiterRefusedRequestsCount(t *testing.T) {
 	each(t, limiters, ratelimit.Per(10, 10*time.Minute), 10, func(t *testing.T, l *subject) {
 		l.atTheRate(t, l.flood(110*time.Minute, 30*time.Second), 110*time.Minute)
 	})
 }
 
-// 2 in 6 s, asked for each 5 s: each hit, also a refused one, made the window end 6 s after it.
+// limits, alisaifee/limits#28: each request extends the window.
+//
+// 2 in 6 s, asked every 5 s: each request, even a refused one, moved the end of the window to 6 s
+// later.
 func TestLimitsEachHitExtendsTheWindow(t *testing.T) {
 	each(t, limiters, ratelimit.Per(2, 6*time.Second), 2, func(t *testing.T, l *subject) {
 		for i := range 30 {

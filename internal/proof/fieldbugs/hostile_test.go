@@ -13,7 +13,7 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/proof/bounds"
 )
 
-// hostileClocks tell a time after the last one.
+// hostileClocks return the next reading of a clock, given the last one.
 var hostileClocks = map[string]func(random *rand.Rand, last, origin time.Time) time.Time{
 	"frozen":         func(_ *rand.Rand, last, _ time.Time) time.Time { return last },
 	"runs backwards": func(_ *rand.Rand, last, _ time.Time) time.Time { return last.Add(-time.Millisecond) },
@@ -48,8 +48,8 @@ var hostileOrigins = []time.Time{
 	time.Date(2157, 1, 1, 0, 0, 0, 0, time.UTC),
 }
 
-// Whatever the clock tells, the bound holds in the times that it told, what decisions say is
-// possible, and when it has passed all of them, everything is as new.
+// On any clock the bound holds in the times that the clock showed, Decisions make sense, and the
+// limiter is full again once all these times have passed.
 func TestHostileClocks(t *testing.T) {
 	for name, tell := range hostileClocks {
 		for _, origin := range hostileOrigins {
@@ -83,7 +83,7 @@ func TestHostileClocks(t *testing.T) {
 						}
 					}
 					require.NotEmpty(t, grants)
-					if name != "ends of time" { // where time.Duration cannot tell how far apart they are
+					if name != "ends of time" { // which are further apart than a time.Duration can hold
 						bounds.Require(t, grants, l.bound)
 					}
 					if later := latest.AddDate(1, 0, 0); later.Year() < 10_000 {
@@ -96,7 +96,7 @@ func TestHostileClocks(t *testing.T) {
 	}
 }
 
-// Callers who read the clock, and are suspended before they use the reading.
+// Callers read the clock and are suspended before they use the reading.
 func TestSuspendedCallers(t *testing.T) {
 	rate, size := ratelimit.PerSecond(20), 5
 	eachWaiting(t, limiters, rate, size, func(t *testing.T, l ratelimit.Limiter, row limiter) {

@@ -37,7 +37,9 @@ func eachStore(t *testing.T, rate ratelimit.Rate, size, capacity int, f func(t *
 	}
 }
 
-// The least recently used key made room for a new one, and came back with a full burst.
+// APM Server, elastic/apm-server#1367: an evicted key comes back with a full burst.
+//
+// The least recently used key made room for a new one.
 func TestAPMServerAnEvictedKeyComesBackFull(t *testing.T) {
 	eachStore(t, ratelimit.PerMinute(10), 10, 16, func(t *testing.T, take func(time.Duration, string, int) bool, _ store) {
 		granted := 0
@@ -52,7 +54,9 @@ func TestAPMServerAnEvictedKeyComesBackFull(t *testing.T) {
 	})
 }
 
-// With more than 1000 entries, all were cleared: every sender had a fresh burst.
+// gonka, gonka-ai/gonka#1056: a full map forgets all keys.
+//
+// With more than 1000 entries all were cleared, and every sender had a full burst again.
 func TestGonkaAFullMapForgetsAllKeys(t *testing.T) {
 	eachStore(t, ratelimit.PerHour(3), 3, 1000, func(t *testing.T, take func(time.Duration, string, int) bool, _ store) {
 		for i := range 900 {
@@ -67,8 +71,9 @@ func TestGonkaAFullMapForgetsAllKeys(t *testing.T) {
 	})
 }
 
-// 1 in 10 s, 3 at once: entries were dropped before the bucket was full again, so that three times
-// as much passed.
+// Traefik: a key expires before its bucket is full again.
+//
+// 1 in 10 s with a burst of 3: three times as much passed.
 func TestTraefikAKeyExpiresBeforeItHasRefilled(t *testing.T) {
 	rate := ratelimit.Every(10 * time.Second)
 	eachStore(t, rate, 3, 8, func(t *testing.T, take func(time.Duration, string, int) bool, _ store) {
@@ -86,7 +91,9 @@ func TestTraefikAKeyExpiresBeforeItHasRefilled(t *testing.T) {
 	})
 }
 
-// An entry ended so long after it was made, also if it was in use all the time.
+// oxy, vulcand/oxy#132: a key in use expires.
+//
+// An entry ended a fixed time after it was made, even if it was in use.
 func TestOxyAnActiveKeyExpires(t *testing.T) {
 	rate := ratelimit.Every(10 * time.Second)
 	eachStore(t, rate, 3, 100, func(t *testing.T, take func(time.Duration, string, int) bool, _ store) {
@@ -101,7 +108,9 @@ func TestOxyAnActiveKeyExpires(t *testing.T) {
 	})
 }
 
-// Keys that owed nothing any more stayed until the map was full, and each took a place.
+// Traefik, traefik/traefik#13704: idle keys fill the map.
+//
+// They stayed, and each took a place.
 func TestTraefikKeysThatAreOverFillTheMap(t *testing.T) {
 	eachStore(t, ratelimit.Per(30, 10*time.Second), 10, 64, func(t *testing.T, take func(time.Duration, string, int) bool, s store) {
 		for i := range 10_000 {
@@ -113,8 +122,10 @@ func TestTraefikKeysThatAreOverFillTheMap(t *testing.T) {
 	})
 }
 
-// A sweep found the newest key, whose start was after the sweep's reading of the time, to be ages
-// old.
+// sethvargo/go-limiter, sethvargo/go-limiter#57: a key that is newer than the sweep's time is
+// purged.
+//
+// The key's start was after the sweep's reading of the time, so its age underflowed.
 func TestGoLimiterAKeyOfTheFutureIsPurged(t *testing.T) {
 	eachStore(t, ratelimit.PerMinute(1), 2, 8, func(t *testing.T, take func(time.Duration, string, int) bool, _ store) {
 		require.True(t, take(time.Second, "in use", 2))
@@ -125,8 +136,9 @@ func TestGoLimiterAKeyOfTheFutureIsPurged(t *testing.T) {
 	})
 }
 
-// 10 a second for one key and 30 an hour for another, in one store: when the second was over, so
-// was the hour.
+// ulule/limiter, ulule/limiter#230: limits in one store reset each other.
+//
+// 10 a second for one key and 30 an hour for another: when the second ended, so did the hour.
 func TestUluleLimitsInOneStoreResetEachOther(t *testing.T) {
 	table := ratelimit.Must(keyed.NewGCRA[string](ratelimit.PerSecond(10), 10, 8, keyed.WithClock(limittest.NewClock(start))))
 	second := ratelimit.Must(table.Limit(ratelimit.PerSecond(10), 10))
@@ -138,7 +150,9 @@ func TestUluleLimitsInOneStoreResetEachOther(t *testing.T) {
 	}
 }
 
-// Minutes from each user's own first request: one timer cleared them all, also who had just begun.
+// express-rate-limit, express-rate-limit/express-rate-limit#194: one timer resets all keys.
+//
+// Each user's minute began with its first request, but one timer ended them all.
 func TestExpressRateLimitOneTimerResetsAllKeys(t *testing.T) {
 	clock := limittest.NewClock(start)
 	m := ratelimit.Must(keyed.NewMap(8, func(string) (ratelimit.Limiter, error) {
@@ -162,7 +176,9 @@ func TestExpressRateLimitOneTimerResetsAllKeys(t *testing.T) {
 	require.True(t, take(5*time.Minute, "bob"))
 }
 
-// The empty key was taken for none: it was never put out, and the map grew beyond its capacity.
+// mcp-ts-core, cyanheads/mcp-ts-core#405: the empty key counts as no key.
+//
+// It was never evicted, and the map grew beyond its capacity.
 func TestMCPTheEmptyKeyIsNoKey(t *testing.T) {
 	eachStore(t, ratelimit.PerMinute(2), 2, 2, func(t *testing.T, take func(time.Duration, string, int) bool, s store) {
 		require.True(t, take(0, "", 2))
@@ -176,7 +192,9 @@ func TestMCPTheEmptyKeyIsNoKey(t *testing.T) {
 	})
 }
 
-// It was stored by one name, and reset by another.
+// CommitPulse, JhaSourav07/commitpulse#4064: a reset of a key forgets nothing.
+//
+// The key was stored by one name and reset by another.
 func TestCommitpulseAResetForgetsNothing(t *testing.T) {
 	eachStore(t, ratelimit.PerMinute(2), 2, 8, func(t *testing.T, take func(time.Duration, string, int) bool, s store) {
 		require.True(t, take(0, "ip", 2))

@@ -18,8 +18,8 @@ import (
 	"github.com/seed-3506548a/ratelimit/tokenbucket"
 )
 
-// limiter is one that is tested. It grants a burst at once, and about the rate later: a window
-// counts a burst in the time that the rate takes for it.
+// limiter is a row of the tests. It grants a burst at once, and about the rate afterwards: a window
+// has the burst as its limit, and the time that the rate takes for a burst as its length.
 type limiter struct {
 	name  string
 	gives gives
@@ -27,13 +27,13 @@ type limiter struct {
 	bound func(rate ratelimit.Rate, size int) bounds.Bound
 }
 
-// gives is how a limiter gives back what was used.
+// gives is how used events come back.
 type gives int
 
 const (
 	oneByOne  gives = iota // each event when the rate has made up for it
 	inBatches              // so many at the end of each interval
-	atAnEdge               // all at the end of a window
+	atAnEdge               // all at the end of the window
 	whenOver               // each event when the window has moved on over it
 	asMembers              // as the strictest of several
 )
@@ -61,8 +61,8 @@ var limiters = set{
 	{"log", whenOver, func(rate ratelimit.Rate, size int, c ratelimit.Clock) (ratelimit.Limiter, error) {
 		return slidingwindow.NewLog(window(rate, size), ratelimit.WithClock(c))
 	}, slidingBound},
-	// It counts its oldest bucket in full: it may go on refusing for a tenth of a window longer
-	// than a log.
+	// It counts its oldest bucket in full, so it refuses for up to a tenth of a window longer than
+	// a log.
 	{"counter", whenOver, func(rate ratelimit.Rate, size int, c ratelimit.Clock) (ratelimit.Limiter, error) {
 		return slidingwindow.NewCounter(window(rate, size), 10, ratelimit.WithClock(c))
 	}, slidingBound},
@@ -109,7 +109,7 @@ var limiters = set{
 	}, bounds.Bucket},
 }
 
-// newMap returns a map of buckets, or the error that a bucket makes.
+// newMap returns a map of buckets, or the error of making a bucket.
 func newMap(rate ratelimit.Rate, size, capacity int, c ratelimit.Clock) (*keyed.Map[string], error) {
 	bucket := func(string) (ratelimit.Limiter, error) { return gcra.New(rate, size, ratelimit.WithClock(c)) }
 	if _, err := bucket(""); err != nil {
@@ -118,7 +118,7 @@ func newMap(rate ratelimit.Rate, size, capacity int, c ratelimit.Clock) (*keyed.
 	return keyed.NewMap(capacity, bucket, keyed.WithClock(c))
 }
 
-// window returns a burst in the time that the rate takes for it, rounded up.
+// window returns the rate of a burst in the time that the rate takes for it, rounded up.
 func window(rate ratelimit.Rate, size int) ratelimit.Rate {
 	if rate.Events == 0 {
 		return rate
@@ -131,7 +131,7 @@ func window(rate ratelimit.Rate, size int) ratelimit.Rate {
 	return ratelimit.Per(size, time.Duration(length.Int64()))
 }
 
-// batches returns the rate in batches that a bucket of that size has room for.
+// batches returns the rate in batches that fit into a bucket of that size.
 func batches(rate ratelimit.Rate, size int) ratelimit.Rate {
 	if rate.Events > size {
 		return window(rate, size)
@@ -139,13 +139,13 @@ func batches(rate ratelimit.Rate, size int) ratelimit.Rate {
 	return rate
 }
 
-// windowBound is a limit for each window that a closed interval may touch.
+// windowBound is the limit times the number of windows that a closed interval may touch.
 func windowBound(rate ratelimit.Rate, size int) bounds.Bound {
 	w := window(rate, size)
 	return bounds.Interval(w, w.Events)
 }
 
-// slidingBound is a limit for each half-open window that it takes to cover a closed interval.
+// slidingBound is the limit times the number of half-open windows that cover a closed interval.
 func slidingBound(rate ratelimit.Rate, size int) bounds.Bound {
 	w := window(rate, size)
 	return func(length time.Duration) *big.Int {
@@ -163,7 +163,7 @@ func tableBound(rate ratelimit.Rate, size int) bounds.Bound {
 	}
 }
 
-// only returns those that give back in one of these ways.
+// only returns the limiters whose events come back in one of these ways.
 func (s set) only(ways ...gives) set {
 	return slices.DeleteFunc(slices.Clone(s), func(l limiter) bool { return !slices.Contains(ways, l.gives) })
 }
@@ -200,7 +200,8 @@ func eachAt(t *testing.T, s set, origin time.Time, rate ratelimit.Rate, size int
 	}
 }
 
-// eachWaiting runs f where time passes when all wait, on the system's clock.
+// eachWaiting runs f for each limiter on the system's clock in a synctest bubble, where time passes
+// when all goroutines wait.
 func eachWaiting(t *testing.T, s set, rate ratelimit.Rate, size int, f func(t *testing.T, l ratelimit.Limiter, row limiter)) {
 	t.Helper()
 	for _, row := range s {

@@ -18,7 +18,9 @@ import (
 	"github.com/seed-3506548a/ratelimit/tokenbucket"
 )
 
-// All who waited were told the same wait, and raced when it was over: some lost again and again.
+// Sidekiq, sidekiq/sidekiq#5315: some waiters lose every race.
+//
+// All waiters got the same wait, and raced when it was over.
 func TestSidekiqSomeWaitersLoseAgainAndAgain(t *testing.T) {
 	eachWaiting(t, limiters, ratelimit.PerSecond(1), 1, func(t *testing.T, l ratelimit.Limiter, _ limiter) {
 		var mutex sync.Mutex
@@ -40,7 +42,9 @@ func TestSidekiqSomeWaitersLoseAgainAndAgain(t *testing.T) {
 	})
 }
 
-// Calls for little took each token as it came, so calls for much never had enough.
+// rustcommon, pelikan-io/rustcommon#129: small requests starve large ones.
+//
+// They took each token as it came, so the large ones never had enough.
 func TestPelikanCheapCallsStarveDearOnes(t *testing.T) {
 	eachWaiting(t, limiters, ratelimit.Per(10, 10*time.Second), 10, func(t *testing.T, l ratelimit.Limiter, _ limiter) {
 		require.True(t, l.Take(10).OK)
@@ -69,7 +73,9 @@ func TestPelikanCheapCallsStarveDearOnes(t *testing.T) {
 	})
 }
 
-// Who waited already went on by the old rate.
+// shapeio, fujiwara/shapeio#5: a change of the rate does not reach a wait.
+//
+// A wait that had begun went on at the old rate.
 func TestShapeioAChangeDoesNotReachAWait(t *testing.T) {
 	eachWaiting(t, limiters, ratelimit.PerHour(1), 1, func(t *testing.T, l ratelimit.Limiter, row limiter) {
 		if row.name == "all" || strings.HasPrefix(row.name, "keyed ") || row.name == "burst" {
@@ -94,8 +100,10 @@ func TestShapeioAChangeDoesNotReachAWait(t *testing.T) {
 	})
 }
 
-// Reservations were cancelled in reverse order, and a nanosecond of rounding kept all but the last
-// from coming back.
+// GoCryptoTrader, thrasher-corp/gocryptotrader#2363: a nanosecond of rounding keeps cancelled
+// reservations.
+//
+// They were cancelled in reverse order, and all but the last stayed charged.
 func TestGoCryptoTraderANanosecondLosesReservations(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 1000 {
@@ -115,8 +123,11 @@ func TestGoCryptoTraderANanosecondLosesReservations(t *testing.T) {
 	}
 }
 
-// Two waits reserved, and were given up in the order in which they had come: the second brought the
-// first's slot back.
+// printing-press, mvanhorn/cli-printing-press#4441: a cancelled slot is given back by another
+// reservation.
+//
+// Two waits reserved, and gave up in the order in which they had come: the second gave back the
+// slot of the first.
 func TestPrintingPressACancelledSlotComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := ratelimit.Must(tokenbucket.New(ratelimit.PerSecond(1), 1))
@@ -129,7 +140,9 @@ func TestPrintingPressACancelledSlotComesBack(t *testing.T) {
 	})
 }
 
-// A token that was given back served a waiter, and was given back to the limiter as well.
+// Temporal, temporalio/temporal#7590: a token that is given back is granted twice.
+//
+// It served a waiter, and went back to the limiter as well.
 func TestTemporalARecycledTokenServesTwice(t *testing.T) {
 	c := limittest.NewClock(start)
 	l := ratelimit.Must(gcra.New(ratelimit.PerHour(1), 2, ratelimit.WithClock(c)))
@@ -145,8 +158,9 @@ func TestTemporalARecycledTokenServesTwice(t *testing.T) {
 	require.False(t, l.Allow())
 }
 
-// Several tenants' limits could not be taken together: what one refused stayed charged to the
-// others.
+// dskit, grafana/dskit#1007: a request that one tenant's limit refuses stays charged to another's.
+//
+// The limits of several tenants could not be charged together.
 func TestDskitARefusalStaysChargedToTheOtherTenant(t *testing.T) {
 	clock := limittest.NewClock(start)
 	full := ratelimit.Must(keyed.NewGCRA[string](ratelimit.PerHour(1), 1, 10, keyed.WithClock(clock)))

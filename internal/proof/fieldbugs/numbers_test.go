@@ -11,7 +11,9 @@ import (
 	"github.com/seed-3506548a/ratelimit/limittest"
 )
 
-// To take -1000 gave 1000 tokens.
+// x/time/rate, golang/go#54082: a negative n adds tokens.
+//
+// A request for -1000 added 1000 tokens.
 func TestXTimeRateANegativeNRefills(t *testing.T) {
 	each(t, limiters, ratelimit.PerSecond(1), 2, func(t *testing.T, l *subject) {
 		require.True(t, l.take(0, 2))
@@ -27,7 +29,9 @@ func TestXTimeRateANegativeNRefills(t *testing.T) {
 	})
 }
 
-// A rate of 0 and a burst of 1 allowed everything.
+// x/time/rate, golang/go#39984: a rate of 0 allows everything.
+//
+// The burst was 1.
 func TestXTimeRateARateOfZeroAllowsAlways(t *testing.T) {
 	each(t, limiters, ratelimit.PerSecond(0), 1, func(t *testing.T, l *subject) {
 		for _, after := range []time.Duration{0, 1, time.Second, 365 * 24 * time.Hour} {
@@ -38,7 +42,9 @@ func TestXTimeRateARateOfZeroAllowsAlways(t *testing.T) {
 	})
 }
 
-// A division by a rate of 0 made each reservation due at once.
+// x/time/rate, golang/go#47221: a rate of 0 grants every reservation at once.
+//
+// The wait was divided by the rate.
 func TestXTimeRateARateOfZeroReservesWithoutEnd(t *testing.T) {
 	each(t, reservers, ratelimit.PerSecond(0), 1, func(t *testing.T, l *subject) {
 		for range 1000 {
@@ -49,8 +55,9 @@ func TestXTimeRateARateOfZeroReservesWithoutEnd(t *testing.T) {
 	})
 }
 
-// At a count of 0 the first request was refused, as it should be, and the wait of the second
-// overflowed.
+// Sentinel, alibaba/Sentinel#462: a rate of 0 grants the second request.
+//
+// The first one was refused, as it should be. The wait of the second overflowed.
 func TestSentinelARateOfZeroOverflowsAtTheSecondTry(t *testing.T) {
 	each(t, limiters, ratelimit.PerSecond(0), 1, func(t *testing.T, l *subject) {
 		for range 10 {
@@ -60,7 +67,9 @@ func TestSentinelARateOfZeroOverflowsAtTheSecondTry(t *testing.T) {
 	})
 }
 
-// The product of a large n and the interval was negative, and passed.
+// throttled: a large n overflows and is granted.
+//
+// The product of n and the interval became negative.
 func TestThrottledNTimesTheIntervalWraps(t *testing.T) {
 	each(t, limiters, ratelimit.PerMinute(1), 1, func(t *testing.T, l *subject) {
 		for shift := range 62 {
@@ -71,7 +80,9 @@ func TestThrottledNTimesTheIntervalWraps(t *testing.T) {
 	})
 }
 
-// 200 million events of one a day are more microseconds than 63 bits hold.
+// Redis, redis/redis#14826: 200 million events at 1 a day overflow.
+//
+// They are more microseconds than 63 bits hold.
 func TestRedisTwoHundredMillionDaysWrap(t *testing.T) {
 	each(t, limiters, ratelimit.PerDay(1), 5, func(t *testing.T, l *subject) {
 		d := l.TakeAt(l.at(0), 200_000_000)
@@ -81,7 +92,9 @@ func TestRedisTwoHundredMillionDaysWrap(t *testing.T) {
 	})
 }
 
-// Of 3 each 2 s, who asked for 4 was told to wait for 0.66 s.
+// bucket4j, bucket4j/bucket4j#220: a request that can never be granted gets a wait.
+//
+// At 3 in 2 s, a request for 4 got a wait of 0.66 s.
 func TestBucket4jAnImpossibleRequestIsToldToWait(t *testing.T) {
 	each(t, limiters, ratelimit.Per(3, 2*time.Second), 3, func(t *testing.T, l *subject) {
 		d := l.TakeAt(l.at(0), 4)
@@ -91,7 +104,9 @@ func TestBucket4jAnImpossibleRequestIsToldToWait(t *testing.T) {
 	})
 }
 
-// 5 a second granted 5000 to the first who asked, and let the next one wait for them.
+// Guava, google/guava#7130: 5000 events at 5 a second are granted at once.
+//
+// The next caller had to wait for them.
 func TestGuavaFiveThousandAreLentToTheFirst(t *testing.T) {
 	each(t, limiters, ratelimit.PerSecond(5), 5, func(t *testing.T, l *subject) {
 		require.False(t, l.take(0, 5000))
@@ -103,7 +118,10 @@ func TestGuavaFiveThousandAreLentToTheFirst(t *testing.T) {
 	})
 }
 
-// To look 100 events back in a list of 5 found nothing, so 100 of 10 a minute passed.
+// limits, alisaifee/limits#151: a cost above the limit is granted.
+//
+// The limiter looked 100 events back in a list of 5 and found nothing, so 100 of 10 a minute
+// passed.
 func TestLimitsACostAboveTheLimitPasses(t *testing.T) {
 	each(t, limiters, ratelimit.PerMinute(10), 10, func(t *testing.T, l *subject) {
 		require.True(t, l.take(0, 5))
@@ -112,7 +130,9 @@ func TestLimitsACostAboveTheLimitPasses(t *testing.T) {
 	})
 }
 
-// 2^32 refused events made the count begin again.
+// systemd, systemd/systemd#27342: the count of refusals wraps around.
+//
+// After 2^32 refused events the count began again.
 func TestSystemdTheCountOfRefusalsWraps(t *testing.T) {
 	const size = 1 << 17
 	each(t, limiters, ratelimit.PerHour(size), size, func(t *testing.T, l *subject) {
@@ -127,8 +147,10 @@ func TestSystemdTheCountOfRefusalsWraps(t *testing.T) {
 	})
 }
 
-// An interval of "infinity" overflowed when it was added to the time. What cannot hold it has to
-// say so.
+// systemd, systemd/systemd#17582: an infinite interval overflows.
+//
+// It overflowed when it was added to the time. A limiter that cannot represent an interval must say
+// so.
 func TestSystemdAnInfiniteIntervalOverflows(t *testing.T) {
 	for _, row := range limiters {
 		l, err := row.build(ratelimit.Every(math.MaxInt64), 1, limittest.NewClock(start))
@@ -143,7 +165,9 @@ func TestSystemdAnInfiniteIntervalOverflows(t *testing.T) {
 	}
 }
 
-// 5 in 365 days: a timer cannot be set to more than 2^31-1 ms, nearly 25 days, and fired at once.
+// express-rate-limit, express-rate-limit/express-rate-limit#546: a window of a year ends at once.
+//
+// 5 in 365 days: a timer for more than 2^31-1 ms, nearly 25 days, fires immediately.
 func TestExpressRateLimitAYearEndsAfter25Days(t *testing.T) {
 	each(t, limiters, ratelimit.Per(5, 365*24*time.Hour), 5, func(t *testing.T, l *subject) {
 		require.True(t, l.take(0, 5))

@@ -40,22 +40,27 @@ func (s *subject) together(callers, times int) int {
 	return int(granted.Load())
 }
 
-// 500 an hour, and 20 at a time: the list of times was read, and written back by one over the
+// Django REST framework, encode/django-rest-framework#5181: concurrent requests overwrite each
 // other.
+//
+// 500 an hour, 20 at a time: each read the list of times, and wrote its own over the others'.
 func TestDjangoRESTConcurrentRequestsOverwriteEachOther(t *testing.T) {
 	each(t, limiters, ratelimit.PerHour(500), 500, func(t *testing.T, l *subject) {
 		for range 150 {
 			l = l.again(t)
 			granted := l.together(20, 50)
 			require.LessOrEqual(t, granted, 500)
-			if l.row.gives != asMembers { // which may refuse for what is given back
+			if l.row.gives != asMembers { // which may refuse because of what is about to be given back
 				require.Equal(t, 500, granted)
 			}
 		}
 	})
 }
 
-// 9 of 10 used: four workers read 9, and each added its own.
+// lua-resty-limit-traffic, openresty/lua-resty-limit-traffic#18: workers that read the same count
+// are all granted.
+//
+// 9 of 10 were used: four workers read 9, and each added its own.
 func TestLuaRestyFourWorkersSeeOneCount(t *testing.T) {
 	each(t, limiters, ratelimit.PerMinute(10), 10, func(t *testing.T, l *subject) {
 		for range 100 {
@@ -66,9 +71,11 @@ func TestLuaRestyFourWorkersSeeOneCount(t *testing.T) {
 	})
 }
 
-// The bucket was filled in two steps, between which others took: the second step then added too
-// much. Here whoever is refused lets a millisecond pass, so that there is always something to take,
-// and never much.
+// rustcommon, twitter/rustcommon#64: contended refills add tokens.
+//
+// The bucket was filled in two steps. If others took tokens in between, the second step added too
+// much. Here each refusal moves the time on by a millisecond, so that there is always a little to
+// take.
 func TestRustcommonContendedRefillsAddTokens(t *testing.T) {
 	each(t, limiters, ratelimit.PerSecond(1000), 10, func(t *testing.T, l *subject) {
 		var granted, passed atomic.Int64
@@ -89,7 +96,9 @@ func TestRustcommonContendedRefillsAddTokens(t *testing.T) {
 	})
 }
 
-// A caller that was refused put back a state of before, a transient one: nothing was ever granted
+// leaky-bucket, udoprog/leaky-bucket#39: contention stops the refill for good.
+//
+// A refused caller restored an earlier state that was only transient: nothing was ever granted
 // again.
 func TestLeakyBucketContentionStopsTheRefill(t *testing.T) {
 	each(t, limiters, ratelimit.PerSecond(20), 20, func(t *testing.T, l *subject) {
@@ -102,7 +111,10 @@ func TestLeakyBucketContentionStopsTheRefill(t *testing.T) {
 	})
 }
 
-// Between "it has expired" and "delete it", another request was counted in what was deleted.
+// ulule/limiter, sethvargo/go-limiter: a charge is lost between the expiry of a key and its
+// deletion.
+//
+// Another request was counted in the entry that was about to be deleted.
 func TestUluleAChargeIsLostBeforeADeletion(t *testing.T) {
 	for name, take := range map[string]func(c ratelimit.Clock) func(key string) bool{
 		"keyed table": func(c ratelimit.Clock) func(key string) bool {
@@ -116,7 +128,7 @@ func TestUluleAChargeIsLostBeforeADeletion(t *testing.T) {
 			clock := limittest.NewClock(start)
 			allow := take(clock)
 			for round := range 300 {
-				clock.Set(start.Add(time.Duration(round) * 2 * time.Second)) // all keys are as new, and may go
+				clock.Set(start.Add(time.Duration(round) * 2 * time.Second)) // all keys are idle, and may be evicted
 				var granted atomic.Int64
 				var all sync.WaitGroup
 				for range 3 {
@@ -140,7 +152,9 @@ func TestUluleAChargeIsLostBeforeADeletion(t *testing.T) {
 	}
 }
 
-// Several limits were asked one after the other: what the second refused, the first had counted.
+// Unkey, unkeyed/unkey#1995: a request that one limit refuses is charged to another.
+//
+// Several limits were asked one after the other: the first had counted what the second refused.
 func TestUnkeyARefusalByOneLimitIsChargedToTheOther(t *testing.T) {
 	each(t, limiters, ratelimit.PerSecond(5), 5, func(t *testing.T, l *subject) {
 		high := ratelimit.Must(slidingwindow.NewLog(ratelimit.PerHour(1000), ratelimit.WithClock(l.clock)))
@@ -153,7 +167,9 @@ func TestUnkeyARefusalByOneLimitIsChargedToTheOther(t *testing.T) {
 	})
 }
 
-// 10 a minute and 30 in half an hour: 31 requests in two minutes, of which 20 were served, used up
+// graphql-rate-limit, ravangen/graphql-rate-limit#129: refused requests use up the longer limit.
+//
+// 10 a minute and 30 in half an hour: 31 requests in two minutes, of which 20 were granted, used up
 // the 30.
 func TestGraphQLRateLimitRefusalsUseUpTheLongLimit(t *testing.T) {
 	each(t, limiters.only(atAnEdge, whenOver), ratelimit.PerMinute(10), 10, func(t *testing.T, l *subject) {

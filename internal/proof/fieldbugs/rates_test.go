@@ -20,6 +20,8 @@ func (s *subject) eachNanosecond(count int) (granted int) {
 	return granted
 }
 
+// governor: 600 million a second become a billion.
+//
 // An interval of 1.67 ns was cut to 1 ns.
 func TestGovernor600MillionASecondBecomeABillion(t *testing.T) {
 	each(t, limiters, ratelimit.PerSecond(600_000_000), 1000, func(t *testing.T, l *subject) {
@@ -27,8 +29,9 @@ func TestGovernor600MillionASecondBecomeABillion(t *testing.T) {
 	})
 }
 
-// And one of less than 1 ns to none, so that everything passed. A table cannot hold it, and says
-// so.
+// governor, boinkor-net/governor#203: more than a billion a second are no limit.
+//
+// An interval of less than 1 ns became 0. A keyed table cannot represent such a rate, and says so.
 func TestGovernorMoreThanABillionASecondIsNoLimit(t *testing.T) {
 	each(t, limiters.except("keyed table"), ratelimit.PerSecond(1_000_000_001), 10, func(t *testing.T, l *subject) {
 		for after := range time.Duration(3) {
@@ -43,7 +46,9 @@ func TestGovernorMoreThanABillionASecondIsNoLimit(t *testing.T) {
 	require.Error(t, err)
 }
 
-// Intervals were rounded to milliseconds: 2000 a second were 1000, and 5000 were no limit.
+// Sentinel, alibaba/Sentinel#1615: 2000 a second become 1000, and 5000 are no limit.
+//
+// Intervals were rounded to milliseconds.
 func TestSentinelTwoThousandASecondAreOneThousand(t *testing.T) {
 	for _, events := range []int{1000, 2000, 5000} {
 		each(t, limiters, ratelimit.PerSecond(events), 50, func(t *testing.T, l *subject) {
@@ -52,14 +57,18 @@ func TestSentinelTwoThousandASecondAreOneThousand(t *testing.T) {
 	}
 }
 
-// Microseconds and floats: 80000 a second were 83300.
+// Guava, google/guava#5290: 80000 a second become 83300.
+//
+// Time was counted in microseconds and floats.
 func TestGuavaEightyThousandASecondAreMore(t *testing.T) {
 	each(t, limiters, ratelimit.PerSecond(80_000), 80, func(t *testing.T, l *subject) {
 		l.atTheRate(t, l.flood(100*ms, 5*time.Microsecond), 100*ms)
 	})
 }
 
-// 10 a second, asked for each 120 ms: every second request was refused for ever.
+// Guava, google/guava#3552: a caller slower than the rate is refused every second time.
+//
+// 10 a second, asked every 120 ms.
 func TestGuavaASlowerCallerIsRefusedEverySecondTime(t *testing.T) {
 	each(t, limiters, ratelimit.PerSecond(10), 1, func(t *testing.T, l *subject) {
 		for i := range 100 {
@@ -68,8 +77,10 @@ func TestGuavaASlowerCallerIsRefusedEverySecondTime(t *testing.T) {
 	})
 }
 
-// The timer came a little early or late, and an interval that was short by as much was not counted:
-// a fifth was missing.
+// Envoy, envoyproxy/envoy#21327: a timer that jitters skips refills.
+//
+// If the timer came a little early, that interval was not counted: a fifth of the tokens was
+// missing.
 func TestEnvoyATimerThatJittersSkipsRefills(t *testing.T) {
 	each(t, limiters, ratelimit.PerSecond(100), 20, func(t *testing.T, l *subject) {
 		granted := 0
@@ -82,16 +93,19 @@ func TestEnvoyATimerThatJittersSkipsRefills(t *testing.T) {
 	})
 }
 
-// Each call added less than one token, which was cut to none: any rate below 1000 a second never
-// refilled when it was asked each millisecond.
+// Polaris, apache/polaris#3433: frequent polling prevents the refill.
+//
+// Each call added less than one token, which was cut to none: a rate below 1000 a second never
+// refilled when it was asked every millisecond.
 func TestPolarisPollingRefillsNothing(t *testing.T) {
 	each(t, limiters, ratelimit.PerSecond(100), 10, func(t *testing.T, l *subject) {
 		l.atTheRate(t, l.flood(2*time.Second, ms), 2*time.Second)
 	})
 }
 
-// A bucket of 4, taken from in gaps of half a token: each admission dropped the half that had come
-// since.
+// vsthrottle, varnish/varnish-modules#243: a part of a token is lost at each grant.
+//
+// A bucket of 4, asked every half token: each grant dropped the half that had come since.
 func TestVarnishAHalfTokenIsLostAtEachAdmission(t *testing.T) {
 	each(t, limiters.only(oneByOne), ratelimit.PerSecond(2), 4, func(t *testing.T, l *subject) {
 		granted := 0
@@ -104,7 +118,9 @@ func TestVarnishAHalfTokenIsLostAtEachAdmission(t *testing.T) {
 	})
 }
 
-// One token each 10 s. At 25 s two had come, and the 5 s on the way to the third were dropped.
+// reinhardt, kent8192/reinhardt-web#2246: the rest of an interval is lost at each refill.
+//
+// One token every 10 s: at 25 s two had come, and the 5 s towards the third were dropped.
 func TestReinhardtTheRestOfAnIntervalIsLost(t *testing.T) {
 	each(t, limiters.only(oneByOne, inBatches), ratelimit.Every(10*time.Second), 5, func(t *testing.T, l *subject) {
 		require.True(t, l.take(0, 5))
@@ -115,7 +131,9 @@ func TestReinhardtTheRestOfAnIntervalIsLost(t *testing.T) {
 	})
 }
 
-// The number of intervals was added instead of the tokens that they bring.
+// axum-limit, gengteng/axum-limit#2: an interval refills one token instead of all of its tokens.
+//
+// The number of intervals was added to the bucket.
 func TestAxumLimitAnIntervalGivesBackOne(t *testing.T) {
 	each(t, limiters, ratelimit.PerSecond(5), 5, func(t *testing.T, l *subject) {
 		require.True(t, l.take(0, 5))
@@ -124,7 +142,9 @@ func TestAxumLimitAnIntervalGivesBackOne(t *testing.T) {
 	})
 }
 
-// 2 a second: the half second was not looked at before a whole one had passed.
+// Symfony, symfony/symfony#47676: tokens come only once a second.
+//
+// 2 a second: nothing was refilled before a whole second had passed.
 func TestSymfonyTokensComeOnlyEachSecond(t *testing.T) {
 	each(t, limiters.only(oneByOne), ratelimit.PerSecond(2), 10, func(t *testing.T, l *subject) {
 		require.True(t, l.take(0, 1))
@@ -132,7 +152,9 @@ func TestSymfonyTokensComeOnlyEachSecond(t *testing.T) {
 	})
 }
 
-// One in 100 ms, asked for each 100 ms: 4 of 10 were refused.
+// PyrateLimiter, vutran1710/PyrateLimiter#125: a caller at exactly the rate is refused.
+//
+// One in 100 ms, asked every 100 ms: 4 of 10 were refused.
 func TestPyrateLimiterTheExactIntervalIsTooShort(t *testing.T) {
 	each(t, limiters.except("counter"), ratelimit.Every(100*ms), 1, func(t *testing.T, l *subject) {
 		for i := range 10 {

@@ -11,7 +11,7 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/proof/bounds"
 )
 
-// Each call of Cancel gave back.
+// x/time/rate: a second Cancel of a reservation creates tokens.
 func TestXTimeRateToCancelTwiceMints(t *testing.T) {
 	each(t, reservers, ratelimit.PerSecond(1), 3, func(t *testing.T, l *subject) {
 		require.True(t, l.take(0, 2))
@@ -23,7 +23,9 @@ func TestXTimeRateToCancelTwiceMints(t *testing.T) {
 	})
 }
 
-// What may be acted on at once was taken as acted on.
+// x/time/rate: a reservation that may be acted on at once cannot be cancelled.
+//
+// It counted as acted on.
 func TestXTimeRateAReservationForNowCannotBeCancelled(t *testing.T) {
 	each(t, reservers, ratelimit.PerSecond(1), 1, func(t *testing.T, l *subject) {
 		r := l.reserve(t, 0, 1)
@@ -33,8 +35,10 @@ func TestXTimeRateAReservationForNowCannotBeCancelled(t *testing.T) {
 	})
 }
 
-// 15 at 0, 10 at 100 ms and 2 at 200 ms, of 10 a second with a burst of 20: the events reserved
-// later were taken off what a cancellation gave back, though these were to be cancelled too.
+// x/time/rate, golang/go#56924: a cancellation gives back too little.
+//
+// 10 a second with a burst of 20, and reservations of 15 at 0, 10 at 100 ms and 2 at 200 ms: what
+// was reserved later was taken off what a cancellation gave back, even if that was cancelled too.
 func TestXTimeRateACancelGivesBackTooLittle(t *testing.T) {
 	each(t, reservers.only(oneByOne), ratelimit.PerSecond(10), 20, func(t *testing.T, l *subject) {
 		without := l.again(t)
@@ -48,7 +52,7 @@ func TestXTimeRateACancelGivesBackTooLittle(t *testing.T) {
 	})
 }
 
-// Reservations made at the same time were acted on at the same time.
+// x/time/rate, golang/go#43858: parallel reservations may all be acted on at the same time.
 func TestXTimeRateParallelReservationsActAtOnce(t *testing.T) {
 	each(t, reservers, ratelimit.PerSecond(10), 5, func(t *testing.T, l *subject) {
 		grants := make([]bounds.Grant, 100)
@@ -64,7 +68,9 @@ func TestXTimeRateParallelReservationsActAtOnce(t *testing.T) {
 	})
 }
 
-// 10 each 60 s: what did not fit into the second window either was told to come in the second.
+// Symfony, symfony/symfony#52413: reservations pile up in the second window.
+//
+// 10 in 60 s: what did not fit into the second window either was promised for the second.
 func TestSymfonyReservationsPileUpInTheSecondWindow(t *testing.T) {
 	each(t, reservers, ratelimit.PerMinute(10), 10, func(t *testing.T, l *subject) {
 		for i := range time.Duration(4) {
@@ -78,7 +84,9 @@ func TestSymfonyReservationsPileUpInTheSecondWindow(t *testing.T) {
 	})
 }
 
-// 10 each 10 s: three who waited for the next window were served in it, but not counted.
+// Symfony, symfony/symfony#61668: reservations are forgotten at the reset.
+//
+// 10 in 10 s: three that waited for the next window were served in it, but not counted.
 func TestSymfonyReservationsAreForgottenAtTheReset(t *testing.T) {
 	each(t, reservers, ratelimit.Per(10, 10*time.Second), 10, func(t *testing.T, l *subject) {
 		require.True(t, l.take(0, 10))
@@ -90,7 +98,9 @@ func TestSymfonyReservationsAreForgottenAtTheReset(t *testing.T) {
 	})
 }
 
-// To take as much as possible of a bucket in debt took less than nothing, and so gave.
+// bucket4j, bucket4j/bucket4j#417: taking all that remains of a bucket in debt adds tokens.
+//
+// It took a negative number of them.
 func TestBucket4jTakingWhatRemainsOfADebtAdds(t *testing.T) {
 	each(t, reservers, ratelimit.PerSecond(50), 50, func(t *testing.T, l *subject) {
 		require.True(t, l.take(0, 50))
@@ -103,7 +113,9 @@ func TestBucket4jTakingWhatRemainsOfADebtAdds(t *testing.T) {
 	})
 }
 
-// Who gave up waiting had reserved, and nobody gave that back.
+// failsafe-go: a cancelled wait keeps its permits.
+//
+// A wait that gave up had reserved, and did not give that back.
 func TestFailsafeGoACancelledWaitLeaksPermits(t *testing.T) {
 	each(t, reservers, ratelimit.PerSecond(1), 1, func(t *testing.T, l *subject) {
 		require.True(t, l.take(0, 1))
@@ -115,7 +127,9 @@ func TestFailsafeGoACancelledWaitLeaksPermits(t *testing.T) {
 	})
 }
 
-// 10 in a second: what was released came back once more when its second was over.
+// Redisson, redisson/redisson#7329: released permits come back once more when they expire.
+//
+// The limit was 10 a second.
 func TestRedissonReleaseAndExpiryCountTwice(t *testing.T) {
 	each(t, limiters, ratelimit.PerSecond(10), 10, func(t *testing.T, l *subject) {
 		for range 3 {
@@ -131,6 +145,8 @@ func TestRedissonReleaseAndExpiryCountTwice(t *testing.T) {
 	})
 }
 
+// Redisson, redisson/redisson#7342: released permits are lost.
+//
 // Acquired and released nine times, 100 ms apart: after a second, 2 of 10 were left.
 func TestRedissonReleasedPermitsAreLost(t *testing.T) {
 	each(t, refunding, ratelimit.PerSecond(10), 10, func(t *testing.T, l *subject) {
@@ -144,7 +160,9 @@ func TestRedissonReleasedPermitsAreLost(t *testing.T) {
 	})
 }
 
-// A reward that nothing had been taken for was kept: 2 in a second were 3.
+// rate-limiter-flexible, animir/node-rate-limiter-flexible#254: rewards exceed the limit.
+//
+// A reward without anything taken was kept: 2 in a second became 3.
 func TestRateLimiterFlexibleRewardsExceedTheLimit(t *testing.T) {
 	each(t, limiters, ratelimit.PerSecond(2), 2, func(t *testing.T, l *subject) {
 		for range 3 {

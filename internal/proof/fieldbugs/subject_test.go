@@ -47,8 +47,8 @@ func (s *subject) again(t *testing.T) *subject {
 
 func (s *subject) at(after time.Duration) time.Time { return s.origin.Add(after) }
 
-// take asks for n events, so long after the origin; for a single one also by the clock, in turn,
-// for Allow has a way of its own.
+// take asks for n events as of a time after the origin. A single event is asked for by TakeAt and
+// by Allow in turn, since Allow has code of its own.
 func (s *subject) take(after time.Duration, n int) bool {
 	s.turn = !s.turn
 	byClock := n == 1 && !s.turn
@@ -62,7 +62,7 @@ func (s *subject) take(after time.Duration, n int) bool {
 	return s.TakeAt(s.at(after), n).OK
 }
 
-// state is what the limiter tells, so long after the origin.
+// state returns the state of the limiter as of a time after the origin.
 func (s *subject) state(after time.Duration) ratelimit.Decision {
 	if s.keyed() {
 		defer s.clock.Set(s.clock.Now())
@@ -71,11 +71,11 @@ func (s *subject) state(after time.Duration) ratelimit.Decision {
 	return s.PeekAt(s.at(after), 0)
 }
 
-// keyed reports whether it is in a table, which refuses what is far ahead of its clock.
+// keyed reports whether the limiter is in a table, which refuses times far ahead of its clock.
 func (s *subject) keyed() bool { return strings.HasPrefix(s.row.name, "keyed ") }
 
-// atOnce takes single events until one is refused, and returns how many were granted: no more than
-// a few bursts.
+// atOnce takes single events until one is refused, at most a few bursts of them, and returns how
+// many were granted.
 func (s *subject) atOnce(after time.Duration) (granted int) {
 	for granted < 3*s.size+10 && s.take(after, 1) {
 		granted++
@@ -83,8 +83,8 @@ func (s *subject) atOnce(after time.Duration) (granted int) {
 	return granted
 }
 
-// flood asks for one event each step, and returns what was granted from the origin to a time after
-// it.
+// flood asks for one event each step from the origin to a time after it, and returns how many were
+// granted.
 func (s *subject) flood(over, step time.Duration) (granted int) {
 	for after := time.Duration(0); after <= over; after += step {
 		if s.take(after, 1) {
@@ -94,15 +94,16 @@ func (s *subject) flood(over, step time.Duration) (granted int) {
 	return granted
 }
 
-// withinBound demands that no more were granted than may be in a closed interval of that length.
+// withinBound fails if more events were granted than the limiter may grant in a closed interval of
+// that length.
 func (s *subject) withinBound(t *testing.T, granted int, length time.Duration) {
 	t.Helper()
 	require.LessOrEqual(t, big.NewInt(int64(granted)).Cmp(s.bound(length)), 0,
 		"%d granted in %v, at most %v may be", granted, length, s.bound(length))
 }
 
-// atTheRate demands that what a flood was granted is within the bound, and no less than the rate by
-// more than a tenth: a counter withholds an eleventh.
+// atTheRate fails if a flood was granted more than the bound, or less than nine tenths of the rate:
+// a counter withholds an eleventh.
 func (s *subject) atTheRate(t *testing.T, granted int, over time.Duration) {
 	t.Helper()
 	s.withinBound(t, granted, over)
@@ -110,8 +111,8 @@ func (s *subject) atTheRate(t *testing.T, granted int, over time.Duration) {
 	require.GreaterOrEqual(t, float64(granted), 0.9*due)
 }
 
-// exactWait demands that a refusal tells the first nanosecond at which the same request is granted,
-// and returns it.
+// exactWait fails if a refusal's RetryAfter is not the first nanosecond at which the same request
+// is granted, and returns it.
 func (s *subject) exactWait(t *testing.T, after time.Duration, n int) time.Duration {
 	t.Helper()
 	d := s.PeekAt(s.at(after), n)
@@ -123,7 +124,7 @@ func (s *subject) exactWait(t *testing.T, after time.Duration, n int) time.Durat
 	return d.RetryAfter
 }
 
-// change sets another rate and burst. A window keeps its length: it gets another limit.
+// change sets another rate and burst. A window keeps its length and gets another limit.
 func (s *subject) change(after time.Duration, rate ratelimit.Rate, size int) error {
 	switch l := s.Limiter.(type) {
 	case interface {

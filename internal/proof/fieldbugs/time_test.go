@@ -10,7 +10,9 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/proof/bounds"
 )
 
-// Two callers' readings, 2 ms apart, in turn: each later one counted the 2 ms again.
+// x/time/rate, golang/go#65508: a time that goes back creates tokens.
+//
+// Two callers used readings 2 ms apart in turn. Each later one counted the same 2 ms again.
 func TestXTimeRateATimeThatGoesBackMintsTokens(t *testing.T) {
 	each(t, limiters, ratelimit.PerSecond(1000), 100, func(t *testing.T, l *subject) {
 		granted := 0
@@ -23,6 +25,8 @@ func TestXTimeRateATimeThatGoesBackMintsTokens(t *testing.T) {
 	})
 }
 
+// x/time/rate, golang/go#71360: a caller that waits for the lock with an old time creates tokens.
+//
 // Each caller read the time, and some then waited for the lock for a second.
 func TestXTimeRateACallerHeldUpAtTheLockMintsTokens(t *testing.T) {
 	each(t, limiters, ratelimit.PerSecond(10), 5, func(t *testing.T, l *subject) {
@@ -39,8 +43,9 @@ func TestXTimeRateACallerHeldUpAtTheLockMintsTokens(t *testing.T) {
 	})
 }
 
-// It is 10 s, and the change and the cancellation were begun at 9 s: the second in between counted
-// again.
+// TiKV PD, tikv/pd#10745: a change of the rate or a cancellation with an old time creates tokens.
+//
+// Both began at 9 s and arrived at 10 s: the second in between was counted again.
 func TestTikvPDAChangeWithAnOldTimeMintsTokens(t *testing.T) {
 	each(t, changeable, ratelimit.PerSecond(1), 10, func(t *testing.T, l *subject) {
 		prompt := l.again(t)
@@ -56,7 +61,9 @@ func TestTikvPDAChangeWithAnOldTimeMintsTokens(t *testing.T) {
 	})
 }
 
-// A zero of the state stood for a limiter that had not been called yet, and the mock began at zero.
+// uber-go/ratelimit: a limiter called at the Unix epoch counts as never called.
+//
+// A state of zero stood for "not called yet", and the mock clock began at zero.
 func TestUberTheEpochCountsAsNeverCalled(t *testing.T) {
 	eachAt(t, limiters, time.Unix(0, 0), ratelimit.PerSecond(1), 1, func(t *testing.T, l *subject) {
 		require.True(t, l.Allow())
@@ -66,6 +73,9 @@ func TestUberTheEpochCountsAsNeverCalled(t *testing.T) {
 	})
 }
 
+// uber-go/ratelimit, uber-go/ratelimit#119: after a pause the slack is granted again with each
+// event.
+//
 // 1 a second with a slack of 1: after a pause of 2 s, all 25 calls passed.
 func TestUberSlackIsGrantedAgainAfterEachPause(t *testing.T) {
 	each(t, limiters, ratelimit.PerSecond(1), 2, func(t *testing.T, l *subject) {
@@ -82,6 +92,8 @@ func TestUberSlackIsGrantedAgainAfterEachPause(t *testing.T) {
 	})
 }
 
+// sethvargo/go-limiter: a time one nanosecond earlier underflows.
+//
 // Elapsed time was unsigned.
 func TestGoLimiterANanosecondBackUnderflows(t *testing.T) {
 	each(t, limiters, ratelimit.PerSecond(1), 2, func(t *testing.T, l *subject) {
@@ -91,7 +103,9 @@ func TestGoLimiterANanosecondBackUnderflows(t *testing.T) {
 	})
 }
 
-// Tokens times the nanoseconds of twelve hours overflowed, and the bucket was below empty.
+// bucket4j, bucket4j/bucket4j#51: a long idle time overflows.
+//
+// The tokens times the nanoseconds of twelve hours overflowed, and the bucket was below empty.
 func TestBucket4jLongIdlingOverflows(t *testing.T) {
 	each(t, limiters, ratelimit.PerSecond(250_000), 250_000, func(t *testing.T, l *subject) {
 		now := time.Duration(0)
@@ -104,7 +118,9 @@ func TestBucket4jLongIdlingOverflows(t *testing.T) {
 	})
 }
 
-// After a long pause any number of tokens could be acquired.
+// leaky-bucket, udoprog/leaky-bucket#30: a long idle time fills the bucket beyond its capacity.
+//
+// Any number of tokens could be acquired afterwards.
 func TestLeakyBucketIdlingFillsBeyondTheTop(t *testing.T) {
 	each(t, limiters, ratelimit.PerSecond(5), 5, func(t *testing.T, l *subject) {
 		require.True(t, l.take(0, 1))
@@ -115,8 +131,10 @@ func TestLeakyBucketIdlingFillsBeyondTheTop(t *testing.T) {
 	})
 }
 
-// 20 tokens a second into a bucket of 100: of a full one, the 5 s that it was full for were counted
-// after it was emptied.
+// juju/ratelimit, juju/ratelimit#30: the time during which a bucket is full is counted later.
+//
+// 20 tokens a second into a bucket of 100 that was full for 5 s: these 5 s filled it once it was
+// empty.
 func TestJujuAFullBucketKeepsItsIdleTime(t *testing.T) {
 	each(t, limiters, ratelimit.PerSecond(20), 100, func(t *testing.T, l *subject) {
 		require.Equal(t, 100, l.state(0).Remaining)
@@ -127,7 +145,10 @@ func TestJujuAFullBucketKeepsItsIdleTime(t *testing.T) {
 	})
 }
 
-// 3 each 500 ms, first used after 5 s: the fourth within 50 ms filled it again.
+// chronos, status-im/nim-chronos#500: a bucket that is first used long after it was made fills
+// twice.
+//
+// 3 in 500 ms, first used after 5 s: the fourth request within 50 ms filled it again.
 func TestChronosABucketMadeLongAgoFillsTwice(t *testing.T) {
 	each(t, limiters, ratelimit.Per(3, 500*ms), 3, func(t *testing.T, l *subject) {
 		for _, after := range []time.Duration{0, 10 * ms, 50 * ms} {
@@ -137,8 +158,11 @@ func TestChronosABucketMadeLongAgoFillsTwice(t *testing.T) {
 	})
 }
 
-// The clock went 11 s forwards and back all the time. Each call at the early time, also a refused
-// one, wrote what the bucket then lacked.
+// MediaWiki MCP Server, ProfessionalWiki/MediaWiki-MCP-Server#557: a clock that steps back locks
+// callers out.
+//
+// The clock stepped 11 s forwards and back again and again. Each call at the early time, even a
+// refused one, recorded the bucket as emptier than it was.
 func TestMediaWikiMCPAClockThatStepsLocksOut(t *testing.T) {
 	each(t, limiters, ratelimit.PerSecond(1), 3, func(t *testing.T, l *subject) {
 		require.True(t, l.take(11*time.Second, 3))
@@ -152,7 +176,9 @@ func TestMediaWikiMCPAClockThatStepsLocksOut(t *testing.T) {
 	})
 }
 
-// The tokens of the longest intervals were rounded to a whole one.
+// x/time/rate: the longest interval grants twice.
+//
+// The tokens of the longest intervals were rounded up to a whole one.
 func TestXTimeRateTheLongestIntervalGrantsTwice(t *testing.T) {
 	each(t, limiters, ratelimit.Every(1<<58), 1, func(t *testing.T, l *subject) {
 		require.True(t, l.take(0, 1))

@@ -13,8 +13,9 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/proof/bounds"
 )
 
-// A wait whose context was cancelled before it began took a token, if there was one, and said that
-// all was well.
+// gkit, songzhibin97/gkit#134: a wait that was cancelled before it began takes a token.
+//
+// It returned no error if there was a token.
 func TestGkitAWaitCancelledBeforeTakesAToken(t *testing.T) {
 	eachWaiting(t, limiters, ratelimit.PerMinute(1), 1, func(t *testing.T, l ratelimit.Limiter, _ limiter) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -24,7 +25,9 @@ func TestGkitAWaitCancelledBeforeTakesAToken(t *testing.T) {
 	})
 }
 
-// Each wait that was given up kept its token: the more gave up, the longer the others waited.
+// rreading-glasses, blampe/rreading-glasses#452: a cancelled wait keeps its token.
+//
+// The more waits were given up, the longer the others took.
 func TestRreadingGlassesACancelledWaitKeepsItsToken(t *testing.T) {
 	eachWaiting(t, limiters, ratelimit.PerMinute(1), 1, func(t *testing.T, l ratelimit.Limiter, _ limiter) {
 		require.True(t, l.Allow())
@@ -39,8 +42,9 @@ func TestRreadingGlassesACancelledWaitKeepsItsToken(t *testing.T) {
 	})
 }
 
-// One who waited for 2 and was cancelled stayed first in the queue, so one who came later and
-// wanted 1 waited for 2.
+// .NET, dotnet/runtime#77180: a cancelled waiter blocks the next one.
+//
+// A cancelled wait for 2 stayed first in the queue, so a later one for 1 waited until 2 were free.
 func TestDotnetACancelledWaiterBlocksTheNext(t *testing.T) {
 	eachWaiting(t, limiters, ratelimit.Per(3, 3*time.Minute), 3, func(t *testing.T, l ratelimit.Limiter, _ limiter) {
 		require.True(t, l.Take(3).OK)
@@ -56,7 +60,9 @@ func TestDotnetACancelledWaiterBlocksTheNext(t *testing.T) {
 	})
 }
 
-// One a second: 25 who waited together took one and a half seconds each.
+// .NET, dotnet/runtime#74056: one a second takes one and a half seconds.
+//
+// 25 waiters at once took one and a half seconds each.
 func TestDotnetOneASecondTakesOneAndAHalf(t *testing.T) {
 	eachWaiting(t, limiters, ratelimit.PerSecond(1), 1, func(t *testing.T, l ratelimit.Limiter, row limiter) {
 		begin := time.Now()
@@ -73,7 +79,9 @@ func TestDotnetOneASecondTakesOneAndAHalf(t *testing.T) {
 	})
 }
 
-// One in 5 s: the second of ten never came.
+// Redisson, redisson/redisson#1524: an acquire blocks for ever.
+//
+// One in 5 s: the second of ten never returned.
 func TestRedissonAnAcquireBlocksForEver(t *testing.T) {
 	eachWaiting(t, limiters.except("counter"), ratelimit.Every(5*time.Second), 1, func(t *testing.T, l ratelimit.Limiter, _ limiter) {
 		begin := time.Now()
@@ -85,7 +93,10 @@ func TestRedissonAnAcquireBlocksForEver(t *testing.T) {
 	})
 }
 
-// One a second, and work that takes a second: it then waited for another second.
+// ratelimiter (Python), RazerM/ratelimiter#15: the time that the work takes is waited for once
+// more.
+//
+// One a second, and work that takes a second: the limiter then waited for another second.
 func TestRatelimiterTheWorkIsWaitedForToo(t *testing.T) {
 	eachWaiting(t, limiters.except("counter"), ratelimit.PerSecond(1), 1, func(t *testing.T, l ratelimit.Limiter, _ limiter) {
 		begin := time.Now()
@@ -97,7 +108,9 @@ func TestRatelimiterTheWorkIsWaitedForToo(t *testing.T) {
 	})
 }
 
-// Of six who waited, only the last to ask was woken.
+// tower, tower-rs/tower#454: only the last waiter is woken.
+//
+// There were six.
 func TestTowerOnlyTheLastWaiterIsWoken(t *testing.T) {
 	eachWaiting(t, limiters, ratelimit.PerSecond(1), 1, func(t *testing.T, l ratelimit.Limiter, _ limiter) {
 		results := make(chan error, 6)
@@ -113,7 +126,8 @@ func TestTowerOnlyTheLastWaiterIsWoken(t *testing.T) {
 	})
 }
 
-// Who was told to wait once more after the wait went ahead.
+// tower-resilience, joshrotenberg/tower-resilience#363: a caller that has to wait twice is granted
+// after the first wait.
 func TestTowerResilienceASecondWaitCountsAsGranted(t *testing.T) {
 	const size = 3
 	rate := ratelimit.PerSecond(size)
@@ -131,7 +145,9 @@ func TestTowerResilienceASecondWaitCountsAsGranted(t *testing.T) {
 	})
 }
 
-// Told to wait for at most 25 ms, it slept for 1002.
+// TypeAgent, microsoft/TypeAgent#2827: a wait sleeps past its deadline.
+//
+// With a deadline of 25 ms, it slept for 1002 ms.
 func TestTypeAgentAWaitSleepsPastItsDeadline(t *testing.T) {
 	eachWaiting(t, limiters, ratelimit.PerMinute(1), 1, func(t *testing.T, l ratelimit.Limiter, _ limiter) {
 		require.True(t, l.Allow())
@@ -143,7 +159,8 @@ func TestTypeAgentAWaitSleepsPastItsDeadline(t *testing.T) {
 	})
 }
 
-// A wait went on after its context had been cancelled.
+// projectdiscovery/ratelimit, projectdiscovery/ratelimit#167: a wait goes on after its context has
+// been cancelled.
 func TestProjectDiscoveryAWaitOutlivesItsContext(t *testing.T) {
 	eachWaiting(t, limiters, ratelimit.PerHour(1), 1, func(t *testing.T, l ratelimit.Limiter, _ limiter) {
 		require.True(t, l.Allow())
@@ -155,7 +172,9 @@ func TestProjectDiscoveryAWaitOutlivesItsContext(t *testing.T) {
 	})
 }
 
-// After six days without a request the refill overflowed, and the next one slept for good.
+// AWS SDK for C++, aws/aws-sdk-cpp#3338: a wait after six idle days never ends.
+//
+// The refill overflowed.
 func TestAWSSDKAWaitAfterSixDaysNeverEnds(t *testing.T) {
 	eachWaiting(t, limiters, ratelimit.PerSecond(250_000), 250_000, func(t *testing.T, l ratelimit.Limiter, _ limiter) {
 		for range 3 {
@@ -169,8 +188,9 @@ func TestAWSSDKAWaitAfterSixDaysNeverEnds(t *testing.T) {
 	})
 }
 
-// Where there was no limit, a wait for more than the burst was an error all the same. Where there
-// is one, it is, and at once.
+// x/time/rate, golang/go#16854: without a limit, a wait for more than the burst is an error.
+//
+// Where there is a limit it is one, and at once.
 func TestXTimeRateAWaitWithoutALimitIsRefused(t *testing.T) {
 	require.NoError(t, ratelimit.Wait(t.Context(), ratelimit.Unlimited(), 1_000_000_000))
 	eachWaiting(t, limiters, ratelimit.PerSecond(2), 2, func(t *testing.T, l ratelimit.Limiter, _ limiter) {
@@ -186,7 +206,9 @@ type hasty struct{ ratelimit.SystemClock }
 
 func (hasty) After(d time.Duration) <-chan time.Time { return time.After((d + 1) / 2) }
 
-// A coarse clock woke the limiter two intervals early, which it asserted never to happen.
+// asynciolimiter, bharel/asynciolimiter#14: a timer that fires early is an error.
+//
+// A coarse clock woke the limiter two intervals early, and an assertion failed.
 func TestAsyncioLimiterATimerThatFiresEarlyIsAnError(t *testing.T) {
 	const size = 2
 	rate := ratelimit.PerMinute(size)

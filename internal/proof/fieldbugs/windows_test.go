@@ -13,8 +13,10 @@ import (
 // unaligned are windows that do not begin before the first event.
 var unaligned = limiters.named("anchored window", "log", "counter")
 
-// A caller with a reading of the old window, after the first of the new one, found it to be another
-// than the last, and cleared the count.
+// go-chi/httprate: a late caller clears the new window.
+//
+// A caller with a time of the old window came after the first of the new one. It found that the
+// window was not its own, and cleared the count.
 func TestHTTPRateALateCallerClearsTheNewWindow(t *testing.T) {
 	each(t, limiters, ratelimit.PerSecond(1), 1, func(t *testing.T, l *subject) {
 		require.True(t, l.take(0, 1))
@@ -25,7 +27,7 @@ func TestHTTPRateALateCallerClearsTheNewWindow(t *testing.T) {
 	})
 }
 
-// Cycles were counted by a length that had been rounded.
+// resilience4j: cycles of a rounded length grant too much.
 func TestResilience4jCyclesOfARoundedLengthAdmitExtra(t *testing.T) {
 	each(t, limiters, ratelimit.PerSecond(7), 7, func(t *testing.T, l *subject) {
 		var grants []bounds.Grant
@@ -39,7 +41,9 @@ func TestResilience4jCyclesOfARoundedLengthAdmitExtra(t *testing.T) {
 	})
 }
 
-// 6 a second: 12 came in the first.
+// .NET, dotnet/runtime#101612: a fixed window doubles the rate at the start.
+//
+// 6 a second: 12 passed in the first second.
 func TestDotnetAFixedWindowDoublesAtTheStart(t *testing.T) {
 	each(t, unaligned, ratelimit.PerSecond(6), 6, func(t *testing.T, l *subject) {
 		granted := 0
@@ -52,8 +56,11 @@ func TestDotnetAFixedWindowDoublesAtTheStart(t *testing.T) {
 	})
 }
 
-// 5 a minute: of 10 just before the end of the first minute after it was made, 5 passed at once and
-// 5 a millisecond later.
+// Bottleneck, SGrondin/bottleneck#153: windows begin when the limiter is made instead of at the
+// first request.
+//
+// 5 a minute: just before the end of the limiter's first minute 5 passed, and a millisecond later 5
+// more.
 func TestBottleneckTheIntervalBeginsWhenTheLimiterIsMade(t *testing.T) {
 	each(t, unaligned, ratelimit.PerMinute(5), 5, func(t *testing.T, l *subject) {
 		require.Equal(t, 5, l.atOnce(time.Minute-ms))
@@ -63,15 +70,20 @@ func TestBottleneckTheIntervalBeginsWhenTheLimiterIsMade(t *testing.T) {
 	})
 }
 
-// 3 a minute, one taken each second: what dripped into the bucket meanwhile made it 5.
+// limiter (npm), jhurliman/node-rate-limiter#25: tokens that come meanwhile exceed the limit of the
+// window.
+//
+// 3 a minute, one taken each second: a bucket that dripped in the meantime made it 5.
 func TestNodeRateLimiterADripExceedsTheMinute(t *testing.T) {
 	each(t, limiters.only(atAnEdge, whenOver), ratelimit.PerMinute(3), 3, func(t *testing.T, l *subject) {
 		require.Equal(t, 3, l.flood(time.Minute-1, time.Second))
 	})
 }
 
-// After a burst, requests at a fixed distance of some cells left the same cells uncleared each
-// time: the limiter refused for ever, however slow they were.
+// Salvo, salvo-rs/salvo#1324: requests at a fixed distance stop the window.
+//
+// After a burst, requests a few cells apart left the same cells uncleared each time: the limiter
+// refused for ever, however slow they were.
 func TestSalvoAFixedDistanceStopsTheWindow(t *testing.T) {
 	for cells := 2; cells <= 11; cells++ {
 		each(t, limiters, ratelimit.PerSecond(10), 10, func(t *testing.T, l *subject) {
@@ -84,7 +96,9 @@ func TestSalvoAFixedDistanceStopsTheWindow(t *testing.T) {
 	}
 }
 
-// What was over was looked for by == instead of by <=.
+// RateLimitJ, mokies/ratelimitj#24: the window never slides.
+//
+// Expired events were looked for by == instead of <=.
 func TestRatelimitJAWindowNeverSlides(t *testing.T) {
 	each(t, limiters.named("log"), ratelimit.PerSecond(2), 2, func(t *testing.T, l *subject) {
 		for i := range time.Duration(10) {
@@ -96,8 +110,9 @@ func TestRatelimitJAWindowNeverSlides(t *testing.T) {
 	})
 }
 
-// Events that were over were taken out after the count: the first request that they left room for
-// was refused.
+// ShenYu, apache/shenyu#6754: expired events are counted once more.
+//
+// They were removed after the count: the first request that they left room for was refused.
 func TestShenyuExpiredEventsAreCountedOnceMore(t *testing.T) {
 	each(t, limiters, ratelimit.PerSecond(10), 10, func(t *testing.T, l *subject) {
 		require.True(t, l.take(0, 10))
@@ -106,8 +121,9 @@ func TestShenyuExpiredEventsAreCountedOnceMore(t *testing.T) {
 	})
 }
 
-// A window of long ago had passed by more than the whole, and counted below zero: more was left
-// than the limit. And the next one was still in the past, so nothing was counted.
+// Symfony, symfony/symfony#40141: a window of long ago counts below zero.
+//
+// More than the limit remained. And the next window was still in the past, so nothing was counted.
 func TestSymfonyAWindowOfLongAgoCountsNegative(t *testing.T) {
 	each(t, limiters, ratelimit.PerSecond(10), 10, func(t *testing.T, l *subject) {
 		require.True(t, l.take(0, 10))
@@ -119,7 +135,9 @@ func TestSymfonyAWindowOfLongAgoCountsNegative(t *testing.T) {
 	})
 }
 
-// Whole seconds: a window of 2 s that began at 1634992063.4999 lasted for 3.
+// Symfony, symfony/symfony#43677: a window ends up to a second late.
+//
+// Time was cut to seconds: a window of 2 s that began at 1634992063.4999 lasted 3 s.
 func TestSymfonyAWindowEndsASecondLate(t *testing.T) {
 	eachAt(t, limiters, time.Unix(1634992063, 499_900_000), ratelimit.Per(5, 2*time.Second), 5, func(t *testing.T, l *subject) {
 		require.True(t, l.take(0, 5))
@@ -131,7 +149,7 @@ func TestSymfonyAWindowEndsASecondLate(t *testing.T) {
 	})
 }
 
-// The new window's count was written, and then the old one's over it.
+// tower, tower-rs/tower#438: the count of a new window is overwritten by that of the old one.
 func TestTowerANewWindowIsOverwrittenByTheOld(t *testing.T) {
 	each(t, limiters, ratelimit.PerSecond(4), 4, func(t *testing.T, l *subject) {
 		for i := range time.Duration(6) {

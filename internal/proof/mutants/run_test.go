@@ -55,8 +55,9 @@ var (
 	slideFast  = suite{pkg: "slidingwindow", args: "-compare.operations 30000 -test.skip ^(TestCounterBound|TestLogOutgrowsItsFrame|TestCounterOutgrowsItsFrame)$", limit: 3 * time.Second}
 	slideAll   = suite{pkg: "slidingwindow", args: "-compare.operations 60000", limit: 60 * time.Second}
 	burstAll   = suite{pkg: "burst", limit: 3 * time.Second}
-	keyedFast  = suite{pkg: "keyed", args: "-keyed.operations 30000 -test.skip ^(TestBoundUnderKeyRotation|TestNoKeyTwiceAndNoDebtLost|TestTemptingRules|TestWindowTicks|TestTicks|TestMapIsOneLimiterForEachKey)$", limit: 3 * time.Second}
+	keyedFast  = suite{pkg: "keyed", args: "-keyed.operations 30000 -test.skip ^(TestBoundUnderKeyRotation|TestWindowTicks|TestTicks|TestMapIsOneLimiterForEachKey)$", limit: 3 * time.Second}
 	keyedAll   = suite{pkg: "keyed", args: "-keyed.operations 60000", limit: 120 * time.Second}
+	keyedSteps = suite{tags: "explore", pkg: "keyed", args: "-test.short -test.run TestAllSchedules", limit: 100 * time.Second}
 	coarse     = suite{pkg: ".", args: "-test.run Coarse", limit: 3 * time.Second}
 	playFast   = suite{pkg: "simulate", args: "-test.skip ^(TestConstant|TestOnOff|TestPoisson)$", limit: 3 * time.Second}
 	playAll    = suite{pkg: "simulate", limit: 20 * time.Second}
@@ -90,7 +91,7 @@ var suites = map[string][]suite{
 	"slidingwindow/counter": {slideFast, burstAll, coarse, slideAll, explore("TestAllSchedules/counter|TestRefusal|TestNobody")},
 	"slidingwindow/log":     {slideFast, burstAll, coarse, slideAll, explore("TestAllSchedules/log|TestRefusal|TestNobody")},
 	"burst":                 {burstAll, rootFast},
-	"keyed":                 {keyedFast, keyedAll},
+	"keyed":                 {keyedFast, keyedAll, keyedSteps},
 	"simulate":              {playFast, playAll},
 }
 

@@ -1,0 +1,109 @@
+package keyed
+
+import (
+	"time"
+
+	"github.com/seed-3506548a/ratelimit"
+)
+
+// These ask the limiter of a key what a Map has no method for: to take by a limit that is lower
+// than the limiter's, for example, which are two questions and must be one step.
+
+// TakeFunc returns what f returns of the limiter of a key, which is made if there is none, as by
+// TakeAt. f is not called if the map itself refuses: then By says why. f runs under a lock, and
+// must not call the map.
+func (m *Map[K]) TakeFunc(t time.Time, k K, f func(l ratelimit.Limiter) ratelimit.Decision) ratelimit.Decision {
+	for {
+		d, late, ok := m.ask(t, k, func(l ratelimit.Limiter, t time.Time, late time.Duration) ratelimit.Decision {
+			if late > 0 {
+				return refusal(1, late, Late)
+			}
+			return f(l)
+		})
+		if late {
+			m.late.Add(1)
+		}
+		if ok {
+			return d
+		}
+		if d, ok := m.make(t, k); !ok {
+			return d
+		}
+	}
+}
+
+// ChargeFunc calls f with the limiter of a key, which is made if there is none, as by ChargeAt, and
+// with the time as of which to charge: t, or if that is late the earliest that is not. It returns
+// false, and does not call f, if the map has no place for the key. f runs under a lock, and must not
+// call the map.
+func (m *Map[K]) ChargeFunc(t time.Time, k K, f func(l ratelimit.Limiter, t time.Time)) bool {
+	for {
+		_, _, ok := m.ask(t, k, func(l ratelimit.Limiter, t time.Time, _ time.Duration) (d ratelimit.Decision) {
+			f(l, t)
+			return d
+		})
+		if ok {
+			return true
+		}
+		if _, ok := m.make(t, k); !ok {
+			return false
+		}
+	}
+}
+
+// PeekFunc returns what f returns of the limiter of a key, or what the map itself refuses by. It
+// returns false, and does not call f, if the key is not in the map and has a place there: then it
+// would get a new limiter. f is given the time as of which to ask: t, or if that is late the
+// earliest that is not. It runs under a lock, must not call the map, and must charge nothing.
+func (m *Map[K]) PeekFunc(t time.Time, k K, f func(l ratelimit.Limiter, t time.Time) ratelimit.Decision) (d ratelimit.Decision, ok bool) {
+	d, _, ok = m.ask(t, k, func(l ratelimit.Limiter, t time.Time, late time.Duration) ratelimit.Decision {
+		d := f(l, t)
+		if late > 0 {
+			d.OK, d.Remaining, d.By = false, 0, Late
+			d.RetryAfter, d.ResetAfter = later(d.RetryAfter, late), later(d.ResetAfter, late)
+		}
+		return d
+	})
+	if ok {
+		return d, true
+	}
+	home := m.home(k)
+	if late := lateness(&m.line, t, m.shards[home].since()); late > 0 {
+		return refusal(1, late, Late), true
+	}
+	if m.count.Load() >= int64(m.capacity) {
+		if wait := m.search(home, m.earlier(t)); wait > 0 {
+			return refusal(1, wait, Full), true
+		}
+	}
+	return d, false
+}
+
+// ask calls f with the limiter of a key that is there, and reports whether t was late.
+func (m *Map[K]) ask(t time.Time, k K, f func(l ratelimit.Limiter, t time.Time, late time.Duration) ratelimit.Decision) (d ratelimit.Decision, late, ok bool) {
+	s := &m.shards[m.home(k)]
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	e, ok := s.entries[k]
+	if !ok {
+		return d, false, false
+	}
+	by := lateness(&m.line, t, e.since)
+	return f(e.limiter, t.Add(by), by), by > 0, true
+}
+
+// make makes a place for a key and a limiter, by a charge of nothing; or returns why it cannot.
+func (m *Map[K]) make(t time.Time, k K) (d ratelimit.Decision, ok bool) {
+	d, _ = m.charge(m.home(k), t, k, 0, owing)
+	if d.By != Full && d.By != NoLimiter {
+		return d, true
+	}
+	return refusal(1, d.ResetAfter, d.By), false
+}
+
+// since returns since when a key of the shard that is made now would know of grants.
+func (s *shard[K]) since() int64 {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.floor
+}

@@ -1,0 +1,171 @@
+package policy
+
+import (
+	"fmt"
+	"hash/maphash"
+	"maps"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/internal/strikes"
+	"github.com/seed-3506548a/ratelimit/internal/timeline"
+)
+
+// Engine asks a policy for each request. It is made by [New], and safe for simultaneous use.
+//
+// # Guarantee
+//
+// A request is charged to all limits of all rules that are for it, or to none. No limit is ever
+// exceeded for any key, whatever the times of the requests, under load, and while the policy is
+// replaced. A refusal changes nothing but strikes and what these lead to. Of requests that race for
+// the last of several limits, one may be refused that alone would be granted; at most its cost stays
+// charged, for each race lost, in limits that give nothing back: gcra and aligned.
+//
+// A limit with Count is looked at before the request and charged by Done, so at most its limit, and
+// those under way, less 1, get through.
+//
+// # Cost
+//
+// Decide, Peek and Done allocate nothing for keys that were seen before. Limits that are gcra or
+// aligned, and ladders, take no lock; other limits, and those with Of, lock a shard of a
+// [keyed.Map]. Only a strike allocates: two small objects.
+//
+// A key of a gcra or an aligned limit takes 16 bytes, and four times that if it grants only one or
+// two at once. Of other limits a key takes its limiter. A ladder takes 2 bytes for each key of the
+// capacity, and about 160 for one with strikes.
+type Engine struct {
+	clock    ratelimit.Clock
+	line     timeline.Timeline
+	capacity int
+	observe  func(*Request, *Decision)
+
+	current atomic.Pointer[generation]
+
+	replacing sync.Mutex // guards what follows
+	seeds     map[string]maphash.Seed
+	stores    map[identity]store
+	ladders   map[string]*penalties
+	whos      map[string]*penalties
+
+	revoked *strikes.Revoked
+	seed    maphash.Seed // of rules, in revoked
+}
+
+// Option adjusts an engine under construction.
+type Option func(*options)
+
+type options struct {
+	clock   ratelimit.Clock
+	observe func(*Request, *Decision)
+}
+
+// WithClock makes an engine read the time from c. A nil c is an error of [New].
+func WithClock(c ratelimit.Clock) Option { return func(o *options) { o.clock = c } }
+
+// Observe has f called with each decision of Decide, but those of tests. The request and the
+// decision are valid during the call only: f must not change or keep them.
+func Observe(f func(*Request, *Decision)) Option { return func(o *options) { o.observe = f } }
+
+const mostCapacity = 1 << 28
+
+// New returns an engine for a copy of the policy, with room for capacity live keys of each limit:
+// keys that owe something. It reads the time from the system's monotonic clock unless [WithClock]
+// gives it another.
+//
+// The error is a [*Faults] if the policy is not valid; a [*ratelimit.ArgumentError] unless
+// 1 <= capacity <= 2^28 and the options are not nil; or says which limit cannot be kept beside its
+// overrides, as their rates are too far apart.
+func New(p Policy, capacity int, opts ...Option) (*Engine, error) {
+	const fn = "policy.New"
+	if err := p.Validate(); err != nil {
+		return nil, err
+	}
+	if capacity < 1 || capacity > mostCapacity {
+		return nil, &ratelimit.ArgumentError{Func: fn, Field: "capacity", Value: capacity, Want: fmt.Sprintf("1 to %d", mostCapacity)}
+	}
+	chosen := options{clock: ratelimit.SystemClock{}}
+	for i, opt := range opts {
+		if opt == nil {
+			return nil, &ratelimit.ArgumentError{Func: fn, Field: fmt.Sprintf("opts[%d]", i), Value: nil, Want: "an option"}
+		}
+		opt(&chosen)
+	}
+	line, err := timeline.New(fn, []ratelimit.Option{ratelimit.WithClock(chosen.clock)})
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{
+		clock: chosen.clock, line: line, capacity: capacity, observe: chosen.observe,
+		seeds: map[string]maphash.Seed{}, stores: map[identity]store{}, ladders: map[string]*penalties{}, whos: map[string]*penalties{},
+		revoked: strikes.NewRevoked(capacity), seed: maphash.MakeSeed(),
+	}
+	g, err := e.compile(p.clone(), fn)
+	if err != nil {
+		return nil, err
+	}
+	e.current.Store(g)
+	return e, nil
+}
+
+// Replace makes p the policy, in one step: each request is decided by the old one or the new one.
+// What was consumed stays consumed: a limit is kept if its rule's name and key are the same, and its
+// name, As, Of, Count and period, also if its rate or burst differ. So do strikes, blocks, throttles
+// and revocations of a rule whose name and key are the same, and of keys by Who.
+//
+// Done and Undo of a request that the old policy has decided count in limits that are kept.
+//
+// The error is a [*Faults] if p is not valid; or says what cannot be kept, as a rate that is too
+// much faster or slower than that which the limit was made for: rename the limit to begin anew. Then
+// the old policy stays.
+func (e *Engine) Replace(p Policy) error {
+	if err := p.Validate(); err != nil {
+		return err
+	}
+	e.replacing.Lock()
+	defer e.replacing.Unlock()
+	seeds, stores, ladders, whos := maps.Clone(e.seeds), maps.Clone(e.stores), maps.Clone(e.ladders), maps.Clone(e.whos)
+	g, err := e.compile(p.clone(), "policy.Engine.Replace")
+	if err != nil {
+		e.seeds, e.stores, e.ladders, e.whos = seeds, stores, ladders, whos
+		return err
+	}
+	e.drop(g)
+	e.current.Store(g)
+	return nil
+}
+
+// drop forgets the state of what is not in the policy any more.
+func (e *Engine) drop(g *generation) {
+	used := map[store]bool{}
+	for i := range g.rules {
+		for j := range g.rules[i].limits {
+			used[g.rules[i].limits[j].store] = true
+		}
+	}
+	maps.DeleteFunc(e.stores, func(_ identity, s store) bool { return !used[s] })
+}
+
+// Policy returns a copy of the policy.
+func (e *Engine) Policy() Policy { return e.current.Load().policy.clone() }
+
+// Decide decides about the request, and fills in d: it charges all limits, or refuses. d may be one
+// that was used before; then its slices are used again.
+func (e *Engine) Decide(r *Request, d *Decision) {
+	e.ask(r, d, true)
+	if e.observe != nil && d.Action != ByTest {
+		e.observe(r, d)
+	}
+}
+
+// Peek fills in d with what Decide would say, and changes nothing. It may already be outdated. Done
+// and Undo do nothing with d.
+func (e *Engine) Peek(r *Request, d *Decision) { e.ask(r, d, false) }
+
+func (e *Engine) now(t time.Time) time.Time {
+	if t.IsZero() {
+		return e.clock.Now()
+	}
+	return t
+}

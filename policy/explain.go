@@ -1,0 +1,251 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Explain says in plain words what the policy does: what is counted together, what is granted at
+// worst in which time, how long a refused request waits at most, what the ladder does, and what is
+// not limited at all. Of a policy that is not valid it says its faults.
+//
+// Times and numbers are for requests at times by one clock, as long as tables and maps have room
+// for all keys.
+func (p Policy) Explain() string {
+	if err := p.Validate(); err != nil {
+		return "This policy is not valid.\n" + err.Error() + "\n"
+	}
+	e := explainer{policy: &p, overrides: map[[2]int][]*Override{}}
+	for i := range p.Overrides {
+		rule, limit, _ := p.Overrides[i].find(p.Rules)
+		of := [2]int{rule, limit}
+		e.overrides[of] = append(e.overrides[of], &p.Overrides[i])
+	}
+	if p.Name != "" {
+		e.say(0, "Policy %s.", p.Name)
+	}
+	e.costs()
+	for i := range p.Rules {
+		if e.text.Len() > 0 {
+			e.say(0, "")
+		}
+		e.rule(i)
+	}
+	e.say(0, "")
+	e.unlimited()
+	return e.text.String()
+}
+
+type explainer struct {
+	policy    *Policy
+	overrides map[[2]int][]*Override // by rule and limit
+	text      strings.Builder
+}
+
+// say writes a line.
+func (e *explainer) say(indent int, format string, args ...any) {
+	if format != "" {
+		fmt.Fprintf(&e.text, strings.Repeat("  ", indent)+format, args...)
+	}
+	e.text.WriteByte('\n')
+}
+
+// enough is how many things are listed.
+const enough = 8
+
+// listed returns the words as a list in a sentence, shortened if it is long.
+func listed(words []string, last string) string {
+	if len(words) > enough {
+		words = append(slices.Clone(words[:enough]), fmt.Sprintf("%d more", len(words)-enough))
+	}
+	return join(words, last)
+}
+
+// length returns a length of time in words, rounded up to a few digits.
+func length(d time.Duration) string {
+	unit := time.Nanosecond
+	switch {
+	case d >= time.Minute:
+		unit = time.Second
+	case d >= 10*time.Millisecond:
+		unit = time.Millisecond
+	case d >= 10*time.Microsecond:
+		unit = time.Microsecond
+	}
+	if rest := d % unit; rest > 0 {
+		d += unit - rest
+	}
+	if d%time.Second == 0 {
+		return Span(d).String()
+	}
+	return d.String()
+}
+
+// requests returns which requests patterns and conditions are for.
+func requests(match, when []string) string {
+	text := "all requests"
+	if len(match) > 0 {
+		text = "requests for " + listed(match, "and")
+	}
+	var conditions []string
+	for _, s := range when {
+		c, _ := compileCondition(s)
+		conditions = append(conditions, c.String())
+	}
+	if len(conditions) > 0 {
+		text += " if " + join(conditions, "and")
+	}
+	return text
+}
+
+// String returns the condition in words.
+func (c *condition) String() string {
+	values := listed(c.values, "or")
+	switch {
+	case len(c.values) == 0 && c.not:
+		return c.attribute + " is not there"
+	case len(c.values) == 0:
+		return c.attribute + " is there"
+	case c.not:
+		return c.attribute + " is not " + values
+	default:
+		return c.attribute + " is " + values
+	}
+}
+
+// costs says what requests count as.
+func (e *explainer) costs() {
+	if len(e.policy.Costs) == 0 {
+		return
+	}
+	others := "Each request counts as 1 event"
+	costs := e.policy.Costs
+	if len(costs[0].Match) == 0 {
+		others = "Each request counts as " + events(costs[0].N)
+		costs = costs[1:]
+	}
+	e.say(0, "%s.", others)
+	for _, c := range costs {
+		e.say(1, "But %s count as %s.", requests(c.Match, nil), events(c.N))
+	}
+	if slices.ContainsFunc(e.policy.Costs, func(c Cost) bool { return c.N == 0 }) {
+		e.say(1, "What counts as 0 events is refused only by blocks, and by limits that count amounts or responses.")
+	}
+}
+
+func events(n int) string {
+	if n == 1 {
+		return "1 event"
+	}
+	return fmt.Sprintf("%d events", n)
+}
+
+func (e *explainer) rule(i int) {
+	r := &e.policy.Rules[i]
+	e.say(0, "Rule %s: %s.", r.Name, requests(r.Match, r.When))
+	switch r.Mode {
+	case Exempt:
+		e.say(1, "They are exempt: nothing limits them, whatever other rules say.")
+		return
+	case Watch:
+		e.say(1, "It only watches: what goes beyond its limits is granted all the same, and is a strike.")
+		e.say(1, "Here is what its limits would do if they were enforced.")
+	case Shadow:
+		e.say(1, "It is in shadow: what goes beyond its limits is granted all the same, and reported.")
+		e.say(1, "Here is what its limits would do if they were enforced.")
+	case Enforce:
+	}
+	e.key(r)
+	for j := range r.Limits {
+		e.limit(&r.Limits[j], e.overrides[[2]int{i, j}])
+	}
+	e.ladder(r)
+}
+
+// key says what is counted together, and what becomes of requests without it.
+func (e *explainer) key(r *Rule) {
+	if len(r.Key) == 0 {
+		e.say(1, "All of them are counted together.")
+		return
+	}
+	var when []condition
+	for _, s := range r.When {
+		c, _ := compileCondition(s)
+		when = append(when, c)
+	}
+	var same, lacks []string
+	for _, part := range r.Key {
+		attributes := strings.Split(part, "|")
+		if len(attributes) == 1 {
+			same = append(same, part)
+		} else {
+			same = append(same, strings.Join(attributes, ", or else ")+",")
+		}
+		none := when
+		for _, name := range attributes {
+			none = append(slices.Clone(none), condition{attribute: name, not: true})
+		}
+		switch {
+		case !canHold(none):
+		case len(attributes) == 1:
+			lacks = append(lacks, "no "+part)
+		default:
+			lacks = append(lacks, "neither "+strings.Join(attributes, " nor "))
+		}
+	}
+	e.say(1, "Those with the same %s are counted together.", strings.Join(same, " and the same "))
+	if len(lacks) == 0 {
+		return
+	}
+	becomes := map[string]string{
+		"":           "is refused",
+		missingSkip:  "is not limited by this rule",
+		missingShare: "is counted together with all others like it",
+	}
+	what := becomes[r.Missing]
+	if r.Missing == "" && r.Mode != Enforce {
+		what = "is granted, and not counted"
+	}
+	commas := ""
+	if len(lacks) > 1 {
+		commas = ","
+	}
+	e.say(1, "A request with %s%s %s.", strings.Join(lacks, ", or with "), commas, what)
+}
+
+// unlimited says what is not limited at all.
+func (e *explainer) unlimited() {
+	all := ""
+	last := "Nothing is limited, as no rule enforces."
+	for i := range e.policy.Rules {
+		r := &e.policy.Rules[i]
+		switch {
+		case r.Mode == Exempt:
+			e.say(0, "Not limited: %s, which rule %s exempts.", requests(r.Match, r.When), r.Name)
+		case r.Mode == Enforce && all == "" && e.forAll(i):
+			all = r.Name
+		case r.Mode == Enforce:
+			last = "Not limited: requests for which there is no rule that enforces."
+		}
+	}
+	if all != "" {
+		last = "All requests that are not exempt are limited, by rule " + all + " at least."
+	}
+	e.say(0, "%s", last)
+}
+
+// forAll reports whether a rule limits every request.
+func (e *explainer) forAll(rule int) bool {
+	r := &e.policy.Rules[rule]
+	if len(r.Match) > 0 || len(r.When) > 0 || r.Missing == missingSkip {
+		return false
+	}
+	for j := range r.Limits {
+		if !slices.ContainsFunc(e.overrides[[2]int{rule, j}], func(o *Override) bool { return o.Unlimited }) {
+			return true
+		}
+	}
+	return false
+}

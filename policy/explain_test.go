@@ -1,0 +1,71 @@
+package policy_test
+
+import (
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-3506548a/ratelimit/policy"
+)
+
+// explained has what the catalog has not.
+const explained = `{
+	"costs": [
+		{"n": 2},
+		{"match": ["POST /import"], "n": 50},
+		{"match": ["GET /ping"], "n": 0}
+	],
+	"rules": [{
+		"name": "all",
+		"limits": [
+			{"name": "batches", "rate": "10/min", "as": "interval", "burst": 30},
+			{"name": "rolling", "rate": "600/day", "as": "counter", "burst": 24},
+			{"name": "even", "rate": "7/s", "as": "gcra", "burst": 5}
+		]
+	}, {
+		"name": "guests",
+		"match": ["/a", "/b", "/c", "/d", "/e", "/f", "/g", "/h", "/i", "/j"],
+		"when": ["!user", "plan=trial|free", "client!=a|b"],
+		"key": ["ip"],
+		"missing": "skip",
+		"limits": [{"name": "closed", "rate": "0/s", "as": "gcra"}, {"name": "logins", "rate": "5/min", "as": "gcra", "count": ["401"]}],
+		"ladder": [{"after": 1, "within": "1d", "do": "log"}, {"after": 1, "do": "throttle", "to": "90/min", "for": "1m"}]
+	}, {
+		"name": "monitored",
+		"when": ["client"],
+		"key": ["client"],
+		"mode": "shadow",
+		"limits": [{"name": "hour", "rate": "50/hour", "as": "log"}],
+		"ladder": [{"after": 2, "within": "1h", "do": "revoke", "who": ["user|ip", "client"]}]
+	}, {
+		"name": "internal",
+		"when": ["internal"],
+		"mode": "exempt"
+	}],
+	"overrides": [
+		{"limit": "all/even", "match": ["/v2/"], "rate": "70/s", "shown": "60/s"},
+		{"limit": "even", "when": ["plan=pro"], "burst": 100},
+		{"limit": "even", "when": ["client=admin"], "unlimited": true},
+		{"limit": "batches", "when": ["plan=pro"], "rate": "20/min"},
+		{"limit": "rolling", "when": ["plan=none"], "rate": "0/day"}
+	]
+}`
+
+// TestExplain compares with testdata; package catalog does so for its policies.
+func TestExplain(t *testing.T) {
+	p, err := policy.Parse([]byte(explained))
+	require.NoError(t, err)
+	const file = "testdata/explained.txt"
+	if *update {
+		require.NoError(t, os.WriteFile(file, []byte(p.Explain()), 0o600))
+	}
+	want, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, string(want), p.Explain())
+
+	shadow := policy.Policy{Name: "b", Rules: []policy.Rule{p.Rules[2]}}
+	require.Contains(t, shadow.Explain(), "Nothing is limited, as no rule enforces.\n")
+	p.Rules[0].Limits[0].As = ""
+	require.Contains(t, p.Explain(), "This policy is not valid.\npolicy: rules[0].limits[0].as is missing")
+}

@@ -1,0 +1,67 @@
+package policy
+
+import "time"
+
+// Request is what an engine is asked about.
+type Request struct {
+	// Time is when it is made: any time. The zero Time is now, by the engine's clock.
+	Time time.Time
+
+	// Method and Path are matched with patterns; Path is escaped, as of [net/url.URL.EscapedPath].
+	// An empty Path matches no pattern.
+	Method, Path string
+
+	// Attrs say who asks. Of several with one name, the first that has a value counts.
+	Attrs []Attr
+
+	// Cost is how many events the request counts as. 0: as the policy says, else 1. A negative one
+	// is refused by every limit.
+	Cost int
+
+	// Amounts are estimates of what limits with Of count, which Done settles.
+	Amounts []Amount
+
+	// Tighten lowers limits for this request, so that the clients of an API can be tested. It never
+	// raises one.
+	Tighten []Tightening
+
+	// Refuse refuses the request, likewise, if nothing else does.
+	Refuse bool
+}
+
+// Attr is a fact about who asks: {"user", "7"}. One with an empty value is not there.
+type Attr struct{ Name, Value string }
+
+// Amount is how much of something a request takes: {"tokens", 1500}.
+type Amount struct {
+	Name string
+	N    int
+}
+
+// Tightening lowers the limit of a name, or of a rule/name, to To events.
+type Tightening struct {
+	Limit string
+	To    int
+}
+
+// Outcome is what became of a request that was granted.
+type Outcome struct {
+	// Time is when the response was there. The zero Time is now, by the engine's clock.
+	Time time.Time
+
+	// Status is the response's, by which limits with Count choose. 0 is none, and is not counted.
+	Status int
+
+	// Amounts are what the request took. An amount that is not there was as it was estimated.
+	Amounts []Amount
+}
+
+// amount returns the amount of the name, if it is there.
+func amount(all []Amount, name string) (n int, ok bool) {
+	for i := range all {
+		if all[i].Name == name {
+			return all[i].N, true
+		}
+	}
+	return 0, false
+}

@@ -1,0 +1,95 @@
+package policy
+
+import (
+	"time"
+
+	"github.com/seed-3506548a/ratelimit"
+)
+
+// settlement is what Done and Undo need of a decision, and memory that the next one uses again.
+type settlement struct {
+	generation *generation // nil: there is nothing to settle
+	at         time.Time
+	cost       int
+	matched    []matched
+	asked      []asked
+	throttles  []asked
+	attributes []attribute
+	told       ratelimit.Decision // of a look that is not a limit's standing
+}
+
+// Done tells what became of a request that Decide has granted: limits with Count count its response,
+// and limits with Of are charged, or give back, what its amounts differ from the estimates. It does
+// nothing the second time, after Undo, after Peek, and for a request that was refused.
+//
+// A request that was decided before a Replace counts in the limits that it was decided by, which the
+// new policy may have kept.
+func (e *Engine) Done(d *Decision, o Outcome) {
+	s := &d.settlement
+	if s.generation == nil {
+		return
+	}
+	s.generation = nil
+	t := e.now(o.Time)
+	for i := range s.matched {
+		m := &s.matched[i]
+		if m.crossed || m.missing { // it would have refused the request
+			continue
+		}
+		for j := m.from; j < m.to; j++ {
+			a := &s.asked[j]
+			switch {
+			case a.limit.count != nil:
+				if a.limit.counts(o.Status) {
+					a.limit.store.charge(t, a.hash, s.cost, a.bound)
+				}
+			case a.limit.of != "":
+				if actual, ok := amount(o.Amounts, a.limit.of); ok {
+					a.settle(t, s.at, actual)
+				}
+			}
+		}
+	}
+}
+
+// counts reports whether responses with the status are counted.
+func (l *limit) counts(status int) bool {
+	for _, s := range l.count {
+		if s.from <= status && status <= s.to {
+			return true
+		}
+	}
+	return false
+}
+
+// settle charges what an amount turned out to be more than was charged, or gives back the rest.
+func (a *asked) settle(t, at time.Time, actual int) {
+	charged := 0
+	if a.charged {
+		charged = a.cost
+	}
+	switch actual = max(actual, 0); {
+	case actual > charged:
+		a.limit.store.charge(t, a.hash, actual-charged, a.bound)
+	case actual < charged:
+		a.limit.store.refund(t, a.hash, charged-actual, max(t.Sub(at), 0), a.bound)
+	}
+}
+
+// Undo gives back what was charged for a request that Decide has granted and that did not happen. It
+// does nothing the second time, after Done, after Peek, and for a request that was refused. Limits
+// that are gcra or aligned give nothing back, unless they have Of.
+func (e *Engine) Undo(d *Decision) {
+	s := &d.settlement
+	if s.generation == nil {
+		return
+	}
+	s.generation = nil
+	now := e.clock.Now()
+	if now.Before(s.at) {
+		now = s.at
+	}
+	for i := range s.asked {
+		s.asked[i].undo(now, now.Sub(s.at))
+	}
+}
