@@ -1,6 +1,6 @@
 //go:build !explore
 
-// Package atomics has the atomic types that limiters keep their state in: those of sync/atomic.
+// Package atomics has the atomic types in which limiters keep their state: those of sync/atomic.
 // With the build tag explore, each operation is a step of a schedule instead, and tests run all
 // schedules.
 package atomics
@@ -13,7 +13,7 @@ type Uint64 struct{ v atomic.Uint64 }
 // Load is atomic.Uint64.Load.
 func (x *Uint64) Load() uint64 { return x.v.Load() }
 
-// Init is Store before anybody else sees x, or the cache line that begins with it.
+// Init is Store before any other caller sees x, or the cache line that starts with it.
 func (x *Uint64) Init(v uint64) { x.v.Store(v) }
 
 // Store is atomic.Uint64.Store.
@@ -32,7 +32,7 @@ func (x *Uint64) Max(v uint64) {
 	}
 }
 
-// NewUint64s returns n of them that nobody else has seen yet.
+// NewUint64s returns n new ones.
 func NewUint64s(n int) []Uint64 { return make([]Uint64, n) }
 
 // Pointer is an atomic.Pointer.
@@ -41,7 +41,7 @@ type Pointer[T any] struct{ v atomic.Pointer[T] }
 // Load is atomic.Pointer.Load.
 func (x *Pointer[T]) Load() *T { return x.v.Load() }
 
-// Init is Store before anybody else sees x.
+// Init is Store before any other caller sees x.
 func (x *Pointer[T]) Init(v *T) { x.v.Store(v) }
 
 // CompareAndSwap is atomic.Pointer.CompareAndSwap.

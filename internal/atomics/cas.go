@@ -2,7 +2,7 @@
 
 package atomics
 
-// Counted says whether the build tag count has lost races counted.
+// Counted reports whether lost races are counted: with the build tag count.
 const Counted = false
 
 // Failed returns how many calls of CompareAndSwap have failed, if they are counted.

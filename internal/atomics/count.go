@@ -7,11 +7,11 @@ import (
 	"unsafe"
 )
 
-// Counted says whether the build tag count has lost races counted.
+// Counted reports whether lost races are counted: with the build tag count.
 const Counted = true
 
-// failed has a counter for each of a few goroutines, as told by their stacks, so that to count does
-// not keep them apart.
+// failed has several counters, so that counting does not slow goroutines down much. A goroutine's
+// stack decides which counter it uses.
 var failed [64]struct {
 	n atomic.Int64
 	_ [56]byte

@@ -1,7 +1,7 @@
 //go:build explore
 
-// Package atomics has the atomic types that limiters keep their state in. This is the variant of it
-// in which each operation is a step of a schedule.
+// Package atomics has the atomic types in which limiters keep their state. In this variant of it,
+// each operation is a step of a schedule.
 package atomics
 
 import (
@@ -11,25 +11,25 @@ import (
 
 // Hooks is what an explorer does at each operation. It runs one caller at a time.
 type Hooks interface {
-	New(variable unsafe.Pointer, size uintptr) // there is a variable, or a struct that begins with it
-	Root(variable unsafe.Pointer)              // it is the one that a limiter's turns begin with: see Pointer
+	New(variable unsafe.Pointer, size uintptr) // there is a variable, or a struct that starts with it
+	Root(variable unsafe.Pointer)              // a limiter's turns start with this variable: see Pointer
 	Step(variable unsafe.Pointer)              // before an operation on the variable
-	Saw(value uint64)                          // after an operation that has returned a value
+	Saw(value uint64)                          // after an operation that returned a value
 	Wrote(value uint64)                        // after an operation that may have changed the variable
 	Name(pointer unsafe.Pointer) uint64        // the value that stands for a pointer
 }
 
-// Explorer is told of all operations, if it is set.
+// Explorer learns of all operations, if it is set.
 var Explorer Hooks
 
-// Faults that tests plant, to see them found.
+// Faults that tests plant, which they must find.
 var (
 	StoreForCAS bool // CompareAndSwap stores without comparing
 	NoFreeze    bool // Or changes nothing
 	NoMax       bool // Max changes nothing
 )
 
-// LostRaces counts the CompareAndSwaps that did nothing since another caller's change landed first.
+// LostRaces counts the CompareAndSwaps that failed because another caller's change landed first.
 var LostRaces atomic.Int64
 
 // Counted and Failed are what they are with the build tag count.
@@ -92,7 +92,7 @@ func (x *Uint64) Load() uint64 {
 	return v
 }
 
-// Init is Store before anybody else sees x, or the cache line that begins with it.
+// Init is Store before any other caller sees x, or the cache line that starts with it.
 func (x *Uint64) Init(v uint64) {
 	created(unsafe.Pointer(x), 64)
 	x.v.Store(v)
@@ -129,7 +129,7 @@ func (x *Uint64) Or(mask uint64) uint64 {
 	return old
 }
 
-// Max stores v unless x is at least v already. The caller is not told which.
+// Max stores v unless x is at least v already. It does not return which.
 func (x *Uint64) Max(v uint64) {
 	step(unsafe.Pointer(x))
 	for {
@@ -144,16 +144,16 @@ func (x *Uint64) Max(v uint64) {
 	}
 }
 
-// NewUint64s returns n of them that nobody else has seen yet.
+// NewUint64s returns n new ones.
 func NewUint64s(n int) []Uint64 {
 	all := make([]Uint64, n)
 	created(unsafe.Pointer(unsafe.SliceData(all)), uintptr(n)*unsafe.Sizeof(all[0]))
 	return all
 }
 
-// Pointer is an atomic.Pointer in steps. One that is initialised is a limiter's current frame. A
-// call loads it at the beginning of each turn of its loop, and what it does then depends on nothing
-// that it was told in earlier turns: explorers rely on that.
+// Pointer is an atomic.Pointer in steps. A Pointer on which Init was called is a limiter's current
+// frame. A call loads it at the start of each turn of its loop, and what it does in that turn
+// depends on nothing that it saw in earlier turns: explorers rely on that.
 type Pointer[T any] struct{ v atomic.Pointer[T] }
 
 // Load is atomic.Pointer.Load.
@@ -164,7 +164,7 @@ func (x *Pointer[T]) Load() *T {
 	return v
 }
 
-// Init is Store before anybody else sees x.
+// Init is Store before any other caller sees x.
 func (x *Pointer[T]) Init(v *T) {
 	created(unsafe.Pointer(x), unsafe.Sizeof(v))
 	if Explorer != nil {
@@ -176,7 +176,7 @@ func (x *Pointer[T]) Init(v *T) {
 
 // CompareAndSwap is atomic.Pointer.CompareAndSwap.
 func (x *Pointer[T]) CompareAndSwap(old, v *T) bool {
-	name(v) // also if the step comes much later: the caller has made what it points to
+	name(v) // now, and not only at the step: the caller has made what v points to
 	step(unsafe.Pointer(x))
 	return swapped(x.v.CompareAndSwap(old, v), name(v))
 }

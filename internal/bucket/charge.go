@@ -12,8 +12,8 @@ import (
 // ChargeAt counts n events as granted at t, whether they fit or not, and sets d to what is left for
 // one more.
 //
-// The step is computed from one load of the word and lands only if it has not moved since; a lost
-// race means that another caller's change landed, and the step is computed anew.
+// The step is computed from one load of the word and lands only if the word has not moved since. If
+// another caller's change landed first, it is computed again.
 func (b *Bucket) ChargeAt(d *ratelimit.Decision, t time.Time, n int) {
 	off := timeline.Clamp(b.line.At(t))
 	for {
@@ -50,12 +50,12 @@ func (b *Bucket) ChargeAt(d *ratelimit.Decision, t time.Time, n int) {
 	}
 }
 
-// charged returns the state in which n events more were granted at off, in the same scale if it
-// can; not ok, if nothing is to be charged.
+// charged returns the state after n more events were granted at off, in the same scale if it can.
+// It is not ok if there is nothing to charge.
 //
-// An off before the last grant's counts as that, as the TAT would be the same. Beyond a full burst,
-// 2^61 ticks can be owed, as many as can be reserved. The TAT does not tell then whether somebody
-// is to act later, so a mark does.
+// An off before the last grant's time counts as that time: the TAT is the same. Beyond a full
+// burst, up to 2^61 ticks can be owed, as many as can be reserved. A TAT beyond a full burst may
+// also mean that reservations are pending, so a mark says what was charged.
 func (c *scale) charged(word uint64, off int64, n int) (after state, ok bool) {
 	s := c.spec
 	if n <= 0 {
@@ -93,7 +93,7 @@ func (c *scale) charged(word uint64, off int64, n int) (after state, ok bool) {
 	return owing(s, off, owed+cost), true
 }
 
-// charges returns what was charged, with cost at an offset, on top of word.
+// charges returns what was charged in all, when cost is charged at an offset on top of word.
 func (c *scale) charges(word uint64, at int64, cost uint64) *charges {
 	last := c.spec.past.mark
 	switch before := last.charges; {
@@ -102,13 +102,13 @@ func (c *scale) charges(word uint64, at int64, cost uint64) *charges {
 	case c.settled(word): // nothing but charges was added
 		return &charges{before.ticks + cost, max(before.at, at), before.under, before.depth}
 	case before.depth >= mostBefore:
-		return &charges{cost, at, noMark, 0} // it is not known any more what lies below
+		return &charges{cost, at, noMark, 0} // what lies below is forgotten
 	default:
 		return &charges{cost, at, last, before.depth + 1}
 	}
 }
 
-// standing sets d to what a word says of one event more at off, after n were charged.
+// standing sets d to the decision on one more event at off, after n were charged.
 func (c *scale) standing(d *ratelimit.Decision, word uint64, off int64, n int) {
 	owed := c.debt(word, off)
 	if n < 0 {

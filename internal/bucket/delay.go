@@ -9,10 +9,10 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
-// DelayAt returns how long after t it takes until n events more can have been granted: until all
-// but a full bucket has drained of what is owed and of theirs. That is exact if whoever takes them
-// one by one loses nothing while waiting for a whole nanosecond: if (burst-1)*T is a nanosecond, or
-// T a whole number of them.
+// DelayAt returns how long after t it takes until n more events can have been granted: until the
+// debt and their n*T have drained to a full bucket. That is exact if a caller that takes them one
+// by one loses nothing while it waits for the next whole nanosecond: if (burst-1)*T is at least a
+// nanosecond, or T a whole number of nanoseconds.
 func (b *Bucket) DelayAt(t time.Time, n int) time.Duration {
 	off := timeline.Clamp(b.line.At(t))
 	f := b.current.Load()

@@ -7,46 +7,49 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
+// A TAT beyond a full burst has one of three reasons: reservations are pending, that is, still to
+// be acted on; or events were charged; or the rate has changed. Refunds and changes of rate must
+// wait for pending reservations, and for nothing else. The TAT alone does not say which it is.
+
 // past is what has to be remembered of the time before a spec.
 type past struct {
-	changed int64 // the offset at which the rate changed; unknowably early if nothing was granted yet
-	grants  int64 // all grants before the change were at this offset or before
+	changed int64 // offset of the last change of rate; the bottom if nothing was granted before it
+	grants  int64 // no event was granted before the change at a later offset than this
 
 	mark
-	before *before // what a change of rate replaced, while there are reservations of then to act on
+	before *before // what the change replaced, while reservations of before it are pending
 }
 
-// mark tells reservations that are still to be acted on from what else is owed beyond a full burst,
-// which the TAT alone cannot: what a change of rate left, and what was charged. As long as no more
-// than owed ticks are owed at the offset acted, no reservation has been added since. So nobody acts
-// after acted, if a change of rate or a refund has left the mark; and if a charge has, nobody acts
-// later than without the charges.
+// mark is a TAT, and when the last event at that TAT is acted on. As long as the TAT is not beyond
+// the mark, that is, not more than owed ticks are owed at the offset acted, nothing was reserved
+// since the mark was left. Then no event is acted on after acted, if a change of rate or a refund
+// left the mark. If charges left it, none is acted on later than without the charges.
 type mark struct {
 	acted   int64
 	owed    uint64
-	charges *charges // nil if they did not leave it
+	charges *charges // nil if something else left the mark
 }
 
-// charges is what was charged, one after the other, on top of what another mark is about.
+// charges are charges in a row, on top of what the mark under them is about.
 type charges struct {
 	ticks uint64
-	at    int64 // the latest offset that something was charged at
+	at    int64 // the latest offset of a charge
 	under mark
-	depth int // how many there are below
+	depth int // how many charges are below
 }
 
-// noMark is none.
+// noMark is no mark: the TAT is always beyond it.
 var noMark = mark{acted: timeline.Bottom}
 
-// noPast is that of a bucket which had granted nothing when it got its rate.
+// noPast is the past of a bucket that had granted nothing when it got its rate.
 var noPast = past{changed: timeline.Bottom, grants: math.MinInt64, mark: noMark}
 
-// none reports whether the rate never changed since something was granted.
+// none reports whether the rate has not changed since the first grant.
 func (p *past) none() bool { return p.grants == math.MinInt64 }
 
 // lastAct returns the earliest offset at which the last granted event can have been, or will be,
-// acted on, or was charged: not before the last change of rate, and that left at most depth to
-// drain, unless a mark knows better. The rate must not be 0, nor word.
+// acted on or charged. That is not before the last change of rate. The last event left at most
+// depth to drain; a mark may say more. Neither the rate nor word may be 0.
 func (c *scale) lastAct(word uint64) int64 {
 	last, tat := c.spec.past.changed, int64(word)
 	for m := &c.spec.past.mark; c.reaches(m, tat); {
@@ -62,7 +65,7 @@ func (c *scale) lastAct(word uint64) int64 {
 }
 
 // newest returns the latest offset at which the last granted event can have been, or will be, acted
-// on: that left at least its own emission interval to drain. The rate must not be 0, nor word.
+// on: it left at least its own emission interval to drain. Neither the rate nor word may be 0.
 func (c *scale) newest(word uint64) int64 {
 	newest := c.start + timeline.FloorDiv(int64(word)-int64(c.perEvent), int64(c.perNano))
 	if c.settled(word) {
@@ -71,10 +74,10 @@ func (c *scale) newest(word uint64) int64 {
 	return newest
 }
 
-// settled reports whether no reservation has been added since the mark was left.
+// settled reports whether nothing was reserved since the mark was left.
 func (c *scale) settled(word uint64) bool { return c.reaches(&c.spec.past.mark, int64(word)) }
 
-// reaches reports whether the mark is not before a TAT, in ticks since the frame's start.
+// reaches reports whether a TAT, in ticks since the frame's start, is not beyond the mark.
 func (c *scale) reaches(m *mark, tat int64) bool {
 	if m.acted >= c.start {
 		now := c.ticks(m.acted)
@@ -90,20 +93,19 @@ func (c *scale) reaches(m *mark, tat int64) bool {
 	return lo <= m.owed && uint64(tat) <= m.owed-lo
 }
 
-// before is a state that a change of rate has replaced, the offset as of which it was asked for,
-// and how many such states lie before it.
+// before is a state that a change of rate replaced while reservations were pending.
 type before struct {
 	state
-	asked int64
-	depth int
+	asked int64 // the offset of the change that was asked for
+	depth int   // how many such states lie before this one
 }
 
-// mostBefore limits the memory of a bucket whose rate changes all the time while somebody is to act
-// who reserved long ago. What was reserved before so many changes is given back no more.
+// mostBefore limits the memory of a bucket whose rate keeps changing while an old reservation is
+// pending. What was reserved before that many changes is not given back.
 const mostBefore = 16
 
-// refunded returns the state that there would be with the rate and the burst of s, if the
-// reservation had been given back before they were set. Nothing was granted since.
+// refunded returns the state with the rate and the burst of s as if the reservation had been given
+// back before these were set. Nothing was granted since.
 func (b *before) refunded(s *spec, as int64, m made, granted int64) (after state, ok bool) {
 	after, ok = b.scale.refunded(b.word, as, m, granted)
 	if _, fits := after.convertible(b.asked, s.rate); !ok || !fits {
@@ -112,7 +114,7 @@ func (b *before) refunded(s *spec, as int64, m made, granted int64) (after state
 	return after.converted(b.asked, s.rate, s.burst), true
 }
 
-// chain returns what is to be remembered of the state that a change asked for at off replaces.
+// chain returns what has to be remembered of a state that a change asked for at off replaces.
 func chain(st state, off int64) *before {
 	b := &before{state: st, asked: off}
 	if last := st.scale.spec.past.before; last != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
-// SetRateAt changes the rate and the burst as of t. Errors are those of Init; and a rate is one at
-// which what is owed, or may be, would not drain within 2^61 ns.
+// SetRateAt changes the rate and the burst as of t. Errors are those of Init. It is also an error
+// if what is owed, or may be owed, would not drain within 2^61 ns at the new rate.
 func (b *Bucket) SetRateAt(fn, field string, t time.Time, rate ratelimit.Rate, burst int) error {
 	off := b.line.At(t)
 	return b.setRate(fn, field, func() int64 { return off }, rate, burst)
@@ -22,10 +22,10 @@ func (b *Bucket) SetRate(fn, field string, rate ratelimit.Rate, burst int) error
 	return b.setRate(fn, field, b.line.Now, rate, burst)
 }
 
-// setRate changes the rate as of the time that asked returns. It asks once more, and reads the
-// clock, when the word is frozen: what others grant before that, at times after the first, would
-// else drain at the new rate before it was granted. Helpers may read different times, and any of
-// these will do. Whether the change can be made depends on the first.
+// setRate changes the rate as of the time that asked returns. When the word is frozen, it asks once
+// more, and reads the clock: otherwise events that others grant in between would drain at the new
+// rate before they were granted. Helpers may read different times, and any of them will do. Whether
+// the change can be made depends on the first time only.
 func (b *Bucket) setRate(fn, field string, asked func() int64, rate ratelimit.Rate, burst int) error {
 	if err := check(fn, field, rate, burst); err != nil {
 		return err
@@ -51,21 +51,21 @@ func (b *Bucket) setRate(fn, field string, asked func() int64, rate ratelimit.Ra
 	})
 }
 
-// latest returns off, or the time of the last event granted so far if that is later. The word says
-// between what times that lies, and no caller that goes by the clock has granted after now.
+// latest returns off, or the time of the last grant if that is later. It is not known exactly: the
+// word allows no later time than newest, and callers that go by the clock, none later than now.
 func (st state) latest(off, now int64) int64 {
-	if st.word == 0 || st.scale.perNano == 0 { // nothing was granted since the last change
+	if st.word == 0 || st.scale.perNano == 0 { // at a rate of 0, nothing is granted
 		return off
 	}
 	return max(off, min(now, st.scale.newest(st.word)))
 }
 
-// changes returns when a change of rate takes effect that is asked for at off, and what is owed
+// changes returns when a change of rate that is asked for at off takes effect, and what is owed
 // then.
 //
-// That is at off; but not before the last event granted so far can be acted on, since its time was
-// computed at the old rate; and not after the TAT, so that the change itself does not move the
-// limiter's time forward.
+// It takes effect at off, with two limits. It waits for pending reservations, as their times were
+// computed at the old rate. And it is not later than the TAT, so that a change alone does not move
+// the limiter's time forward.
 func (c *scale) changes(word uint64, off int64) (at int64, owed uint64) {
 	if word == 0 || c.perNano == 0 {
 		return max(off, c.spec.past.changed), word
@@ -74,8 +74,8 @@ func (c *scale) changes(word uint64, off int64) (at int64, owed uint64) {
 	return at, c.owes(word, at)
 }
 
-// convertible reports whether all events that are owed, or may be, can be owed at the rate, and
-// returns how many these are.
+// convertible returns how many events are owed, or may be owed, and whether the rate allows so
+// many.
 func (st state) convertible(off int64, rate ratelimit.Rate) (events uint64, ok bool) {
 	s := st.scale.spec
 	if s == nil {
@@ -86,9 +86,9 @@ func (st state) convertible(off int64, rate ratelimit.Rate) (events uint64, ok b
 	return events, rate.Events == 0 || events <= drainable(rate)
 }
 
-// converted returns the state of another rate that owes as many events as st does when the rate
-// changes: rounded up, for each change adds less than a tick. (If the debt were kept in time
-// instead, slowing down would hand out events.) For times before that nothing is granted any more.
+// converted returns the state of another rate that owes as many events as st does at the change,
+// rounded up by less than a tick. (If the debt were kept as a time instead, a slower rate would
+// hand out events.) Nothing is granted any more for times before the change.
 func (st state) converted(off int64, rate ratelimit.Rate, burst int) state {
 	c, word := &st.scale, st.word
 	old := c.spec

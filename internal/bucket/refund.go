@@ -7,8 +7,8 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
-// made is what a grant has made of a bucket: it has charged n events, and lost the ticks that were
-// idle before they can be acted on.
+// made is what a grant has made of a bucket: it charged n events, and skipped the ticks that were
+// idle before these can be acted on.
 type made struct {
 	n    int
 	idle uint64
@@ -24,9 +24,9 @@ func (b *Bucket) RefundAt(t time.Time, n int, held time.Duration) {
 
 // GiveBack gives back, as of off, what was granted, or could be acted on, at granted.
 //
-// The step is computed from one load of the word and lands only if it has not moved since; a lost
-// race means that another caller's change landed, and the step is computed anew. The clock is read
-// after the word, so that it is not before any time that the word tells of.
+// The step is computed from one load of the word and lands only if the word has not moved since. If
+// another caller's change landed first, it is computed again. The clock is read after the word, so
+// it is not earlier than any time of the clock that went into the word.
 func (b *Bucket) GiveBack(off int64, m made, granted int64) {
 	for m.n > 0 {
 		f := b.current.Load()
@@ -58,21 +58,22 @@ func (b *Bucket) GiveBack(off int64, m made, granted int64) {
 	}
 }
 
-// refunded returns the state after a refund as of as, in the same scale if it can; not ok, if
+// refunded returns the state after a refund as of as, in the same scale if it can. It is not ok if
 // nothing is given back.
 //
-// Let v be the TAT if those n events had never been granted, and word the TAT as it is. Right after
-// the grant word-v is n*T, and idle besides, if the events had to wait for so long that the bucket
-// was empty before they could be acted on. From then on only a grant at a time s between the two
-// shrinks their distance, to word-s; and word >= granted + n*T, so that distance is at least n*T
-// less the time from granted to s. Hence word - (n*T - held) >= v, if no grant was at an s later
-// than as: that is why as must not be early. If more is claimed than is owed, as with a time of the
-// grant that was read a moment too late, what is owed is given back: that is more than it should be
-// by no more than the caller's error.
+// Let v be the TAT as if the n events had never been granted, and word the TAT as it is. Right
+// after the grant, word-v is n*T; and idle on top of that, if the events had to wait so long that
+// the bucket was empty before they could be acted on. From then on only a grant at a time s between
+// the two brings them closer, to word-s. As word >= granted + n*T, the distance is at least n*T
+// less the time from granted to s. Hence word - (n*T - held) >= v if no grant was at an s later
+// than as: that is why as must not be early.
 //
-// With reservations that are yet to be acted on, only the last one can be given back: for what lies
-// before it, somebody else might act at the time of one that is still to come. Nobody has acted
-// since the last one was made, so v is exactly word - n*T - idle.
+// A caller may claim more than is owed, if it read the time of the grant a moment too late. Then
+// what is owed is given back: too much by no more than the caller's error.
+//
+// Of pending reservations, only the last one can be given back. If an earlier one were, another
+// event could be acted on at the time of a later one. Nothing was granted since the last one was
+// made, so v is exactly word - n*T - idle.
 func (c *scale) refunded(live uint64, as int64, m made, granted int64) (after state, ok bool) {
 	s := c.spec
 	if live == 0 {
@@ -89,11 +90,11 @@ func (c *scale) refunded(live uint64, as int64, m made, granted int64) (after st
 	}
 	last, acted := c.lastAct(live), granted <= as
 	if last > as && granted < last {
-		return after, false // somebody will act later, at a time that counts on these events
+		return after, false // a later reservation is pending, whose time counts on these events
 	}
 	credit := uint64(m.n) * s.perEvent
 	switch {
-	case granted > as: // to be acted on
+	case granted > as: // pending
 		as = max(as, s.past.changed, granted-2*s.reach)
 		credit += m.idle
 	case uint64(as-granted) > uint64(s.drain): // the difference may exceed an int64
@@ -110,14 +111,14 @@ func (c *scale) refunded(live uint64, as int64, m made, granted int64) (after st
 	if settled {
 		less := *s
 		less.past.before = nil
-		if acted { // all have been, and what was given back may have been charged
+		if acted { // none is pending, and what was given back may have been charged
 			less.past.mark = mark{acted: last}
 		}
 		s = &less
 	}
 	if live > credit {
 		after = newState(s, c.start, live-credit)
-	} else { // it begins before the frame
+	} else { // the TAT lies before the frame
 		after = owing(s, as, owed-credit)
 	}
 	if settled {

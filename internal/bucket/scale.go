@@ -8,16 +8,15 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
-// scale says what a frame's word means: a stretch of the timeline within which times are small
-// enough to be counted in ticks. With it, a frame fills one cache line.
+// scale says what a frame's word means. A frame is a stretch of the timeline that is short enough
+// to count its times in ticks. With its scale, a frame fills one cache line.
 //
-// The word is the theoretical arrival time (TAT) of the next event, in ticks since start: the time
-// at which all that was granted will have drained. 0 means that nothing was ever granted; every
-// grant leaves at least one tick. (At a rate of 0, no time passes in ticks, and word is the debt.)
-// Without the frozen bit it stays one depth below 2^63. Callers move it in three ways:
+// The word is the TAT, in ticks since start. A word of 0 means that nothing was ever granted; every
+// grant leaves at least one tick. (At a rate of 0 no time passes in ticks, and the word is the
+// debt.) Without the frozen bit, it stays one depth below 2^63. Callers move it in three ways:
 //
 //	grant    word -> max(word, now) + n*perEvent
-//	charge   as a grant, and beyond depth in another frame, whose spec knows of it
+//	charge   as a grant; beyond depth in another frame, whose spec has a mark of it
 //	refund   word -> word - credit, not below the time of the refund
 type scale struct {
 	start int64  // offset in nanoseconds
@@ -42,21 +41,21 @@ type state struct {
 
 func (st state) frame() *bucketFrame { return frame.New(st.scale, st.word) }
 
-// newState returns the state that begins at start with the given word.
+// newState returns the state with the given word, in a frame that starts at start.
 func newState(s *spec, start int64, word uint64) state {
 	return state{scale{start: start, span: min(s.span, uint64(timeline.Top-start)),
 		perNano: s.perNano, perEvent: s.perEvent, depth: s.depth, spec: s}, word}
 }
 
-// fresh returns a state for off, and for small steps back in time from there, in which nothing was
-// ever granted.
+// fresh returns a state in which nothing was ever granted, in a frame for off and for some time
+// before it.
 func fresh(s *spec, off int64) state {
 	return newState(s, max(off-s.lead, timeline.Bottom), 0)
 }
 
-// owing returns such a state that owes so many ticks at off.
+// owing returns a state that owes so many ticks at off, in such a frame.
 func owing(s *spec, off int64, ticks uint64) state {
-	start := max(off-s.lead, s.past.changed) // which is at the bottom, if the rate never changed
+	start := max(off-s.lead, s.past.changed) // at least the bottom
 	word := uint64(off-start)*s.perNano + ticks
 	if word == 0 && !s.past.none() && s.perNano > 0 {
 		word = 1 // not fresh
@@ -67,8 +66,8 @@ func owing(s *spec, off int64, ticks uint64) state {
 // holds reports whether the frame can count off in ticks.
 func (c *scale) holds(off int64) bool { return uint64(off-c.start) <= c.span }
 
-// ticks returns off, which is not before the frame's start, in ticks since then; beyond the frame's
-// end it may saturate at a number that no live word reaches.
+// ticks returns off in ticks since the frame's start, before which it must not be. Beyond the
+// frame's end the result may saturate, at a number that no live word reaches.
 func (c *scale) ticks(off int64) uint64 {
 	hi, lo := bits.Mul64(uint64(off-c.start), c.perNano)
 	if hi != 0 {
@@ -86,12 +85,12 @@ func (c *scale) debt(word uint64, off int64) debt {
 	return debt{max(word, now) - now, 0}
 }
 
-// debtBefore is debt for times before the frame. The ticks until the frame's start are owed too; as
-// far as they would not fit, or are of the time before the last change of rate, of which it is not
-// known what drained then, they are counted as time. (No frame begins before that change.)
+// debtBefore is debt for times before the frame. The time until the frame's start is owed too. It
+// is counted as a time and not in ticks if the ticks would not fit; and before the last change of
+// rate, as it is not known what drained then. (No frame starts before that change.)
 func (c *scale) debtBefore(word uint64, off int64) debt {
 	if word == 0 {
-		return debt{} // nothing was ever granted: fresh at every instant
+		return debt{} // nothing was ever granted
 	}
 	from := max(off, c.spec.past.changed)
 	ahead := uint64(c.start - from)
@@ -100,8 +99,8 @@ func (c *scale) debtBefore(word uint64, off int64) debt {
 }
 
 // owes returns the ticks that are owed at off. That must not be before the last change of rate, nor
-// so long before the frame that the ticks would not fit: it is not before lastAct, or not further
-// back than a reservation reaches.
+// so long before the frame that the ticks would not fit: at most as long as a reservation reaches,
+// or not before lastAct.
 func (c *scale) owes(word uint64, off int64) uint64 {
 	if off < c.start {
 		return word + uint64(c.start-off)*c.perNano

@@ -11,17 +11,17 @@ import (
 const (
 	maxEvents = math.MaxInt32
 
-	// maxDepth, in ticks, limits a full bucket, and what a rate change or reservations may owe
-	// beyond that. In nanoseconds it limits how long a full bucket may take to drain.
+	// maxDepth limits, in ticks, a full bucket, and what may be owed beyond that. It limits, in
+	// nanoseconds, how long a full bucket may take to drain.
 	maxDepth uint64 = 1 << 61
 )
 
-// spec is a rate and a burst, counted in ticks: a unit of time so chosen that both a nanosecond and
-// the emission interval (the time from one event to the next at the rate) are whole numbers of it.
-// All arithmetic is then exact. It is immutable.
+// spec is a rate and a burst, counted in ticks. A tick is a unit of time of which a nanosecond and
+// the emission interval, the time from one event to the next at the rate, are whole numbers. So all
+// arithmetic is exact. A spec is immutable.
 //
 // With g = gcd(Events, Per in ns), a nanosecond has Events/g ticks and an emission interval Per/g.
-// Where a full burst would exceed 2^61 such ticks, newSpec chooses coarser ticks and rounds the
+// If a full burst would exceed 2^61 such ticks, newSpec chooses coarser ticks and rounds the
 // emission interval up.
 type spec struct {
 	rate     ratelimit.Rate
@@ -30,15 +30,15 @@ type spec struct {
 	perNano  uint64 // ticks in a nanosecond; 0 at a rate of 0: nothing ever drains
 	perEvent uint64 // ticks in an emission interval, >= 1
 	depth    uint64 // limit*perEvent: the most debt after a grant that is acted on at once, <= 2^61
-	drain    int64  // nanoseconds, at most one too many, in which depth drains; 0 at a rate of 0
+	drain    int64  // nanoseconds in which depth drains, at most one too many; 0 at a rate of 0
 	reach    int64  // nanoseconds in which 2^61 ticks drain: how far ahead events can be reserved
-	span     uint64 // nanoseconds that a frame lasts: the greatest debt at its end leaves one depth below 2^63
-	lead     int64  // nanoseconds that a frame begins before the time it is made for
+	span     uint64 // nanoseconds that a frame lasts, so that its words stay one depth below 2^63
+	lead     int64  // nanoseconds that a frame starts before the time that it is made for
 
 	past past
 }
 
-// check is the constructor's check of its arguments; fn and field are how errors call them.
+// check checks a constructor's arguments. Errors name the function fn, and call burst field.
 func check(fn, field string, rate ratelimit.Rate, burst int) error {
 	refuse := func(field string, value any, want string) error {
 		return &ratelimit.ArgumentError{Func: fn, Field: field, Value: value, Want: want}
@@ -62,14 +62,14 @@ func check(fn, field string, rate ratelimit.Rate, burst int) error {
 	return nil
 }
 
-// drainable returns how many events drain within 2^61 ns, each counted as a whole number of them.
+// drainable returns how many events drain within 2^61 ns, if each takes a whole number of them.
 func drainable(rate ratelimit.Rate) uint64 {
 	return maxDepth / ceilDiv(uint64(rate.Per), uint64(rate.Events))
 }
 
-// newSpec returns the spec for checked arguments. Its ticks are fine enough for burst events and
-// for as many as are carried over from another spec; at a rate of 0, it keeps the given size of
-// one.
+// newSpec returns the spec for checked arguments. Its ticks are coarse enough to count burst
+// events, and the events carried over from another spec. At a rate of 0, events keep the size
+// perEvent.
 func newSpec(rate ratelimit.Rate, burst int, carried, perEvent uint64, past past) *spec {
 	if rate.Events == 0 {
 		return &spec{rate: rate, burst: burst, perEvent: perEvent, span: math.MaxUint64, past: past}
@@ -90,13 +90,13 @@ func newSpec(rate ratelimit.Rate, burst int, carried, perEvent uint64, past past
 	return s
 }
 
-// coarse returns the most ticks in a nanosecond with which room emission intervals, rounded up to
-// whole ticks, are at most 2^61 ticks: floor((2^61/room - 1) * events/per), but at least 1, which
-// suffices if room*ceil(per/events) <= 2^61.
+// coarse returns the most ticks of a nanosecond with which room emission intervals, each rounded up
+// to whole ticks, are at most 2^61 ticks: floor((2^61/room - 1) * events/per). It is at least 1,
+// which suffices if room*ceil(per/events) <= 2^61.
 //
-// With room < 2^31 it is only called with per > 2^61/room, hence the quotient is below events <
-// 2^31, and the emission interval has 2^29 ticks or more: rounding it up slows the limiter by less
-// than 2e-9. With a greater room, carried over from a faster rate, the quotient is limited to 2^31.
+// With room < 2^31 it is only called with per > 2^61/room. So the quotient is below events < 2^31,
+// and the emission interval has at least 2^29 ticks: rounding it up slows the limiter by less than
+// 2e-9. With a greater room, carried over from a faster rate, the quotient is limited to 2^31-1.
 func coarse(events, per, room uint64) uint64 {
 	hi, lo := bits.Mul64(maxDepth/room-1, events)
 	if hi >= per {

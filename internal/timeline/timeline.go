@@ -1,5 +1,5 @@
-// Package timeline turns the times that callers and clocks speak of into what limiters compute
-// with: nanoseconds since the limiter's origin, in an int64.
+// Package timeline turns times into offsets: nanoseconds since a limiter's origin, in an int64.
+// That is what limiters compute with.
 package timeline
 
 import (
@@ -12,10 +12,9 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/identity"
 )
 
-// Times further from the origin than 2^62 ns (146 years) are taken as the nearest of these two
-// ends. That maps all of time to offsets without ever turning two times around or moving them
-// further apart, so every limit that holds in offsets holds in times. It leaves room to add a
-// length of 73 years to any offset, or to take it off.
+// Times further from the origin than 2^62 ns (146 years) count as the nearer of these two ends.
+// This never reverses two times or moves them further apart, so a limit that holds for offsets
+// holds for times. It leaves room to add or subtract a length of 73 years.
 const (
 	Bottom int64 = math.MinInt64 / 2
 	Top    int64 = math.MaxInt64 / 2
@@ -23,13 +22,13 @@ const (
 
 // Timeline is a clock and an origin. It is immutable once it is in use.
 type Timeline struct {
-	// Injected is the clock that the limiter was given, nil for the system's: a hot path calls
-	// time.Since(Origin) by itself then, which costs a call less than any method could.
+	// Injected is the clock that the limiter was given, or nil for the system's. Then hot paths
+	// call time.Since(Origin) themselves, which saves the call of a method.
 	Injected ratelimit.Clock
 
-	// Coarse is the clock that the limiter was given, if offsets are what has elapsed by it, less
-	// Ahead: a hot path computes that by itself too. Of aligned ones, Ahead is the origin in
-	// nanoseconds of the wall clock.
+	// Coarse is the clock that the limiter was given, if it is one and the limiter is not aligned.
+	// Offsets are then the time elapsed by it, less Ahead, which hot paths compute themselves too.
+	// For aligned limiters, Ahead is the origin in nanoseconds of the wall clock.
 	Coarse *ratelimit.CoarseClock
 	Ahead  int64
 
@@ -37,7 +36,7 @@ type Timeline struct {
 	Origin time.Time
 }
 
-// New returns the timeline that begins now, by the clock that opts choose. Errors name fn.
+// New returns the timeline that starts now, by the clock that opts choose. Errors name fn.
 func New(fn string, opts []ratelimit.Option) (Timeline, error) {
 	chosen := ratelimit.Options{Clock: ratelimit.SystemClock{}}
 	for i, opt := range opts {
@@ -61,8 +60,8 @@ func New(fn string, opts []ratelimit.Option) (Timeline, error) {
 	return line, nil
 }
 
-// Align moves the origin to the last instant that is whole multiples of per after from, or before
-// it, and takes its monotonic reading off: offsets are then by the wall clock.
+// Align moves the origin back to a whole multiple of per after or before from. It removes the
+// origin's monotonic reading, so that offsets go by the wall clock.
 func (l *Timeline) Align(per time.Duration, from time.Time) {
 	since := new(big.Int).Sub(nanos(l.Origin), nanos(from))
 	past := since.Mod(since, big.NewInt(int64(per)))
@@ -70,7 +69,7 @@ func (l *Timeline) Align(per time.Duration, from time.Time) {
 	l.Coarse, l.Ahead = nil, l.Origin.UnixNano()
 }
 
-// nanos returns the nanoseconds since the Unix epoch, which may be more than an int64 holds.
+// nanos returns the nanoseconds since the Unix epoch, which may exceed an int64.
 func nanos(t time.Time) *big.Int {
 	n := new(big.Int).Mul(big.NewInt(t.Unix()), big.NewInt(int64(time.Second)))
 	return n.Add(n, big.NewInt(int64(t.Nanosecond())))
@@ -87,10 +86,10 @@ func (l *Timeline) Now() int64 {
 	return int64(time.Since(l.Origin))
 }
 
-// At returns the offset of t, clamped to the int64 only: see [Clamp].
+// At returns the offset of t. It saturates at the ends of int64; see [Clamp].
 func (l *Timeline) At(t time.Time) int64 { return int64(t.Sub(l.Origin)) }
 
-// Clamp returns the offset that stands for off.
+// Clamp returns the offset that off counts as, between Bottom and Top.
 func Clamp(off int64) int64 { return min(max(off, Bottom), Top) }
 
 // Clock returns the clock that Now reads.
@@ -101,8 +100,8 @@ func (l *Timeline) Clock() ratelimit.Clock {
 	return ratelimit.SystemClock{}
 }
 
-// Wait returns how long after off it is to the offset at; Never if that is beyond the end of the
-// timeline, where time stands still.
+// Wait returns how long it is from off to the offset at, or Never if that is beyond Top, where time
+// stands still.
 func Wait(off, at int64) time.Duration {
 	if at <= off {
 		return 0
@@ -113,8 +112,8 @@ func Wait(off, at int64) time.Duration {
 	return time.Duration(at - off)
 }
 
-// FloorDiv returns a/b rounded down, for b > 0: so many whole lengths b lie before the offset a, as
-// a negative number if that is before the origin.
+// FloorDiv returns a/b rounded down, for b > 0. So it is the same length from one multiple of b to
+// the next on both sides of the origin.
 func FloorDiv(a, b int64) int64 {
 	q := a / b
 	if a%b < 0 {

@@ -11,8 +11,8 @@ import (
 // ChargeAt counts n events as granted at t, whether they fit or not, and sets d to what is left for
 // one more.
 //
-// The step is computed from one load of the word and lands only if it has not moved since; a lost
-// race means that another caller's change landed, and the step is computed anew.
+// The step is computed from one load of the word and lands only if the word has not moved since. If
+// another caller's change landed first, it is computed again.
 func (w *Window) ChargeAt(d *ratelimit.Decision, t time.Time, n int) {
 	off := timeline.Clamp(w.line.At(t))
 	for {
@@ -45,9 +45,9 @@ func (w *Window) ChargeAt(d *ratelimit.Decision, t time.Time, n int) {
 	}
 }
 
-// charged returns the state in which n events more were granted at off, or as many as can be
-// counted, and the spec of a word that has room for it. Where times before off are refused anyway,
-// they count at the first that is not.
+// charged returns the state after n more events were granted at off, or as many as can be counted,
+// and the spec of a word that has room for it. At a time before the last change of rate, they count
+// as of the change.
 func (s *spec) charged(st state, off int64, n int) (*spec, state) {
 	if n <= 0 {
 		return s, st
@@ -63,7 +63,7 @@ func (s *spec) charged(st state, off int64, n int) (*spec, state) {
 	return wide, after
 }
 
-// standing sets d to what a state says of one event more at off, after n were charged.
+// standing sets d to the decision on one more event at off, after n were charged.
 func (s *spec) standing(d *ratelimit.Decision, st state, off int64, n int) {
 	if n < 0 {
 		s.decide(d, st, off, n, 0, false)

@@ -8,7 +8,7 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
-// DelayAt returns how long after t it takes until n events more can have been granted, one by one.
+// DelayAt returns how long after t it takes until n more events can have been granted, one by one.
 func (w *Window) DelayAt(t time.Time, n int) time.Duration {
 	off := timeline.Clamp(w.line.At(t))
 	f := w.current.Load()
@@ -22,10 +22,10 @@ func (w *Window) DelayAt(t time.Time, n int) time.Duration {
 	return timeline.Wait(off, s.filled(f.Scale.state(f.Word.Load()), off, int64(n)))
 }
 
-// filled returns the offset at which n events more have been granted to whoever takes one as soon
-// as it fits, from off on: what fits at once; then, what fits when a length ends after which
-// something does; and from then on, when the limit has been used up, what expires at the end of
-// each length, which is no more than that.
+// filled returns the offset at which n more events have been granted to a caller that takes each as
+// soon as it fits, from off on. First it takes what fits at once; then, what fits at the end of the
+// first length that makes room; and from then on, with the limit used up, what expires at the end
+// of each length.
 func (s *spec) filled(st state, off int64, n int64) int64 {
 	if !st.fresh {
 		off = max(off, s.changed)

@@ -8,19 +8,19 @@ import (
 )
 
 // SetRateAt changes the number of events of the rate, and the capacity, as of t. Errors are those
-// of Init; and another length of time is one, for what it would mean to what has been counted is
-// nowhere written.
+// of Init. Another rate.Per is an error too: there is no standard for what it would mean for the
+// events that were counted.
 func (w *Window) SetRateAt(fn, field string, t time.Time, rate ratelimit.Rate, capacity int) error {
 	off := w.line.At(t)
 	return w.setRate(fn, field, func() int64 { return off }, rate, capacity)
 }
 
-// SetRate is SetRateAt by the clock, read after the state that is to be changed.
+// SetRate is SetRateAt by the clock.
 func (w *Window) SetRate(fn, field string, rate ratelimit.Rate, capacity int) error {
 	return w.setRate(fn, field, w.line.Now, rate, capacity)
 }
 
-func (w *Window) setRate(fn, field string, now func() int64, rate ratelimit.Rate, capacity int) error {
+func (w *Window) setRate(fn, field string, asked func() int64, rate ratelimit.Rate, capacity int) error {
 	if err := check(w.current.Load().Scale.spec.kind, fn, field, rate, capacity); err != nil {
 		return err
 	}
@@ -33,7 +33,7 @@ func (w *Window) setRate(fn, field string, now func() int64, rate ratelimit.Rate
 		if s.rate == rate && s.capacity == capacity {
 			return nil, nil
 		}
-		off := timeline.Clamp(now())
+		off := timeline.Clamp(asked())
 		return &plan{Successor: func(f *windowFrame, word uint64) *windowFrame {
 			st := f.Scale.state(word)
 			s, after := f.Scale.spec.converted(st, off, rate, capacity)
@@ -45,36 +45,13 @@ func (w *Window) setRate(fn, field string, now func() int64, rate ratelimit.Rate
 	})
 }
 
-// before is a state that a change of rate has replaced, its spec, the offset as of which the change
-// was asked for, how many such states lie before it, and the state that it left.
-type before struct {
-	spec  *spec
-	state state
-	asked int64
-	depth int
-	left  state // what the change left
-}
-
-// mostBefore limits the memory of a window whose rate changes all the time while somebody is to act
-// who reserved long ago. What was reserved before so many changes is given back no more.
-const mostBefore = 16
-
-// refunded returns the state that there would be with the rate and the capacity of s, if the
-// reservation had been given back before they were set. Nothing was granted since.
-func (b *before) refunded(s *spec, as int64, m made, granted int64) (*spec, state, bool) {
-	old, after, ok := b.spec.refunded(b.state, as, m, granted)
-	if !ok {
-		return s, after, false
-	}
-	s, after = old.converted(after, b.asked, s.rate, s.capacity)
-	return s, after, true
-}
-
-// converted returns the spec of another rate, and a state that counts, as of off, the same events
-// as unexpired: lengths that have passed until then count by the old rate, and later ones by the
-// new one. If off is before the window's start, that is when the rate changes. For times before the
-// change nothing is granted any more, and events of this window and of earlier ones give nothing
-// back, unless they are yet to be acted on.
+// converted returns the spec of another rate, and a state that has the same events unexpired at
+// off. Lengths that end until then count by the old rate, and later ones by the new rate. If off is
+// before the window's start, the rate changes at the start. So a time that is earlier than the last
+// grant does no harm: no length ends between the start and that grant.
+//
+// Nothing is granted any more for times before the change. Events of this window and of earlier
+// ones give nothing back, unless they are still pending.
 func (old *spec) converted(st state, off int64, rate ratelimit.Rate, capacity int) (*spec, state) {
 	if st.fresh {
 		return newSpec(old.kind, rate, capacity, 0, old.settled), st
@@ -102,18 +79,4 @@ func (old *spec) converted(st state, off int64, rate ratelimit.Rate, capacity in
 		s.before = pending
 	}
 	return s, st
-}
-
-// chain returns what is to be remembered of a state that a change asked for at off replaces.
-func chain(s *spec, st state, off int64) *before {
-	b := &before{spec: s, state: st, asked: off}
-	if last := s.before; last != nil {
-		b.depth = last.depth + 1
-	}
-	if b.depth >= mostBefore {
-		forgetful := *s
-		forgetful.before = nil
-		b.spec, b.depth = &forgetful, 0
-	}
-	return b
 }

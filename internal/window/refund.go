@@ -7,7 +7,7 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
-// made is what a grant has made of a window: it has charged n events, and so led from a state to
+// made is what a grant has made of a window: it charged n events, which led from a state to
 // another.
 type made struct {
 	n           int
@@ -24,9 +24,9 @@ func (w *Window) RefundAt(t time.Time, n int, held time.Duration) {
 
 // GiveBack gives back, as of off, what was granted, or could be acted on, at granted.
 //
-// The step is computed from one load of the word and lands only if it has not moved since; a lost
-// race means that another caller's change landed, and the step is computed anew. The clock is read
-// after the word, so that it is not before any time that the word tells of.
+// The step is computed from one load of the word and lands only if the word has not moved since. If
+// another caller's change landed first, it is computed again. The clock is read after the word, so
+// it is not earlier than any time of the clock that went into the word.
 func (w *Window) GiveBack(off int64, m made, granted int64) {
 	for m.n > 0 {
 		f := w.current.Load()
@@ -57,17 +57,16 @@ func (w *Window) GiveBack(off int64, m made, granted int64) {
 	}
 }
 
-// refunded returns the state after a refund as of as, and its spec; not ok, if nothing is given
-// back.
+// refunded returns the state after a refund as of as, and its spec. It is not ok if nothing is
+// given back.
 //
-// A state that is the one which a reservation left is what it is since nothing was granted
-// afterwards, or as if nothing had been. So without the reservation the state would be the one from
-// which it led here.
+// If the state is the one that a reservation left, nothing was granted after it, or it is as if
+// nothing had been. So without the reservation, the state would be the one that it came from.
 //
-// Otherwise events are given back while the window that counted them is the current one, for then,
-// had they not been granted, the count would be lower by n and all else the same; unless the window
-// started with them: it would then have started later, and would expire later. As it cannot be
-// known when, its start is moved to the time of the refund.
+// Otherwise events are given back only while the window that counted them is the current one. If
+// they had not been granted, the count would be lower by n, and all else the same. There is one
+// exception: a window that started with them would have started later, and would expire later. It
+// is not known when, so its start moves to the time of the refund.
 func (s *spec) refunded(st state, as int64, m made, granted int64) (*spec, state, bool) {
 	switch {
 	case st.fresh:

@@ -15,23 +15,23 @@ const (
 	maxQuarter = 1 << 60 // nanoseconds
 )
 
-// Kind says what expires at the end of a length of time, and from when lengths are counted.
+// Kind says what expires at the end of a length, and from when lengths are counted.
 type Kind int
 
 // The kinds of windows.
 const (
-	Interval Kind = iota // rate.Events expire; from the event granted when nothing was unexpired
-	Anchored             // all; from the event granted when nothing was unexpired
-	Aligned              // all; lengths end at multiples of rate.Per from an instant, by the wall clock
+	Interval Kind = iota // rate.Events expire; from an event granted when nothing was unexpired
+	Anchored             // all expire; from an event granted when nothing was unexpired
+	Aligned              // all expire; at multiples of rate.Per from an instant, by the wall clock
 )
 
-// spec is a rate and a capacity: of all that was granted, events expire at the end of each length,
-// counted from the start of a window, and at most capacity may be unexpired. It is immutable.
+// spec is a rate and a capacity: some events expire at the end of each length, counted from the
+// start of a window, and at most capacity may be unexpired. A spec is immutable.
 //
-// Starts of windows lie on a grid, counted from the limiter's origin, so that the start and the
-// count fit into a word: of 2^j ns, and then length is rate.Per, rounded up so that a window that
-// starts up to a step of the grid early does not end before its time; or, of aligned windows, of
-// rate.Per.
+// Windows start on a grid that is counted from the limiter's origin, so that a start and a count
+// fit into a word. The steps of the grid are 2^j ns. The length is then rate.Per, rounded up so
+// that a window that starts up to a step early does not end early. Of aligned windows, the steps
+// and the length are rate.Per.
 type spec struct {
 	kind     Kind
 	rate     ratelimit.Rate
@@ -43,15 +43,14 @@ type spec struct {
 	bits     uint  // of the count in the word
 	quarter  int64 // nanoseconds: a quarter of what the word's start can count
 
-	// The last change of rate, before which nothing is granted if anything was ever; and grants up
-	// to settled, of before the change, give nothing back.
+	// Nothing is granted before the last change of rate, if anything was ever granted. Grants up to
+	// settled are of before that change, or of its window, and give nothing back.
 	changed, settled int64
 
-	before *before // what the last change replaced, while there are reservations of then to act on
+	before *before // what the change replaced, while reservations of before it are pending
 }
 
-// check is the constructor's check of its arguments; fn and field, the capacity, are how errors
-// call them.
+// check checks a constructor's arguments. Errors name the function fn, and call the capacity field.
 func check(kind Kind, fn, field string, rate ratelimit.Rate, capacity int) error {
 	refuse := func(field string, value any, want string) error {
 		return &ratelimit.ArgumentError{Func: fn, Field: field, Value: value, Want: want}
@@ -79,7 +78,8 @@ func holds(kind Kind, rate ratelimit.Rate, capacity int) bool {
 	return s.fits(int64(capacity)) && (kind == Aligned || s.grid == 1 || s.grid <= int64(rate.Per)/1024)
 }
 
-// newSpec returns the spec for checked arguments, that can also count carried events.
+// newSpec returns the spec for checked arguments. It can also count the events carried over from
+// another spec.
 func newSpec(kind Kind, rate ratelimit.Rate, capacity int, carried, settled int64) *spec {
 	s := &spec{kind: kind, rate: rate, capacity: capacity, limit: int64(capacity), events: int64(rate.Events), changed: timeline.Bottom, settled: settled}
 	if kind != Interval {
@@ -114,7 +114,7 @@ func (s *spec) setGrid(grid, length int64) {
 // floor returns the last point of the grid that is not after off.
 func (s *spec) floor(off int64) int64 { return timeline.FloorDiv(off, s.grid) * s.grid }
 
-// fits reports whether the time in which a full count expires, and a length more, is at most a
+// fits reports whether the time in which a full count expires, plus one length, is at most a
 // quarter of what the word can count.
 func (s *spec) fits(capacity int64) bool {
 	lengths := int64(1)

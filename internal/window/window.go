@@ -1,7 +1,15 @@
-// Package window is the core of limiters that count events in windows of a fixed length, lock-free,
-// with the start of a window and the count in one word. Of what was granted, a number expires at
-// the end of each length of time, counted from the start of the window; a window starts with the
-// first event granted when nothing is unexpired.
+// Package window is the core of tokenbucket.NewInterval and of fixedwindow: a lock-free count of
+// events in windows of a fixed length. The start of a window and the count are in one word.
+//
+// A window starts with an event that is granted when nothing is unexpired. At the end of each
+// length, counted from that start, a number of the granted events expires, or all of them. n events
+// are granted if the unexpired ones and these are at most the capacity. From the bottom up:
+//
+//	spec.go    a rate and a capacity, and the grid on which windows start
+//	scale.go   a frame: how its word is packed
+//	state.go   the algorithm: what a start and a count allow, and what the Decision says of it
+//	past.go    what is remembered of the state before a change of rate
+//	window.go  Allow, Take, Peek and ReserveAt; other files have the methods they are named for
 package window
 
 import (
@@ -15,10 +23,11 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
-// A frame's word is one. The compiler inlines its methods only where their package is imported.
+// A frame's word is an atomics.Uint64. The compiler inlines its methods only if their package is
+// imported.
 var _ atomics.Uint64
 
-// Window has the methods of [ratelimit.Limiter], but those that return a Decision set one instead,
+// Window has the methods of [ratelimit.Limiter]. Those that return a Decision there set one here,
 // as those of package bucket do. Init makes a Window; it must not be copied afterwards.
 type Window struct {
 	line timeline.Timeline
@@ -28,8 +37,8 @@ type Window struct {
 	current frame.Current[scale]
 }
 
-// Init makes w a window in which nothing was ever granted. In its errors it is the function fn, and
-// the capacity is called field. Aligned ones are made by [Window.InitAligned].
+// Init makes w a window in which nothing was ever granted. Errors name the function fn, and call
+// the capacity by the name field. [Window.InitAligned] makes aligned windows.
 func (w *Window) Init(kind Kind, fn, field string, rate ratelimit.Rate, capacity int, opts []ratelimit.Option) error {
 	if err := check(kind, fn, field, rate, capacity); err != nil {
 		return err
@@ -42,8 +51,8 @@ func (w *Window) Init(kind Kind, fn, field string, rate ratelimit.Rate, capacity
 	return nil
 }
 
-// InitAligned is Init for windows that begin at multiples of rate.Per from the given instant,
-// either way.
+// InitAligned is Init for windows that start at multiples of rate.Per from the given instant,
+// before it and after it.
 func (w *Window) InitAligned(fn, field string, rate ratelimit.Rate, capacity int, from time.Time, opts []ratelimit.Option) error {
 	if err := w.Init(Aligned, fn, field, rate, capacity, opts); err != nil {
 		return err
@@ -52,13 +61,13 @@ func (w *Window) InitAligned(fn, field string, rate ratelimit.Rate, capacity int
 	return nil
 }
 
-// Allow is Take(1).OK, and within a window it does no division.
+// Allow is Take(1).OK. Within the first length of a window it does not divide.
 //
-// Invariant of the loop: the word counts exactly the events granted so far and not expired. The
-// step is computed from one load of it and lands only if it has not moved since, so it is atomic. A
-// lost race means that another caller's change landed; then the same step on the new word is right,
-// with the time as read before: what is unexpired later is unexpired at that time. A refusal stores
-// nothing.
+// Invariant of the loop: the word counts exactly the events that were granted and have not expired.
+// The step is computed from one load of the word and lands only if the word has not moved since, so
+// it is atomic. If another caller's change landed first, the same step on the new word is right.
+// The time that was read before will do, as what is unexpired later is unexpired at that time. A
+// refusal stores nothing. About the choice of a clock see [bucket.Bucket.Allow].
 func (w *Window) Allow() bool {
 	var off int64
 	switch line := &w.line; {
@@ -98,7 +107,8 @@ func (w *Window) Allow() bool {
 	return w.allowAnywhere(off)
 }
 
-// allowAnywhere keeps the Decision that Allow has no use for out of its stack frame.
+// allowAnywhere is Allow for all other times and words. It keeps the Decision out of Allow's stack
+// frame.
 //
 //go:noinline
 func (w *Window) allowAnywhere(off int64) bool {
@@ -113,8 +123,8 @@ func (w *Window) Take(d *ratelimit.Decision, n int) { w.take(d, w.line.Now(), n,
 // TakeAt charges n events as of t, all or none.
 func (w *Window) TakeAt(d *ratelimit.Decision, t time.Time, n int) { w.take(d, w.line.At(t), n, 0) }
 
-// ReserveAt charges n events as of t that may be acted on up to within later, of the limiter owner.
-// The reservation is nil if d says no.
+// ReserveAt charges n events as of t that may be acted on at most within later. The reservation is
+// one of the limiter owner, and nil if d is a refusal.
 func (w *Window) ReserveAt(d *ratelimit.Decision, owner any, t time.Time, n int, within time.Duration) ratelimit.Reservation {
 	m, delay := w.take(d, w.line.At(t), n, within)
 	if !d.OK {
@@ -123,8 +133,8 @@ func (w *Window) ReserveAt(d *ratelimit.Decision, owner any, t time.Time, n int,
 	return reservation.New(w, owner, m, t.Add(delay))
 }
 
-// take is Allow for any n and any off, with a whole Decision, and with patience: it also grants
-// what can be acted on after a delay of at most patience, which it returns with what it has made.
+// take is Allow for any n and any off, with a whole Decision. It also grants what can be acted on
+// after a delay of at most patience. It returns the delay, and what it has made of the window.
 //
 // A refusal, and n == 0, may answer from a frozen word: that word was the limiter's state until its
 // frame was replaced, which was not before f was loaded.
@@ -145,7 +155,7 @@ func (w *Window) take(d *ratelimit.Decision, off int64, n int, patience time.Dur
 		case c.holds(off) && (c.length > 0 || after.start < c.spec.changed):
 			landed = f.Word.CompareAndSwap(word, c.word(after))
 		default:
-			// The frame's last word decides; it may be another than the one just seen.
+			// The frame's last word decides, which may be later than the one just loaded.
 			if landed = w.current.Replace(f, grantElsewhere(off, n, patience)); landed {
 				st = c.state(f.Word.Load())
 				after, delay, _ = c.spec.step(st, off, n, patience)
