@@ -1,7 +1,6 @@
 package policy_test
 
 import (
-	"errors"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -89,7 +88,7 @@ func TestP13WhatCannotBeKept(t *testing.T) {
 	}
 	s := newScene(t, limited(`"rate": "1/s", "as": "log"`))
 	var faults *policy.Faults
-	require.True(t, errors.As(s.Replace(policy.Policy{}), &faults))
+	require.ErrorAs(t, s.Replace(policy.Policy{}), &faults)
 	s.pass(1, "user=7")
 }
 
