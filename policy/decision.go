@@ -36,9 +36,9 @@ type Decision struct {
 	Action Action
 
 	// RetryAfter is 0 if OK. Otherwise, with no other traffic, the same request is granted that
-	// much later, and is refused a nanosecond earlier: the longest wait of all that refuse. It is
-	// Never if the key is revoked or missing, or if a limit can never grant so much. (With a full
-	// keyed.Map it is an estimate.)
+	// much later, and is refused a nanosecond earlier: the longest wait of all that refuse. (Tests
+	// of a Request come after all else, and may refuse it then.) It is Never if the key is revoked
+	// or missing, or if a limit can never grant so much. (With a full keyed.Map it is an estimate.)
 	RetryAfter time.Duration
 
 	// Standings are all limits that applied, in the order of the policy; none if it is exempt.

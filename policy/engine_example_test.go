@@ -1,0 +1,112 @@
+package policy_test
+
+import (
+	"expvar"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/limittest"
+	"github.com/seed-3506548a/ratelimit/policy"
+)
+
+var letters = ratelimit.Must(policy.Parse([]byte(`{
+	"rules": [{
+		"name": "letters",
+		"match": ["/letters/"],
+		"key": ["user"],
+		"limits": [
+			{"name": "second", "rate": "2/s", "as": "log"},
+			{"name": "hour", "rate": "50/h", "as": "log"}
+		],
+		"ladder": [{"after": 2, "within": "1h", "do": "block", "for": "10m"}]
+	}]
+}`)))
+
+// A request is decided about, served, and settled. The decision is used again.
+func ExampleEngine() {
+	clock := limittest.NewClock(time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC))
+	engine, err := policy.New(letters, 10_000, policy.WithClock(clock))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	var d policy.Decision
+	for range 5 {
+		request := policy.Request{Method: "GET", Path: "/letters/7", Attrs: []policy.Attr{{Name: "user", Value: "7"}}}
+		engine.Decide(&request, &d)
+		if d.OK {
+			fmt.Println("served,", d.Standings[d.Binding].Remaining, "left in a", d.Standings[d.Binding].Name)
+			engine.Done(&d, policy.Outcome{Status: 200})
+			continue
+		}
+		fmt.Println("refused by a", d.Action, "for", d.RetryAfter)
+		clock.Set(clock.Now().Add(d.RetryAfter))
+	}
+	// Output:
+	// served, 1 left in a second
+	// served, 0 left in a second
+	// refused by a limit for 1s
+	// served, 1 left in a second
+	// served, 0 left in a second
+}
+
+// What is refused is logged.
+func ExampleObserve() {
+	log := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey {
+				return slog.Attr{} // so that this example always prints the same
+			}
+			return a
+		},
+	}))
+	clock := limittest.NewClock(time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC))
+	engine, err := policy.New(letters, 10_000, policy.WithClock(clock), policy.Observe(func(r *policy.Request, d *policy.Decision) {
+		if !d.OK {
+			log.Warn("refused", "path", r.Path, "decision", d)
+		}
+	}))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	var d policy.Decision
+	for range 7 {
+		engine.Decide(&policy.Request{Method: "GET", Path: "/letters/7", Attrs: []policy.Attr{{Name: "user", Value: "7"}}}, &d)
+		if d.Action == policy.ByLimit {
+			clock.Set(clock.Now().Add(time.Second))
+		}
+	}
+	// Output:
+	// level=WARN msg=refused path=/letters/7 decision.ok=false decision.action=limit decision.retry_after=1s decision.rule=letters decision.limit=second decision.remaining=0
+	// level=WARN msg=refused path=/letters/7 decision.ok=false decision.action=limit decision.retry_after=10m0s decision.rule=letters decision.limit=second decision.remaining=0 decision.reached.rule=letters decision.reached.do=block decision.reached.strikes=2
+	// level=WARN msg=refused path=/letters/7 decision.ok=false decision.action=block decision.retry_after=9m59s decision.rule=letters decision.limit=second decision.remaining=2
+}
+
+// Decisions are counted, by what decided.
+func ExampleObserve_expvar() {
+	decisions := new(expvar.Map) // of a server: expvar.NewMap("decisions"), which publishes it
+	count := func(_ *policy.Request, d *policy.Decision) {
+		if d.OK {
+			decisions.Add("granted", 1)
+		} else {
+			decisions.Add("refused by "+string(d.Action), 1)
+		}
+	}
+	clock := limittest.NewClock(time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC))
+	engine, err := policy.New(letters, 10_000, policy.WithClock(clock), policy.Observe(count))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	var d policy.Decision
+	for range 5 {
+		engine.Decide(&policy.Request{Method: "GET", Path: "/letters/7", Attrs: []policy.Attr{{Name: "user", Value: "7"}}}, &d)
+	}
+	fmt.Println(decisions)
+	// Output:
+	// {"granted": 2, "refused by limit": 3}
+}

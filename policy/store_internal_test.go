@@ -1,0 +1,45 @@
+package policy
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// P14: gcra and aligned limits take no lock, since they are in Tables, also with overrides, and if
+// they count responses; so are throttles. All others, and what counts amounts, are in Maps.
+func TestP14WhereLimitsLive(t *testing.T) {
+	for _, c := range []struct {
+		limit, override string
+		lockFree        bool
+	}{
+		{`"rate": "90/min", "as": "gcra"`, "500/s", true},
+		{`"rate": "90/min", "burst": 10, "as": "gcra", "count": ["401"]`, "1/h", true},
+		{`"rate": "1/day", "as": "gcra"`, "100/min", true},
+		{`"rate": "1000000/s", "as": "gcra"`, "1/s", true},
+		{`"rate": "0/s", "as": "gcra"`, "90/min", true},
+		{`"rate": "60/min", "as": "aligned"`, "90/min", true},
+		{`"rate": "4194304/min", "as": "aligned", "count": ["401", "5xx"]`, "1/min", true},
+		{`"rate": "90/min", "as": "gcra", "of": "tokens"`, "30/s", false},
+		{`"rate": "90/min", "as": "aligned", "of": "tokens"`, "30/min", false},
+		{`"rate": "90/min", "as": "anchored"`, "30/min", false},
+		{`"rate": "90/min", "as": "interval"`, "30/min", false},
+		{`"rate": "90/min", "as": "log"`, "30/min", false},
+		{`"rate": "90/min", "as": "counter"`, "30/min", false},
+	} {
+		p, err := Parse([]byte(`{"rules": [{"name": "api", "key": ["user"], "limits": [{"name": "limit", ` + c.limit + `}],
+				"ladder": [{"after": 2, "within": "1h", "do": "throttle", "to": "1/s", "for": "1h", "who": ["ip"]}]}],
+			"overrides": [{"limit": "limit", "when": ["plan=pro"], "rate": "` + c.override + `"}]}`))
+		require.NoError(t, err)
+		e, err := New(p, 100)
+		require.NoError(t, err)
+		g := e.current.Load()
+		_, ok := g.rules[0].limits[0].store.(table)
+		require.Equal(t, c.lockFree, ok, c.limit)
+		require.Equal(t, c.lockFree, !g.locked)
+		for _, throttles := range [][]throttle{g.rules[0].ladder.throttles, g.whos[0].throttles} {
+			require.Len(t, throttles, 1)
+			require.IsType(t, table{}, throttles[0].limit.store)
+		}
+	}
+}
