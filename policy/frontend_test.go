@@ -1,0 +1,39 @@
+package policy_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-3506548a/ratelimit/policy"
+)
+
+func TestAttributesAreThoseOfConditionsAndKeys(t *testing.T) {
+	p, err := policy.Parse([]byte(`{
+		"rules": [
+			{"name": "api", "when": ["plan=free|trial", "!banned"], "key": ["user|ip", "route"],
+				"limits": [{"name": "minute", "rate": "60/min", "as": "gcra"}],
+				"ladder": [{"after": 1, "do": "block", "for": "1m", "who": ["client"]}]}
+		],
+		"overrides": [{"when": ["token!=a"], "limit": "minute", "rate": "90/min"}]
+	}`))
+	require.NoError(t, err)
+	require.Equal(t, []string{"banned", "client", "ip", "plan", "route", "token", "user"}, p.Attributes())
+
+	all, err := policy.Parse([]byte(`{"rules": [{"name": "all", "limits": [{"name": "minute", "rate": "60/min", "as": "gcra"}]}]}`))
+	require.NoError(t, err)
+	require.Empty(t, all.Attributes())
+}
+
+func TestVersionChangesWithThePolicy(t *testing.T) {
+	e, c := engine(t, `{"rules": [{"name": "all", "limits": [{"name": "minute", "rate": "60/min", "as": "gcra"}]}]}`)
+	require.Same(t, c, e.Clock())
+	before := e.Version()
+	var d policy.Decision
+	e.Decide(&policy.Request{}, &d)
+	require.True(t, before == e.Version())
+	require.Error(t, e.Replace(policy.Policy{}))
+	require.True(t, before == e.Version(), "the old policy stays")
+	require.NoError(t, e.Replace(e.Policy()))
+	require.False(t, before == e.Version())
+}
