@@ -37,3 +37,15 @@ func TestVersionChangesWithThePolicy(t *testing.T) {
 	require.NoError(t, e.Replace(e.Policy()))
 	require.False(t, before == e.Version())
 }
+
+func TestReducedIsWhatShowsMoreThanItGrants(t *testing.T) {
+	e, _ := engine(t, `{"rules": [{"name": "all", "limits": [
+		{"name": "degraded", "rate": "30/min", "as": "gcra", "shown": "90/min"},
+		{"name": "generous", "rate": "90/min", "as": "gcra", "shown": "30/min"},
+		{"name": "plain", "rate": "90/min", "as": "gcra"}]}]}`)
+	var d policy.Decision
+	e.Decide(&policy.Request{}, &d)
+	require.True(t, d.Standings[0].Reduced)
+	require.False(t, d.Standings[1].Reduced)
+	require.False(t, d.Standings[2].Reduced)
+}

@@ -86,14 +86,16 @@ func (a *asked) standing(r *rule) Standing {
 	if limit == 0 { // the limiter was not asked
 		limit = a.bound.most
 	}
+	reduced := false
 	if shown := a.bound.shown; shown != nil {
+		reduced = shown.Events > limit
 		remaining = min(max(remaining+shown.Events-limit, 0), shown.Events)
 		limit, rate = shown.Events, *shown
 	}
 	return Standing{
 		Rule: r.name, Name: a.limit.name, Rate: rate, Limit: limit, Remaining: remaining,
 		RetryAfter: a.told.RetryAfter, ResetAfter: a.told.ResetAfter,
-		Crossed: !a.told.OK, Hidden: a.limit.hidden, Shadow: r.mode == Shadow,
+		Crossed: !a.told.OK, Hidden: a.limit.hidden, Shadow: r.mode == Shadow, Reduced: reduced,
 	}
 }
 
