@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -134,3 +135,5 @@ func requireJSON(t testing.TB, text string) {
 	require.NoError(t, err)
 	require.Len(t, again, len(text), "a name is there twice, or there are spaces: %s", text)
 }
+
+func prefix(s string) netip.Prefix { return netip.MustParsePrefix(s) }

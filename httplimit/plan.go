@@ -112,5 +112,8 @@ func parseLimit(value string) (n int, ok bool) {
 		return 0, false
 	}
 	n, err := strconv.Atoi(digits)
-	return n, err == nil // one that is too large is larger than any limit
+	if err != nil {
+		return 0, false // it is larger than any limit
+	}
+	return n, true
 }
