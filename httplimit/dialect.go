@@ -58,7 +58,35 @@ func (f *lines) end(name string, text []byte) {
 
 func (f *lines) number(name string, n int64) { f.end(name, strconv.AppendInt(f.begin(), n, 10)) }
 
-func (f *lines) word(name, value string) { f.end(name, append(f.begin(), value...)) }
+func (f *lines) word(name, value string) { f.end(name, appendPlain(f.begin(), value)) }
+
+// appendPlain appends what may be in a field: printable ASCII. The names of a policy have nothing
+// else.
+func appendPlain(b []byte, s string) []byte {
+	for i := range len(s) {
+		b = append(b, plainByte(s[i]))
+	}
+	return b
+}
+
+func plainByte(c byte) byte {
+	if c < ' ' || c > '~' {
+		return '_'
+	}
+	return c
+}
+
+// appendString appends a String as of RFC 9651, which is one of JSON, too.
+func appendString(b []byte, s string) []byte {
+	b = append(b, '"')
+	for i := range len(s) {
+		if s[i] == '"' || s[i] == '\\' {
+			b = append(b, '\\')
+		}
+		b = append(b, plainByte(s[i]))
+	}
+	return append(b, '"')
+}
 
 // retryAfter adds Retry-After to a refusal, unless no wait would help.
 func (f *lines) retryAfter(d *policy.Decision) {

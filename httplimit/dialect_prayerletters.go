@@ -37,7 +37,7 @@ func (prayerLetters) Refuse(w http.ResponseWriter, _ *http.Request, d *policy.De
 		b.WriteString(`,"limits":{`)
 		comma := ""
 		for i := range d.Standings {
-			if one := &d.Standings[i]; one.Rule == s.Rule && !one.Hidden {
+			if one := &d.Standings[i]; one.Rule == s.Rule && !one.Hidden && !one.Shadow {
 				fmt.Fprintf(&b, "%s%s:%d", comma, quoted(one.Name), one.Limit)
 				comma = ","
 			}

@@ -25,7 +25,7 @@ func (trakt) Headers(h http.Header, d *policy.Decision, now time.Time) {
 	f.retryAfter(d)
 	if s := binding(d); s != nil && byLimit(d) {
 		b := append(f.begin(), `{"name":`...)
-		b = append(b, quoted(s.Name)...)
+		b = appendString(b, s.Name)
 		if s.Rate.Per > 0 {
 			b = strconv.AppendInt(append(b, `,"period":`...), seconds(s.Rate.Per), 10)
 		}

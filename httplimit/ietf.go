@@ -117,22 +117,6 @@ func policyName(d *policy.Decision, s *policy.Standing) string {
 	return s.Name
 }
 
-// appendString appends a String: printable ASCII. The names of a policy have nothing else.
-func appendString(b []byte, s string) []byte {
-	b = append(b, '"')
-	for i := range len(s) {
-		switch c := s[i]; {
-		case c == '"' || c == '\\':
-			b = append(b, '\\', c)
-		case c < ' ' || c > '~':
-			b = append(b, '_')
-		default:
-			b = append(b, c)
-		}
-	}
-	return append(b, '"')
-}
-
 // problem is a refusal as of RFC 9457.
 type problem struct {
 	Type     string   `json:"type"`
