@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/seed-3506548a/ratelimit"
@@ -33,32 +34,31 @@ type Dialect interface {
 	Refuse(w http.ResponseWriter, r *http.Request, d *policy.Decision)
 }
 
-// lines collects header fields, so that to set them takes two allocations.
+// lines collects header fields, so that to set them takes two allocations. It is used again.
 type lines struct {
-	names  [8]string
-	ends   [8]int // of the values in text
-	n      int
-	text   []byte
-	buffer [256]byte // which text is in at first
+	names [8]string
+	ends  [8]int // of the values in text
+	n     int
+	text  []byte
 }
 
-// begin returns where to append the value of the next field.
-func (f *lines) begin() []byte {
-	if f.text == nil {
-		f.text = f.buffer[:0]
-	}
-	return f.text
+var linesPool = sync.Pool{New: func() any { return new(lines) }}
+
+func newLines() *lines {
+	f := linesPool.Get().(*lines)
+	f.n, f.text = 0, f.text[:0]
+	return f
 }
 
-// end takes what begin returned, with the value appended.
+// end takes text with the value of the next field appended.
 func (f *lines) end(name string, text []byte) {
 	f.names[f.n], f.ends[f.n], f.text = name, len(text), text
 	f.n++
 }
 
-func (f *lines) number(name string, n int64) { f.end(name, strconv.AppendInt(f.begin(), n, 10)) }
+func (f *lines) number(name string, n int64) { f.end(name, strconv.AppendInt(f.text, n, 10)) }
 
-func (f *lines) word(name, value string) { f.end(name, appendPlain(f.begin(), value)) }
+func (f *lines) word(name, value string) { f.end(name, appendPlain(f.text, value)) }
 
 // appendPlain appends what may be in a field: printable ASCII. The names of a policy have nothing
 // else.
@@ -95,8 +95,8 @@ func (f *lines) retryAfter(d *policy.Decision) {
 	}
 }
 
-// set sets the fields, in place of those of the same names in whatever case. They are in the map as
-// they are written: by Set they would be written otherwise.
+// set sets the fields, in place of those of the same names in whatever case, and gives f back. They
+// are in the map as they are written: by Set they would be written otherwise.
 func (f *lines) set(h http.Header) {
 	for there := range h {
 		for _, name := range f.names[:f.n] {
@@ -111,6 +111,7 @@ func (f *lines) set(h http.Header) {
 		h[f.names[i]] = values[i : i+1 : i+1]
 		from = f.ends[i]
 	}
+	linesPool.Put(f)
 }
 
 // binding returns the standing that a client is told of, or nil.

@@ -16,7 +16,7 @@ var AniList Dialect = aniList{}
 type aniList struct{}
 
 func (aniList) Headers(h http.Header, d *policy.Decision, now time.Time) {
-	var f lines
+	f := newLines()
 	f.retryAfter(d)
 	f.limitAndRemaining(d)
 	if !d.OK && d.RetryAfter != ratelimit.Never {

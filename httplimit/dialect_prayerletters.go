@@ -17,7 +17,7 @@ var PrayerLetters Dialect = prayerLetters{}
 type prayerLetters struct{}
 
 func (prayerLetters) Headers(h http.Header, d *policy.Decision, _ time.Time) {
-	var f lines
+	f := newLines()
 	f.retryAfter(d)
 	f.set(h)
 }

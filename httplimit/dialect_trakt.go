@@ -21,10 +21,10 @@ var Trakt Dialect = trakt{}
 type trakt struct{}
 
 func (trakt) Headers(h http.Header, d *policy.Decision, now time.Time) {
-	var f lines
+	f := newLines()
 	f.retryAfter(d)
 	if s := binding(d); s != nil && byLimit(d) {
-		b := append(f.begin(), `{"name":`...)
+		b := append(f.text, `{"name":`...)
 		b = appendString(b, s.Name)
 		if s.Rate.Per > 0 {
 			b = strconv.AppendInt(append(b, `,"period":`...), seconds(s.Rate.Per), 10)

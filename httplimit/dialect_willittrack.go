@@ -18,7 +18,7 @@ var WillItTrack Dialect = willItTrack{}
 type willItTrack struct{}
 
 func (willItTrack) Headers(h http.Header, d *policy.Decision, _ time.Time) {
-	var f lines
+	f := newLines()
 	f.retryAfter(d)
 	f.limitAndRemaining(d)
 	f.set(h)

@@ -43,7 +43,7 @@ const (
 
 // Headers sets the header fields.
 func (o Fields) Headers(h http.Header, d *policy.Decision, now time.Time) {
-	var f lines
+	f := newLines()
 	f.retryAfter(d)
 	if s := binding(d); s != nil {
 		for _, one := range []struct {
@@ -58,7 +58,7 @@ func (o Fields) Headers(h http.Header, d *policy.Decision, now time.Time) {
 			f.word(o.Resource, s.Rule)
 		}
 		if after, ok := resetAfter(d, s); ok && o.Reset != "" {
-			o.reset(&f, now, after)
+			o.reset(f, now, after)
 		}
 	}
 	f.set(h)
@@ -70,9 +70,9 @@ func (o Fields) reset(f *lines, now time.Time, after time.Duration) {
 	case Seconds:
 		f.number(o.Reset, seconds(after))
 	case RFC3339:
-		f.end(o.Reset, at.AppendFormat(f.begin(), time.RFC3339))
+		f.end(o.Reset, at.AppendFormat(f.text, time.RFC3339))
 	case HTTPDate:
-		f.end(o.Reset, at.AppendFormat(f.begin(), http.TimeFormat))
+		f.end(o.Reset, at.AppendFormat(f.text, http.TimeFormat))
 	default:
 		f.number(o.Reset, at.Unix())
 	}

@@ -37,18 +37,18 @@ func (draft ietf) fault() error {
 }
 
 func (draft ietf) Headers(h http.Header, d *policy.Decision, _ time.Time) {
-	var f lines
+	f := newLines()
 	f.retryAfter(d)
-	draft.policies(&f, d)
+	draft.policies(f, d)
 	if s := binding(d); s != nil {
-		draft.standing(&f, d, s)
+		draft.standing(f, d, s)
 	}
 	f.set(h)
 }
 
 // policies adds RateLimit-Policy.
 func (draft ietf) policies(f *lines, d *policy.Decision) {
-	b := f.begin()
+	b := f.text
 	before := len(b)
 	for i := range d.Standings {
 		s := &d.Standings[i]
@@ -80,14 +80,14 @@ func (draft ietf) standing(f *lines, d *policy.Decision, s *policy.Standing) {
 	after, resets := resetAfter(d, s)
 	switch {
 	case draft > 7:
-		b := append(appendName(f.begin(), d, s), ";r="...)
+		b := append(appendName(f.text, d, s), ";r="...)
 		b = strconv.AppendInt(b, int64(s.Remaining), 10)
 		if d.MoreAfter != ratelimit.Never {
 			b = strconv.AppendInt(append(b, ";t="...), seconds(d.MoreAfter), 10)
 		}
 		f.end("RateLimit", b)
 	case draft == 7:
-		b := strconv.AppendInt(append(f.begin(), "limit="...), int64(s.Limit), 10)
+		b := strconv.AppendInt(append(f.text, "limit="...), int64(s.Limit), 10)
 		b = strconv.AppendInt(append(b, ", remaining="...), int64(s.Remaining), 10)
 		if resets {
 			b = strconv.AppendInt(append(b, ", reset="...), seconds(after), 10)
