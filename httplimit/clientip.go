@@ -44,7 +44,7 @@ func ClientIP(trusted ...netip.Prefix) Attribute {
 					p.trustsNobody = true
 				}
 			} else if isTrusted(peer) {
-				peer = walk(peer, forwarded, isTrusted)
+				return walk(peer, forwarded, isTrusted).String(), true
 			}
 		}
 		return inWords(peer, text), true
@@ -74,12 +74,12 @@ func walk(last netip.Addr, values []string, isTrusted func(netip.Addr) bool) net
 // parsePeer parses what a server has put into RemoteAddr, mostly with a port. text is the address as
 // it is there.
 func parsePeer(remote string) (addr netip.Addr, text string, ok bool) {
-	if with, err := netip.ParseAddrPort(remote); err == nil {
-		text = remote[:strings.LastIndexByte(remote, ':')]
-		return plain(with.Addr()), strings.Trim(text, "[]"), true
+	text = remote
+	if colon := strings.LastIndexByte(remote, ':'); colon > 0 && (remote[colon-1] == ']' || strings.IndexByte(remote, ':') == colon) {
+		text = strings.TrimSuffix(strings.TrimPrefix(remote[:colon], "["), "]")
 	}
-	addr, ok = parseHop(remote)
-	return addr, remote, ok
+	addr, err := netip.ParseAddr(text)
+	return plain(addr), text, err == nil
 }
 
 // longestHop is more than an address with a zone and a port has.
@@ -102,8 +102,12 @@ func parseHop(hop string) (netip.Addr, bool) {
 // plain returns the address as it is counted: without zone, and as IPv4 if it is one.
 func plain(addr netip.Addr) netip.Addr { return addr.WithZone("").Unmap() }
 
-// inWords returns the address as a text, which allocates nothing if it is as given.
+// inWords returns the address as a text, and allocates nothing if that is as it was given. IPv4 is:
+// it can be written in one way only, unless it is mapped.
 func inWords(addr netip.Addr, given string) string {
+	if addr.Is4() && strings.IndexByte(given, ':') < 0 {
+		return given
+	}
 	var buffer [48]byte
 	text := addr.AppendTo(buffer[:0])
 	if string(text) == given {

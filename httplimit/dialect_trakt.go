@@ -24,8 +24,8 @@ func (trakt) Headers(h http.Header, d *policy.Decision, now time.Time) {
 	f := newLines()
 	f.retryAfter(d)
 	if s := binding(d); s != nil && byLimit(d) {
-		b := append(f.text, `{"name":`...)
-		b = appendString(b, s.Name)
+		b := f.text
+		b = appendString(append(b, `{"name":`...), s.Name)
 		if s.Rate.Per > 0 {
 			b = strconv.AppendInt(append(b, `,"period":`...), seconds(s.Rate.Per), 10)
 		}

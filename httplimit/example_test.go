@@ -25,7 +25,7 @@ func show(h http.Handler, user string) {
 	fmt.Println(w.Code, field(w, "RateLimit"), field(w, "Retry-After"))
 }
 
-var hello = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "hello") })
+var hello = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprintln(w, "hello") })
 
 // A limit for each user: 60 a minute, two of them at once. X-User is set by what has authenticated
 // the request, and never by the client.
@@ -146,7 +146,7 @@ func ExampleSettle() {
 	}
 	engine := ratelimit.Must(policy.New(p, 100_000, policy.WithClock(clock)))
 	limit, err := httplimit.Middleware(engine, httplimit.Attributes{"user": httplimit.Header("X-User")}, httplimit.IETF(11),
-		httplimit.Estimate(func(r *http.Request) []policy.Amount {
+		httplimit.Estimate(func(*http.Request) []policy.Amount {
 			return []policy.Amount{{Name: "tokens", N: 300}}
 		}))
 	if err != nil {
@@ -201,7 +201,7 @@ func ExampleFields() {
 		Body: func(w http.ResponseWriter, _ *http.Request, d *policy.Decision) {
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(http.StatusTooManyRequests)
-			fmt.Fprintf(w, `{"code": "slow_down", "by": "%s"}`, d.Action)
+			_, _ = fmt.Fprintf(w, `{"code": "slow_down", "by": "%s"}`, d.Action)
 		},
 	}
 	clock := limittest.NewClock(time.Date(2026, 3, 2, 8, 0, 15, 0, time.UTC)) // in a server: without

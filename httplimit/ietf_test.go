@@ -3,7 +3,9 @@ package httplimit_test
 import (
 	"encoding/json"
 	"net/http"
+	"os"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -125,4 +127,19 @@ func TestIETFNamesAllThatAreCrossed(t *testing.T) {
 	require.Equal(t, "57600", w.Header().Get("Retry-After"))
 	require.Contains(t, w.Body.String(), `"violated-policies":["hour","day"]`)
 	require.Equal(t, []string{`"day";r=0;t=57600`}, field(w, "RateLimit"))
+}
+
+// The answer that docs/http.md shows is the one that there is.
+func TestTheAnswerOfTheDocs(t *testing.T) {
+	page, err := os.ReadFile("../docs/http.md")
+	require.NoError(t, err)
+	_, shown, _ := strings.Cut(string(page), "```\nHTTP/1.1 ")
+	shown, _, _ = strings.Cut(shown, "\n```")
+	e, _ := newEngine(t, `{"rules": [
+		{"name": "api", "match": ["/v1/"], "key": ["user|ip"], "limits": [{"name": "minute", "rate": "60/min", "as": "gcra"}]}
+	]}`)
+	h := limited(t, e, httplimit.IETF(11), fine)
+	use(t, h, 60, "/v1/letters", "X-User: 7")
+	a := wire(t, h, "/v1/letters", "X-User: 7")
+	require.Equal(t, shown, a.status+"\n"+a.fields+"\n"+a.body)
 }

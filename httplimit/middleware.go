@@ -73,8 +73,7 @@ type attribute struct {
 
 func (m *middleware) serve(w http.ResponseWriter, r *http.Request, next http.Handler) {
 	p := m.current()
-	outer := visiting(r.Context())
-	if !m.fit(w, r, p, outer) {
+	if !m.fit(w, r, p) {
 		return
 	}
 	q := questions.Get().(*question)
@@ -89,10 +88,10 @@ func (m *middleware) serve(w http.ResponseWriter, r *http.Request, next http.Han
 		q.release()
 		return
 	}
-	v := &visit{Context: r.Context(), engine: m.engine, outer: outer, question: q}
+	v := &visit{Context: r.Context(), engine: m.engine, decision: d}
 	r = r.WithContext(v)
 	if p.settles(d) || p.version != m.engine.Version() {
-		m.watch(w, r, next, v)
+		m.watch(w, r, next, v, q)
 		return
 	}
 	next.ServeHTTP(w, r)
@@ -101,11 +100,11 @@ func (m *middleware) serve(w http.ResponseWriter, r *http.Request, next http.Han
 }
 
 // fit reports whether to go on with the request: that is what [OnError] says about what is wrong.
-func (m *middleware) fit(w http.ResponseWriter, r *http.Request, p *plan, outer *visit) bool {
+func (m *middleware) fit(w http.ResponseWriter, r *http.Request, p *plan) bool {
 	if p.err != nil && !m.undecided(w, r, p.err) {
 		return false
 	}
-	for v := outer; v != nil; v = v.outer {
+	for v := visiting(r.Context()); v != nil; v = v.outer() {
 		if v.engine == m.engine && m.twice.CompareAndSwap(false, true) && !m.reported(w, r, ErrTwice) {
 			return false
 		}
@@ -118,7 +117,7 @@ func (m *middleware) fit(w http.ResponseWriter, r *http.Request, p *plan, outer 
 	return true
 }
 
-// ask asks the engine about the request.
+// ask asks the engine about the request. It sets all that another request has left in q.
 func (m *middleware) ask(q *question, r *http.Request, p *plan) {
 	ask := &q.request
 	ask.Time = m.clock.Now()
@@ -132,6 +131,7 @@ func (m *middleware) ask(q *question, r *http.Request, p *plan) {
 			ask.Attrs = append(ask.Attrs, policy.Attr{Name: m.who[i].name, Value: value})
 		}
 	}
+	ask.Cost, ask.Amounts, ask.Tighten, ask.Refuse = 0, nil, ask.Tighten[:0], false
 	if m.cost != nil {
 		ask.Cost = m.cost(r)
 	}
@@ -145,13 +145,13 @@ func (m *middleware) ask(q *question, r *http.Request, p *plan) {
 }
 
 // watch serves a request with limits that are settled when it is over.
-func (m *middleware) watch(w http.ResponseWriter, r *http.Request, next http.Handler, v *visit) {
+func (m *middleware) watch(w http.ResponseWriter, r *http.Request, next http.Handler, v *visit, q *question) {
 	t := &tracker{ResponseWriter: w}
 	body := &counted{ReadCloser: r.Body}
 	if r.Body != nil && r.Body != http.NoBody {
 		r.Body = body
 	}
-	q, panics := v.question, true
+	panics := true
 	defer func() {
 		v.end()
 		in, out := body.n.Load(), t.written.Load()

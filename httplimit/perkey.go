@@ -2,6 +2,7 @@ package httplimit
 
 import (
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/seed-3506548a/ratelimit"
@@ -81,27 +82,30 @@ type perKey[K comparable] struct {
 }
 
 func (p *perKey[K]) serve(w http.ResponseWriter, r *http.Request, next http.Handler) {
-	q := questions.Get().(*question)
+	d := decisions.Get().(*policy.Decision)
 	now := p.clock.Now()
-	if err := p.decide(&q.decision, r, now); err != nil {
-		q.release()
+	if err := p.decide(d, r, now); err != nil {
+		decisions.Put(d)
 		if p.undecided(w, r, err) {
 			next.ServeHTTP(w, r)
 		}
 		return
 	}
-	p.answer(w, r, &q.decision, now)
-	if q.decision.OK {
-		v := &visit{Context: r.Context(), outer: visiting(r.Context()), question: q}
+	p.answer(w, r, d, now)
+	if d.OK {
+		v := &visit{Context: r.Context(), decision: d}
 		next.ServeHTTP(w, r.WithContext(v))
 		v.end()
 	}
-	q.release()
+	decisions.Put(d)
 }
+
+// decisions are used again. No engine knows of them, so they have nothing to settle.
+var decisions = sync.Pool{New: func() any { return new(policy.Decision) }}
 
 // decide fills in d as an engine would. The error is that of a store that could not decide.
 func (p *perKey[K]) decide(d *policy.Decision, r *http.Request, now time.Time) error {
-	*d = policy.Decision{Binding: -1, MoreAfter: ratelimit.Never, Standings: d.Standings[:0]}
+	d.OK, d.Action, d.Binding, d.MoreAfter, d.Standings = false, "", -1, ratelimit.Never, d.Standings[:0]
 	k, ok := p.key(r)
 	if !ok {
 		d.Action, d.RetryAfter = policy.ByMissing, ratelimit.Never

@@ -85,7 +85,6 @@ const (
 // is no number is no wish.
 func (p *plan) test(ask *policy.Request, h http.Header) {
 	ask.Refuse = forces(first(h[testField]))
-	ask.Tighten = ask.Tighten[:0]
 	for _, t := range p.tests {
 		if to, ok := parseLimit(first(h[t.field])); ok {
 			ask.Tighten = append(ask.Tighten, policy.Tightening{Limit: t.limit, To: to})

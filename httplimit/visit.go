@@ -7,7 +7,7 @@ import (
 	"github.com/seed-3506548a/ratelimit/policy"
 )
 
-// question is what a limiter is asked and answers, in memory that is used again.
+// question is what an engine is asked and answers, in memory that is used again.
 type question struct {
 	request  policy.Request
 	decision policy.Decision
@@ -18,7 +18,6 @@ var questions = sync.Pool{New: func() any { return new(question) }}
 // release lets the question be used again.
 func (q *question) release() {
 	clear(q.request.Attrs) // tokens are not to lie about
-	q.request = policy.Request{Attrs: q.request.Attrs[:0], Tighten: q.request.Tighten[:0]}
 	questions.Put(q)
 }
 
@@ -26,10 +25,9 @@ func (q *question) release() {
 type visit struct {
 	context.Context
 	engine *policy.Engine // nil: it is of PerKey
-	outer  *visit         // of a middleware before this one
 
 	mutex    sync.Mutex
-	question *question        // nil: the handler has returned
+	decision *policy.Decision // nil: the handler has returned
 	copy     *policy.Decision // for the handler
 	amounts  []policy.Amount  // as the handler says
 }
@@ -50,10 +48,13 @@ func visiting(ctx context.Context) *visit {
 	return v
 }
 
-// end takes the question away from the handler.
+// outer returns the visit of a middleware before this one, or nil.
+func (v *visit) outer() *visit { return visiting(v.Context) }
+
+// end takes the decision away from the handler.
 func (v *visit) end() {
 	v.mutex.Lock()
-	v.question = nil
+	v.decision = nil
 	v.mutex.Unlock()
 }
 
@@ -68,8 +69,8 @@ func FromContext(ctx context.Context) (*policy.Decision, bool) {
 	}
 	v.mutex.Lock()
 	defer v.mutex.Unlock()
-	if v.copy == nil && v.question != nil {
-		d := v.question.decision.Clone()
+	if v.copy == nil && v.decision != nil {
+		d := v.decision.Clone()
 		v.copy = &d
 	}
 	return v.copy, v.copy != nil
@@ -81,7 +82,7 @@ func FromContext(ctx context.Context) (*policy.Decision, bool) {
 // or the handler has returned. It may be called by any goroutine.
 func Settle(ctx context.Context, name string, n int) bool {
 	settled := false
-	for v := visiting(ctx); v != nil; v = v.outer {
+	for v := visiting(ctx); v != nil; v = v.outer() {
 		settled = v.settle(name, n) || settled
 	}
 	return settled
@@ -90,7 +91,7 @@ func Settle(ctx context.Context, name string, n int) bool {
 func (v *visit) settle(name string, n int) bool {
 	v.mutex.Lock()
 	defer v.mutex.Unlock()
-	if v.question == nil || v.engine == nil {
+	if v.decision == nil || v.engine == nil {
 		return false
 	}
 	for i := range v.amounts {
