@@ -2,11 +2,23 @@ package policy_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed-3506548a/ratelimit/limittest"
 	"github.com/seed-3506548a/ratelimit/policy"
 )
+
+// asked returns an engine of the policy.
+func asked(t *testing.T, document string, opts ...policy.Option) *policy.Engine {
+	t.Helper()
+	p, err := policy.Parse([]byte(document))
+	require.NoError(t, err)
+	e, err := policy.New(p, 10, opts...)
+	require.NoError(t, err)
+	return e
+}
 
 func TestAttributesAreThoseOfConditionsAndKeys(t *testing.T) {
 	p, err := policy.Parse([]byte(`{
@@ -26,7 +38,8 @@ func TestAttributesAreThoseOfConditionsAndKeys(t *testing.T) {
 }
 
 func TestVersionChangesWithThePolicy(t *testing.T) {
-	e, c := engine(t, `{"rules": [{"name": "all", "limits": [{"name": "minute", "rate": "60/min", "as": "gcra"}]}]}`)
+	c := limittest.NewClock(time.Unix(0, 0))
+	e := asked(t, `{"rules": [{"name": "all", "limits": [{"name": "minute", "rate": "60/min", "as": "gcra"}]}]}`, policy.WithClock(c))
 	require.Same(t, c, e.Clock())
 	before := e.Version()
 	var d policy.Decision
@@ -39,7 +52,7 @@ func TestVersionChangesWithThePolicy(t *testing.T) {
 }
 
 func TestReducedIsWhatShowsMoreThanItGrants(t *testing.T) {
-	e, _ := engine(t, `{"rules": [{"name": "all", "limits": [
+	e := asked(t, `{"rules": [{"name": "all", "limits": [
 		{"name": "degraded", "rate": "30/min", "as": "gcra", "shown": "90/min"},
 		{"name": "generous", "rate": "90/min", "as": "gcra", "shown": "30/min"},
 		{"name": "plain", "rate": "90/min", "as": "gcra"}]}]}`)
