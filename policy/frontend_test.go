@@ -10,8 +10,8 @@ import (
 	"github.com/seed-3506548a/ratelimit/policy"
 )
 
-// asked returns an engine of the policy.
-func asked(t *testing.T, document string, opts ...policy.Option) *policy.Engine {
+// engineFor returns an engine of the policy.
+func engineFor(t *testing.T, document string, opts ...policy.Option) *policy.Engine {
 	t.Helper()
 	p, err := policy.Parse([]byte(document))
 	require.NoError(t, err)
@@ -39,7 +39,7 @@ func TestAttributesAreThoseOfConditionsAndKeys(t *testing.T) {
 
 func TestVersionChangesWithThePolicy(t *testing.T) {
 	c := limittest.NewClock(time.Unix(0, 0))
-	e := asked(t, `{"rules": [{"name": "all", "limits": [{"name": "minute", "rate": "60/min", "as": "gcra"}]}]}`, policy.WithClock(c))
+	e := engineFor(t, `{"rules": [{"name": "all", "limits": [{"name": "minute", "rate": "60/min", "as": "gcra"}]}]}`, policy.WithClock(c))
 	require.Same(t, c, e.Clock())
 	before := e.Version()
 	var d policy.Decision
@@ -52,7 +52,7 @@ func TestVersionChangesWithThePolicy(t *testing.T) {
 }
 
 func TestReducedIsWhatShowsMoreThanItGrants(t *testing.T) {
-	e := asked(t, `{"rules": [{"name": "all", "limits": [
+	e := engineFor(t, `{"rules": [{"name": "all", "limits": [
 		{"name": "degraded", "rate": "30/min", "as": "gcra", "shown": "90/min"},
 		{"name": "generous", "rate": "90/min", "as": "gcra", "shown": "30/min"},
 		{"name": "plain", "rate": "90/min", "as": "gcra"}]}]}`)
