@@ -17,6 +17,7 @@ import (
 	"github.com/seed-3506548a/ratelimit/burst"
 	"github.com/seed-3506548a/ratelimit/fixedwindow"
 	"github.com/seed-3506548a/ratelimit/gcra"
+	"github.com/seed-3506548a/ratelimit/httplimit"
 	"github.com/seed-3506548a/ratelimit/keyed"
 	"github.com/seed-3506548a/ratelimit/limittest"
 	"github.com/seed-3506548a/ratelimit/simulate"
@@ -53,6 +54,8 @@ func TestArgumentErrorsNameTheFunction(t *testing.T) {
 		"fixedwindow.Limiter.SetRate":   window.SetRate(bad),
 		"fixedwindow.Limiter.SetRateAt": window.SetRateAt(t0, bad),
 		"gcra.New":                      second(gcra.New(bad, 1)),
+		"httplimit.Middleware":          second(httplimit.Middleware(nil, nil, nil)),
+		"httplimit.PerKey":              second(httplimit.PerKey(table, nil, nil)),
 		"gcra.Limiter.SetRate":          bucket.SetRate(bad, 1),
 		"gcra.Limiter.SetRateAt":        bucket.SetRateAt(t0, bad, 1),
 		"keyed.NewAlignedWindow":        second(keyed.NewAlignedWindow[int](bad, 1)),
@@ -85,7 +88,7 @@ func TestArgumentErrorsNameTheFunction(t *testing.T) {
 	require.ErrorContains(t, capped.SetPeak(ratelimit.PerMinute(1)), "burst.Limiter.SetPeak: peak.Per is 1m0s")
 
 	others := []string{ // that return errors of those above, of their callers, or no ArgumentErrors
-		"burst.Limiter.Err", "keyed.Group.Err", "keyed.Map.Err", "ratelimit.Queue.Wait",
+		"burst.Limiter.Err", "httplimit.StoreError.Unwrap", "keyed.Group.Err", "keyed.Map.Err", "ratelimit.Queue.Wait",
 		"limittest.TestAllocations", "limittest.TestLimiter",
 		"ratelimit.Rate.MarshalText", "ratelimit.Rate.UnmarshalText",
 	}
@@ -94,7 +97,7 @@ func TestArgumentErrorsNameTheFunction(t *testing.T) {
 
 // returningErrors returns the exported functions and methods of this module that return an error.
 func returningErrors(t *testing.T) (names []string) {
-	for _, dir := range []string{".", "burst", "fixedwindow", "gcra", "keyed", "limittest", "simulate", "slidingwindow", "tokenbucket"} {
+	for _, dir := range []string{".", "burst", "fixedwindow", "gcra", "httplimit", "keyed", "limittest", "simulate", "slidingwindow", "tokenbucket"} {
 		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		require.NoError(t, err)
 		for _, file := range files {

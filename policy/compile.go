@@ -2,8 +2,11 @@ package policy
 
 import (
 	"fmt"
+	"math/bits"
 	"slices"
 	"strings"
+
+	"github.com/seed-3506548a/ratelimit"
 )
 
 // generation is a policy as it is asked: immutable once it is in use, but for what its stores
@@ -134,7 +137,17 @@ func (l *Limit) bind() bound {
 	if (l.As == GCRA || l.As == Interval) && l.Rate.Events > 0 {
 		b.most = b.burst
 	}
+	if l.Shown != nil {
+		b.reduced = slower(l.Rate, *l.Shown)
+	}
 	return b
+}
+
+// slower reports whether a is a lower rate than b.
+func slower(a, b ratelimit.Rate) bool {
+	high, low := bits.Mul64(uint64(a.Events), uint64(b.Per))
+	high2, low2 := bits.Mul64(uint64(b.Events), uint64(a.Per))
+	return high < high2 || high == high2 && low < low2
 }
 
 func (g *generation) limit(r *Rule, i, j int) (limit, error) {

@@ -78,6 +78,9 @@ type Standing struct {
 
 	// Hidden limits, and those of rules with mode shadow, must not be told to clients.
 	Hidden, Shadow bool
+
+	// Reduced reports whether the rate that is enforced is lower than the one that is shown.
+	Reduced bool
 }
 
 // Reached is a step of a ladder that a request has reached: the one that acts, or one that logs or

@@ -290,6 +290,7 @@ func (q *asking) stand() {
 				RetryAfter: a.told.RetryAfter, ResetAfter: a.told.ResetAfter, Crossed: !a.told.OK, Hidden: a.own.Hidden, Shadow: r.Mode == policy.Shadow}
 			if shown := a.bound.Shown; shown != nil {
 				s.Rate, s.Limit = *shown, shown.Events
+				s.Reduced = float64(a.bound.Rate.Events)/float64(a.bound.Rate.Per) < float64(shown.Events)/float64(shown.Per)
 				s.Remaining = min(max(a.told.Remaining+shown.Events-a.told.Limit, 0), shown.Events)
 			}
 			q.Standings = append(q.Standings, s)

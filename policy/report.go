@@ -93,7 +93,7 @@ func (a *asked) standing(r *rule) Standing {
 	return Standing{
 		Rule: r.name, Name: a.limit.name, Rate: rate, Limit: limit, Remaining: remaining,
 		RetryAfter: a.told.RetryAfter, ResetAfter: a.told.ResetAfter,
-		Crossed: !a.told.OK, Hidden: a.limit.hidden, Shadow: r.mode == Shadow,
+		Crossed: !a.told.OK, Hidden: a.limit.hidden, Shadow: r.mode == Shadow, Reduced: a.bound.reduced,
 	}
 }
 

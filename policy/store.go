@@ -51,6 +51,7 @@ type bound struct {
 	burst     int
 	most      int // the most events at once
 	shown     *ratelimit.Rate
+	reduced   bool // the rate is lower than the one that is shown
 	unlimited bool
 
 	table keyed.Limit // in the ticks of the Table, if that is the store

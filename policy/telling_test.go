@@ -14,7 +14,7 @@ import (
 func TestP05Shown(t *testing.T) {
 	s := newScene(t, `"rules": [{"name": "api", "limits": [{"name": "minute", "rate": "30/min", "as": "aligned", "shown": "90/min"}]}]`)
 	s.pass(30)
-	require.Equal(t, policy.Standing{Rule: "api", Name: "minute", Rate: ratelimit.PerMinute(90), Limit: 90, Remaining: 60, ResetAfter: time.Minute},
+	require.Equal(t, policy.Standing{Rule: "api", Name: "minute", Rate: ratelimit.PerMinute(90), Limit: 90, Remaining: 60, ResetAfter: time.Minute, Reduced: true},
 		s.d.Standings[0])
 	d := s.refuse(policy.ByLimit, time.Minute)
 	require.Equal(t, 60, d.Standings[0].Remaining)

@@ -1,0 +1,188 @@
+package httplimit
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/policy"
+)
+
+// Dialect is how an API tells its clients of limits. Dialects are safe for simultaneous use.
+//
+// The dialects of this package tell of the one limit that binds, [policy.Decision.Binding]; of none
+// that is hidden or in shadow. A refusal has Retry-After, in whole seconds, rounded up and at least
+// 1, unless no wait would help. Times are rounded up, and what remains is never more than there is.
+//
+// A refusal by a limit, a throttle or a block is 429, and one for which no wait helps, as the key
+// is revoked or missing, is 403; where a dialect differs, it says so.
+//
+// Names of header fields are written as the API writes them, "X-RateLimit-Limit". Over HTTP their
+// case means nothing; in the map of an http.Header that was not sent, [net/http.Header.Get] does
+// not find them.
+type Dialect interface {
+	// Headers sets the header fields of a response: of each request that a limit applied to,
+	// granted or not, and of each refusal. It must set fields and not add to them. now is the time
+	// of the decision, by the limits' clock.
+	Headers(h http.Header, d *policy.Decision, now time.Time)
+
+	// Refuse writes status and body of a refusal. The header fields of Headers are set already.
+	Refuse(w http.ResponseWriter, r *http.Request, d *policy.Decision)
+}
+
+// lines collects header fields, so that to set them takes two allocations. It is used again.
+type lines struct {
+	names [8]string
+	ends  [8]int // of the values in text
+	n     int
+	text  []byte
+}
+
+var linesPool = sync.Pool{New: func() any { return new(lines) }}
+
+func newLines() *lines {
+	f := linesPool.Get().(*lines)
+	f.n, f.text = 0, f.text[:0]
+	return f
+}
+
+// end takes text with the value of the next field appended.
+func (f *lines) end(name string, text []byte) {
+	f.names[f.n], f.ends[f.n], f.text = name, len(text), text
+	f.n++
+}
+
+func (f *lines) number(name string, n int64) { f.end(name, strconv.AppendInt(f.text, n, 10)) }
+
+func (f *lines) word(name, value string) { f.end(name, appendPlain(f.text, value)) }
+
+// appendPlain appends what may be in a field: printable ASCII. The names of a policy have nothing
+// else.
+func appendPlain(b []byte, s string) []byte {
+	for i := range len(s) {
+		b = append(b, plainByte(s[i]))
+	}
+	return b
+}
+
+func plainByte(c byte) byte {
+	if c < ' ' || c > '~' {
+		return '_'
+	}
+	return c
+}
+
+// appendString appends a String as of RFC 9651, which is one of JSON, too.
+func appendString(b []byte, s string) []byte {
+	b = append(b, '"')
+	for i := range len(s) {
+		if s[i] == '"' || s[i] == '\\' {
+			b = append(b, '\\')
+		}
+		b = append(b, plainByte(s[i]))
+	}
+	return append(b, '"')
+}
+
+// retryAfter adds Retry-After to a refusal, unless no wait would help.
+func (f *lines) retryAfter(d *policy.Decision) {
+	if !d.OK && d.RetryAfter != ratelimit.Never {
+		f.number("Retry-After", max(seconds(d.RetryAfter), 1))
+	}
+}
+
+// set sets the fields, in place of those of the same names in whatever case, and gives f back. They
+// are in the map as they are written: by Set they would be written otherwise.
+func (f *lines) set(h http.Header) {
+	for there := range h {
+		for _, name := range f.names[:f.n] {
+			if len(there) == len(name) && there != name && strings.EqualFold(there, name) {
+				delete(h, there)
+			}
+		}
+	}
+	text, values, from := string(f.text), make([]string, f.n), 0
+	for i := range values {
+		values[i] = text[from:f.ends[i]]
+		h[f.names[i]] = values[i : i+1 : i+1]
+		from = f.ends[i]
+	}
+	linesPool.Put(f)
+}
+
+// binding returns the standing that a client is told of, or nil.
+func binding(d *policy.Decision) *policy.Standing {
+	if d.Binding < 0 || d.Binding >= len(d.Standings) {
+		return nil
+	}
+	return &d.Standings[d.Binding]
+}
+
+// byLimit reports whether it was limits that decided, and nothing else.
+func byLimit(d *policy.Decision) bool {
+	return d.OK || d.Action == policy.ByLimit || d.Action == policy.ByTest
+}
+
+// isForbidden reports whether no wait helps, for a reason other than a limit.
+func isForbidden(d *policy.Decision) bool {
+	return d.Action == policy.ByRevoke || d.Action == policy.ByMissing
+}
+
+// status returns that of a refusal, as most dialects have it.
+func status(d *policy.Decision) int {
+	if isForbidden(d) {
+		return http.StatusForbidden
+	}
+	return http.StatusTooManyRequests
+}
+
+// resetAfter returns how long until the limit is full again, and the request would be granted. It
+// is false if that is never.
+func resetAfter(d *policy.Decision, s *policy.Standing) (time.Duration, bool) {
+	after := s.ResetAfter
+	if !d.OK && d.RetryAfter != ratelimit.Never {
+		after = max(after, d.RetryAfter)
+	}
+	return after, after != ratelimit.Never
+}
+
+// seconds returns whole seconds, rounded up.
+func seconds(d time.Duration) int64 {
+	n := int64(d / time.Second)
+	if d%time.Second > 0 {
+		n++
+	}
+	return n
+}
+
+// wholeSecond returns the time, rounded up to a second.
+func wholeSecond(t time.Time) time.Time {
+	if t.Nanosecond() > 0 {
+		t = t.Add(time.Duration(int64(time.Second) - int64(t.Nanosecond())))
+	}
+	return t
+}
+
+const typeJSON = "application/json"
+
+// respond writes a refusal.
+func respond(w http.ResponseWriter, status int, contentType, body string) {
+	h := w.Header()
+	h.Del("Content-Length") // it may be that of another body
+	h.Set("Content-Type", contentType)
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(body)) // a client that is gone reads nothing
+}
+
+// quoted returns the text as JSON has it.
+func quoted(s string) string {
+	text, err := json.Marshal(s)
+	if err != nil {
+		return `""`
+	}
+	return string(text)
+}

@@ -1,0 +1,48 @@
+package httplimit
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/seed-3506548a/ratelimit/keyed"
+)
+
+// What is wrong with how a middleware is used, as [OnError] is told.
+var (
+	// ErrTwice is when a request comes to an engine that has already decided about it, earlier in
+	// the chain: it is charged twice.
+	ErrTwice = errors.New("httplimit: the engine was asked about this request before: leave one of the middlewares out")
+
+	// ErrTrustsNobody is when a request has X-Forwarded-For, and [ClientIP] trusts no proxy: if
+	// there is one in front, all its clients share limits.
+	ErrTrustsNobody = errors.New("httplimit: ClientIP trusts no proxy, and the request has X-Forwarded-For: name the proxy's network, if there is one")
+)
+
+// StoreError is when the store of [PerKey] could not decide about a request, for a reason that has
+// nothing to do with the limit of its key.
+type StoreError struct {
+	By  int   // Decision.By: keyed.Full, keyed.NoLimiter, keyed.Late or keyed.Ahead
+	Err error // why there is no limiter, if the store says so
+}
+
+// Error returns the message, as in "httplimit: the store has no place for the key".
+func (e *StoreError) Error() string {
+	switch e.By {
+	case keyed.Full:
+		return "httplimit: the store has no place for the key"
+	case keyed.NoLimiter:
+		if e.Err != nil {
+			return "httplimit: the store has no limiter for the key: " + e.Err.Error()
+		}
+		return "httplimit: the store has no limiter for the key"
+	case keyed.Late:
+		return "httplimit: the clock is behind what the store has seen"
+	case keyed.Ahead:
+		return "httplimit: the request's time is far ahead of the store's clock"
+	default:
+		return fmt.Sprintf("httplimit: the store could not decide (%d)", e.By)
+	}
+}
+
+// Unwrap returns Err.
+func (e *StoreError) Unwrap() error { return e.Err }

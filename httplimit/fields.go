@@ -1,0 +1,117 @@
+package httplimit
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/policy"
+)
+
+// Fields is a dialect of one's own: the X-RateLimit-* family with other names, units and answers.
+// Its zero value tells Retry-After and nothing else.
+//
+//	httplimit.Fields{Limit: "X-RateLimit-Limit", Remaining: "X-RateLimit-Remaining", Reset: "X-RateLimit-Reset"}
+type Fields struct {
+	// The names of the header fields, as they are written; "" leaves a field out. Used is Limit
+	// less Remaining, Resource is the rule's name, and Reset says when the limit is full again: of
+	// a refusal not before a request is granted again.
+	Limit, Remaining, Reset, Used, Resource string
+
+	// Unit is how Reset says when.
+	Unit Unit
+
+	// Status is that of refusals by limits, throttles and blocks. 0 is 429.
+	Status int
+
+	// Body writes refusals: header fields of its own, status and body. nil is a line of text.
+	// Status is not used then.
+	Body func(w http.ResponseWriter, r *http.Request, d *policy.Decision)
+}
+
+// Unit is how a time is written.
+type Unit int
+
+// The units of a time. Parts of a second are rounded up.
+const (
+	UnixSeconds Unit = iota // 1602289440
+	Seconds                 // 10: from now
+	RFC3339                 // 2020-10-10T00:24:00Z
+	HTTPDate                // Sat, 10 Oct 2020 00:24:00 GMT
+)
+
+// Headers sets the header fields.
+func (o Fields) Headers(h http.Header, d *policy.Decision, now time.Time) {
+	f := newLines()
+	f.retryAfter(d)
+	if s := binding(d); s != nil {
+		for _, one := range []struct {
+			name string
+			n    int
+		}{{o.Limit, s.Limit}, {o.Remaining, s.Remaining}, {o.Used, max(s.Limit-s.Remaining, 0)}} {
+			if one.name != "" {
+				f.number(one.name, int64(one.n))
+			}
+		}
+		if o.Resource != "" && s.Rule != "" {
+			f.word(o.Resource, s.Rule)
+		}
+		if after, ok := resetAfter(d, s); ok && o.Reset != "" {
+			o.reset(f, now, after)
+		}
+	}
+	f.set(h)
+}
+
+func (o Fields) reset(f *lines, now time.Time, after time.Duration) {
+	at := wholeSecond(now.Add(after)).UTC()
+	switch o.Unit {
+	case Seconds:
+		f.number(o.Reset, seconds(after))
+	case RFC3339:
+		f.end(o.Reset, at.AppendFormat(f.text, time.RFC3339))
+	case HTTPDate:
+		f.end(o.Reset, at.AppendFormat(f.text, http.TimeFormat))
+	default:
+		f.number(o.Reset, at.Unix())
+	}
+}
+
+// Refuse writes the refusal.
+func (o Fields) Refuse(w http.ResponseWriter, r *http.Request, d *policy.Decision) {
+	if o.Body != nil {
+		o.Body(w, r, d)
+		return
+	}
+	code := status(d)
+	if o.Status != 0 && !isForbidden(d) {
+		code = o.Status
+	}
+	respond(w, code, "text/plain; charset=utf-8", http.StatusText(code)+"\n")
+}
+
+// fault returns what cannot be.
+func (o Fields) fault() error {
+	names := map[string]bool{"retry-after": true}
+	for _, one := range []struct{ field, name string }{
+		{"Limit", o.Limit}, {"Remaining", o.Remaining}, {"Reset", o.Reset}, {"Used", o.Used}, {"Resource", o.Resource},
+	} {
+		if one.name == "" {
+			continue
+		}
+		if lower := strings.ToLower(one.name); !isToken(one.name) || names[lower] {
+			return &ratelimit.ArgumentError{Func: "httplimit.Fields", Field: one.field, Value: one.name,
+				Want: "the name of a header field that no other one has, other than Retry-After"}
+		} else {
+			names[lower] = true
+		}
+	}
+	if o.Unit < UnixSeconds || o.Unit > HTTPDate {
+		return &ratelimit.ArgumentError{Func: "httplimit.Fields", Field: "Unit", Value: int(o.Unit), Want: "UnixSeconds, Seconds, RFC3339 or HTTPDate"}
+	}
+	if o.Status != 0 && (o.Status < 400 || o.Status > 599) {
+		return &ratelimit.ArgumentError{Func: "httplimit.Fields", Field: "Status", Value: o.Status, Want: "400 to 599, or 0 for 429"}
+	}
+	return nil
+}

@@ -1,0 +1,144 @@
+package httplimit
+
+import (
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/internal/identity"
+	"github.com/seed-3506548a/ratelimit/keyed"
+	"github.com/seed-3506548a/ratelimit/policy"
+)
+
+// PerKey returns what puts one limit for each key in front of a handler, without a policy: that of
+// a [keyed.Table], a [keyed.Map] or a [keyed.Group]. An [Attribute] can be the key of a store of
+// strings:
+//
+//	table, err := keyed.NewGCRA[string](ratelimit.PerMinute(90), 10, 100_000)
+//	limit, err := httplimit.PerKey(table, httplimit.ClientIP().Prefix(32, 64), httplimit.IETF(11))
+//
+// A request without a key is refused, by 403. Dialects call the limit "default", and by its rate,
+// if the store has a method Rate. What the store could not decide goes to [OnError].
+//
+// The error is a [*ratelimit.ArgumentError] if store, key or dialect is nil, for the options
+// [Estimate] and [TestHeaders], and if the key, the dialect or an option was made of arguments that
+// cannot be.
+func PerKey[K comparable](
+	store interface {
+		TakeAt(time.Time, K, int) ratelimit.Decision
+		Clock() ratelimit.Clock
+	},
+	key func(*http.Request) (K, bool), dialect Dialect, opts ...Option,
+) (func(http.Handler) http.Handler, error) {
+	const fn = "httplimit.PerKey"
+	refuse := func(field, want string) (func(http.Handler) http.Handler, error) {
+		return nil, &ratelimit.ArgumentError{Func: fn, Field: field, Value: nil, Want: want}
+	}
+	switch {
+	case identity.IsNil(store):
+		return refuse("store", "a limit for each key, such as a keyed.Table")
+	case key == nil:
+		return refuse("key", "a function, such as an Attribute")
+	}
+	g, err := newGate(fn, dialect, opts)
+	switch {
+	case err != nil:
+		return nil, err
+	case g.tests:
+		return nil, &ratelimit.ArgumentError{Func: fn, Field: "TestHeaders", Value: true, Want: "no such option: it is for a policy"}
+	case g.estimate != nil:
+		return nil, &ratelimit.ArgumentError{Func: fn, Field: "Estimate", Value: true, Want: "no such option: it is for a policy"}
+	}
+	if found := examine(func(r *http.Request) { key(r) }); found.err != nil {
+		return nil, found.err
+	}
+	p := &perKey[K]{gate: g, take: store.TakeAt, key: key}
+	p.clock = store.Clock()
+	if s, ok := store.(interface{ Rate() ratelimit.Rate }); ok {
+		p.rate = s.Rate()
+	}
+	if s, ok := store.(interface {
+		PeekAt(time.Time, K, int) ratelimit.Decision
+	}); ok {
+		p.peek = s.PeekAt
+	}
+	if s, ok := store.(interface{ Err(K) error }); ok {
+		p.err = s.Err
+	}
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.serve(w, r, next) })
+	}, nil
+}
+
+type perKey[K comparable] struct {
+	gate
+	take func(time.Time, K, int) ratelimit.Decision
+	key  func(*http.Request) (K, bool)
+	rate ratelimit.Rate // of the store, if it says so
+
+	peek func(time.Time, K, int) ratelimit.Decision // nil: the store has none
+	err  func(K) error                              // likewise
+}
+
+func (p *perKey[K]) serve(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	d := decisions.Get().(*policy.Decision)
+	now := p.clock.Now()
+	if err := p.decide(d, r, now); err != nil {
+		decisions.Put(d)
+		if p.undecided(w, r, err) {
+			next.ServeHTTP(w, r)
+		}
+		return
+	}
+	p.answer(w, r, d, now)
+	if d.OK {
+		v := &visit{Context: r.Context(), decision: d}
+		next.ServeHTTP(w, r.WithContext(v))
+		v.end()
+	}
+	decisions.Put(d)
+}
+
+// decisions are used again. No engine knows of them, so they have nothing to settle.
+var decisions = sync.Pool{New: func() any { return new(policy.Decision) }}
+
+// decide fills in d as an engine would. The error is that of a store that could not decide.
+func (p *perKey[K]) decide(d *policy.Decision, r *http.Request, now time.Time) error {
+	d.OK, d.Action, d.Binding, d.MoreAfter, d.Standings = false, "", -1, ratelimit.Never, d.Standings[:0]
+	k, ok := p.key(r)
+	if !ok {
+		d.Action, d.RetryAfter = policy.ByMissing, ratelimit.Never
+		return nil
+	}
+	n := 1
+	if p.cost != nil {
+		if c := p.cost(r); c != 0 {
+			n = c
+		}
+	}
+	told := p.take(now, k, n)
+	if !told.OK && told.By <= keyed.Full && told.By >= keyed.Ahead {
+		e := &StoreError{By: told.By}
+		if told.By == keyed.NoLimiter && p.err != nil {
+			e.Err = p.err(k)
+		}
+		return e
+	}
+	d.OK, d.RetryAfter, d.Binding = told.OK, told.RetryAfter, 0
+	if !d.OK {
+		d.Action = policy.ByLimit
+	}
+	d.Standings = append(d.Standings, policy.Standing{
+		Name: "default", Rate: p.rate, Limit: told.Limit, Remaining: told.Remaining,
+		RetryAfter: told.RetryAfter, ResetAfter: told.ResetAfter, Crossed: !told.OK,
+	})
+	switch {
+	case told.Remaining >= told.Limit:
+	case p.peek == nil:
+		d.MoreAfter = told.ResetAfter
+	default:
+		d.MoreAfter = p.peek(now, k, told.Remaining+1).RetryAfter
+	}
+	return nil
+}
