@@ -22,10 +22,11 @@ func TestHTTPRate(t *testing.T) {
 	require.NoError(t, err)
 	overlay := struct{ Replace map[string]string }{map[string]string{}}
 	for _, name := range []string{"limiter_test.go", "client_ip_test.go", "httprate_test.go"} {
-		text, err := os.ReadFile(filepath.Join(dir, name))
+		var theirs []byte
+		theirs, err = os.ReadFile(filepath.Join(dir, name))
 		require.NoError(t, err)
 		file := filepath.Join(t.TempDir(), name)
-		ours := strings.ReplaceAll(string(text), `"github.com/go-chi/httprate"`, `"github.com/seed-3506548a/ratelimit/httplimit/oracle/httprate"`)
+		ours := strings.ReplaceAll(string(theirs), `"github.com/go-chi/httprate"`, `"github.com/seed-3506548a/ratelimit/httplimit/oracle/httprate"`)
 		require.NoError(t, os.WriteFile(file, []byte(ours), 0o600))
 		overlay.Replace[filepath.Join(here, name)] = file
 	}
