@@ -12,7 +12,8 @@ import (
 
 // Trakt is the dialect of Trakt: X-Ratelimit has the limit as a JSON object,
 //
-//	X-Ratelimit: {"name":"UNAUTHED_API_GET_LIMIT","period":300,"limit":1000,"remaining":0,"until":"2020-10-10T00:24:00Z"}
+//	X-Ratelimit: {"name":"UNAUTHED_API_GET_LIMIT","period":300,"limit":1000,
+//		"remaining":0,"until":"2020-10-10T00:24:00Z"} (in one line)
 //
 // A refusal by a block or a throttle has only Retry-After, as with those that Trakt answers before
 // its limiter.

@@ -12,7 +12,8 @@ import (
 // Fields is a dialect of one's own: the X-RateLimit-* family with other names, units and answers.
 // Its zero value tells Retry-After and nothing else.
 //
-//	httplimit.Fields{Limit: "X-RateLimit-Limit", Remaining: "X-RateLimit-Remaining", Reset: "X-RateLimit-Reset"}
+//	httplimit.Fields{Limit: "X-RateLimit-Limit", Remaining: "X-RateLimit-Remaining",
+//		Reset: "X-RateLimit-Reset"}
 type Fields struct {
 	// The names of the header fields, as they are written; "" leaves a field out. Used is Limit
 	// less Remaining, Resource is the rule's name, and Reset says when the limit is full again: of

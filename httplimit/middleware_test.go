@@ -323,6 +323,9 @@ func TestNobodyIsTrusted(t *testing.T) {
 	use(t, serve(httplimit.ClientIP(prefix("192.0.2.0/24")), &told), 1, "/", "X-Forwarded-For: 203.0.113.9")
 	use(t, serve(httplimit.Header("X-Forwarded-For"), &told), 1, "/", "X-Forwarded-For: 203.0.113.9")
 	require.Empty(t, told.all, "somebody is, or the user has chosen to believe it")
+	h := serve(httplimit.ClientIP(), &reports{})
+	require.Equal(t, 503, do(h, "/", "X-Forwarded-For: 203.0.113.9").Code, "not to proceed")
+	require.Equal(t, 200, do(h, "/", "X-Forwarded-For: 203.0.113.9").Code)
 }
 
 // A policy may be replaced by one that names what nobody provides. Then each request is an error.
