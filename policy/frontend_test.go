@@ -44,11 +44,11 @@ func TestVersionChangesWithThePolicy(t *testing.T) {
 	before := e.Version()
 	var d policy.Decision
 	e.Decide(&policy.Request{}, &d)
-	require.Equal(t, before, e.Version())
+	require.Same(t, before, e.Version())
 	require.Error(t, e.Replace(policy.Policy{}))
-	require.Equal(t, before, e.Version(), "the old policy stays")
+	require.Same(t, before, e.Version(), "the old policy stays")
 	require.NoError(t, e.Replace(e.Policy()))
-	require.NotEqual(t, before, e.Version())
+	require.NotSame(t, before, e.Version())
 }
 
 func TestReducedIsWhatShowsMoreThanItGrants(t *testing.T) {
