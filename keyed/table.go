@@ -44,11 +44,12 @@ type core struct {
 const maxCapacity = min(1<<30, math.MaxInt/32)
 
 // NewGCRA returns a table that grants each key up to burst events at once, and further events at
-// the rate. A key is limited as by a limiter of package gcra, but it may get an event earlier, by
-// 1/256 of the time between two events: see the package documentation for the bound.
+// the rate. A key is limited as by a limiter of package gcra, but may get an event earlier than
+// there, by up to 1/m of the time between two events: usually 1/256, see the package documentation.
 //
-// The table has room for capacity live keys, those whose burst is not full again. More of them
-// share their words. It reads the system's monotonic clock, unless [WithClock] sets another.
+// The table has room for capacity live keys, whose burst is not full again. If there are more, new
+// keys may be refused earlier: see Capacity there. The table reads the system's monotonic clock,
+// unless [WithClock] sets another.
 //
 // The error is a [*ratelimit.ArgumentError] unless
 //
@@ -69,8 +70,8 @@ func NewGCRA[K comparable](rate ratelimit.Rate, burst, capacity int, opts ...Opt
 
 // NewAlignedWindow returns a table that grants each key up to rate.Events events in each window.
 // Windows begin at multiples of rate.Per since the Unix epoch, by the wall clock, unless
-// [WithClock] sets another. The table has room for capacity keys in each window. More of them share
-// their words.
+// [WithClock] sets another. The table has room for capacity keys in each window. If there are more,
+// new keys may be refused earlier: see Capacity in the package documentation.
 //
 // The error is a [*ratelimit.ArgumentError] unless
 //
@@ -195,8 +196,8 @@ func (t *Table[K]) PeekAt(at time.Time, k K, n int) (d ratelimit.Decision) {
 }
 
 // Limit returns another limit for keys of this table, to be used with [Table.TakeLimitAt] and
-// [Table.LimiterBy]: for a customer with a larger plan, or an endpoint with a smaller one. Make
-// each limit once and keep it.
+// [Table.LimiterBy]: for a customer with another plan, or an endpoint that costs more. Make each
+// limit once and keep it.
 //
 // Make the table with the rate of its fastest limit. The time from one event to the next is rounded
 // up to whole ticks of the table, so a limit grants a little less than its rate. For limits that
