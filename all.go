@@ -19,9 +19,9 @@ import (
 //
 // The members must share one clock, which a decision reads once. [Unlimited] goes with any clock.
 //
-// The error is an [*ArgumentError] if there is no member, if a member is nil or occurs twice, or if
-// the clocks of members differ. A member also counts as occurring where it is inside of another
-// that is a [Wrapper].
+// The error is an [*ArgumentError] if there is no member, if a member is nil, is a [Penalizer] or
+// occurs twice, or if the clocks of members differ. A member also occurs where it is inside of
+// another that is a [Wrapper].
 //
 // # Guarantee
 //

@@ -18,8 +18,7 @@ import (
 
 var t0 = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// PrayerLetters' limits, both rolling: who has used up an hour's waits for that, and who has used
-// up a day's, for the day.
+// PrayerLetters' limits, of any hour and of any day: a client that has used up one waits for that.
 func TestAllStory(t *testing.T) {
 	c := limittest.NewClock(t0)
 	l := ratelimit.Must(ratelimit.All(
@@ -187,7 +186,7 @@ func TestAllGivesBackInReverseOrder(t *testing.T) {
 	}
 }
 
-// refunded tells when it is given something back.
+// refunded calls tell when it is given something back.
 type refunded struct {
 	ratelimit.Limiter
 	tell func()

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The goroutine may be suspended after each of its stores: all that the clock tells must change at
-// once, or a limiter would go by a time that its callers cannot see.
+// The goroutine may be suspended after each of its stores: everything that the clock shows must
+// change at once, or a limiter would use a time that its callers cannot see.
 func TestCoarseClockTellsOneTime(t *testing.T) {
 	c := Must(NewCoarseClock(time.Hour))
 	for _, elapsed := range []time.Duration{1, time.Second, time.Minute} {
@@ -20,7 +20,7 @@ func TestCoarseClockTellsOneTime(t *testing.T) {
 		require.Equal(t, want, c.Now())
 		require.Equal(t, want.UnixNano(), c.UnixNano())
 
-		// Those who have found that it was not running, and come to their turn when it is:
+		// Callers that have found it not running, and get the lock when it is:
 		require.Equal(t, elapsed, c.elapsedNow())
 		require.Equal(t, want, c.timeNow())
 		require.Equal(t, want.UnixNano(), c.unixNow())

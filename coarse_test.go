@@ -65,7 +65,8 @@ func TestCoarseClock(t *testing.T) {
 	})
 }
 
-// In no time after it was made, it tells that, and one that is not 0.
+// Started in the same nanosecond in which it was made, it shows that time, and its reading is not
+// 0.
 func TestCoarseClockThatIsStartedAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := ratelimit.Must(ratelimit.NewCoarseClock(time.Millisecond))
@@ -99,7 +100,7 @@ func TestCoarseClockThatNobodyHasMade(t *testing.T) {
 	require.Panics(t, c.Start)
 }
 
-// A limiter on a coarse clock decides as of what that tells, whichever method is asked.
+// A limiter on a coarse clock decides as of the time that it shows, by every method.
 func TestLimitersOnACoarseClock(t *testing.T) {
 	rate := ratelimit.PerSecond(1000)
 	for name, build := range map[string]func(...ratelimit.Option) (ratelimit.Limiter, error){

@@ -113,7 +113,7 @@ func (l *line) turn(w *waiter, now time.Time) (at time.Time, n int, first bool) 
 	at, first = l.earliest(now), l.first == w
 	if first {
 		if l.asks = !now.Before(at); !l.asks {
-			l.told()
+			l.answered()
 		}
 	}
 	return at, l.first.n, first
@@ -150,11 +150,11 @@ func (l *line) refuse(due time.Time, limit int) {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	l.refused, l.due, l.limit, l.asks = true, due, limit, false
-	l.told()
+	l.answered()
 }
 
-// told wakes the waiters that wait for the answer to the first. The mutex is held.
-func (l *line) told() {
+// answered wakes the waiters that wait for the answer to the first. The mutex is held.
+func (l *line) answered() {
 	if l.refusal != nil {
 		close(l.refusal)
 		l.refusal = nil

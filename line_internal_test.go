@@ -75,7 +75,7 @@ func (c *crowd) take(s step, fault func(c *crowd)) bool {
 	return true
 }
 
-// stuck reports whether all who are in the line wait to be woken.
+// stuck reports whether all waiters in the line wait to be woken.
 func (c *crowd) stuck() bool {
 	first := c.line.first
 	for i, w := range c.waiters {
@@ -86,7 +86,7 @@ func (c *crowd) stuck() bool {
 	return false
 }
 
-// String tells all that matters of a crowd.
+// String returns all that distinguishes crowds.
 func (c *crowd) String() string {
 	text := fmt.Sprint(c.phases)
 	for w := c.line.first; w != nil; w = w.behind {
@@ -137,7 +137,7 @@ func TestNoWakeUpIsLost(t *testing.T) {
 	require.Greater(t, states, 100)
 	t.Logf("%d states", states)
 
-	stuck, _ = search(func(c *crowd) { // the tempting version: who leaves without having been served wakes nobody
+	stuck, _ = search(func(c *crowd) { // the tempting version: a waiter that leaves unserved wakes nobody
 		if c.line.first != nil {
 			select {
 			case <-c.line.first.wake:

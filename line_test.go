@@ -51,9 +51,9 @@ func TestWaitForWhatCannotBeCompared(t *testing.T) {
 	})
 }
 
-// Who gives up does so when ctx is over, by a clock that the first's timer does not follow.
+// A waiter gives up when ctx is over, by a clock that the first's timer does not follow.
 func TestWaitGivenUpBehindASleeper(t *testing.T) {
-	bubble(t, "a clock that only tells the time", func(t *testing.T) {
+	bubble(t, "a clock without timers", func(t *testing.T) {
 		c := limittest.NewClock(time.Unix(0, 0))
 		l := ratelimit.Must(gcra.New(ratelimit.PerHour(1), 1, ratelimit.WithClock(onlyNow{c})))
 		l.Allow()
@@ -92,7 +92,7 @@ func (h *held) TakeAt(t time.Time, n int) ratelimit.Decision {
 	return d
 }
 
-// Who is being served counts once: not in the line and in the limiter as well.
+// A request that is being served counts once: not in the line and in the limiter as well.
 func TestDeadlineBehindOneThatIsServed(t *testing.T) {
 	bubble(t, "one a second", func(t *testing.T) {
 		l := &held{ratelimit.Must(gcra.New(ratelimit.PerSecond(1), 1)), make(chan struct{}), make(chan struct{}, 2)}

@@ -27,7 +27,7 @@ type Queue struct {
 // NewQueue returns a queue in which at most most requests wait for l at once. Requests by [Wait] or
 // by another Queue of l do not stand in it.
 //
-// The error is an [*ArgumentError] if l is nil, or most < 1.
+// The error is an [*ArgumentError] if l is nil or a [Penalizer], or if most < 1.
 func NewQueue(l Limiter, most int) (*Queue, error) {
 	const fn = "ratelimit.NewQueue"
 	switch {
@@ -50,10 +50,10 @@ func (q *Queue) Wait(ctx context.Context, n int) error {
 	if err := done(ctx); err != nil {
 		return err
 	}
-	var told answer
+	var prior answer
 	if n <= 0 || q.line.idle() {
 		var err error
-		if told, err = r.attempt(ctx); err != nil || told.OK {
+		if prior, err = r.attempt(ctx); err != nil || prior.OK {
 			return err
 		}
 	}
@@ -63,7 +63,7 @@ func (q *Queue) Wait(ctx context.Context, n int) error {
 		return fmt.Errorf("%s: %d wait already: %w", r.fn, q.most, ErrQueueFull)
 	}
 	defer q.line.leave(w)
-	return r.wait(ctx, &q.line, w, ahead, told)
+	return r.wait(ctx, &q.line, w, ahead, prior)
 }
 
 // Len returns how many requests wait now. The answer may already be outdated.

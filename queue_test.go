@@ -72,7 +72,7 @@ func TestAThousandWaiters(t *testing.T) {
 	}
 }
 
-// Those who leave cost nothing: one a second is served, though most give up.
+// Waiters that leave cost nothing: one a second is served, though most give up.
 func TestWaitersThatLeave(t *testing.T) {
 	for name, l := range map[string]func() ratelimit.Limiter{
 		"gcra":     func() ratelimit.Limiter { return ratelimit.Must(gcra.New(ratelimit.PerSecond(1), 1)) },
@@ -123,7 +123,7 @@ func TestALargeWaiterIsServed(t *testing.T) {
 	})
 }
 
-// Whatever changes a limiter reaches the one who waits already, by the system's clock and by a
+// Every change of a limiter reaches a request that waits already, on the system's clock and on a
 // mock.
 func TestChangesReachWaiters(t *testing.T) {
 	changes := map[string]func(opts ...ratelimit.Option) (l ratelimit.Limiter, change func()){
@@ -242,7 +242,7 @@ func tableAndGroup(opts []ratelimit.Option) (*keyed.Table[string], *keyed.Group[
 	return table, ratelimit.Must(keyed.NewGroup(keyed.By(table, func(k string) string { return k })))
 }
 
-// A deadline that cannot be met because of those who came before is refused at once.
+// A deadline that cannot be met because of the requests ahead is refused at once.
 func TestDeadlinesBehindOthers(t *testing.T) {
 	for _, row := range waits {
 		last := len(row.servedAt) - 1

@@ -18,6 +18,7 @@
 //   - fixedwindow: a number of events in each window, such as each full minute
 //   - slidingwindow: a number of events in every window, wherever it begins
 //   - burst: a cap on short bursts on top of another limiter
+//   - penalty: a block after each refusal on top of another limiter
 //   - keyed: a limit for each user, address or other key
 //
 // They compute in integers only. They read the system's monotonic clock, or a [Clock] that you
@@ -33,7 +34,7 @@
 //
 // Any type with the six methods of Limiter is a Limiter, and package limittest tests it. It can
 // offer more by the optional interfaces [Charger], [Reserver], [Delayer], [Composite], [Wrapper],
-// [Allower] and [Failer].
+// [Allower], [Penalizer] and [Failer].
 package ratelimit
 
 import (

@@ -39,7 +39,7 @@ var ErrNever = errors.New("the request can never be granted")
 //     l is a [Delayer] and all requests ahead take too long
 //   - the error wraps [ErrNever] if l would never grant n events as it is now, or the reason itself
 //     if l is a [Failer] that has one
-//   - the error is an [*ArgumentError] if l is nil
+//   - the error is an [*ArgumentError] if l is nil or a [Penalizer]
 //
 // Otherwise the error is ctx.Err(), or one of these if the limiter or the line has changed since.
 //
@@ -71,17 +71,17 @@ func Wait(ctx context.Context, l Limiter, n int) error {
 	if err := done(ctx); err != nil {
 		return err
 	}
-	var told answer
+	var prior answer
 	if n <= 0 || !waitedFor(l) {
 		var err error
-		if told, err = r.attempt(ctx); err != nil || told.OK {
+		if prior, err = r.attempt(ctx); err != nil || prior.OK {
 			return err
 		}
 	}
 	w := newWaiter(n)
 	line, ahead := enter(l, w)
 	defer exit(line, w)
-	return r.wait(ctx, line, w, ahead, told)
+	return r.wait(ctx, line, w, ahead, prior)
 }
 
 // request is one call of the function fn: a wait for n events of the limiter.
@@ -99,19 +99,19 @@ type answer struct {
 }
 
 // attempt asks the limiter once.
-func (r *request) attempt(ctx context.Context) (told answer, err error) {
-	told.asked, told.at = true, r.limiter.Clock().Now()
-	patience, err := r.patience(ctx, told.at)
+func (r *request) attempt(ctx context.Context) (prior answer, err error) {
+	prior.asked, prior.at = true, r.limiter.Clock().Now()
+	patience, err := r.patience(ctx, prior.at)
 	switch {
 	case err != nil:
 	case r.n == 0:
-		told.OK = true
+		prior.OK = true
 	case r.n < 0:
-		err = r.never(&told.Decision)
+		err = r.never(&prior.Decision)
 	default:
-		told.Decision, err = r.ask(told.at, patience)
+		prior.Decision, err = r.ask(prior.at, patience)
 	}
-	return told, err
+	return prior, err
 }
 
 // patience returns how long ctx allows to wait from now on, or an error if its deadline is past.
@@ -143,13 +143,13 @@ func (r *request) ask(now time.Time, patience time.Duration) (Decision, error) {
 }
 
 // wait waits in the line, where w came behind requests for as many events as ahead.
-func (r *request) wait(ctx context.Context, l *line, w *waiter, ahead total, told answer) error {
+func (r *request) wait(ctx context.Context, l *line, w *waiter, ahead total, prior answer) error {
 	clock := r.limiter.Clock()
 	if err := r.hopeless(ctx, l, w, clock.Now(), ahead); err != nil {
 		return err
 	}
-	if ahead == (total{}) && r.holds(told) {
-		l.refuse(told.at.Add(told.RetryAfter), told.Limit)
+	if ahead == (total{}) && r.holds(prior) {
+		l.refuse(prior.at.Add(prior.RetryAfter), prior.Limit)
 	}
 	for races := 0; ; {
 		now := clock.Now()
@@ -223,12 +223,12 @@ func (r *request) hopeless(ctx context.Context, l *line, w *waiter, now time.Tim
 // holds reports whether an answer from before the changes of the limiter were watched still holds,
 // so that the limiter need not be asked again. A limiter that is no [Delayer] and no [Wrapper] does
 // not report changes, so its answer holds.
-func (r *request) holds(told answer) bool {
-	if !told.asked {
+func (r *request) holds(prior answer) bool {
+	if !prior.asked {
 		return false
 	}
 	if l, ok := r.limiter.(Delayer); ok {
-		return l.DelayAt(told.at, r.n) >= told.RetryAfter
+		return l.DelayAt(prior.at, r.n) >= prior.RetryAfter
 	}
 	_, composed := r.limiter.(Wrapper)
 	return !composed

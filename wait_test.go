@@ -22,7 +22,7 @@ import (
 	"github.com/seed-3506548a/ratelimit/tokenbucket"
 )
 
-// waits says, for each limiter, when those who ask one after the other are served, in seconds.
+// waits has, for each limiter, when requests are served that ask one after the other, in seconds.
 var waits = []struct {
 	name     string
 	build    func(opts ...ratelimit.Option) (ratelimit.Limiter, error)
@@ -69,7 +69,7 @@ func bubble(t *testing.T, name string, f func(t *testing.T)) {
 	t.Run(name, func(t *testing.T) { synctest.Test(t, f) })
 }
 
-// aDayAhead is a clock that only tells the time.
+// aDayAhead is a clock without timers.
 type aDayAhead struct{}
 
 func (aDayAhead) Now() time.Time { return time.Now().Add(24 * time.Hour) }
@@ -171,7 +171,7 @@ func TestWaitThatCanHaveNoEnd(t *testing.T) {
 	require.EqualError(t, ratelimit.Wait(t.Context(), nil, 1), "ratelimit.Wait: l is nil, want a limiter")
 }
 
-// An early deadline is told of at once, and costs nothing.
+// A wait beyond the deadline is refused at once, and costs nothing.
 func TestWaitBeyondTheDeadline(t *testing.T) {
 	for _, row := range waits {
 		last := len(row.servedAt) - 1
@@ -317,7 +317,7 @@ func (h *hasty) TakeAt(t time.Time, n int) ratelimit.Decision {
 type jumpy struct {
 	*clock.Mock
 	jump  time.Duration
-	known chan struct{} // gets something each time that the mock knows of somebody who waits
+	known chan struct{} // receives a value each time that the mock knows of a waiter
 }
 
 func (j *jumpy) After(d time.Duration) <-chan time.Time {

@@ -1,58 +1,72 @@
 // Package fixedwindow limits events by counting them in windows of a fixed length, one after the
-// other. There are two ways to place the windows.
+// other.
 //
-// [NewAnchored] opens a window with the first granted event, when none is open; it is open for
-// rate.Per. [NewAligned] cuts time at multiples of rate.Per since the Unix epoch, by the wall
-// clock: at full minutes for 60 a minute, as many HTTP APIs do it. [NewAlignedTo] cuts it at
-// multiples from an instant of one's own.
+//	limiter, err := fixedwindow.NewAligned(ratelimit.PerMinute(60)) // 60 in each full minute
+//
+// The constructors place the windows differently:
+//
+//   - [NewAnchored] opens a window with the first granted event when no window is open. The window
+//     stays open for rate.Per.
+//   - [NewAligned] divides time at multiples of rate.Per since the Unix epoch, by the wall clock:
+//     at full minutes for 60 a minute. Many HTTP APIs work like this.
+//   - [NewAlignedTo] divides time at multiples of rate.Per from an instant of your choice.
 //
 // # Guarantee
 //
 //	granted <= rate.Events in every window
 //
-// in the callers' own timestamps, in whatever order they came: a time before the window that is
-// open is refused. Across the boundary of two windows up to 2*rate.Events may pass in a moment. All
-// this holds within 2^62 ns (146 years) of the limiter's origin, the time when it was made. Times
-// beyond are taken as the nearer end of that range.
+// This holds for the times that callers pass, in whatever order they pass them, within 2^62 ns
+// (146 years) of the limiter's origin. The origin is the time when the limiter was made. Times
+// further away count as the nearer end of that range. A request with a time before the open window
+// is refused.
 //
-// NewAnchored opens windows on a grid of 2^j ns since the origin, with the least j for which the
-// time and the count fit into a word: with
+// Across the boundary of two windows, up to 2*rate.Events may be granted in a moment.
+//
+// NewAligned and NewAlignedTo follow the wall clock, also when it is set. They never open a window
+// a second time: after a step back they refuse until the clock has caught up with the window that
+// was open.
+//
+// # Precision
+//
+// Aligned windows are exact to the nanosecond.
+//
+// NewAnchored keeps the start of a window and a count in one word. If they do not fit, starts are
+// rounded down to a grid of 2^j ns, counted from the origin. A window then ends late by less than
+// two steps of the grid, and never early. The grid is 1 ns, and time exact, for 1000 every 5
+// minutes. It is 4 ns for a million an hour. A grid coarser than rate.Per/1024 is an error; the
+// error contains the greatest number of events possible. The constructor takes the least j with
 //
 //	step = 2^j ns, length = ceil((rate.Per + step - 1) / step) * step
 //	length * 2 <= 2^(61 - bitlen(rate.Events)) * step
 //
-// So j is 0, and time exact, for 1000 every 5 minutes, and the grid is 4 ns for a million an hour.
-// A window never ends early, and late by less than two steps of the grid. A grid coarser than
-// rate.Per/1024 is an error of the constructor, which names the greatest number of events.
+// # Wrong times
 //
-// NewAligned follows the wall clock, also where it steps, but never opens a window again: after a
-// step back it refuses until the clock has caught up with the window that was open.
+// A limiter believes the times that it is given. A request with a time 24 hours ahead opens the
+// window of that time, so requests before that window are refused. RefundAt and SetRateAt do not
+// change that; a new limiter does. Package gcra shows how to guard against such times, and
+// describes times that were never set.
 //
 // # Cost
 //
-// A decision reads the clock once (NewAligned: the wall clock, with time.Now) and, if granted, does
-// one compare-and-swap; it divides only in Take, in Peek, and to open a window. Lock-free; O(1). 64
-// bytes and a cache line of 64 bytes with the state in one of its words, and 112 bytes for the
-// rate; no decision allocates, but each time that 2^(62 - bitlen(rate.Events)) steps of the grid
-// have passed, one grant begins a new frame with three small allocations: 52 days for 1000 every 5
-// minutes, decades for aligned windows of a second or more. A refusal writes nothing.
+// A decision reads the clock once; for aligned windows this is the wall clock, time.Now. A grant
+// also does one compare-and-swap, and a refusal writes nothing. Only Take, Peek and the opening of
+// a window divide. A limiter is lock-free, and every call takes O(1) time.
 //
-// # Wrong times
-//
-// A limiter takes a time as it is handed one. A TakeAt that is 24 h ahead of all others opens the
-// window of that time, so everything before that is refused. RefundAt and SetRateAt do not change
-// that; a new limiter does. Package gcra says how to guard against it, and what becomes of a time
-// that was forgotten.
+// A limiter takes 240 bytes: 64, a cache line of 64 with the state in one word, and 112 for the
+// rate. No decision allocates, with one exception: when times outgrow the word, one grant makes
+// three small allocations. That happens after each 2^(62 - bitlen(rate.Events)) steps of the grid:
+// every 52 days for 1000 every 5 minutes, and every few decades for aligned windows of a second or
+// more.
 //
 // # Source
 //
-// Counting in fixed windows is folklore; RFC 6585 and the rate limit headers of the IETF's HTTPAPI
-// working group speak in its terms.
+// Counting in fixed windows is folklore. RFC 6585 and the rate limit headers of the IETF's HTTPAPI
+// working group use its terms.
 //
-// # When to take another
+// # When to use another package
 //
-// Where the boundary between two windows must not let twice the limit pass, take a bucket with a
-// small burst, or a rolling window.
+// If twice the limit must not be granted at a boundary, use package gcra with a small burst, or
+// package slidingwindow.
 package fixedwindow
 
 import (
@@ -69,25 +83,25 @@ var (
 	_ ratelimit.Delayer = (*Limiter)(nil)
 )
 
-// Limiter counts events in fixed windows. See the package documentation for what it guarantees and
-// costs.
+// Limiter counts events in fixed windows. See the package documentation for its guarantee and its
+// cost.
 //
-// Its zero value is of no use, and most of its methods panic on it: call a constructor. It is
-// safe for simultaneous use and must not be copied after first use.
+// The zero value is not usable: most methods panic. Call a constructor. A Limiter is safe for
+// simultaneous use and must not be copied after first use.
 type Limiter struct {
 	window window.Window
 }
 
-// NewAnchored returns a limiter that grants rate.Events in each window, which opens with the first
-// of them and is open for rate.Per. It reads the time from the system's monotonic clock unless
-// [ratelimit.WithClock] gives it another.
+// NewAnchored returns a limiter that grants rate.Events in each window. A window opens with the
+// first event granted and stays open for rate.Per. The limiter reads the system's monotonic clock
+// unless [ratelimit.WithClock] sets another.
 //
 // The error is a [*ratelimit.ArgumentError] unless
 //
 //	0 <= rate.Events <= 2^31-1, 0 < rate.Per <= 2^58 ns (9 years),
 //
-// and the grid of times (see the package documentation) is not coarser than rate.Per/1024. At
-// rate.Events == 0 the limiter refuses every event.
+// and the grid of start times is not coarser than rate.Per/1024; see the package documentation. If
+// rate.Events is 0, the limiter refuses every event.
 func NewAnchored(rate ratelimit.Rate, opts ...ratelimit.Option) (*Limiter, error) {
 	l := new(Limiter)
 	if err := l.window.Init(window.Anchored, "fixedwindow.NewAnchored", "rate.Events", rate, capacity(rate), opts); err != nil {
@@ -96,31 +110,32 @@ func NewAnchored(rate ratelimit.Rate, opts ...ratelimit.Option) (*Limiter, error
 	return l, nil
 }
 
-// NewAligned returns a limiter that grants rate.Events in each window, which begins and ends at
-// multiples of rate.Per since the Unix epoch, by the wall clock or by the one that
-// [ratelimit.WithClock] gives.
+// NewAligned returns a limiter that grants rate.Events in each window. Windows begin and end at
+// multiples of rate.Per since the Unix epoch. The limiter reads the wall clock, or the clock that
+// [ratelimit.WithClock] sets.
 //
 // The error is a [*ratelimit.ArgumentError] unless
 //
 //	0 <= rate.Events <= 2^31-1, 0 < rate.Per <= 2^58 ns (9 years)
 //
-// At rate.Events == 0 the limiter refuses every event.
+// If rate.Events is 0, the limiter refuses every event.
 func NewAligned(rate ratelimit.Rate, opts ...ratelimit.Option) (*Limiter, error) {
 	return newAligned("fixedwindow.NewAligned", rate, time.Unix(0, 0), opts)
 }
 
-// NewAlignedTo is NewAligned for windows that begin and end at multiples of rate.Per from the
-// instant at, before it as well as after it. So weeks can begin on Monday, and days at midnight in
-// Los Angeles:
+// NewAlignedTo is like [NewAligned], but windows begin and end at multiples of rate.Per from the
+// instant at, before it and after it. So weeks can begin on Monday, and days at midnight in Los
+// Angeles:
 //
 //	NewAlignedTo(ratelimit.Per(1000, 7*24*time.Hour), time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC))
 //	NewAlignedTo(ratelimit.PerDay(600), time.Date(2026, 1, 1, 0, 0, 0, 0, losAngeles))
 //
-// Any time will do, also one of long ago; its wall clock counts, and not its monotonic reading. All
-// windows are of one length, so they do not follow daylight saving: the days of Los Angeles above
-// begin at midnight in winter, and at one o'clock in summer. Where they must begin at midnight all
-// year, replace the limiter at the first midnight after each change by one that is aligned to that
-// midnight.
+// Any instant is valid, even one long ago. Its wall clock reading is used, not its monotonic one.
+//
+// All windows have the same length, so they do not follow daylight saving time: the days of Los
+// Angeles above begin at midnight in winter and at one o'clock in summer. If they must begin at
+// midnight all year, replace the limiter at the first midnight after each change, by one that is
+// aligned to that midnight.
 func NewAlignedTo(rate ratelimit.Rate, at time.Time, opts ...ratelimit.Option) (*Limiter, error) {
 	return newAligned("fixedwindow.NewAlignedTo", rate, at, opts)
 }
@@ -133,65 +148,82 @@ func newAligned(fn string, rate ratelimit.Rate, at time.Time, opts []ratelimit.O
 	return l, nil
 }
 
-// capacity returns how much a window has to count: at a rate of 0, nothing, but it has to have a
-// place for it.
+// capacity returns how many events a window has to be able to count. At a rate of 0 that is one,
+// although none is granted, because a capacity must be at least 1.
 func capacity(rate ratelimit.Rate) int { return max(1, rate.Events) }
 
-// Allow reports whether one event may happen now, and charges it if so.
+// Allow charges one event now, if it fits, and reports whether it did. It is the fastest way to
+// ask.
 func (l *Limiter) Allow() bool { return l.window.Allow() }
 
-// Take charges n events now, all of them or none. See [ratelimit.Decision] for what it returns.
+// Take charges n events now, all of them or none. The [ratelimit.Decision] reports the result.
 func (l *Limiter) Take(n int) (d ratelimit.Decision) {
 	l.window.Take(&d, n)
 	return d
 }
 
-// TakeAt charges n events as of t, all of them or none; t may be any time.
+// TakeAt charges n events as of t, all of them or none. Any time t is valid.
 func (l *Limiter) TakeAt(t time.Time, n int) (d ratelimit.Decision) {
 	l.window.TakeAt(&d, t, n)
 	return d
 }
 
-// ChargeAt counts n events as granted at t, also if they exceed the limit; see [ratelimit.Charger].
-// They count in the window of t, or in the one that is open if t is before it. At most 2^31-1
-// events are counted in a window, whose end may then be as late as if the limit were as many. A
-// charge that exceeds the limit may make a few small allocations.
+// ChargeAt charges n events as of t, even if they exceed the limit; see [ratelimit.Charger]. They
+// count in the window of t, or in the open window if t is before it.
+//
+// At most 2^31-1 events are counted in a window; more are not counted. The window may then end as
+// late as if the limit were that great. A charge that exceeds the limit may make a few small
+// allocations.
 func (l *Limiter) ChargeAt(t time.Time, n int) (d ratelimit.Decision) {
 	l.window.ChargeAt(&d, t, n)
 	return d
 }
 
-// Peek returns what Take would, and charges nothing. It may already be outdated.
+// DelayAt returns how long after t it takes until n more events can have been granted, with no
+// other traffic; n may exceed the limit. It is exact for events that are requested one by one. See
+// [ratelimit.Delayer]. DelayAt charges nothing. Its result may already be outdated.
+func (l *Limiter) DelayAt(t time.Time, n int) time.Duration { return l.window.DelayAt(t, n) }
+
+// Peek returns what Take would return, and charges nothing. The result may already be outdated.
 func (l *Limiter) Peek(n int) (d ratelimit.Decision) {
 	l.window.Peek(&d, n)
 	return d
 }
 
-// PeekAt returns what TakeAt would, and charges nothing. It may already be outdated.
+// PeekAt returns what TakeAt would return, and charges nothing. The result may already be outdated.
 func (l *Limiter) PeekAt(t time.Time, n int) (d ratelimit.Decision) {
 	l.window.PeekAt(&d, t, n)
 	return d
 }
 
-// RefundAt gives back, as of t, n events that were granted held before t, if the window that
-// counted them is still open at t. An anchored window of which they were the first then opens anew
-// at t. See [ratelimit.Limiter] for what t must be.
+// RefundAt gives back, as of t, n events that were granted at t-held. It does so only if the window
+// that counted them is still open at t. If they were the first events of an anchored window, that
+// window opens again at t.
+//
+// t must not be earlier than any time used since the grant, and counts as at least the limiter's
+// clock; see [ratelimit.Limiter].
 func (l *Limiter) RefundAt(t time.Time, n int, held time.Duration) {
 	l.window.RefundAt(t, n, held)
 	waiting.Changed(l)
 }
 
-// SetRate is SetRateAt by the limiter's clock.
+// SetRate changes the number of events now, by the limiter's clock; see [Limiter.SetRateAt].
 func (l *Limiter) SetRate(rate ratelimit.Rate) error {
 	defer waiting.Changed(l)
 	return l.window.SetRate("fixedwindow.Limiter.SetRate", "rate.Events", rate, capacity(rate))
 }
 
-// SetRateAt changes the number of events as of t; rate.Per must be the one that the limiter was
-// made with. What was granted in the window that is open keeps counting, also if it is more than
-// the new limit; it cannot be refunded any more, and for times before t nothing is granted any
-// more. A greater number lets the difference pass at once. No grant is lost or counted twice by
-// changes under load. A few small allocations. Errors are those of the constructor.
+// SetRateAt changes the number of events as of t. The new rate must have the old rate.Per. Events
+// granted in the open window keep counting, and may be more than the new limit. A greater limit is
+// available at once, less what was granted. No grant is lost or counted twice when rates change
+// under load.
+//
+// The change takes effect at t, or at the start of the open window if that is later. After it,
+// requests for times before it are refused, and events of the open window cannot be refunded. (A
+// limiter that never granted anything has no such restriction.)
+//
+// SetRateAt makes a few small allocations. Its errors are those of the constructor; and another
+// rate.Per.
 func (l *Limiter) SetRateAt(t time.Time, rate ratelimit.Rate) error {
 	defer waiting.Changed(l)
 	return l.window.SetRateAt("fixedwindow.Limiter.SetRateAt", "rate.Events", t, rate, capacity(rate))
@@ -200,5 +232,5 @@ func (l *Limiter) SetRateAt(t time.Time, rate ratelimit.Rate) error {
 // Clock returns the clock that Allow, Take and Peek read.
 func (l *Limiter) Clock() ratelimit.Clock { return l.window.Clock() }
 
-// Rate returns the rate that the limiter was made with or that it was set to last.
+// Rate returns the current rate.
 func (l *Limiter) Rate() ratelimit.Rate { return l.window.Rate() }

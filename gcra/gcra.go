@@ -1,80 +1,98 @@
-// Package gcra limits events by the generic cell rate algorithm: events may arrive at the rate, and
-// up to a burst of them earlier than that.
+// Package gcra limits events with the generic cell rate algorithm (GCRA): events may arrive at a
+// rate, and up to a burst of them at once. It is the limiter to start with.
 //
-// The limiter keeps the theoretical arrival time (TAT) of the next event, and nothing else. With
-// T = rate.Per/rate.Events, the emission interval, n events at time t are granted if
+//	limiter, err := gcra.New(ratelimit.PerSecond(10), 20) // 10 a second, up to 20 of them at once
+//
+// # Algorithm
+//
+// What was granted drains with time, one event in each emission interval T = rate.Per/rate.Events.
+// The limiter stores one number, the theoretical arrival time (TAT): the time at which everything
+// that was granted so far has drained. A request for n events at time t is granted if
 //
 //	max(TAT, t) + n*T - t <= burst*T
 //
-// and the left side's max(TAT, t) + n*T becomes the TAT. A new limiter grants a full burst at every
-// instant, also before it was made.
+// A grant sets the TAT to max(TAT, t) + n*T. A refusal changes nothing. A new limiter grants a full
+// burst at every time, even at times before it was made.
 //
 // # Guarantee
 //
-// In every closed interval [a, b] of the callers' own timestamps, in whatever order they came,
+// In every closed interval [a, b],
 //
 //	granted <= burst + floor((b-a) * rate)
 //
-// exactly, with no leeway; and nothing is withheld: a limiter that is asked at every nanosecond at
-// which it can grant gives burst + floor(t*rate) in any time t, if (burst-1)*T is at least a
-// nanosecond or T is a whole number of them. (Otherwise what passes until the next whole nanosecond
-// is lost each time, as the bound demands: 7 a second with a burst of 1 is one in 142857143 ns.)
-// Time is counted in ticks so chosen that a nanosecond and T are both whole numbers of them, so
-// nothing is rounded. The one exception: if burst*rate.Per in nanoseconds, divided by
-// gcd(rate.Events, rate.Per), exceeds 2^61 (1234567 a day with a day's burst), T is rounded up by
-// less than 2 billionths of itself; never down.
+// The bound is exact. It holds for the times that callers pass, in whatever order they pass them.
 //
-// All this holds within 2^62 ns (146 years) of the limiter's origin, the time when it was made.
-// Times beyond are taken as the nearer end of that range.
+// The limiter withholds nothing. A caller that starts with a full burst and asks at every
+// nanosecond gets exactly burst + floor(t*rate) events within a time t, if (burst-1)*T is at least
+// 1 ns or T is a whole number of nanoseconds. Otherwise each grant waits for the next whole
+// nanosecond: 7 a second with a burst of 1 is one event every 142,857,143 ns.
+//
+// This holds within 2^62 ns (146 years) of the limiter's origin, the time when it was made. Times
+// further away count as the nearer end of that range.
+//
+// # Ticks
+//
+// All arithmetic is in integers. Time is counted in ticks. With g = gcd(rate.Events, rate.Per in
+// ns), a nanosecond has U = rate.Events/g ticks, and T has rate.Per/g ticks. Both are whole
+// numbers, so nothing is rounded.
+//
+// There is one exception. If a burst would be more than 2^61 ticks, the limiter uses fewer ticks in
+// a nanosecond, and rounds T up by less than 2 billionths. An example is 1,234,567 a day with a
+// burst of a whole day. T is never rounded down.
 //
 // # Wrong times
 //
-// A limiter believes the times that it is given; that is why the bound holds in any order. An event
-// that is granted 24 h ahead shuts it until (burst-2)*T before that time: whoever asks earlier is
-// refused, and RetryAfter says for how long. RefundAt and SetRateAt do not open it again; a new
-// limiter does. Allow and Take read the clock. A time that comes from elsewhere, such as another
-// machine, is better compared with the clock before it is handed in:
+// A limiter believes the times that it is given. An event that is granted with a time 24 hours
+// ahead blocks the limiter until (burst-2)*T before that time. RetryAfter reports how long.
+// RefundAt and SetRateAt do not unblock it; a new limiter does.
+//
+// Allow and Take read the clock and do not have this problem. Compare a time from elsewhere, such
+// as another machine, with the clock before you use it:
 //
 //	if now := limiter.Clock().Now(); t.After(now.Add(time.Minute)) {
 //		t = now
 //	}
 //
-// A time long ago does no harm: it is refused if something was granted later, and what was granted
-// then has drained by now. The same is true of a time that was forgotten (the zero [time.Time], of
-// the year 1), which is refused with a RetryAfter of more than a century. If all callers forget it,
-// time stands still, and a burst is all that is ever granted.
+// A time in the far past does no harm. If something was granted later, the request is refused, and
+// what was granted has drained by now. So a caller that forgets to set the time, and passes the
+// zero [time.Time], is refused with a RetryAfter of more than a century. If all callers forget it,
+// time stands still, and only one burst is ever granted.
 //
-// # Many events
+// # Large numbers
 //
-// Where more than 2^31-1 events have to be counted, count larger ones. 50 GB a day are
+// Rates and bursts are at most 2^31-1 events. For larger amounts, count larger units. 50 GB a day,
+// counted in kilobytes, with a burst of 1 GB:
 //
-//	gcra.New(ratelimit.PerDay(50_000_000), 1_000_000) // of kilobytes, a gigabyte at once
+//	gcra.New(ratelimit.PerDay(50_000_000), 1_000_000)
 //
-// and a request for n bytes takes (n+999)/1000 of these.
+// A request for n bytes then takes (n+999)/1000 events.
 //
 // # Cost
 //
-// A decision reads the clock once and does one multiplication and, if granted, one
-// compare-and-swap; Take and Peek do three divisions more. Lock-free; O(1). A refusal writes
-// nothing, so refused callers on many cores do not slow each other down. A limiter is 64 bytes, a
-// cache line of 64 bytes with the state in one of its words, and 144 bytes for rate and burst.
+// A decision reads the clock once and does one multiplication. A grant also does one
+// compare-and-swap. Take and Peek do three more divisions. A refusal writes nothing, so refused
+// callers on many cores do not slow each other down. The limiter is lock-free, and every call takes
+// O(1) time.
 //
-// No decision allocates, with one exception. The word counts ticks from the beginning of a frame of
-// time, and holds 2^63 of them: for each (2^63 - 2^61 - 3*burst*T)/U ns, with U =
-// rate.Events/gcd(rate.Events, rate.Per) and T in ticks, one grant begins a new frame, in three
-// allocations of 104 bytes together. That is 73 years at 90 a minute, 31 at 7 a second, 181 days at
-// 44100 a second, 6.9 s at 1000000007 a second, for small bursts. So does the first grant at a time
-// earlier than the limiter's origin by more than burst*T.
+// A limiter takes 272 bytes: 64, a cache line of 64 with the TAT in one word, and 144 for the rate
+// and the burst.
+//
+// No decision allocates, with two exceptions. The word can count 2^63 ticks. When a time is beyond
+// them, one grant moves the point that it counts from, which takes three allocations of 104 bytes
+// together. For small bursts that happens every 73 years at 90 a minute, 31 years at 7 a second,
+// 181 days at 44,100 a second, and 6.9 s at 1,000,000,007 a second: in general after each (2^63 -
+// 2^61 - 3*burst*T)/U ns, with T in ticks. It also happens at the first grant at a time more than
+// burst*T before the origin.
 //
 // # Source
 //
 // ITU-T Recommendation I.371, Annex A, the virtual scheduling algorithm; ATM Forum Traffic
-// Management 4.0, section 4.4.2. The burst is the tolerance tau = (burst-1)*T counted in events.
+// Management 4.0, section 4.4.2. The tolerance tau of these is (burst-1)*T.
 //
-// # When to take another
+// # When to use another package
 //
-// A bucket grants up to burst + rate*Per in some windows of length Per. Where that may never exceed
-// a number, take a window.
+// A bucket can grant up to burst + rate.Events within a time of rate.Per. If no such time may have
+// more than a fixed number of events, use package slidingwindow.
 package gcra
 
 import (
@@ -92,23 +110,23 @@ var (
 	_ ratelimit.Delayer  = (*Limiter)(nil)
 )
 
-// Limiter is a GCRA limiter. See the package documentation for what it guarantees and costs.
+// Limiter is a GCRA limiter. See the package documentation for its guarantee and its cost.
 //
-// Its zero value is of no use, and most of its methods panic on it: call [New]. It is safe for
-// simultaneous use and must not be copied after first use.
+// The zero value is not usable: most methods panic. Call [New]. A Limiter is safe for simultaneous
+// use and must not be copied after first use.
 type Limiter struct {
 	bucket bucket.Bucket
 }
 
-// New returns a limiter of the given rate that grants up to burst events at once. It reads the time
-// from the system's monotonic clock unless [ratelimit.WithClock] gives it another.
+// New returns a limiter with the given rate that grants up to burst events at once. It reads the
+// system's monotonic clock unless [ratelimit.WithClock] sets another.
 //
 // The error is a [*ratelimit.ArgumentError] unless
 //
 //	0 <= rate.Events <= 2^31-1, rate.Per > 0, 1 <= burst <= 2^31-1, and
 //	burst * ceil(rate.Per in ns / rate.Events) <= 2^61 (73 years) if rate.Events > 0
 //
-// At rate.Events == 0 the limiter refuses every event.
+// If rate.Events is 0, the limiter refuses every event.
 func New(rate ratelimit.Rate, burst int, opts ...ratelimit.Option) (*Limiter, error) {
 	l := new(Limiter)
 	if err := l.bucket.Init("gcra.New", "burst", rate, burst, opts); err != nil {
@@ -117,87 +135,103 @@ func New(rate ratelimit.Rate, burst int, opts ...ratelimit.Option) (*Limiter, er
 	return l, nil
 }
 
-// Allow reports whether one event may happen now, and charges it if so.
+// Allow charges one event now, if it fits, and reports whether it did. It is the fastest way to
+// ask.
 func (l *Limiter) Allow() bool { return l.bucket.Allow() }
 
-// Take charges n events now, all of them or none. See [ratelimit.Decision] for what it returns.
+// Take charges n events now, all of them or none. The [ratelimit.Decision] reports the result.
 func (l *Limiter) Take(n int) (d ratelimit.Decision) {
 	l.bucket.Take(&d, n)
 	return d
 }
 
-// TakeAt charges n events as of t, all of them or none; t may be any time.
+// TakeAt charges n events as of t, all of them or none. Any time t is valid.
 func (l *Limiter) TakeAt(t time.Time, n int) (d ratelimit.Decision) {
 	l.bucket.TakeAt(&d, t, n)
 	return d
 }
 
-// ChargeAt counts n events as granted at t, also if they exceed the burst; see [ratelimit.Charger].
-// What is owed beyond the burst is refused for until it has drained. It is at most what drains in
-// 2^61/U ns, with U = rate.Events/gcd(rate.Events, rate.Per): 24 years at 90 a minute, 2.3 s at
-// 1000000007 a second; more is not counted. A charge that leaves more than the burst owed, and a
-// refund from then on until that has drained, makes a few small allocations.
+// ChargeAt charges n events as of t, even if they exceed the burst; see [ratelimit.Charger]. Then
+// nothing is granted until enough of them have drained.
+//
+// Beyond a full burst, at most as many events can be owed as drain in 2^61/U ns (see Ticks): 24
+// years at 90 a minute, 2.3 s at 1,000,000,007 a second. More are not counted. A charge that leaves
+// more than the burst owed makes a few small allocations, and so does a refund until the excess has
+// drained.
 func (l *Limiter) ChargeAt(t time.Time, n int) (d ratelimit.Decision) {
 	l.bucket.ChargeAt(&d, t, n)
 	return d
 }
 
-// Peek returns what Take would, and charges nothing. It may already be outdated.
+// DelayAt returns how long after t it takes until n more events can have been granted, in requests
+// of any size and with no other traffic; n may exceed the burst. See [ratelimit.Delayer].
+//
+// The result is exact if the limiter withholds nothing; see the package documentation. Otherwise it
+// is a lower bound. DelayAt charges nothing. Its result may already be outdated.
+func (l *Limiter) DelayAt(t time.Time, n int) time.Duration { return l.bucket.DelayAt(t, n) }
+
+// Peek returns what Take would return, and charges nothing. The result may already be outdated.
 func (l *Limiter) Peek(n int) (d ratelimit.Decision) {
 	l.bucket.Peek(&d, n)
 	return d
 }
 
-// PeekAt returns what TakeAt would, and charges nothing. It may already be outdated.
+// PeekAt returns what TakeAt would return, and charges nothing. The result may already be outdated.
 func (l *Limiter) PeekAt(t time.Time, n int) (d ratelimit.Decision) {
 	l.bucket.PeekAt(&d, t, n)
 	return d
 }
 
-// RefundAt gives back, as of t, n events that were granted held before t. What has drained since
-// does not come back: of n emission intervals, held is taken off. No more comes back than is owed.
-// See [ratelimit.Limiter] for what t must be; the origin of a log that is replayed is not the
-// system clock's, so refunds in a replay need a clock that shows the log's time.
+// RefundAt gives back, as of t, n events that were granted at t-held. What has drained since is not
+// given back: the refund is worth n*T less held. It never gives back more than is owed.
+//
+// t must not be earlier than any time used since the grant, and counts as at least the limiter's
+// clock; see [ratelimit.Limiter]. So a replay that gives events back needs a clock that shows the
+// time of the replay.
 func (l *Limiter) RefundAt(t time.Time, n int, held time.Duration) {
 	l.bucket.RefundAt(t, n, held)
 	waiting.Changed(l)
 }
 
-// ReserveAt charges n events as of t that may be acted on at most within later; see
-// [ratelimit.Reserver]. The reservation is one allocation.
+// ReserveAt charges n events as of t, which may be acted on when they fit, but at most within
+// later; see [ratelimit.Reserver]. The reservation is one allocation.
 //
-// Events can be reserved at most 2^61/U ns ahead, with U = rate.Events/gcd(rate.Events, rate.Per):
-// 24 years at 90 a minute, 2.3 s at 1000000007 a second. What would have to wait for longer is
-// refused, whatever within says.
+// Events can be reserved at most 2^61/U ns ahead (see Ticks): 24 years at 90 a minute, 2.3 s at
+// 1,000,000,007 a second. A request that would have to wait longer is refused, even if within is
+// longer.
 func (l *Limiter) ReserveAt(t time.Time, n int, within time.Duration) (r ratelimit.Reservation, d ratelimit.Decision) {
 	r = l.bucket.ReserveAt(&d, l, t, n, within)
 	return r, d
 }
 
-// SetRate is SetRateAt by the limiter's clock, read when nothing more can be granted at the old
-// rate.
+// SetRate changes the rate and the burst now, by the limiter's clock; see [Limiter.SetRateAt].
 func (l *Limiter) SetRate(rate ratelimit.Rate, burst int) error {
 	defer waiting.Changed(l)
 	return l.bucket.SetRate("gcra.Limiter.SetRate", "burst", rate, burst)
 }
 
-// SetRateAt changes the rate and the burst as of t. What was granted keeps counting: what is owed
-// is kept as a number of events (not rounded by more than a tick, and then up), also if it is more
-// than the new burst. A greater burst can be granted at once, less what is owed: a change from 10
-// to 100 lets 90 more events pass, which SetBurst of golang.org/x/time/rate does not. No grant is
-// lost or counted twice by changes under load. Events that were granted before the change can not
-// be refunded after it.
+// SetRateAt changes the rate and the burst as of t. Events that were granted keep counting: what is
+// owed is kept as a number of events, rounded up by less than a tick, and may be more than the new
+// burst. A greater burst is available at once, less what is owed: a change from 10 to 100 allows 90
+// more events. No grant is lost or counted twice when rates change under load.
 //
-// The change takes effect when the last reservation made before it may be acted on, if that is
-// later than t, unless they are given back until then; for times before that nothing is granted any
-// more. (What was reserved more than 16 changes ago is not given back any more.) If events were
-// granted at times after t, it takes effect at the latest of these; a limiter does not remember
-// that, and takes its clock for it, or, if that is earlier, the last time that the debt allows. So a
-// replay needs a clock that shows its time. If events were granted after t and after the clock, as
-// many may be granted once more.
+// After a change, requests for times before it are refused, and events granted before it cannot be
+// refunded. (A limiter that never granted anything has no such restriction.)
 //
-// A few small allocations. Errors are those of [New]; and a rate at which the old burst, or what is
-// owed, would not drain within 2^61 ns.
+// The change takes effect at t, or at the last grant if that is later:
+//
+//   - If events are reserved, it waits until the last of them may be acted on, unless they are
+//     cancelled before. Reservations that were made more than 16 changes ago can no longer be
+//     cancelled.
+//   - The limiter does not store the time of the last grant. If t is earlier than the clock, it
+//     uses the time of the clock instead, or the latest time that the debt allows if that is
+//     earlier. So a replay needs a clock that shows its time. Otherwise a faster rate counts only
+//     from the time when a single event was left of the debt.
+//   - Events granted at times after both t and the clock may be granted once more if the new rate
+//     is faster.
+//
+// SetRateAt makes a few small allocations. Its errors are those of [New]. It also returns an error
+// if the old burst, or what is owed, would take more than 2^61 ns to drain at the new rate.
 func (l *Limiter) SetRateAt(t time.Time, rate ratelimit.Rate, burst int) error {
 	defer waiting.Changed(l)
 	return l.bucket.SetRateAt("gcra.Limiter.SetRateAt", "burst", t, rate, burst)
@@ -206,8 +240,8 @@ func (l *Limiter) SetRateAt(t time.Time, rate ratelimit.Rate, burst int) error {
 // Clock returns the clock that Allow, Take and Peek read.
 func (l *Limiter) Clock() ratelimit.Clock { return l.bucket.Clock() }
 
-// Rate returns the rate that the limiter was made with or that it was set to last.
+// Rate returns the current rate.
 func (l *Limiter) Rate() ratelimit.Rate { return l.bucket.Rate() }
 
-// Burst returns the burst that the limiter was made with or that it was set to last.
+// Burst returns the current burst.
 func (l *Limiter) Burst() int { return l.bucket.Burst() }

@@ -6,11 +6,11 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 )
 
-// owe charges n events of the key at off, whether they fit or not, and sets d to what one more
-// finds.
+// owe charges n events of the key at off, whether they fit or not, and sets d to the decision on
+// one more.
 //
-// The rule is that of a grant, without the test: see set.go. A charge is never lost: a time that is
-// late counts as the earliest that is not, and one too far ahead as the latest that is not. A key
+// The rule is that of a grant, without the test: see [set]. A charge is never lost: a late time
+// counts as the earliest that is not late, and one too far ahead as the latest that is not. A key
 // owes at most maxDepth.
 func (c *core) owe(d *ratelimit.Decision, hash uint64, off int64, n int, limit *Limit) {
 	if limit.table != c {
@@ -49,7 +49,7 @@ func (c *core) owe(d *ratelimit.Decision, hash uint64, off int64, n int, limit *
 	}
 }
 
-// room returns the cost of n events more, as far as a key can owe it on top of debt.
+// room returns the cost of n more events, as far as a key can owe it on top of debt.
 func room(debt uint64, n int, limit *Limit) uint64 {
 	most := maxDepth - min(debt, maxDepth)
 	if n <= 0 {
@@ -61,8 +61,8 @@ func room(debt uint64, n int, limit *Limit) uint64 {
 	return most
 }
 
-// standing sets d to what one event more at off finds, where the key's word is s, after n were
-// charged.
+// standing sets d to the decision on one more event at off, after n were charged, where s is the
+// key's word.
 func (c *core) standing(d *ratelimit.Decision, s slot, off int64, now uint64, n int, limit *Limit) {
 	o := outcome{c.judge(s, now, limit.perEvent, limit), s.debt(now), s.newest}
 	var next ratelimit.Decision

@@ -8,7 +8,7 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
-// outcome is what a key was told, and why: what it owed before, and the newest time, in ticks.
+// outcome is a verdict, and its reasons: what the key owed before, and the newest time, in ticks.
 type outcome struct {
 	told         verdict
 	debt, newest uint64
@@ -27,10 +27,10 @@ const (
 
 func (o outcome) ok() bool { return o.told >= untracked }
 
-// refuser is what By says of who refuses: the key's own limit, unless it is said here.
+// refuser is By in the Decision of each verdict.
 var refuser = [...]int{crowded: Inherited, tooLate: Late, tooEarly: Ahead, granted: 0}
 
-// place is where a key belongs.
+// place is where a key belongs: its set, and its tag there.
 type place struct {
 	set *set
 	tag uint64
@@ -41,8 +41,8 @@ func (c *core) place(hash uint64) place {
 	return place{&c.sets[i], max(hash&(1<<(64-tatBits)-1), 1)}
 }
 
-// word returns the i-th word that is looked at. The first depends on the key, so that most are
-// found by one look, which the processor can foresee.
+// word returns the i-th word that is looked at. Which is the first depends on the key, so that most
+// keys are found at the first look, which the processor can foresee.
 func (p place) word(i uint64) *atomics.Uint64 { return &p.set[(p.tag+i)%setSize] }
 
 // slot is what look has found: the key's word, or else the one that it would take.
@@ -79,8 +79,8 @@ func (c *core) search(p place) slot {
 	return slot{p.word(i), seen[i], newest, false}
 }
 
-// charge is the rule: see set.go. A lost race means that another caller's change of the set has
-// landed. A refusal stores nothing. n is more than 0, and not more than the limit's.
+// charge is the rule: see [set]. A lost race means that another caller's change of the set has
+// landed. A refusal stores nothing. n is from 1 to the most of the limit.
 func (c *core) charge(hash, now, n uint64, limit *Limit) outcome {
 	p := c.place(hash)
 	cost := n * limit.perEvent
@@ -117,7 +117,7 @@ func (c *core) seldom(hash uint64, s slot, now, cost uint64, limit *Limit) verdi
 	return told
 }
 
-// judge says what a key is told that wants something of that cost at now.
+// judge returns the verdict on a request of that cost at now.
 func (c *core) judge(s slot, now, cost uint64, limit *Limit) verdict {
 	switch {
 	case now+late < s.newest:
@@ -137,11 +137,11 @@ func (c *core) judge(s slot, now, cost uint64, limit *Limit) verdict {
 // moves reports whether a grant at now moves the newest time.
 func (c *core) moves(now, newest uint64) bool { return now > newest+slack || newest == 0 }
 
-// latest returns the latest time that may move the newest one: see [Ahead]. By a clock of the
-// caller's own that has not moved since the table was made, a time may also lie up to slack after
-// the newest: so a replay needs nobody to move the clock, unless two of its events are further
-// apart. The price: while it stands still, each wrong time within that moves the newest further
-// ahead of it. By a clock that goes, none does.
+// latest returns the latest time that may move the newest one: see [Ahead]. If the clock is a
+// caller's own, and has not moved since the table was made, a time may also be up to slack after
+// the newest grant. So a replay works without moving the clock, if its grants are no further apart.
+// But while the clock stands still, each wrong time within that moves the newest time further
+// ahead. While it goes, none does.
 func (c *core) latest() uint64 {
 	off := c.line.Now()
 	now := c.scale.at(off)
@@ -193,7 +193,7 @@ func (c *core) fits(hash uint64, off int64, n int, limit *Limit) bool {
 	return c.judge(c.look(c.place(hash)), now, uint64(n)*limit.perEvent, limit) >= untracked
 }
 
-// report sets d to the decision on n events at off, which is now in ticks, for what o says.
+// report sets d to the decision on n events at off, which is now in ticks, from the outcome.
 func (c *core) report(d *ratelimit.Decision, o outcome, off int64, now uint64, n int, limit *Limit) {
 	*d = ratelimit.Decision{OK: o.ok() || n == 0, Limit: limit.most}
 	off = timeline.Clamp(off)
@@ -205,7 +205,7 @@ func (c *core) report(d *ratelimit.Decision, o outcome, off int64, now uint64, n
 	if o.told == granted {
 		debt += uint64(n) * limit.perEvent
 	}
-	soonest := now // when all is refused no longer for being late
+	soonest := now // the first time that is not late
 	if o.told == tooLate {
 		soonest = o.newest - late
 	} else if debt < limit.depth && o.told != tooEarly {

@@ -13,11 +13,10 @@ var (
 	_ ratelimit.Delayer = limitedView[string]{}
 )
 
-// DelayAt returns how long after t it takes at least until n events more of the key can have been
-// granted.
+// DelayAt returns the least time after t in which n more events of the key can be granted.
 func (v view[K]) DelayAt(t time.Time, n int) time.Duration { return delayOf(v.store, t, v.key, n) }
 
-// delayOf asks the store, if it can say.
+// delayOf asks the store, if it has such a method. Otherwise it is 0.
 func delayOf[K comparable](s Store[K], t time.Time, k K, n int) time.Duration {
 	if s, ok := s.(interface {
 		delayAt(t time.Time, k K, n int) time.Duration
@@ -31,7 +30,7 @@ func (m *by[R, K]) delay(t time.Time, r R, n int) time.Duration {
 	return delayOf(m.store, t, m.key(r), n)
 }
 
-// delayAt is the longest of all members.
+// delayAt returns the longest delay of all members.
 func (g *Group[R]) delayAt(t time.Time, r R, n int) (longest time.Duration) {
 	for _, m := range g.members {
 		longest = max(longest, m.delay(t, r, n))
@@ -39,14 +38,14 @@ func (g *Group[R]) delayAt(t time.Time, r R, n int) (longest time.Duration) {
 	return longest
 }
 
-// delayAt is exact as long as the other keys of the set take nothing. What FailOpen lets pass takes
-// no time.
+// delayAt is exact as long as no other key of the set takes anything. With FailOpen, a new key does
+// not wait.
 func (t *Table[K]) delayAt(at time.Time, k K, n int) time.Duration {
 	return t.core.delay(t.hash(k), t.core.line.At(at), n, &t.core.limited)
 }
 
-// DelayAt returns how long after t it takes until n events more of the key can have been granted by
-// the limit.
+// DelayAt returns the least time after t in which n more events of the key can be granted by the
+// limit.
 func (v limitedView[K]) DelayAt(t time.Time, n int) time.Duration {
 	c := &v.table.core
 	return c.delay(v.table.hash(v.key), c.line.At(t), n, &v.limit)
@@ -75,7 +74,7 @@ func (c *core) delay(hash uint64, off int64, n int, limit *Limit) time.Duration 
 	return timeline.Wait(timeline.Clamp(off), c.scale.when(least))
 }
 
-// delayAt is what the key's limiter says, if it is there and can say. Otherwise it is 0.
+// delayAt asks the key's limiter, if it is there and is a Delayer. Otherwise it is 0.
 func (m *Map[K]) delayAt(t time.Time, k K, n int) (delay time.Duration) {
 	if n < 0 {
 		return ratelimit.Never

@@ -12,7 +12,7 @@ import (
 	"github.com/seed-3506548a/ratelimit/keyed"
 )
 
-// perUser answers 429 to users beyond their limit. Who the user is, the caller has to know.
+// perUser answers 429 to users beyond their limit. The function user returns the user of a request.
 func perUser(users *keyed.Table[string], user func(*http.Request) string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !users.Allow(user(r)) {
@@ -23,9 +23,10 @@ func perUser(users *keyed.Table[string], user func(*http.Request) string, next h
 	})
 }
 
-// Each user may send 90 requests a minute, 2 of them at once, of up to 100,000 who do so at a time.
+// A guard for net/http: each user may send 90 requests a minute, 2 of them at once. Up to 100,000
+// users may be live at a time.
 func ExampleNewGCRA() {
-	mock := clock.NewMock() // in a server: no clock, the table takes the system's
+	mock := clock.NewMock() // in a server leave WithClock out, for the system's clock
 	users := ratelimit.Must(keyed.NewGCRA[string](ratelimit.PerMinute(90), 2, 100_000, keyed.WithClock(mock)))
 	byHeader := func(r *http.Request) string { return r.Header.Get("X-User") }
 	handler := perUser(users, byHeader, http.NotFoundHandler())
@@ -43,7 +44,7 @@ func ExampleNewGCRA() {
 	// bob 404
 }
 
-// WillItTrack counts by address and endpoint: 60 in each full minute.
+// 60 requests in each full minute, for each address and endpoint, as the API of WillItTrack has it.
 func ExampleNewAlignedWindow() {
 	type endpoint struct {
 		address netip.Addr
@@ -61,7 +62,7 @@ func ExampleNewAlignedWindow() {
 	// true
 }
 
-// A user's limit and an address's, both at once. The decision says by which of them it was refused.
+// A limit by user and one by address, both at once. Decision.By is the one that refuses.
 func ExampleTable_Limiter() {
 	mock := clock.NewMock()
 	users := ratelimit.Must(keyed.NewGCRA[string](ratelimit.PerSecond(10), 10, 1000, keyed.WithClock(mock)))
@@ -78,14 +79,16 @@ func ExampleTable_Limiter() {
 	// eve false 1
 }
 
-// Some have bought more.
+// Customers have different plans. The table has the rate of the fastest.
 func ExampleTable_TakeLimitAt() {
 	mock := clock.NewMock()
-	users := ratelimit.Must(keyed.NewGCRA[string](ratelimit.PerMinute(60), 5, 1000, keyed.WithClock(mock)))
-	gold := ratelimit.Must(users.Limit(ratelimit.PerMinute(600), 50))
-	fmt.Println(users.TakeLimitAt(mock.Now(), "ann", 50, gold).OK)
-	fmt.Println(users.Take("bob", 50).OK)
+	users := ratelimit.Must(keyed.NewGCRA[string](ratelimit.PerMinute(600), 50, 1000, keyed.WithClock(mock)))
+	basic := ratelimit.Must(users.Limit(ratelimit.PerMinute(60), 5)) // once
+	fmt.Println(users.Take("ann", 50).OK)
+	fmt.Println(users.TakeLimitAt(mock.Now(), "bob", 50, basic).OK)
+	fmt.Println(users.LimiterBy("bob", basic).Take(5).OK)
 	// Output:
 	// true
 	// false
+	// true
 }

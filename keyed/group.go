@@ -11,35 +11,35 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/identity"
 )
 
-// Group limits a request by several keys at once, such as its user and its address: it grants what
-// all its members grant, and charges all of them, or none. It is made once, for requests of a type
-// R, of which each member takes its key:
+// Group limits a request by several keys at once, such as its user and its address. It grants what
+// all its members grant, and charges all of them or none. Make it once, for a type of requests,
+// from which each member takes its key:
 //
 //	limits, err := keyed.NewGroup(
 //		keyed.By(users, func(r request) string { return r.user }),
 //		keyed.By(addresses, func(r request) netip.Addr { return r.address }))
 //
-// It is for many keys what [ratelimit.All] is for limiters, and all that is said there of races
-// holds: all members are looked at, and then charged in their order; if one refuses then, since
-// somebody else was faster, those charged before give back what they can. A Table gives nothing
-// back, so at most the cost of the request stays charged for each race lost. No member's limit is
-// ever exceeded.
+// A Group is to keys what [ratelimit.All] is to limiters. It first looks at all members, and then
+// charges them in their order. If one refuses in between, since another caller was faster, the
+// members charged before give back what they can. A [Table] gives nothing back, so there the events
+// of the request stay charged after such a race. The limit of a member is never exceeded.
 //
-// A decision allocates nothing that its members do not, and is lock-free if they are. It costs a
-// look at each member but the first, and a charge to each.
+// A decision costs a look at each member but the first, and a charge to each. It allocates only
+// what its members allocate, and is lock-free if they are.
 //
-// Its zero value is of no use, and its methods may panic on it: call [NewGroup]. It is safe for
+// The zero Group is not usable, and its methods may panic: call [NewGroup]. A Group is safe for
 // simultaneous use.
 type Group[R comparable] struct {
 	members []member[R]
 	clock   ratelimit.Clock
 }
 
-// NewGroup returns a group of the members, which must share one clock. By in its Decisions is the
-// index of the member that binds, as of [ratelimit.All].
+// NewGroup returns a group of the members, which must have the same clock. As with [ratelimit.All],
+// Decision.By is the index of the member that binds.
 //
-// The error is a [*ratelimit.ArgumentError] if there is no member, if one is nil or has no store or
-// no key, if a store is there twice, also in a member that is a Group, or if their clocks differ.
+// The error is a [*ratelimit.ArgumentError] if there is no member, if a member is nil or was made
+// of a nil store or key function, if a store is there twice (members of a member that is a Group
+// count too), or if the clocks differ.
 func NewGroup[R comparable](members ...Member[R]) (*Group[R], error) {
 	const fn = "keyed.NewGroup"
 	refuse := func(field string, value any, want string) (*Group[R], error) {
@@ -71,7 +71,8 @@ func NewGroup[R comparable](members ...Member[R]) (*Group[R], error) {
 	return g, nil
 }
 
-// stores returns the store, or those of its members if it is a Group, which can be told apart.
+// stores returns the store, or those of its members if it is a Group, as far as they can be
+// compared.
 func stores(store any) (all []any) {
 	if group, ok := store.(interface{ stores() []any }); ok {
 		return group.stores()
@@ -95,7 +96,7 @@ func (g *Group[R]) Allow(r R) bool { return g.Take(r, 1).OK }
 // Take charges n events of the request now, all of them or none.
 func (g *Group[R]) Take(r R, n int) ratelimit.Decision { return g.TakeAt(g.Clock().Now(), r, n) }
 
-// TakeAt charges n events of the request as of t, all of them or none; t may be any time.
+// TakeAt is like [Group.Take], as of the time t.
 func (g *Group[R]) TakeAt(t time.Time, r R, n int) ratelimit.Decision {
 	g.must()
 	var d merged
@@ -103,14 +104,15 @@ func (g *Group[R]) TakeAt(t time.Time, r R, n int) ratelimit.Decision {
 	return d.Decision
 }
 
-// TakeEach charges each member a cost of its own as of t, all of them or none: 1 of 60 requests and
-// 1,500 of 90,000 tokens. A cost of 0 asks nothing of its member. It also sets each[i] to what the
-// i-th member says; each may be nil.
+// TakeEach charges each member its own number of events as of t, all of them or none: for example,
+// 1 of 60 requests and 1,500 of 90,000 tokens. A cost of 0 asks nothing of its member.
 //
-// The Decision is that of such requests: Limit and Remaining say how many of them, with these
-// costs, can be granted at once; each tells them in events. There must be a cost for each member
-// and none below 0, and a place in each for each, if it is not nil; else the request is refused for
-// ever and charges nothing, and each is left alone.
+// In the Decision, Limit and Remaining count requests of these costs. TakeEach also sets each[i] to
+// the decision of the i-th member, in events; each may be nil.
+//
+// costs must have a cost for each member, none below 0, and each, if it is not nil, must have the
+// same length. Otherwise the request is refused with a RetryAfter of Never, nothing is charged, and
+// each is not changed.
 func (g *Group[R]) TakeEach(t time.Time, r R, costs []int, each []ratelimit.Decision) ratelimit.Decision {
 	g.must()
 	if len(costs) != len(g.members) || each != nil && len(each) != len(g.members) || slices.Min(costs) < 0 {
@@ -146,7 +148,8 @@ func (g *Group[R]) PeekAt(t time.Time, r R, n int) ratelimit.Decision {
 	return d.Decision
 }
 
-// ChargeAt charges n events of the request to every member as of t, whether they fit or not.
+// ChargeAt counts n events of the request as granted at t by every member, even if they exceed a
+// limit.
 func (g *Group[R]) ChargeAt(t time.Time, r R, n int) ratelimit.Decision {
 	g.must()
 	var d merged
@@ -157,7 +160,8 @@ func (g *Group[R]) ChargeAt(t time.Time, r R, n int) ratelimit.Decision {
 	return d.Decision
 }
 
-// RefundAt gives back, as of t, n events of the request to every member that does.
+// RefundAt gives back, as of t, n events of the request that were granted held before t, in every
+// member that gives something back.
 func (g *Group[R]) RefundAt(t time.Time, r R, n int, held time.Duration) {
 	g.must()
 	for _, m := range slices.Backward(g.members) {
@@ -165,7 +169,7 @@ func (g *Group[R]) RefundAt(t time.Time, r R, n int, held time.Duration) {
 	}
 }
 
-// Reset forgets the request's key in every member.
+// Reset forgets the key of the request in every member.
 func (g *Group[R]) Reset(r R) {
 	g.must()
 	for _, m := range g.members {
@@ -173,7 +177,7 @@ func (g *Group[R]) Reset(r R) {
 	}
 }
 
-// Err returns why a member has no limiter for the request's key, or nil: see [Map.Err].
+// Err returns why a member has no limiter for the key of the request, or nil: see [Map.Err].
 func (g *Group[R]) Err(r R) error {
 	g.must()
 	for _, m := range g.members {
@@ -184,8 +188,8 @@ func (g *Group[R]) Err(r R) error {
 	return nil
 }
 
-// Limiter returns the limiter of one request: to wait ([ratelimit.Wait]). Two of the same group and
-// request are equal.
+// Limiter returns the limiter of one request, to wait for it ([ratelimit.Wait]). Limiters of the
+// same group and request are equal.
 func (g *Group[R]) Limiter(r R) ratelimit.Limiter { return groupView[R]{view[R]{g, r}} }
 
 // Clock returns the clock that Allow and Take read.
@@ -202,7 +206,7 @@ func (g *Group[R]) must() {
 	}
 }
 
-// Capacity returns the least capacity of all members.
+// Capacity returns the smallest capacity of all members.
 func (g *Group[R]) Capacity() int {
 	g.must()
 	least := math.MaxInt

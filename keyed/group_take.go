@@ -7,8 +7,8 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 )
 
-// member is a Member, and the table that it is, if it is one: that is called directly, so that its
-// decision is filled in place, and its key is hashed once.
+// member is a Member, and its store if that is a Table: a Table is called directly, so that it
+// fills the decision in place, and hashes the key once.
 type member[R any] struct {
 	Member[R]
 	table *core
@@ -27,8 +27,8 @@ func (c *cost) of(member int) int {
 	return c.each[member]
 }
 
-// hashes are those of the keys of the first members, which are looked at, and then charged; 0 if it
-// is not known.
+// hashes are those of the keys of the first members, which are looked at, and then charged; 0 if
+// not known yet.
 type hashes [8]uint64
 
 func (m *member[R]) hashOnce(known *hashes, i int, r R) uint64 {
@@ -74,8 +74,8 @@ func (g *Group[R]) take(d *merged, t time.Time, r R, c cost, each []ratelimit.De
 	}
 }
 
-// undo gives back what the first so many members were charged at t, as far as they do: a race is
-// lost, or the first member has refused.
+// undo gives back what the first charged members were charged at t, as far as they give back: a
+// later one has refused.
 func (g *Group[R]) undo(t time.Time, r R, c cost, charged int) {
 	if charged == 0 {
 		return
@@ -89,8 +89,8 @@ func (g *Group[R]) undo(t time.Time, r R, c cost, charged int) {
 	}
 }
 
-// refused sets d to the decision if the member with the given index refuses so: of the others, what
-// they have anyway.
+// refused sets d to the decision if the member with the given index refuses by the decision by. Of
+// the other members it reports what they have without this request.
 func (g *Group[R]) refused(d *merged, t time.Time, r R, c cost, each []ratelimit.Decision, index int, by *ratelimit.Decision) {
 	*d = merged{}
 	for i, m := range g.members {

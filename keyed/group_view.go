@@ -2,7 +2,7 @@ package keyed
 
 import "github.com/seed-3506548a/ratelimit"
 
-// groupView is the limiter of one request, made of those of its keys.
+// groupView is the limiter of one request, composed of those of its keys.
 type groupView[R comparable] struct{ view[R] }
 
 // Unwrap returns the members' limiters: see [ratelimit.Wait].

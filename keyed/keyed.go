@@ -1,63 +1,112 @@
-// Package keyed limits each key by itself: each user, address or token, of as many as there are.
+// Package keyed limits each key on its own: each user, address or token.
 //
-// [Table] keeps a key in 8 bytes of a table whose size is fixed, for limits that are a time (GCRA)
-// or a count in an aligned window. It never exceeds a key's limit, also if it is full or under
-// attack by ever new keys; then it is stricter with keys that it has no place for. [Map] keeps any
-// limiter for each key, exactly, with a mutex, in a Go map. Take a Table unless the limit does not
-// fit into it, or keys must be listed.
+// A [Table] keeps its keys in memory of a fixed size, about 16 bytes for each. It has no locks, and
+// it allocates nothing after it was made. Its limit is a rate with a burst ([NewGCRA]), or a number
+// of events in each aligned window ([NewAlignedWindow]). A [Map] keeps any [ratelimit.Limiter] for
+// each key, in Go maps behind mutexes. A [Group] limits one request by several keys at once.
 //
 //	perUser, err := keyed.NewGCRA[string](ratelimit.PerMinute(90), 10, 100_000)
+//	if err != nil {
+//		return err
+//	}
 //	if !perUser.Allow(user) {
 //		// refused: nothing was charged
 //	}
 //
+// Take a Table, unless it does not have the limit that you need, or you need to list the keys, to
+// refund events, or to change the rate of a key's limiter.
+//
 // # Guarantee of a Table
 //
-// For each key, in every closed interval [a, b] of the callers' own timestamps, in whatever order
-// they came,
+// For each key, in every closed interval [a, b] of the callers' timestamps, in whatever order these
+// come,
 //
 //	granted <= burst + (b-a)*rate + 1/m
 //
-// with m = 256, or as many whole nanoseconds as there are between two events, if those are less: a
-// key's clock goes by ticks of 1/m of an event. Of aligned windows, at most rate.Events in each.
-// All or nothing, refusals that write nothing, exact RetryAfter, Remaining and ResetAfter (of what
-// the table would decide), any clock and no overflow: as in the contract of [ratelimit.Limiter];
-// except that
+// A table counts time in ticks, m of them from one event to the next at its rate. So a key may get
+// an event 1/m of that time earlier than from package gcra. m is 256 at rates of up to one event in
+// 256 ns. At faster rates it is the number of whole nanoseconds from one event to the next. With
+// aligned windows, a key gets at most rate.Events in each window.
 //
-//   - a caller whose time is more than 2^16 events' time (2^24 ticks) before the newest grant's of
-//     any key may be refused, and is if it is more than 1.5 times that; of windows,
-//     2^24/rate.Events of them: see [Late],
-//   - a caller whose time is more than 2^15 events' time (2^23 ticks) ahead of the table's clock
-//     may be refused, and is if it is more than twice that: see [Ahead]. So one wrong time makes
-//     nobody late who goes by the clock. By a clock of the caller's own that has not moved since
-//     the table was made, as in a replay, a time may also be that far after the newest grant's: a
-//     second wrong time may then make others late, and a replay with a longer pause needs its clock
-//     moved along,
-//   - nothing is given back: RefundAt does nothing,
-//   - the rate of a table does not change; [Table.TakeLimitAt] takes another limit for a call, for
-//     which m is how many of the table's ticks there are between two events of that limit.
+// The bound holds whatever other keys do, and also when the table is full. A table keeps the
+// contract of [ratelimit.Limiter], with these exceptions:
 //
-// A key that is not in the table, whose set of 8 words is full of live ones, shares the word that
-// owes least, and its debt: it is refused earlier, and never later, than alone. At twice as many
-// words as live keys, which is what a capacity of that many makes, that befalls 3 of 100 new keys
-// if the burst is 1, few of a million if it is 2, and none if it is 5 or more. Two keys with the
-// same 24 bits of hash in one set share a word too: one of 4 million keys does, at that load.
+//   - It refuses requests with times that are very old or far in the future: see Wrong times.
+//   - It gives nothing back: RefundAt does nothing.
+//   - It may refuse a new key earlier if it is full: see Capacity.
+//
+// # Another limit for a key
+//
+// A table has no SetRate. Make a [Limit] with another rate and burst by [Table.Limit], and use it
+// for the keys that it is for: pass it to [Table.TakeLimitAt], or get a limiter from
+// [Table.LimiterBy]. In a Map, [Map.Update] changes the limiter of a key.
+//
+// # Capacity
+//
+// The capacity of a table counts live keys. A key is live from a grant until it is idle: until its
+// burst is full again, or the window ends. Idle keys take no room, so the number of users does not
+// matter. At a rate r, one event keeps a key live for 1/r, and a full burst for burst/r.
+//
+// A table has two words for each key of its capacity, in sets of 8. Each key belongs to one set,
+// and a new key takes a word whose key is idle. If the set has none, the new key takes the word of
+// the key that will be idle first, and with it what that key owes. So the new key may be refused
+// earlier than it would be alone, but never later, and nobody gets more than the limit. Such a
+// refusal has [Inherited] in Decision.By. With as many live keys as the capacity, it happens to 3
+// of 100 new keys if the burst is 1, to fewer than 1 of 10,000 if it is 2, and to none of 200,000
+// if it is 5 (measured by TestInheritedRefusals).
+//
+// Two keys of a set with the same 24 bits of hash share a word, and so their limit. With as many
+// live keys as the capacity, this happens to about 1 key of 4 million. Each table has a random hash
+// seed.
+//
+// # Wrong times
+//
+// Allow and Take read the clock, and seldom meet what follows. It matters for times that callers
+// pass in, as in a replay. It depends on a length L of 2^24 ticks. At rates of up to one event in
+// 256 ns, L is the time of 2^16 events: 12 h at 90 a minute, 109 min at 10 a second, 66 s at 1000 a
+// second. At faster rates it is 16 to 34 ms. With aligned windows it is 2^24/rate.Events windows.
+//
+// A request is late if its time is so old that the table may have forgotten what was granted then.
+// It is refused, with [Late] in Decision.By. No request is late within L before the newest time at
+// which the table has granted something, to any key. Every request is late that is more than 1.5*L
+// before that time. RetryAfter is when the request is neither late nor over the limit. To have no
+// late requests, pass times in about the order in which they happened. Allow and Take are late only
+// if the clock runs backwards, or the goroutine is suspended for L within the call. Stats.Late
+// counts.
+//
+// A request is ahead if its time is so far in the future that, if it were granted, it could make
+// other requests late. It is refused, with [Ahead] in Decision.By and a RetryAfter of
+// [ratelimit.Never], and has no effect on others. No request is ahead within L/2 after the time of
+// the table's clock. Every request is ahead that is more than L after that time.
+//
+// For a replay, make the table with a clock that shows the time of the first event, and move that
+// clock along with the replay. If it never moves, a request may also be L/2 after the newest grant.
+// So a replay works without moving the clock, as long as no two grants are further apart. But then
+// two wrong times may be enough to make other requests late.
+//
+// A Map is never ahead. It can be late only after it has evicted a key to make room. For each
+// eviction it remembers the time at which the evicted key became idle, or a day before the eviction
+// if that is later. A key that is added to the same shard afterwards is late at all times before
+// the latest of these, since it could be the evicted key. It evicts the key that has been idle for
+// longest, of those that it looks at.
 //
 // # Cost of a Table
 //
-// 16 bytes for each key of the capacity, at once; nothing afterwards: no allocation, no goroutine,
-// nothing to collect, and keys are not kept. A decision hashes the key, reads a cache line, and if
-// granted writes a word of it. Lock-free.
+// A decision hashes the key and reads a cache line. A grant changes one word of it, with one
+// compare-and-swap; a refusal writes nothing. Decisions are lock-free and O(1). They allocate
+// nothing, for new keys too, and keys are not kept. A table allocates all its memory when it is
+// made: 16 bytes for each key of the capacity, rounded up by the allocator, and about 1 kB. It has
+// no goroutine, and no pointers that the garbage collector would follow.
 //
-// Now and then a grant also looks after a part of the table: after all of it in 2^37 ticks (2^29
-// events' time: 6 days of one event each ms, 17 years of one each second), and up to 12 times at
-// once if the whole table was idle for longer.
+// Now and then a grant also visits some other words, to tell old times from new ones. Each word is
+// visited once in 2^13*L: once in 17 years at one event a second, in 6 days at one a millisecond.
+// The first grant after a longer pause may visit each word up to 12 times.
 //
 // # Source
 //
-// GCRA: see package gcra. That a new key inherits the least count is the idea of the Space-Saving
-// algorithm (Metwally, Agrawal, El Abbadi: Efficient Computation of Frequent and Top-k Elements in
-// Data Streams, 2005), here for times.
+// For GCRA see package gcra. That a new key inherits the least count is an idea of the Space-Saving
+// algorithm, here used for times: Metwally, Agrawal, El Abbadi, Efficient Computation of Frequent
+// and Top-k Elements in Data Streams, 2005.
 package keyed
 
 import (
@@ -66,7 +115,7 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 )
 
-// Option adjusts a table or a map under construction.
+// Option sets an option of a [Table] or a [Map] that is being made.
 type Option func(*options)
 
 type options struct {
@@ -74,14 +123,16 @@ type options struct {
 	failOpen bool
 }
 
-// WithClock makes it read the time from c. A nil c is an error of the constructor.
+// WithClock sets the clock that the table or map reads. The default is the system's monotonic
+// clock, or for aligned windows its wall clock. If c is nil, the constructor returns an error.
 func WithClock(c ratelimit.Clock) Option {
 	return func(o *options) { o.clock = []ratelimit.Option{ratelimit.WithClock(c)} }
 }
 
-// FailOpen makes a Table grant what it would refuse only because there is no place for the key:
-// untracked, and counted in Stats. Then an attacker with more keys than there are words is not
-// limited, and neither is anybody else.
+// FailOpen makes a [Table] grant the requests that it would refuse with [Inherited], because it has
+// no word for a new key. Such a grant charges nothing, and is counted in Stats.Untracked. An
+// attacker with enough keys to fill the table is then not limited, and neither is any other new
+// key.
 func FailOpen() Option {
 	return func(o *options) { o.failOpen = true }
 }

@@ -12,46 +12,50 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/waiting"
 )
 
-// Map is a limiter for each key, made by a function when something of the key is first asked for,
-// for at most so many keys. It is for limits that a [Table] cannot keep: logs, compositions, a
-// limit that depends on the key; and for keys that must be listed.
+// Map keeps a limiter for each key, for a limited number of keys. A function makes the limiter of a
+// key, when the key is first asked for an event. Take a Map for what a [Table] cannot do: other
+// limiters, such as logs and compositions; limits that depend on the key; refunds; listing keys.
 //
-// Its zero value is of no use, and its methods may panic on it: call [NewMap]. It is safe for
-// simultaneous use and must not be copied after first use. Keys are kept, and so is what they refer
-// to: clone a string that is a part of a large one.
+// The zero Map is not usable, and its methods may panic: call [NewMap]. A Map is safe for
+// simultaneous use, and must not be copied after first use. It keeps the keys, so clone a string
+// that is part of a larger one.
 //
 // # Guarantee
 //
-// For each key that is not Reset, in whatever order the callers' times come, the bound holds of one
-// limiter that is never forgotten. (What a limiter counts from its own origin begins anew, as the
-// buckets of a Counter do.) The map itself may refuse, which charges nothing:
+// Each key is limited as by one limiter that is never forgotten, in whatever order the times of its
+// requests come, until it is Reset. The map may also refuse a request for a reason of its own. That
+// charges nothing, and Decision.By is the reason:
 //
-//   - Full. A key is forgotten, to make room for another, only when its limiter cannot be told from
-//     a new one (ResetAfter is 0, and Remaining the Limit), as of the caller's time or the map's
-//     clock, whichever is earlier. So a time in the future makes no room. If there is no such key
-//     among 8 of each shard, the new one is refused. RetryAfter is when the first of these can go:
-//     an estimate, exact with a capacity of up to 8.
-//   - Late. A new limiter would not know of grants at times before its predecessor had become as
-//     new. So each shard remembers the latest time at which a key that it has forgotten became as
-//     new, at most a day before that was forgotten; and a key that is made afterwards is refused at
-//     times before. To keep that time early, of the keys that are looked at, the one is forgotten
-//     that has been as new for longest. RetryAfter is when the time is late no more and the key's
-//     own limiter grants. Allow and Take are never refused so, unless the clock runs backwards:
-//     after it has jumped ahead and back, new keys are, until it has caught up.
-//   - NoLimiter. RetryAfter is Never, but the next request asks factory again.
+//   - [Full]: there is no room for a new key. If the map has as many keys as its capacity, a new
+//     key takes the place of one that is idle: that has a ResetAfter of 0, and Limit events
+//     Remaining. The map looks at up to 8 keys of the shard that the new key belongs to, and then
+//     of each other shard. If none is idle, it refuses the new key. RetryAfter is when the first of
+//     them will be idle: an estimate, which is exact if the capacity is at most 8. A key must be
+//     idle both at the time of the request and by the map's clock, so a time in the future makes no
+//     room.
+//   - [Late]: the time of the request is very old. See Wrong times in the package documentation.
+//     Allow and Take are late only if the clock has jumped ahead and back; then new keys are late
+//     until it has caught up.
+//   - [NoLimiter]: the function made no limiter for the key. RetryAfter is Never, but the next
+//     request asks again.
 //
-// All that rests on what the limiters say of themselves in ResetAfter. What else was done to one,
-// such as a change of its rate, is forgotten with it. A limiter that several keys share (in a
-// composition, say) keeps all of them from being forgotten while it is in use: compose it with
-// [Map.Limiter] instead, outside of the map. After the wall clock was set, in either direction, an
-// aligned window that was forgotten in between may be granted twice.
+// All that relies on what the limiters report of themselves. Mind the following:
+//
+//   - A change of a limiter, such as SetRate, is lost when its key is evicted.
+//   - Do not share a limiter between keys, as in a composition: while it is used, none of them is
+//     idle. Make the composition outside of the map, with [Map.Limiter].
+//   - A limiter that is made again has a new origin, so the buckets of a slidingwindow.Counter
+//     begin at other times than before.
+//   - If the wall clock is set, a key with aligned windows that was evicted before then may be
+//     granted the events of a window twice.
 //
 // # Cost
 //
-// A decision hashes the key, takes the mutex of one of up to 64 shards, and asks the limiter under
-// it: no allocation. Each key takes its limiter and an entry of a Go map. A new key in a map that
-// has its capacity looks at 8 keys, and at 8 more in each other shard as long as there is none that
-// can go: 512 before a refusal. No goroutine; keys stay until another needs their place.
+// A decision hashes the key, locks the mutex of one of up to 64 shards, and asks the limiter. It
+// allocates nothing if the key is there. A new key costs its limiter and an entry of a Go map. If
+// the map is full, it also costs a look at up to 8 keys of a shard, and of further shards as long
+// as none is idle: at up to 512 keys before it is refused. There is no goroutine, and keys stay
+// until another key needs their place.
 type Map[K comparable] struct {
 	line     timeline.Timeline
 	factory  func(K) (ratelimit.Limiter, error)
@@ -61,26 +65,27 @@ type Map[K comparable] struct {
 
 	_ [128]byte // between what only is read, and what is written
 
-	count                          atomic.Int64 // places that are taken: there are never more keys than that
+	count                          atomic.Int64 // places taken: there are never more keys than that
 	evicted, refused, late, failed atomic.Uint64
 	failure                        atomic.Pointer[error] // the last
 }
 
-// NewMap returns a map for at most capacity keys, for each of which factory makes a limiter when an
-// event of it is first asked for. It reads the time from the system's monotonic clock unless
-// [WithClock] gives it another.
+// NewMap returns a map for up to capacity keys. factory makes the limiter of a key. The map reads
+// the system's monotonic clock, unless [WithClock] sets another.
 //
-// The limiters must share the map's clock, which the map reads for them ([ratelimit.Unlimited] goes
-// with any). Clocks that cannot be compared are taken as different. factory may run at any time,
-// also several times at once and for one key. Neither factory nor a limiter that it makes may call
-// the map, or another one whose limiters call this: they run under a lock. If factory returns an
-// error, no limiter or one with another clock, the request is refused.
+// Each limiter must have the map's clock, except for [ratelimit.Unlimited]. Clocks that cannot be
+// compared count as different. If factory returns an error, no limiter, or one with another clock,
+// the request is refused with [NoLimiter].
+//
+// factory may run at any time, several times at once, and more than once for a key. It runs under a
+// lock, and so do the methods of the limiters. They must not call the map, or another map whose
+// limiters call this one.
 //
 // The error is a [*ratelimit.ArgumentError] unless
 //
 //	1 <= capacity <= 2^30 (2^26-1 on 32-bit platforms)
 //
-// and there is a factory, and no option that is for a Table.
+// and factory is not nil, and [FailOpen] is not among the options.
 func NewMap[K comparable](capacity int, factory func(K) (ratelimit.Limiter, error), opts ...Option) (*Map[K], error) {
 	const fn = "keyed.NewMap"
 	refuse := func(field string, value any, want string) (*Map[K], error) {
@@ -119,11 +124,8 @@ func NewMap[K comparable](capacity int, factory func(K) (ratelimit.Limiter, erro
 // 1).OK.
 func (m *Map[K]) Allow(k K) bool { return m.Take(k, 1).OK }
 
-// Take charges n events of the key now, all of them or none. See [ratelimit.Decision] for what it
-// returns, and [Full] for what else By may be.
-//
-// If a key of the shard was forgotten after the time was read and before the shard's lock was free,
-// the time is read again: that others were faster is no reason to refuse.
+// Take charges n events of the key now, all of them or none. Decision.By is [Full], [Late] or
+// [NoLimiter] if the request is refused for one of these reasons.
 func (m *Map[K]) Take(k K, n int) ratelimit.Decision {
 	clock := m.Clock()
 	t := clock.Now()
@@ -132,6 +134,8 @@ func (m *Map[K]) Take(k K, n int) ratelimit.Decision {
 		if !late {
 			return d
 		}
+		// A key was evicted after the time was read. That others were faster is no reason to
+		// refuse.
 		now := clock.Now()
 		if !now.After(t) { // late by the clock itself, which has run backwards
 			m.late.Add(1)
@@ -141,8 +145,8 @@ func (m *Map[K]) Take(k K, n int) ratelimit.Decision {
 	}
 }
 
-// TakeAt charges n events of the key as of t, all of them or none; t may be any time. A request for
-// n < 1 makes no place for the key.
+// TakeAt is like [Map.Take], as of the time t. A request with n < 1 does not add the key to the
+// map.
 func (m *Map[K]) TakeAt(t time.Time, k K, n int) ratelimit.Decision {
 	d, late := m.take(t, k, n)
 	if late {
@@ -159,9 +163,10 @@ func (m *Map[K]) take(t time.Time, k K, n int) (d ratelimit.Decision, late bool)
 	return m.charge(m.home(k), t, k, n, taking)
 }
 
-// ChargeAt counts n events of the key as granted at t, also if they exceed its limit: see
-// [ratelimit.Charge]. A key that is not in the map is made, as by TakeAt; if it can not be, nothing
-// is charged, and By says so. A time that is late counts as the earliest that is not.
+// ChargeAt counts n events of the key as granted at t, even if they exceed its limit: see
+// [ratelimit.Charge]. A late time counts as the earliest time that is not late. A key that is not
+// in the map is added; if there is no room, or no limiter, nothing is charged, and Decision.By is
+// the reason.
 func (m *Map[K]) ChargeAt(t time.Time, k K, n int) ratelimit.Decision {
 	home := m.home(k)
 	switch {
@@ -174,12 +179,12 @@ func (m *Map[K]) ChargeAt(t time.Time, k K, n int) ratelimit.Decision {
 	return d
 }
 
-// Update calls f with the limiter of a key that is in the map, and reports whether it is: so a
-// key's plan can be changed, as by f's l.(*gcra.Limiter).SetRate(...), and keeps what it owes. A
-// key that is not in the map owes nothing, and gets what factory makes next time; a key that was
-// idle may be forgotten, and what f did with it: so let factory know of the new plan first. f must
-// not call the map, and runs under a lock. What is done to the limiter without Update does not
-// reach those who wait for the key.
+// Update calls f with the limiter of the key, and reports whether the key is in the map. It is for
+// changing a customer's plan: f may call l.(*gcra.Limiter).SetRate, and what the key owes is kept.
+//
+// Change what factory makes first. A key that is not in the map gets its limiter from factory next
+// time, and so does a key that is evicted later. f runs under a lock, and must not call the map.
+// Callers that wait for the key notice a change of its limiter only if it is made by Update.
 func (m *Map[K]) Update(k K, f func(ratelimit.Limiter)) bool {
 	if !m.shards[m.home(k)].with(k, func(e resident) { f(e.limiter) }) {
 		return false
@@ -188,8 +193,8 @@ func (m *Map[K]) Update(k K, f func(ratelimit.Limiter)) bool {
 	return true
 }
 
-// Err returns why there is no limiter for the key: the error of factory, which is asked again. It
-// is nil if the key is in the map, or can be.
+// Err returns why there is no limiter for the key, or nil if there is one. For a key that is not in
+// the map, it calls factory again.
 func (m *Map[K]) Err(k K) error {
 	if m.shards[m.home(k)].with(k, func(resident) {}) {
 		return nil
@@ -199,8 +204,8 @@ func (m *Map[K]) Err(k K) error {
 }
 
 // PeekAt returns what TakeAt would, and charges nothing. It may already be outdated. For a key that
-// is not in the map it asks a limiter that factory makes for the purpose, which is thrown away; and
-// a full map looks at other keys each time, of which this or that can go.
+// is not in the map, it asks a limiter that factory makes for this call only. In a full map, the
+// next request may look at other keys, and find another one idle.
 func (m *Map[K]) PeekAt(t time.Time, k K, n int) ratelimit.Decision {
 	home := m.home(k)
 	d, floor, ok := m.shards[home].find(&m.line, t, k, n)
@@ -220,15 +225,15 @@ func (m *Map[K]) PeekAt(t time.Time, k K, n int) ratelimit.Decision {
 }
 
 // RefundAt gives back, as of t, n events that were granted held before t: see [ratelimit.Limiter].
-// If the key was evicted since, there is nothing to give back. Do not refund what was granted
-// before a Reset: the new limiter would give it back.
+// It does nothing if the key was evicted since. Do not refund what was granted before a Reset: it
+// would come out of what was granted after it.
 func (m *Map[K]) RefundAt(t time.Time, k K, n int, held time.Duration) {
 	if m.shards[m.home(k)].with(k, func(e resident) { e.refund(&m.line, t, n, held) }) {
 		waiting.Changed(view[K]{m, k})
 	}
 }
 
-// Reset forgets the key and what it owes: it may be granted as much as one that was never seen.
+// Reset forgets the key, and what it owes: its next request is that of a new key.
 func (m *Map[K]) Reset(k K) {
 	if m.shards[m.home(k)].forget(k) {
 		m.count.Add(-1)
@@ -236,15 +241,15 @@ func (m *Map[K]) Reset(k K) {
 	}
 }
 
-// Limiter returns the limiter of one key: to compose it ([ratelimit.All]), or to wait
-// ([ratelimit.Wait]). It has no state of its own, but asks the map each time. Two of the same map
-// and key are equal.
+// Limiter returns the limiter of one key, to compose it ([ratelimit.All]) or to wait for it
+// ([ratelimit.Wait]). It calls the map, and has no state of its own. Limiters of the same map and
+// key are equal.
 func (m *Map[K]) Limiter(k K) ratelimit.Limiter { return view[K]{m, k} }
 
-// All yields the keys that are in the map, each at most once and in no order, and for each what
-// [Map.Limiter] returns. The keys of a shard are copied when their turn comes, and no lock is held
-// while they are yielded: the map may be called meanwhile. A key may have been forgotten by the
-// time it is yielded, and one that is new may be missing.
+// All returns an iterator over the keys of the map, in no order, with the limiter that
+// [Map.Limiter] returns for each. It copies the keys of one shard at a time, and yields them
+// without a lock, so the loop may call the map. It yields a key at most once. A key may have been
+// evicted before it is yielded, and keys that are added meanwhile may be missing.
 func (m *Map[K]) All() iter.Seq2[K, ratelimit.Limiter] {
 	return func(yield func(K, ratelimit.Limiter) bool) {
 		for i := range m.shards {
@@ -257,7 +262,7 @@ func (m *Map[K]) All() iter.Seq2[K, ratelimit.Limiter] {
 	}
 }
 
-// Len returns how many keys there are, with those that are just being made.
+// Len returns the number of keys, including those that are just being added.
 func (m *Map[K]) Len() int { return int(m.count.Load()) }
 
 // Capacity returns the capacity that the map was made with.
@@ -266,7 +271,7 @@ func (m *Map[K]) Capacity() int { return m.capacity }
 // Clock returns the clock that Allow and Take read.
 func (m *Map[K]) Clock() ratelimit.Clock { return m.line.Clock() }
 
-// Stats returns what the map has come across.
+// Stats returns what the map has counted.
 func (m *Map[K]) Stats() MapStats {
 	stats := MapStats{
 		Len:     m.Len(),

@@ -10,9 +10,9 @@ import (
 	"github.com/seed-3506548a/ratelimit/slidingwindow"
 )
 
-// PrayerLetters' limits, 50 an hour and 600 a day, for each token.
+// 50 requests an hour and 600 a day, for each token, as the API of PrayerLetters has it.
 func ExampleMap() {
-	mock := clock.NewMock() // in a server: no clock, the limiters and the map take the system's
+	mock := clock.NewMock() // in a server leave both WithClock out, for the system's clock
 	perToken := ratelimit.Must(keyed.NewMap(10_000, func(string) (ratelimit.Limiter, error) {
 		perHour, err := slidingwindow.NewLog(ratelimit.PerHour(50), ratelimit.WithClock(mock))
 		if err != nil {

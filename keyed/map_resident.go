@@ -21,7 +21,8 @@ const (
 	owing  deed = true
 )
 
-// charge takes from the limiter, if it can know about t; what is owed, is owed as of when it can.
+// charge takes events from the limiter if t is not late, or has them owed, as of the first time
+// that is not late.
 func (e resident) charge(line *timeline.Timeline, t time.Time, n int, what deed) (d ratelimit.Decision, late bool) {
 	early := lateness(line, t, e.since)
 	switch {
@@ -36,7 +37,8 @@ func (e resident) charge(line *timeline.Timeline, t time.Time, n int, what deed)
 	return e.limiter.TakeAt(t, n), false
 }
 
-// peek asks the limiter; before its beginning, as one that grants nothing until then.
+// peek asks the limiter. At a late time the answer is that of a limiter that grants nothing before
+// the first time that is not late.
 func (e resident) peek(line *timeline.Timeline, t time.Time, n int) ratelimit.Decision {
 	early := lateness(line, t, e.since)
 	d := e.limiter.PeekAt(t.Add(early), n)
@@ -58,15 +60,15 @@ func (e resident) peek(line *timeline.Timeline, t time.Time, n int) ratelimit.De
 	return d
 }
 
-// refund gives back to the limiter. What was granted before its beginning was granted by a
-// predecessor, which is idle since.
+// refund gives back to the limiter, if it has granted the events. What was granted at a late time
+// was granted by a predecessor, which was idle when it was evicted.
 func (e resident) refund(line *timeline.Timeline, t time.Time, n int, held time.Duration) {
 	if held >= 0 && lateness(line, t.Add(-held), e.since) == 0 {
 		e.limiter.RefundAt(t, n, held)
 	}
 }
 
-// delay is what the limiter says, if it can. Otherwise it is 0.
+// delay asks the limiter, if it is a Delayer. Otherwise it is 0.
 func (e resident) delay(line *timeline.Timeline, t time.Time, n int) time.Duration {
 	l, ok := e.limiter.(ratelimit.Delayer)
 	if !ok || n == 0 {
@@ -76,7 +78,8 @@ func (e resident) delay(line *timeline.Timeline, t time.Time, n int) time.Durati
 	return later(l.DelayAt(t.Add(early), n), early)
 }
 
-// untilIdle returns how long after t the limiter cannot be told from a new one; 0 if it can not.
+// untilIdle returns how long it takes from t until the limiter is idle, so that it cannot be told
+// from a new one; 0 if it is idle at t.
 func (e resident) untilIdle(t time.Time) time.Duration {
 	d := e.limiter.PeekAt(t, 0)
 	if d.ResetAfter == 0 && d.Remaining == d.Limit {
@@ -96,13 +99,13 @@ func lateness(line *timeline.Timeline, t time.Time, since int64) time.Duration {
 	return time.Duration(max(since-timeline.Clamp(line.At(t)), 0))
 }
 
-// standing is what there is, and whether what comes next fits into it.
+// standing is the state that d reports, with the answer to the next request.
 func standing(d, next ratelimit.Decision) ratelimit.Decision {
 	d.OK, d.RetryAfter, d.By = next.OK, next.RetryAfter, next.By
 	return d
 }
 
-// refusal is what the map decides by itself on n events, until after has passed.
+// refusal is the map's own refusal of n events, until after has passed.
 func refusal(n int, after time.Duration, by int) ratelimit.Decision {
 	d := ratelimit.Decision{OK: n == 0, ResetAfter: after, By: by}
 	switch {

@@ -71,8 +71,8 @@ func (s *shard[K]) charge(line *timeline.Timeline, t time.Time, k K, n int, what
 }
 
 // insert makes the key's limiter, unless it is there by now, and charges it. If the caller has no
-// place for it, one is made in this shard; if that cannot be, wait is how long until it may, and
-// nothing was decided.
+// place for it, insert finds one in this shard. If there is none, wait is how long until there may
+// be one, and nothing was decided.
 func (m *Map[K]) insert(home int, t, as time.Time, k K, n int, what deed, place bool) (d ratelimit.Decision, late bool, wait time.Duration) {
 	s := &m.shards[home]
 	s.mutex.Lock()
@@ -148,9 +148,9 @@ func (m *Map[K]) build(k K) (ratelimit.Limiter, error) {
 
 func equal[K comparable](a, b K) bool { return a == b }
 
-// earlier returns the time as of which a key must be idle to be forgotten: t may be any, and by one
-// of the year 3000 all keys are; and of one that is idle by the clock a late caller would not know
-// that it is by t.
+// earlier returns the time as of which a key must be idle to be evicted: t or the clock's,
+// whichever is earlier. By a t of the year 3000 all keys are idle. And a key that is idle by the
+// clock may not be so by the t of a late caller.
 func (m *Map[K]) earlier(t time.Time) time.Time {
 	if now := m.line.Clock().Now(); now.Before(t) {
 		return now

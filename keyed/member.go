@@ -7,7 +7,7 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/identity"
 )
 
-// Member is a store in a [Group], with the key that a request has there.
+// Member is a [Store] in a [Group], with the key that a request has there. [By] makes one.
 type Member[R any] interface {
 	take(t time.Time, r R, n int) ratelimit.Decision
 	peek(t time.Time, r R, n int) ratelimit.Decision
@@ -24,7 +24,8 @@ type Member[R any] interface {
 	capacity() int
 }
 
-// By makes a member of a [Group]: the store s, by the key that key returns for a request.
+// By returns a member of a [Group]: the store s, with the key that the function key returns for a
+// request.
 func By[R any, K comparable](s Store[K], key func(R) K) Member[R] {
 	m := &by[R, K]{store: s, key: key}
 	m.table, _ = s.(*Table[K])

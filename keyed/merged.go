@@ -12,8 +12,8 @@ type merged struct {
 	any bool
 }
 
-// and adds the next member's, with the given index. It copies field by field: a copy of the whole
-// would wait for the fields that were written just now.
+// and adds the decision of the next member, which has the given index. It copies field by field: a
+// copy of the whole would wait for the fields that were just written.
 func (d *merged) and(index int, told *ratelimit.Decision, c *cost) {
 	limit, remaining := told.Limit, told.Remaining
 	if c.each != nil {

@@ -34,10 +34,11 @@ const (
 // scale turns offsets into ticks, whose number is at least 2^40 and never falls. There are two
 // kinds:
 //
-//	gcra     m ticks are an emission interval, Per/Events; m is 256, or less if a tick were shorter than
-//	         a nanosecond. A time is rounded down to ticks, of which one begins at the origin.
-//	window   a time is the number of its window, times Events. So the ticks go forward by Events at once,
-//	         and a debt of so many ticks is a count of so many events, which are gone in the next window.
+//	gcra     m ticks are an emission interval, Per/Events. m is 256, or less if a tick were
+//	         shorter than a nanosecond. A time is rounded down to whole ticks, of which one begins
+//	         at the origin.
+//	window   A time is the number of its window, times Events. So the ticks go forward by Events
+//	         at once, and a debt in ticks is a count of events, which are gone in the next window.
 type scale struct {
 	rate ratelimit.Rate
 
@@ -58,8 +59,8 @@ func newGCRA(rate ratelimit.Rate) scale {
 	return newScale(rate, ticksPerEvent(rate)*uint64(rate.Events), uint64(rate.Per), false)
 }
 
-// ticksPerEvent is for a checked rate of at most one event a nanosecond; without a rate, a tick is
-// one.
+// ticksPerEvent returns the ticks of an emission interval, for a checked rate. At a rate of 0 it is
+// one nanosecond.
 func ticksPerEvent(rate ratelimit.Rate) uint64 {
 	if rate.Events == 0 {
 		return 1
@@ -123,8 +124,8 @@ func (s *scale) fastest() string {
 	return fastest
 }
 
-// Limit is the limit of one call, if it is not that of the table: see [Table.Limit]. The zero Limit
-// refuses every event.
+// Limit is a rate and a burst for keys of a [Table], other than the table's own. [Table.Limit]
+// makes one. The zero Limit refuses every event.
 type Limit struct {
 	table    *core
 	rate     ratelimit.Rate
@@ -140,8 +141,7 @@ func (l Limit) Rate() ratelimit.Rate { return l.rate }
 // Burst returns the burst that the limit was made with.
 func (l Limit) Burst() int { return l.burst }
 
-// limit returns the limit in the table's ticks, for arguments as they come; fn is the function in
-// errors.
+// limit returns the limit in the table's ticks; fn is the function in errors.
 func (c *core) limit(fn string, rate ratelimit.Rate, burst int) (Limit, error) {
 	s := &c.scale
 	refuse := func(field string, value any, format string, args ...any) (Limit, error) {
@@ -191,7 +191,7 @@ func (c *core) limit(fn string, rate ratelimit.Rate, burst int) (Limit, error) {
 	return l, nil
 }
 
-// checkRate checks what both kinds demand.
+// checkRate checks what both kinds of tables demand of a rate.
 func checkRate(fn string, rate ratelimit.Rate) error {
 	switch {
 	case rate.Events < 0 || rate.Events > maxEvents:

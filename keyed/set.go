@@ -7,71 +7,74 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/atomics"
 )
 
-// A set is eight words, a cache line. A key belongs to one set, and is in at most one of its words:
+// set is eight words, a cache line. A key belongs to one set, and is in at most one of its words:
 //
 //	24 bits   tag of the key, from its hash; 0 if it was reset
 //	40 bits   theoretical arrival time (TAT) in ticks, modulo 2^40
 //
-// A word of 0 is empty. What a key owes at a time is its TAT less that; nothing, if the TAT has
-// passed: then the key cannot be told from one that was never seen, and its word may be taken for
-// another.
+// A word of 0 is empty. At a time t, a word owes its TAT less t, or nothing if the TAT has passed.
+// Then its key is idle: it cannot be told from a new one, and another key may take the word.
 //
 // # The rule
 //
 //	the key is in the set      debt = what its word owes
-//	it is not                  take the word with the least TAT, the first of several; debt = what that owes
+//	it is not                  take the word with the least TAT, the first of several;
+//	                           debt = what that word owes
 //	debt + n events too much   refuse, and store nothing
-//	else                       CAS(word, tag | now + debt + n events); if that fails, from the beginning
+//	else                       CAS(word, tag | now + debt + n events);
+//	                           if that fails, begin again
 //
-// The words of a set are in the order in which the key looks at them, which depends on its tag: see
-// place.word.
+// The order of the words, for "the first of several", is that in which the key looks at them. It
+// depends on the key's tag only: see place.word.
 //
-// A new key inherits the debt of the word that it takes, if there is any. So it never gets more
-// than it may, for what it owes in truth is never more than the least of its set:
+// A new key inherits what the word that it takes owes. So it never gets more than its limit, for
 //
-//	a present key's true TAT <= its word's TAT
-//	an absent key's true TAT <= the least TAT of its set
+//	the true TAT of a key in the set is at most its word's TAT
+//	the true TAT of any other key is at most the least TAT of the set
 //
-// Both are kept by all that is done to a word: a grant raises its TAT by what it grants, and the
-// key that loses it had a TAT that is the least, which only grows.
+// A grant raises the word's TAT by what it grants, which keeps the first. A key that loses its word
+// had the least TAT of the set, and the least TAT only grows, which keeps the second.
 //
-// No key gets into two words. For every CAS strictly raises a word's TAT, so no value comes back.
-// Suppose that A puts K into word i by a CAS at a, and B puts K into another word j by a CAS at b >
-// a, while K is still in i. B has not seen K, so it read word i before a: it saw at most what A
-// replaced there, v_i <= w_i. A chose i: (w_i, i) < (u_j, j) as A saw j. Word j only grows, and did
-// not change between B's reading it and b, which is after a, so u_j <= v_j. B chose j: (v_j, j) <
-// (v_i, i). Together (w_i, i) < (u_j, j) <= (v_j, j) < (v_i, i) <= (w_i, i).
+// No key gets into two words. Each CAS raises the TAT of its word, or takes the tag off it, so no
+// word is ever again what it was. Suppose that A puts K into word i by a CAS at time a, and B puts
+// K into another word j by a CAS at a later time b, with K still in i. B has not seen K, so it read
+// word i before a: it saw at most what A replaced there, v_i <= w_i. A chose i, so (w_i, i) < (u_j,
+// j), where u_j is what A saw in j. Word j only grows, and it did not change between B's read and
+// b, which is after a, so u_j <= v_j, what B saw there. B chose j, so (v_j, j) < (v_i, i). Together
+// (w_i, i) < (u_j, j) <= (v_j, j) < (v_i, i) <= (w_i, i), which cannot be.
 //
 // # The newest time
 //
-// 40 bits of ticks come round, after years or hours as the rate has it. So the table remembers the
-// newest time that something was granted at, to within slack. Let it be N, read after the words:
+// 40 bits of ticks come round, after hours or years, depending on the rate. So the table remembers
+// the newest time at which it granted something, to within slack. Let N be that, read after the
+// words of a set:
 //
-//	callers before N - late are refused, all
-//	callers after N + slack move N to their time before they grant
-//	words have TATs below N + slack + maxDepth; what is older than N - late is as good as empty
-//	before N moves on, by a lap of 2^37 ticks at most, a share of the words is looked after: in a lap, each once
+//   - All callers before N - late are refused.
+//   - Callers after N + slack move N to their time before they grant.
+//   - So words have TATs below N + slack + maxDepth, and one below N - late owes nothing to
+//     anybody.
+//   - Before N moves on, by a lap of 2^37 ticks at most, a share of the words is visited, so that
+//     in each lap each word is.
 //
-// To look after a word is to raise its TAT to N - late, if it is older. That changes nothing for
-// anybody, since all who come before it are refused, and keeps it growing. So no word's TAT is
-// further than 2^39 from N, either way, and its 40 bits say which time is meant: N does not move
-// before the share has been looked after, and who does so while N has moved has read nothing but
-// words, and gives up.
+// To visit a word is to raise its TAT to N - late, if it is older. No caller notices that, and the
+// TAT still only grows. So no word's TAT is further than 2^39 from N, either way, and its 40 bits
+// say which time is meant. N does not move before the share was visited. A visitor that finds that
+// N has moved has only read words, and gives up.
 //
-// (A caller that is suspended for a lap or more, between reading an empty word and taking it,
-// leaves one that is older. It may be taken for a later one in the end, and refuse its keys for a
-// while; it never grants too much.)
+// A caller that is suspended for a lap or more between reading an empty word and taking it leaves a
+// word that is older than that. In the end it may be taken for a later one, and refuse its keys for
+// a while. It never grants too much.
+type set [setSize]atomics.Uint64
+
 const (
 	setSize = 8
 
 	late    uint64 = 1 << 24
 	slack   uint64 = late / 2
 	lapBits        = 37
-	lap     uint64 = 1 << lapBits // in which all words are looked after
+	lap     uint64 = 1 << lapBits // in which all words are visited
 	half    uint64 = 1 << (tatBits - 1)
 )
-
-type set [setSize]atomics.Uint64
 
 // newSets returns n empty sets, each in a cache line.
 func newSets(n int) []set {
@@ -139,8 +142,8 @@ func (c *core) advance(now uint64) {
 	}
 }
 
-// sweep looks after the sets whose turn it is while the newest time moves on between two times, at
-// most a lap apart. It gives up if somebody else has moved it.
+// sweep visits the sets whose turn it is while the newest time moves on between two times, at most
+// a lap apart. It reports false, and gives up, if another caller has moved it.
 func (c *core) sweep(from, to uint64) bool {
 	sets := uint64(len(c.sets))
 	visited := func(at uint64) uint64 { // since the beginning of time
@@ -165,8 +168,8 @@ func (c *core) sweep(from, to uint64) bool {
 	return true
 }
 
-// notEmpty keeps a word without a tag from being 0, if its TAT happens to be: then it would be the
-// least of all.
+// notEmpty keeps a word without a tag from being 0, if its TAT happens to be 0: then it would be
+// the least of all.
 func notEmpty(word uint64) uint64 { return max(word, 1) }
 
 // reset takes the tag off the key's word.

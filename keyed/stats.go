@@ -4,27 +4,38 @@ import (
 	"sync/atomic"
 )
 
-// Stats is what a Table has come across since it was made.
+// Stats is what a [Table] has counted since it was made.
 type Stats struct {
-	Slots int // words; the capacity is half of them
-	Live  int // keys that owe something, an estimate if there are more than 8192 words
+	Slots int // words of the table: twice the capacity, rounded up to a multiple of 8
+	Live  int // keys that are not idle; an estimate in tables of more than 8192 words
 
-	Inherited uint64 // times that a key took the word of a live one, with its debt
-	Saturated uint64 // requests refused only because of a debt that the key would have inherited
-	Untracked uint64 // those that were granted all the same: see FailOpen
-	Late      uint64 // requests whose time was too early: see Late
-	Ahead     uint64 // requests whose time was too far ahead of the table's clock: see Ahead
-	Retries   uint64 // times that a caller lost a race, and looked again
+	Inherited uint64 // grants to new keys that took the word of a live key, with what that owed
+	Saturated uint64 // requests refused only for what a new key would have inherited: see Inherited
+	Untracked uint64 // requests granted in spite of that: see FailOpen
+	Late      uint64 // requests refused since their time was too old: see Late
+	Ahead     uint64 // requests refused since their time was too far in the future: see Ahead
+	Retries   uint64 // times that a caller lost a race and looked again
 }
 
-// rare counts what seldom happens; there are several, each in a cache line, so that the callers who
+// MapStats is what a [Map] has counted since it was made.
+type MapStats struct {
+	Len int // keys, as of Map.Len
+
+	Evicted uint64 // keys evicted to make room for others, also if factory then failed
+	Refused uint64 // requests of new keys refused since there was no room: see Full
+	Late    uint64 // requests refused whose time was too old: see Late
+	Failed  uint64 // times that factory made no limiter: see NoLimiter
+	Err     error  // why it did not, the last time
+}
+
+// rare counts what seldom happens. There are several, each in a cache line, so that callers that
 // count do not meet.
 type rare struct {
 	inherited, saturated, untracked, late, ahead, retries atomic.Uint64
 	_                                                     [16]byte
 }
 
-// add counts what a request was told.
+// add counts a verdict.
 func (r *rare) add(told verdict) {
 	switch told {
 	case crowded:
@@ -65,15 +76,4 @@ func (c *core) stats(off int64) (s Stats) {
 		s.Retries += r.retries.Load()
 	}
 	return s
-}
-
-// MapStats is what a Map has come across since it was made.
-type MapStats struct {
-	Len int // keys, as of Map.Len
-
-	Evicted uint64 // keys that were forgotten to make room, also if factory then failed
-	Refused uint64 // requests of new keys that there was no place for: see Full
-	Late    uint64 // requests that were refused and whose time was late: see Late
-	Failed  uint64 // times that factory made no limiter
-	Err     error  // why it did not, the last time
 }

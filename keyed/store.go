@@ -6,7 +6,7 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 )
 
-// Store is a limit for each key: what a [Table], a [Map] and a [Group] have in common.
+// Store limits each key on its own. [Table], [Map] and [Group] are Stores.
 type Store[K comparable] interface {
 	// Allow reports whether one event of the key may happen now, and charges it if so.
 	Allow(k K) bool
@@ -14,30 +14,31 @@ type Store[K comparable] interface {
 	// Take charges n events of the key now, all of them or none.
 	Take(k K, n int) ratelimit.Decision
 
-	// TakeAt is Take as of t.
+	// TakeAt is Take as of the time t.
 	TakeAt(t time.Time, k K, n int) ratelimit.Decision
 
 	// PeekAt returns what TakeAt would, and charges nothing. It may already be outdated.
 	PeekAt(t time.Time, k K, n int) ratelimit.Decision
 
-	// ChargeAt counts n events of the key as granted at t, whether they fit or not: see
+	// ChargeAt counts n events of the key as granted at t, even if they exceed the limit: see
 	// [ratelimit.Charger].
 	ChargeAt(t time.Time, k K, n int) ratelimit.Decision
 
 	// RefundAt gives back, as of t, n events of the key that were granted held before t: see
-	// [ratelimit.Limiter]. A Table gives nothing back.
+	// [ratelimit.Limiter]. For a Table it does nothing.
 	RefundAt(t time.Time, k K, n int, held time.Duration)
 
-	// Reset forgets the key.
+	// Reset forgets the key, and what it owes.
 	Reset(k K)
 
-	// Limiter returns the limiter of one key: to compose it, or to wait. Two of one key are equal.
+	// Limiter returns the limiter of one key, to compose it or to wait for it. Limiters of the same
+	// key are equal.
 	Limiter(k K) ratelimit.Limiter
 
 	// Clock returns the clock that Allow and Take read.
 	Clock() ratelimit.Clock
 
-	// Capacity returns how many keys there is room for.
+	// Capacity returns the number of keys that there is room for.
 	Capacity() int
 }
 
@@ -50,14 +51,14 @@ var (
 	_ ratelimit.Charger = limitedView[string]{}
 )
 
-// What By is in a Decision of a [Table] or a [Map] that refuses a request by itself, and not by the
-// key's limit. For Full and NoLimiter no limiter was asked: Limit and Remaining are 0.
+// Values of By in the Decision of a [Table] or a [Map] that refuses a request for another reason
+// than the key's own limit. With Full and NoLimiter, Limit and Remaining are 0.
 const (
-	Full      = -1 // Map: no place for a new key, as all that were looked at are in use
-	NoLimiter = -2 // Map: factory made no limiter for the key, see [Map.Stats]
-	Late      = -3 // the time is one of which it may have forgotten what was granted
-	Ahead     = -4 // Table: the time is too far ahead of the table's clock
-	Inherited = -5 // Table: the key itself owes less, but shares a word with one that owes this
+	Full      = -1 // Map: there is no room for a new key
+	NoLimiter = -2 // Map: factory made no limiter for the key: see Map.Err
+	Late      = -3 // the time is very old: see Wrong times in the package documentation
+	Ahead     = -4 // Table: the time is far in the future: see there
+	Inherited = -5 // Table: a new key shares the word of another key, which owes too much
 )
 
 // view is the limiter of one key, by its store.
@@ -84,12 +85,12 @@ func (v view[K]) RefundAt(t time.Time, n int, held time.Duration) {
 
 func (v view[K]) Clock() ratelimit.Clock { return v.store.Clock() }
 
-// Err returns why there is no limiter for the key, or nil: [ratelimit.Wait] asks it.
+// Err returns why there is no limiter for the key, or nil, for [ratelimit.Wait].
 func (v view[K]) Err() error {
 	return errOf(v.store, v.key)
 }
 
-// errOf asks the store, if it can have no limiter for a key.
+// errOf asks the store, if it is one that may have no limiter for a key.
 func errOf[K comparable](s Store[K], k K) error {
 	if s, ok := s.(interface{ Err(k K) error }); ok {
 		return s.Err(k)
@@ -104,7 +105,7 @@ type limitedView[K comparable] struct {
 	limit Limit
 }
 
-// Unwrap returns the limiter of the key, whose state it shares.
+// Unwrap returns the limiter of the key by the table's own limit, whose state it shares.
 func (v limitedView[K]) Unwrap() []ratelimit.Limiter {
 	return []ratelimit.Limiter{v.table.Limiter(v.key)}
 }
@@ -131,7 +132,7 @@ func (v limitedView[K]) ChargeAt(t time.Time, n int) (d ratelimit.Decision) {
 	return d
 }
 
-// RefundAt gives nothing back.
+// RefundAt does nothing.
 func (v limitedView[K]) RefundAt(time.Time, int, time.Duration) {}
 
 func (v limitedView[K]) Clock() ratelimit.Clock { return v.table.Clock() }

@@ -12,17 +12,19 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/waiting"
 )
 
-// Table is a limit for each key, in a fixed number of words: see the package documentation for what
-// it guarantees and costs. Keys are compared as Go's maps do: a NaN is never the same key again,
-// and what cannot be compared, in an interface, panics.
+// Table limits each key, in memory of a fixed size. See the package documentation for what it
+// guarantees, what it costs, and what it does with wrong times and more keys than its capacity.
 //
-// Its zero value is of no use, and its methods panic on it: call a constructor. It is safe for
-// simultaneous use and must not be copied after first use.
+// Keys are compared as in Go's maps. So a NaN is another key each time, and a key in an interface
+// panics if it cannot be compared.
+//
+// The zero Table is not usable, and its methods panic: call [NewGCRA] or [NewAlignedWindow]. A
+// Table is safe for simultaneous use, and must not be copied after first use.
 type Table[K comparable] struct {
 	core core
 }
 
-// core is a table for keys that have been hashed.
+// core is a table of hashed keys.
 type core struct {
 	line     timeline.Timeline
 	scale    scale
@@ -32,29 +34,31 @@ type core struct {
 	capacity int
 	failOpen bool
 	made     int64 // when, by its clock
-	replays  bool  // its clock is a caller's own, such as a mock, and need not go along with the times
+	replays  bool  // its clock is a caller's own, such as a mock, and may stand still in a replay
 
-	newest atomics.Uint64 // see set.go
+	newest atomics.Uint64 // see set
 
 	rare [8]rare
 }
 
 const maxCapacity = min(1<<30, math.MaxInt/32)
 
-// NewGCRA returns a table that gives each key what [gcra.New] of the rate and burst would, for at
-// least capacity live keys: those that owe something. It reads the time from the system's monotonic
-// clock unless [WithClock] gives it another.
+// NewGCRA returns a table that grants each key up to burst events at once, and further events at
+// the rate. A key is limited as by a limiter of package gcra, but it may get an event earlier, by
+// 1/256 of the time between two events: see the package documentation for the bound.
+//
+// The table has room for capacity live keys, those whose burst is not full again. More of them
+// share their words. It reads the system's monotonic clock, unless [WithClock] sets another.
 //
 // The error is a [*ratelimit.ArgumentError] unless
 //
-//	0 <= rate.Events <= 2^31-1, rate.Per > 0, at most one event a nanosecond
-//	1 <= burst <= 2^31-1, and 2^38 ticks: 2^30 for rates of up to one in 256 ns
+//	0 <= rate.Events <= 2^31-1, rate.Per > 0, at most one event in 1 ns
+//	1 <= burst <= 2^31-1, and burst*m <= 2^38: at most 2^30 events if m is 256
 //	1 <= capacity <= 2^30 (2^26-1 on 32-bit platforms)
 //
-// At rate.Events == 0 every event is refused; by limits of [Table.Limit], with ticks of a
-// nanosecond, for which a caller is late after 16 ms: make the table for the fastest limit instead.
-//
-// [gcra.New]: https://pkg.go.dev/github.com/seed-3506548a/ratelimit/gcra#New
+// A rate of 0 refuses every event. Do not use it to make a table for other limits ([Table.Limit]):
+// its ticks are nanoseconds, so requests that are more than 16 ms old may be late. Make the table
+// with the rate of the fastest limit.
 func NewGCRA[K comparable](rate ratelimit.Rate, burst, capacity int, opts ...Option) (*Table[K], error) {
 	const fn = "keyed.NewGCRA"
 	if err := checkRate(fn, rate); err != nil {
@@ -63,23 +67,24 @@ func NewGCRA[K comparable](rate ratelimit.Rate, burst, capacity int, opts ...Opt
 	return newTable[K](fn, newGCRA(rate), rate, burst, capacity, opts)
 }
 
-// NewAlignedWindow returns a table that gives each key rate.Events in each window, which begins and
-// ends at multiples of rate.Per since the Unix epoch, by the wall clock or by that of [WithClock];
-// for at least capacity keys in a window.
+// NewAlignedWindow returns a table that grants each key up to rate.Events events in each window.
+// Windows begin at multiples of rate.Per since the Unix epoch, by the wall clock, unless
+// [WithClock] sets another. The table has room for capacity keys in each window. More of them share
+// their words.
 //
 // The error is a [*ratelimit.ArgumentError] unless
 //
-//	0 <= rate.Events <= 2^22 (4,194,304), rate.Per > 0, at most one event a nanosecond
+//	0 <= rate.Events <= 2^22 (4,194,304), rate.Per > 0, at most one event in 1 ns
 //	1 <= capacity <= 2^30 (2^26-1 on 32-bit platforms)
 //
-// At rate.Events == 0 every event is refused.
+// A rate of 0 refuses every event.
 func NewAlignedWindow[K comparable](rate ratelimit.Rate, capacity int, opts ...Option) (*Table[K], error) {
 	return newAligned[K]("keyed.NewAlignedWindow", rate, time.Unix(0, 0), capacity, opts)
 }
 
-// NewAlignedWindowTo is NewAlignedWindow for windows that begin and end at multiples of rate.Per
-// from the instant at, before it as well as after it: for weeks that begin on Monday, say. See
-// package fixedwindow for what daylight saving does.
+// NewAlignedWindowTo is like [NewAlignedWindow], with windows that begin at multiples of rate.Per
+// before and after the instant at. For example, weeks begin on Monday if at is a Monday. See
+// package fixedwindow about daylight saving time.
 func NewAlignedWindowTo[K comparable](rate ratelimit.Rate, at time.Time, capacity int, opts ...Option) (*Table[K], error) {
 	return newAligned[K]("keyed.NewAlignedWindowTo", rate, at, capacity, opts)
 }
@@ -123,39 +128,61 @@ func newTable[K comparable](fn string, s scale, rate ratelimit.Rate, burst, capa
 	return t, nil
 }
 
-// Allow reports whether one event of the key may happen now, and charges it if so. It is Take(k,
-// 1).OK.
+// Allow reports whether one event of the key may happen now, and charges it if so. It is a faster
+// Take(k, 1).OK.
 func (t *Table[K]) Allow(k K) bool {
 	c := &t.core
 	return c.charge(t.hash(k), c.scale.at(c.line.Now()), 1, &c.limited).ok()
 }
 
-// Take charges n events of the key now, all of them or none. See [ratelimit.Decision] for what it
-// returns.
+// Take charges n events of the key now, all of them or none. Decision.By is [Late], [Ahead] or
+// [Inherited] if the request is refused for one of these reasons, and else 0.
 func (t *Table[K]) Take(k K, n int) (d ratelimit.Decision) {
 	t.core.take(&d, t.hash(k), t.core.line.Now(), n, &t.core.limited)
 	return d
 }
 
-// TakeAt charges n events of the key as of at, all of them or none; at may be any time.
+// TakeAt is like [Table.Take], as of the time at.
 func (t *Table[K]) TakeAt(at time.Time, k K, n int) (d ratelimit.Decision) {
 	t.core.take(&d, t.hash(k), t.core.line.At(at), n, &t.core.limited)
 	return d
 }
 
-// TakeLimitAt is TakeAt by another limit than the table's, which [Table.Limit] has made; by any
-// other, and by none, it refuses every event. What a key owes does not depend on the limit that it
-// was granted by.
+// TakeLimitAt is like [Table.TakeAt], by another limit than the table's. [Table.Limit] makes such
+// limits; by the zero Limit, and by a limit of another table, every event is refused.
+//
+// A table keeps for each key the time at which it is idle again, whatever limit its events were
+// granted by. So a key that has used up the burst of a slow limit is not let in at once by a faster
+// one: what it owes, 60 s for 10 events at 10 a minute, must first fit into the faster burst. Call
+// [Table.Reset] to let it begin anew.
 func (t *Table[K]) TakeLimitAt(at time.Time, k K, n int, limit Limit) (d ratelimit.Decision) {
 	t.core.take(&d, t.hash(k), t.core.line.At(at), n, &limit)
 	return d
 }
 
-// ChargeAt counts n events of the key as granted at at, also if they exceed the limit: see
-// [ratelimit.Charger]. What is owed beyond the limit is refused for until it has drained. A key
-// owes at most 2^38 ticks, which are 2^30 events (of windows, 2^38 events); more is not counted. A
-// time that is late counts as the earliest that is not, and one that is too far ahead as the
-// latest. No allocation; lock-free.
+// PeekLimitAt returns what TakeLimitAt would, and charges nothing. It may already be outdated.
+func (t *Table[K]) PeekLimitAt(at time.Time, k K, n int, limit Limit) (d ratelimit.Decision) {
+	t.core.peek(&d, t.hash(k), t.core.line.At(at), n, &limit)
+	return d
+}
+
+// FitsLimitAt reports PeekLimitAt(at, k, n, limit).OK, and costs less.
+func (t *Table[K]) FitsLimitAt(at time.Time, k K, n int, limit Limit) bool {
+	return t.core.fits(t.hash(k), t.core.line.At(at), n, &limit)
+}
+
+// ChargeLimitAt is ChargeAt by another limit than the table's, which [Table.Limit] has made.
+func (t *Table[K]) ChargeLimitAt(at time.Time, k K, n int, limit Limit) (d ratelimit.Decision) {
+	t.core.owe(&d, t.hash(k), t.core.line.At(at), n, &limit)
+	return d
+}
+
+// ChargeAt counts n events of the key as granted at the time at, even if they exceed the limit: see
+// [ratelimit.Charger]. The key is then refused until it is within its limit again. A late time
+// counts as the earliest time that is not late, and one too far ahead as the latest that is not.
+//
+// A key can owe 2^38 ticks, which are at least 2^30 events at the table's rate, or 2^38 events of a
+// window. What exceeds that is not counted. ChargeAt is lock-free and does not allocate.
 func (t *Table[K]) ChargeAt(at time.Time, k K, n int) (d ratelimit.Decision) {
 	t.core.owe(&d, t.hash(k), t.core.line.At(at), n, &t.core.limited)
 	return d
@@ -167,55 +194,43 @@ func (t *Table[K]) PeekAt(at time.Time, k K, n int) (d ratelimit.Decision) {
 	return d
 }
 
-// PeekLimitAt is PeekAt by another limit than the table's: see [Table.TakeLimitAt].
-func (t *Table[K]) PeekLimitAt(at time.Time, k K, n int, limit Limit) (d ratelimit.Decision) {
-	t.core.peek(&d, t.hash(k), t.core.line.At(at), n, &limit)
-	return d
-}
-
-// FitsLimitAt reports PeekLimitAt(at, k, n, limit).OK, and costs less.
-func (t *Table[K]) FitsLimitAt(at time.Time, k K, n int, limit Limit) bool {
-	return t.core.fits(t.hash(k), t.core.line.At(at), n, &limit)
-}
-
-// ChargeLimitAt is ChargeAt by another limit than the table's: see [Table.TakeLimitAt].
-func (t *Table[K]) ChargeLimitAt(at time.Time, k K, n int, limit Limit) (d ratelimit.Decision) {
-	t.core.owe(&d, t.hash(k), t.core.line.At(at), n, &limit)
-	return d
-}
-
-// Limit returns a limit for single calls of TakeLimitAt: for the customer that has bought more, or
-// the endpoint that costs more. It is made once, in the table's ticks, which are a 256th of the
-// table's emission interval, or a nanosecond if that is more. The limit's own emission interval is
-// rounded up to whole ticks, so limits faster than the table's get less than they say: up to a tick
-// for each event, which is 5 % of 900 a minute in a table of 60 a minute (18 ticks for 17.07).
-// Limits slower than the table's lose less than 1/256. So make the table for its fastest limit.
+// Limit returns another limit for keys of this table, to be used with [Table.TakeLimitAt] and
+// [Table.LimiterBy]: for a customer with a larger plan, or an endpoint with a smaller one. Make
+// each limit once and keep it.
 //
-// The error is a [*ratelimit.ArgumentError] for what the constructor refuses; for rates so much
-// faster than the table's that an emission interval is less than 16 ticks (16 times the table's);
-// and, of windows, for another length, or more events than the table's. The burst of windows is
-// rate.Events.
+// Make the table with the rate of its fastest limit. The time from one event to the next is rounded
+// up to whole ticks of the table, so a limit grants a little less than its rate. For limits that
+// are slower than the table's that is less than 1/m, usually 1/256. For faster ones it is more: a
+// limit of 900 a minute in a table of 60 a minute loses 5 %, as 18 ticks are taken for 17.07.
+//
+// The error is a [*ratelimit.ArgumentError] unless the table's constructor would accept rate and
+// burst, and
+//
+//   - for GCRA, two events are at least 16 ticks apart (up to 16 times the table's rate if m is
+//     256), or rate is the table's; and they are at most 2^38 ticks apart,
+//   - for aligned windows, rate.Per is the table's, rate.Events is at most the table's, and burst
+//     is rate.Events, or 1 if that is 0.
 func (t *Table[K]) Limit(rate ratelimit.Rate, burst int) (Limit, error) {
 	t.must()
 	return t.core.limit("keyed.Table.Limit", rate, burst)
 }
 
-// Reset forgets the key: it is as one that was never seen. What its word owes stays there, for the
-// key that takes it next.
+// Reset forgets the key: its next request is that of a new key. What it owed stays in its word
+// until that is idle, so that a new key may inherit it if the set is full.
 func (t *Table[K]) Reset(k K) {
 	t.core.reset(t.hash(k))
 	waiting.Changed(view[K]{t, k})
 }
 
-// Limiter returns the limiter of one key: to compose it ([ratelimit.All]), or to wait
-// ([ratelimit.Wait]). It has no state of its own, and its RefundAt gives nothing back, since a TAT
-// is never lowered. Two of the same table and key are equal.
+// Limiter returns the limiter of one key, to compose it ([ratelimit.All]) or to wait for it
+// ([ratelimit.Wait]). It calls the table, and has no state of its own. Limiters of the same table
+// and key are equal.
 func (t *Table[K]) Limiter(k K) ratelimit.Limiter { return view[K]{t, k} }
 
-// LimiterBy is Limiter by another limit than the table's: see [Table.TakeLimitAt].
+// LimiterBy is like [Table.Limiter], by another limit than the table's: see [Table.TakeLimitAt].
 func (t *Table[K]) LimiterBy(k K, limit Limit) ratelimit.Limiter { return limitedView[K]{t, k, limit} }
 
-// RefundAt gives nothing back, since what a key owes is never lowered.
+// RefundAt does nothing: a table gives nothing back.
 func (t *Table[K]) RefundAt(time.Time, K, int, time.Duration) {}
 
 // Clock returns the clock that Allow and Take read.
@@ -224,13 +239,13 @@ func (t *Table[K]) Clock() ratelimit.Clock { return t.core.line.Clock() }
 // Rate returns the rate that the table was made with.
 func (t *Table[K]) Rate() ratelimit.Rate { return t.core.limited.rate }
 
-// Burst returns the burst that the table was made with; of windows, the events.
+// Burst returns the burst that the table was made with, or for aligned windows rate.Events.
 func (t *Table[K]) Burst() int { return t.core.limited.burst }
 
 // Capacity returns the capacity that the table was made with.
 func (t *Table[K]) Capacity() int { return t.core.capacity }
 
-// Stats returns what the table has come across. It looks at up to 1024 sets.
+// Stats returns what the table has counted. It reads up to 8192 words.
 func (t *Table[K]) Stats() Stats {
 	t.must()
 	return t.core.stats(t.core.line.Now())

@@ -18,10 +18,10 @@ import (
 // longestDocument is in bytes: more than ten thousand overrides.
 const longestDocument = 1 << 20
 
-// decoder reads a document into values by their json tags, and finds what package encoding/json lets
-// pass: fields that there are not or that are there twice, names in another case, nulls, numbers
-// that are not kept exactly, texts that are not Unicode; and it knows the line of each value. A
-// field whose tag does not let it be left out must be there.
+// decoder reads a document into values by their json tags, and finds what package encoding/json
+// lets pass: fields that there are not or that are there twice, names in another case, nulls,
+// numbers that are not kept exactly, texts that are not Unicode; and it knows the line of each
+// value. A field whose tag does not let it be left out must be there.
 type decoder struct {
 	tokens *json.Decoder
 	data   []byte

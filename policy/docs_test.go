@@ -11,7 +11,8 @@ import (
 	"github.com/seed-3506548a/ratelimit/policy"
 )
 
-// TestDocs parses the documents and limits that docs/policy.md shows, and looks for each field in it.
+// TestDocs parses the documents and limits that docs/policy.md shows, and looks for each field in
+// it.
 func TestDocs(t *testing.T) {
 	page, err := os.ReadFile("../docs/policy.md")
 	require.NoError(t, err)

@@ -11,8 +11,8 @@ import (
 // worst in which time, how long a refused request waits at most, what the ladder does, and what is
 // not limited at all. Of a policy that is not valid it says its faults.
 //
-// Times and numbers are for requests at times by one clock, as long as tables and maps have room for
-// all keys.
+// Times and numbers are for requests at times by one clock, as long as tables and maps have room
+// for all keys.
 func (p Policy) Explain() string {
 	if err := p.Validate(); err != nil {
 		return "This policy is not valid.\n" + err.Error() + "\n"

@@ -39,9 +39,9 @@ func (e *explainer) shared(all []*Limit) {
 	e.say(2, "A key to which now one and now another of these applies is granted at worst %d in %v%s.", worst, Span(some[0].Rate.Per), text)
 }
 
-// sharedGCRA returns the bound of several gcra on one key, (window + greatest depth)/least T + 1/16,
-// and how long a request of one waits at most: until so little of the greatest depth is left that
-// one event more fits under the least.
+// sharedGCRA returns the bound of several gcra on one key, (window + greatest depth)/least T +
+// 1/16, and how long a request of one waits at most: until so little of the greatest depth is left
+// that one event more fits under the least.
 func sharedGCRA(all []*Limit) (worst int64, wait time.Duration) {
 	var fastest, deepest, least *big.Rat
 	for _, l := range all {

@@ -11,8 +11,8 @@ import (
 // mostFaults is how many faults are kept: a hostile document must not flood a log.
 const mostFaults = 100
 
-// Faults is what is wrong with a policy. It is the error of [Parse] and [Policy.Validate], always as
-// a *Faults.
+// Faults is what is wrong with a policy. It is the error of [Parse] and [Policy.Validate], always
+// as a *Faults.
 type Faults struct {
 	List []Fault // in the order of the document; at least one, at most 100
 	More bool    // there are more than these
@@ -78,7 +78,8 @@ func (f *Faults) err() error {
 	return f
 }
 
-// about reports whether a fault of the list is about path, or about something that path is a part of.
+// about reports whether a fault of the list is about path, or about something that path is a part
+// of.
 func (f *Faults) about(path string) bool {
 	return slices.ContainsFunc(f.List, func(one Fault) bool {
 		rest, found := strings.CutPrefix(path, one.Path)

@@ -46,8 +46,8 @@ func (l Limit) burst() int {
 	}
 }
 
-// New returns a limiter of Rate, As and Burst, the other fields of which are for a policy: Name, Of,
-// Count, Shown and Hidden. The options are those of the algorithm's constructor.
+// New returns a limiter of Rate, As and Burst, the other fields of which are for a policy: Name,
+// Of, Count, Shown and Hidden. The options are those of the algorithm's constructor.
 //
 // The error is a [*ratelimit.ArgumentError] if As is no algorithm, if Burst is not 0 and the
 // algorithm has none, and if its constructor refuses the rate or the burst.

@@ -8,8 +8,8 @@ import (
 )
 
 // Parse reads a policy from its JSON document. It is strict: names that there are not, or that are
-// there twice, or in another case, wrong types, null, numbers that are no whole ones, empty lists of
-// texts and anything after the document are faults, and so is whatever [Policy.Validate] finds.
+// there twice, or in another case, wrong types, null, numbers that are no whole ones, empty lists
+// of texts and anything after the document are faults, and so is whatever [Policy.Validate] finds.
 //
 // The error is a [*Faults] with all of them, each with its line and its path. Documents are at most
 // 1 MiB long. A member "$schema" of the document is for editors, and ignored.

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// pattern is a compiled pattern of [Rule.Match]. It matches what a [net/http.ServeMux] with no other
-// pattern would serve; but not what that only redirects to a path with a slash at the end: "/a/" is
-// not for "/a".
+// pattern is a compiled pattern of [Rule.Match]. It matches what a [net/http.ServeMux] with no
+// other pattern would serve; but not what that only redirects to a path with a slash at the end:
+// "/a/" is not for "/a".
 //
 // It allocates nothing. Most patterns are decided by a comparison with their prefix.
 type pattern struct {
@@ -72,8 +72,8 @@ type target struct {
 
 // newTarget returns the target for a method and an escaped path. As a ServeMux does it, the path is
 // cleaned of empty segments, "." and ".."; else a rule could be evaded, or an exemption got, by
-// "//v1/" or "/health/../v1/". Only then it allocates. Escapes are left alone, so "%2e%2e" is a name
-// like any other. A path that does not begin with a slash matches nothing.
+// "//v1/" or "/health/../v1/". Only then it allocates. Escapes are left alone, so "%2e%2e" is a
+// name like any other. A path that does not begin with a slash matches nothing.
 func newTarget(method, escaped string) target {
 	if !strings.HasPrefix(escaped, "/") {
 		return target{}

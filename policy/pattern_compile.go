@@ -6,8 +6,8 @@ import (
 	"unicode"
 )
 
-// compilePattern returns the pattern, or what would be right. It refuses what a ServeMux does, hosts,
-// and what would match nothing, or not what its author had in mind.
+// compilePattern returns the pattern, or what would be right. It refuses what a ServeMux does,
+// hosts, and what would match nothing, or not what its author had in mind.
 func compilePattern(s string) (p pattern, want string) {
 	method, path, found := strings.Cut(s, " ")
 	if !found {

@@ -104,7 +104,8 @@ func TestPatternDoesNotAllocate(t *testing.T) {
 }
 
 // FuzzPattern compares with a ServeMux that has only the pattern. A redirect to the cleaned path
-// counts as what it leads to, since that is what a target is; one to a slash at the end is no match.
+// counts as what it leads to, since that is what a target is; one to a slash at the end is no
+// match.
 func FuzzPattern(f *testing.F) {
 	for _, seed := range []string{"/", "/{$}", "/a/", "GET /a/{x}", "POST /a/{x}/b/{y...}", "/a%2Fb", "/{x}/", "/a%25", "/ä/{ä}"} {
 		for _, path := range []string{"/", "/a/", "/a/b", "/a/../b//", "/a%2Fb", "/a/%2F", "/%2F", "/a/b/b/c/d", "/a%25", "/%C3%A4/1", "/a%", ""} {

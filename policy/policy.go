@@ -80,9 +80,9 @@ type Rule struct {
 	Match []string `json:"match,omitempty"`
 
 	// When lists conditions on the attributes of a request, all of which must hold: "user" (there
-	// is one), "!user" (there is none), "plan=free|trial" (it is one of these), "client!=a|b" (it is
-	// none of these, or there is none). Values are compared exactly. An attribute without a value
-	// is not there.
+	// is one), "!user" (there is none), "plan=free|trial" (it is one of these), "client!=a|b" (it
+	// is none of these, or there is none). Values are compared exactly. An attribute without a
+	// value is not there.
 	When []string `json:"when,omitempty"`
 
 	// Key lists what is counted together: requests that agree in all its parts, at most 4, share
@@ -91,16 +91,16 @@ type Rule struct {
 	Key []string `json:"key,omitempty"`
 
 	// Missing says what becomes of a request without a value for some part of Key. "": it is
-	// refused, by action missing. "skip": the rule is not for it. "share": all requests without that
-	// part are counted together.
+	// refused, by action missing. "skip": the rule is not for it. "share": all requests without
+	// that part are counted together.
 	Missing string `json:"missing,omitempty"`
 
 	// Limits are all asked, at most 16. Only a rule with mode exempt has none.
 	Limits []Limit `json:"limits,omitempty"`
 
-	// Ladder is what becomes of keys that are refused again and again, at most 16 steps. A strike is
-	// a refusal by a limit of this rule. Refusals until its RetryAfter has passed, or a second if
-	// that is longer, belong to the same strike.
+	// Ladder is what becomes of keys that are refused again and again, at most 16 steps. A strike
+	// is a refusal by a limit of this rule. Refusals until its RetryAfter has passed, or a second
+	// if that is longer, belong to the same strike.
 	Ladder []Step `json:"ladder,omitempty"`
 
 	// Mode is Enforce unless it is given.
@@ -144,8 +144,8 @@ type Limit struct {
 	// As is the algorithm. There is no default, since it is what is promised.
 	As Algorithm `json:"as"`
 
-	// Burst is, of a gcra, its burst, and of an interval, its capacity: 0 is as many as Rate.Events.
-	// Of a counter it is the number of buckets: 0 is 10. The others have none.
+	// Burst is, of a gcra, its burst, and of an interval, its capacity: 0 is as many as
+	// Rate.Events. Of a counter it is the number of buckets: 0 is 10. The others have none.
 	Burst int `json:"burst,omitempty"`
 
 	// Of is what is counted. "": a request counts as what Costs says. Else a named amount, such as
@@ -178,11 +178,12 @@ type Step struct {
 	// which refuses it; or "revoke", which refuses it until it is pardoned.
 	Do string `json:"do"`
 
-	// To is what throttle lets through: a gcra with a burst of what it grants in a second, at least 1.
+	// To is what throttle lets through: a gcra with a burst of what it grants in a second, at least
+	// 1.
 	To *ratelimit.Rate `json:"to,omitempty"`
 
-	// For is how long throttle and block last; and revoke, if there is no room for more of them (then
-	// it blocks; 0 is a day).
+	// For is how long throttle and block last; and revoke, if there is no room for more of them
+	// (then it blocks; 0 is a day).
 	For Span `json:"for,omitzero"`
 
 	// Who is whom throttle, block and revoke hit, in every rule that enforces. It is written as Key

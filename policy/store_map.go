@@ -199,7 +199,7 @@ func (r *resident) resize(s *locked, t time.Time, b *bound) error {
 	switch l := r.inner.(type) {
 	case *gcra.Limiter:
 		return l.SetRateAt(t, s.unit, b.depth)
-	case *tokenbucket.Limiter:
+	case *tokenbucket.Interval:
 		return l.SetRateAt(t, b.rate, b.burst)
 	case *fixedwindow.Limiter:
 		return l.SetRateAt(t, b.rate)

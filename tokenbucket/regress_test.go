@@ -7,17 +7,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-3506548a/ratelimit"
-	"github.com/seed-3506548a/ratelimit/tokenbucket"
 )
 
 // What a reader who tried to break the buckets found. Each was a breach of the bound.
 
 func TestCancellingBeforeAPendingReservationGivesNothingBack(t *testing.T) {
-	for name, again := range map[string]func(l *tokenbucket.Limiter){
-		"and a refund":         func(l *tokenbucket.Limiter) { l.RefundAt(t0, 10, 0) },
-		"and a change of rate": func(l *tokenbucket.Limiter) { require.NoError(t, l.SetRate(ratelimit.PerSecond(10), 10)) },
+	for name, again := range map[string]func(l bucket){
+		"and a refund":         func(l bucket) { l.RefundAt(t0, 10, 0) },
+		"and a change of rate": func(l bucket) { require.NoError(t, l.SetRate(ratelimit.PerSecond(10), 10)) },
 	} {
-		l, c := newAt(t, tokenbucket.New, t0, ratelimit.PerSecond(1), 10)
+		l, c := newAt(t, continuous, t0, ratelimit.PerSecond(1), 10)
 		require.True(t, l.Take(10).OK)
 		first, _ := l.ReserveAt(t0, 5, time.Hour)
 		second, _ := l.ReserveAt(t0, 1, time.Hour)
@@ -48,7 +47,7 @@ func TestCancellingBeforeAPendingReservationGivesNothingBack(t *testing.T) {
 func TestARefundAtTheEndOfTheWord(t *testing.T) {
 	const length, n = time.Duration(1) << 39, 1<<20 - 1
 	for back := range time.Duration(4) {
-		l, c := newAt(t, tokenbucket.NewInterval, t0, ratelimit.Per(n, length), n)
+		l, c := newAt(t, interval, t0, ratelimit.Per(n, length), n)
 		at := t0.Add(8*length - back)
 		require.True(t, l.TakeAt(at, n).OK)
 		var last ratelimit.Reservation
@@ -65,7 +64,7 @@ func TestARefundAtTheEndOfTheWord(t *testing.T) {
 }
 
 func TestASlowerRateDoesNotRefillTheTimeBefore(t *testing.T) {
-	l, _ := newAt(t, tokenbucket.NewInterval, t0, ratelimit.PerSecond(8), 8)
+	l, _ := newAt(t, interval, t0, ratelimit.PerSecond(8), 8)
 	require.True(t, l.Take(8).OK)
 	_, d := l.ReserveAt(t0, 1, time.Hour)
 	require.True(t, d.OK)
@@ -85,7 +84,7 @@ func TestASlowerRateDoesNotRefillTheTimeBefore(t *testing.T) {
 }
 
 func TestAVerySlowRateKeepsWhatIsOwed(t *testing.T) {
-	l, _ := newAt(t, tokenbucket.New, t0, ratelimit.PerSecond(100), 1000)
+	l, _ := newAt(t, continuous, t0, ratelimit.PerSecond(100), 1000)
 	require.True(t, l.Take(1000).OK)
 	require.EqualError(t, l.SetRate(ratelimit.Every(365*24*time.Hour), 1),
 		"tokenbucket.Limiter.SetRate: rate is 1/8760h, want one at which the 1000 events that may be owed drain within 2^61 ns (73 years), or 0")
@@ -97,7 +96,7 @@ func TestAVerySlowRateKeepsWhatIsOwed(t *testing.T) {
 // A capacity of 1.6e9 has a grid of 262 µs, and one of 3000 has none.
 func TestACoarserGridAndBackDoesNotBringABatchEarly(t *testing.T) {
 	rate := ratelimit.PerSecond(3000)
-	l, c := newAt(t, tokenbucket.NewInterval, t0, rate, 3000)
+	l, c := newAt(t, interval, t0, rate, 3000)
 	start := t0.Add(1<<19 - 1)
 	c.Set(start)
 	require.True(t, l.Take(3000).OK)

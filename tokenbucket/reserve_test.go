@@ -186,7 +186,7 @@ func TestManyChangesBehindAReservation(t *testing.T) {
 
 // What is charged beyond the capacity comes back in batches, as all else.
 func TestChargeOfAnInterval(t *testing.T) {
-	l, c := newAt(t, kinds["NewInterval"], t0, ratelimit.Per(10, time.Second), 20)
+	l, c := newAt(t, interval, t0, ratelimit.Per(10, time.Second), 20)
 	require.Equal(t, ratelimit.Decision{Limit: 20, RetryAfter: 9 * time.Second, ResetAfter: 10 * time.Second}, l.ChargeAt(t0, 100))
 	r, d := l.ReserveAt(t0, 20, time.Minute)
 	require.True(t, d.OK)

@@ -1,61 +1,79 @@
-// Package tokenbucket limits events by a bucket of tokens: an event takes a token, the bucket
-// begins full, and tokens come back at the rate. There are two ways in which they come back.
+// Package tokenbucket limits events with a bucket of tokens. Each event takes a token, the bucket
+// starts full, and tokens come back at a rate.
 //
-// [New] refills continuously: a token comes back every T = rate.Per/rate.Events, also in parts.
-// This grants exactly the same traffic as package gcra, which counts the time until the bucket is
-// full where this one counts tokens; take the one whose words you prefer.
+//	limiter, err := tokenbucket.New(ratelimit.PerSecond(10), 20) // 20 tokens, 10 more each second
 //
-// [NewInterval] refills in batches: rate.Events tokens come back at the end of each rate.Per,
-// counted from the time when a full bucket was first drawn on, as many HTTP APIs do it.
+// There are two kinds of bucket:
+//
+//   - [New] refills continuously: one token comes back every T = rate.Per/rate.Events. It grants
+//     the same traffic as package gcra. Choose between them by the words you prefer.
+//   - [NewInterval] refills in batches: rate.Events tokens come back every rate.Per. Many HTTP APIs
+//     work like this. An interval starts when a token is taken from a full bucket.
 //
 // # Guarantee
 //
-// In every closed interval [a, b] of the callers' own timestamps, in whatever order they came,
+// In every closed interval [a, b],
 //
 //	New:         granted <= capacity + floor((b-a) * rate)
 //	NewInterval: granted <= capacity + rate.Events * ceil((b-a) / rate.Per)
 //
-// All this holds within 2^62 ns (146 years) of the limiter's origin, the time when it was made.
-// Times beyond are taken as the nearer end of that range. How exact New is in time is said in
-// package gcra, and what a wrong time does, and how to count more than 2^31-1 tokens.
+// This holds for the times that callers pass, in whatever order they pass them, within 2^62 ns
+// (146 years) of the limiter's origin. The origin is the time when the limiter was made. Times
+// further away count as the nearer end of that range.
 //
-// NewInterval counts intervals from times on a grid of 2^j ns since the origin, with the least j
-// for which the time and the count fit into a word: with
+// # Precision
+//
+// New is exact to the nanosecond, as described in package gcra.
+//
+// NewInterval keeps a start time and a count in one word. If they do not fit, start times are
+// rounded down to a grid of 2^j ns, counted from the origin. A batch is then late by less than two
+// steps of the grid, and never early. The grid is 1 ns, and time exact, for a capacity of 1000
+// refilled every 5 minutes. It is 4 ns for a million an hour. A grid coarser than rate.Per/1024 is
+// an error; the error contains the greatest capacity possible. The constructor takes the least j
+// with
 //
 //	step = 2^j ns, length = ceil((rate.Per + step - 1) / step) * step
 //	length * (ceil(capacity / rate.Events) + 1) <= 2^(61 - bitlen(capacity)) * step
 //
-// So j is 0, and time exact, for a capacity of 1000 refilled every 5 minutes, and the grid is 4 ns
-// for a million an hour. A batch is never early, and late by less than two steps of the grid. A
-// grid coarser than rate.Per/1024 is an error of the constructor, which names the greatest
-// capacity. (After a change to a smaller capacity, bitlen is that of the tokens that are missing,
-// if they are more.)
+// After a change to a smaller capacity, bitlen(capacity) is that of the missing tokens, if these
+// are more.
+//
+// # Late requests
+//
+// With NewInterval, a late request may be refused even if there were enough tokens at its time: one
+// with a time before the interval that started last. It finds the batches missing that have come
+// back since, but not the tokens that were there before.
+//
+// # Wrong times and large numbers
+//
+// A time far in the future keeps a bucket empty until shortly before that time: with New as
+// described in package gcra, with NewInterval until the last few rate.Per before it. Package gcra
+// also describes times that were never set, and what to count when a limit exceeds 2^31-1 tokens.
 //
 // # Cost
 //
-// A decision reads the clock once and, if granted, does one compare-and-swap. Lock-free; O(1). New
-// costs what package gcra does. NewInterval divides only at the end of an interval, in Take and in
-// Peek, and begins a new frame, as described there, each time that 2^(62 - bitlen(capacity)) steps
-// of the grid, less a rate.Per, have passed: 9 years for a capacity of 10, 52 days for 1000 every 5
-// minutes. A refusal writes nothing. Reservations are one allocation; no decision allocates
-// otherwise.
+// A decision reads the clock once. A grant also does one compare-and-swap, and a refusal writes
+// nothing. Both kinds are lock-free, and every call takes O(1) time. A reservation is one
+// allocation.
 //
-// # Wrong times, and many tokens
+// A Limiter costs what a limiter of package gcra costs, in time and memory.
 //
-// Package gcra says what a time does that is far ahead, or was forgotten, and what to count where a
-// limit is more than 2^31-1 tokens. A bucket that NewInterval made is shut by a time far ahead as
-// well, but for the last few rate.Per before it.
+// An Interval divides only in Take and Peek, and at the end of an interval. It takes 240 bytes: 64,
+// a cache line of 64 with the state in one word, and 112 for the rate. No decision allocates, with
+// one exception: when times outgrow the word, one grant makes three small allocations. That happens
+// after each 2^(62 - bitlen(capacity)) steps of the grid, less one rate.Per: every 9 years for a
+// capacity of 10, every 52 days for 1000 every 5 minutes.
 //
 // # Source
 //
-// The token bucket is described by J. Turner, "New directions in communications (or which way to
-// the information age?)", IEEE Communications Magazine 24(10), 1986, as leaky bucket, and in RFC
-// 2697.
+// J. Turner, "New directions in communications (or which way to the information age?)", IEEE
+// Communications Magazine 24(10), 1986, describes it as a leaky bucket. RFC 2697 describes it as a
+// token bucket.
 //
-// # When to take another
+// # When to use another package
 //
-// A bucket grants up to capacity + rate.Events in some windows of length rate.Per. Where that may
-// never exceed a number, take a window.
+// A bucket can grant up to capacity + rate.Events within a time of rate.Per. If no such time may
+// have more than a fixed number of events, use package slidingwindow.
 package tokenbucket
 
 import (
@@ -64,7 +82,6 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/internal/bucket"
 	"github.com/seed-3506548a/ratelimit/internal/waiting"
-	"github.com/seed-3506548a/ratelimit/internal/window"
 )
 
 var (
@@ -74,208 +91,135 @@ var (
 	_ ratelimit.Delayer  = (*Limiter)(nil)
 )
 
-// Limiter is a token bucket. See the package documentation for what it guarantees and costs.
+// Limiter is a token bucket that refills continuously. See the package documentation for its
+// guarantee and its cost.
 //
-// Its zero value is of no use, and most of its methods panic on it: call [New] or [NewInterval]. It
-// is safe for simultaneous use and must not be copied after first use.
+// The zero value is not usable: most methods panic. Call [New]. A Limiter is safe for simultaneous
+// use and must not be copied after first use.
 type Limiter struct {
-	continuous bucket.Bucket  // of New
-	interval   *window.Window // of NewInterval, else nil
+	bucket bucket.Bucket
 }
 
-// New returns a bucket of capacity tokens, full at every instant until it is drawn on, into which
-// tokens come back continuously at the rate. It reads the time from the system's monotonic clock
-// unless [ratelimit.WithClock] gives it another.
+// New returns a bucket that holds up to capacity tokens and refills continuously. It is full at
+// every time until a token is taken. It reads the system's monotonic clock unless
+// [ratelimit.WithClock] sets another.
 //
 // The error is a [*ratelimit.ArgumentError] unless
 //
 //	0 <= rate.Events <= 2^31-1, rate.Per > 0, 1 <= capacity <= 2^31-1, and
 //	capacity * ceil(rate.Per in ns / rate.Events) <= 2^61 (73 years) if rate.Events > 0
 //
-// At rate.Events == 0 the limiter refuses every event.
+// If rate.Events is 0, the limiter refuses every event.
 func New(rate ratelimit.Rate, capacity int, opts ...ratelimit.Option) (*Limiter, error) {
 	l := new(Limiter)
-	if err := l.continuous.Init("tokenbucket.New", "capacity", rate, capacity, opts); err != nil {
+	if err := l.bucket.Init("tokenbucket.New", "capacity", rate, capacity, opts); err != nil {
 		return nil, err
 	}
 	return l, nil
 }
 
-// NewInterval returns a bucket of capacity tokens, full at every instant until it is drawn on, into
-// which rate.Events tokens come back at the end of each rate.Per since then.
-//
-// The error is a [*ratelimit.ArgumentError] unless
-//
-//	0 <= rate.Events <= 2^31-1, 0 < rate.Per <= 2^58 ns (9 years), 1 <= capacity <= 2^31-1,
-//
-// and the grid of times (see the package documentation) is not coarser than rate.Per/1024.
-func NewInterval(rate ratelimit.Rate, capacity int, opts ...ratelimit.Option) (*Limiter, error) {
-	l := &Limiter{interval: new(window.Window)}
-	if err := l.interval.Init(window.Interval, "tokenbucket.NewInterval", "capacity", rate, capacity, opts); err != nil {
-		return nil, err
-	}
-	return l, nil
-}
+// Allow takes one token now, if there is one, and reports whether it did. It is the fastest way to
+// ask.
+func (l *Limiter) Allow() bool { return l.bucket.Allow() }
 
-// Allow reports whether one token is there now, and takes it if so.
-func (l *Limiter) Allow() bool {
-	if l.interval != nil {
-		return l.interval.Allow()
-	}
-	return l.continuous.Allow()
-}
-
-// Take takes n tokens now, all of them or none. See [ratelimit.Decision] for what it returns.
+// Take takes n tokens now, all of them or none. The [ratelimit.Decision] reports the result.
 func (l *Limiter) Take(n int) (d ratelimit.Decision) {
-	l.take(&d, n)
+	l.bucket.Take(&d, n)
 	return d
 }
 
-// take is apart from Take so that that is inlined, and its Decision not copied once more.
-func (l *Limiter) take(d *ratelimit.Decision, n int) {
-	if l.interval != nil {
-		l.interval.Take(d, n)
-	} else {
-		l.continuous.Take(d, n)
-	}
-}
-
-// TakeAt takes n tokens as of t, all of them or none; t may be any time.
+// TakeAt takes n tokens as of t, all of them or none. Any time t is valid.
 func (l *Limiter) TakeAt(t time.Time, n int) (d ratelimit.Decision) {
-	l.takeAt(&d, t, n)
+	l.bucket.TakeAt(&d, t, n)
 	return d
 }
 
-// takeAt is apart from TakeAt as take is from Take.
-func (l *Limiter) takeAt(d *ratelimit.Decision, t time.Time, n int) {
-	if l.interval != nil {
-		l.interval.TakeAt(d, t, n)
-	} else {
-		l.continuous.TakeAt(d, t, n)
-	}
-}
-
-// ChargeAt takes n tokens as of t, also if they are not there; see [ratelimit.Charger]. What is
-// owed beyond an empty bucket is refused for until it has come back. It is at most what package
-// gcra says, or, of a bucket that NewInterval made, 2^31-1 tokens with those that are missing; more
-// is not counted. A charge that leaves more than the capacity missing, and a refund until that has
-// come back, makes a few small allocations.
+// ChargeAt takes n tokens as of t, even if the bucket has fewer; see [ratelimit.Charger]. The
+// bucket is then below empty, and nothing is granted until enough tokens have come back.
+//
+// At most as many tokens can be missing beyond an empty bucket as come back in 2^61/U ns, with U as
+// in package gcra: 24 years at 90 a minute, 2.3 s at 1,000,000,007 a second. More are not counted.
+// A charge that leaves more than the capacity missing makes a few small allocations, and so does a
+// refund until the excess has come back.
 func (l *Limiter) ChargeAt(t time.Time, n int) (d ratelimit.Decision) {
-	if l.interval != nil {
-		l.interval.ChargeAt(&d, t, n)
-	} else {
-		l.continuous.ChargeAt(&d, t, n)
-	}
+	l.bucket.ChargeAt(&d, t, n)
 	return d
 }
 
-// Peek returns what Take would, and takes nothing. It may already be outdated.
+// DelayAt returns how long after t it takes until n more tokens can have been taken, in requests of
+// any size and with no other traffic; n may exceed the capacity. See [ratelimit.Delayer].
+//
+// The result is exact if the limiter withholds nothing, as described in package gcra. Otherwise it
+// is a lower bound. DelayAt takes no tokens. Its result may already be outdated.
+func (l *Limiter) DelayAt(t time.Time, n int) time.Duration { return l.bucket.DelayAt(t, n) }
+
+// Peek returns what Take would return, and takes nothing. The result may already be outdated.
 func (l *Limiter) Peek(n int) (d ratelimit.Decision) {
-	if l.interval != nil {
-		l.interval.Peek(&d, n)
-	} else {
-		l.continuous.Peek(&d, n)
-	}
+	l.bucket.Peek(&d, n)
 	return d
 }
 
-// PeekAt returns what TakeAt would, and takes nothing. It may already be outdated.
+// PeekAt returns what TakeAt would return, and takes nothing. The result may already be outdated.
 func (l *Limiter) PeekAt(t time.Time, n int) (d ratelimit.Decision) {
-	if l.interval != nil {
-		l.interval.PeekAt(&d, t, n)
-	} else {
-		l.continuous.PeekAt(&d, t, n)
-	}
+	l.bucket.PeekAt(&d, t, n)
 	return d
 }
 
-// Tokens returns how many whole tokens there are now. It may already be outdated.
+// Tokens returns the number of whole tokens in the bucket now. It may already be outdated.
 func (l *Limiter) Tokens() int { return l.Peek(0).Remaining }
 
-// RefundAt puts back, as of t, n tokens that were taken held before t. What has come back since by
-// itself is not put back again: of a bucket that New made, n*T less held; of one that NewInterval
-// made, all n if t is still in the interval in which they were taken, and then the interval begins
-// anew at t if they were the first; otherwise none. See [ratelimit.Limiter] for what t must be.
+// RefundAt puts back, as of t, n tokens that were taken at t-held. What has come back since by
+// itself is not put back again: the refund is worth n tokens less those of the time held. It never
+// puts back more than is missing.
+//
+// t must not be earlier than any time used since the tokens were taken, and counts as at least the
+// limiter's clock; see [ratelimit.Limiter].
 func (l *Limiter) RefundAt(t time.Time, n int, held time.Duration) {
-	if l.interval != nil {
-		l.interval.RefundAt(t, n, held)
-	} else {
-		l.continuous.RefundAt(t, n, held)
-	}
+	l.bucket.RefundAt(t, n, held)
 	waiting.Changed(l)
 }
 
-// ReserveAt takes n tokens as of t that may be used at most within later, when they have come back;
-// see [ratelimit.Reserver]. The reservation is one allocation.
+// ReserveAt takes n tokens as of t, which may be used when they have come back, but at most within
+// later; see [ratelimit.Reserver]. The reservation is one allocation.
 //
-// A bucket that NewInterval made gives what is left of a batch to a reservation from the next one
-// as well; until then it refuses, unless that is cancelled. Of reservations that are not cancelled
-// in reverse order, or with a charge after them, all come back, but what was left of the batch does
-// not.
-//
-// Tokens can be reserved ahead at most as far as package gcra says, or, of a bucket that
-// NewInterval made, 2^(61 - bitlen(capacity)) steps of its grid. What would have to wait for longer
-// is refused, whatever within says.
+// Tokens can be reserved at most 2^61/U ns ahead, with U as in package gcra: 24 years at 90 a
+// minute, 2.3 s at 1,000,000,007 a second. A request that would have to wait longer is refused,
+// even if within is longer.
 func (l *Limiter) ReserveAt(t time.Time, n int, within time.Duration) (r ratelimit.Reservation, d ratelimit.Decision) {
-	if l.interval != nil {
-		r = l.interval.ReserveAt(&d, l, t, n, within)
-	} else {
-		r = l.continuous.ReserveAt(&d, l, t, n, within)
-	}
+	r = l.bucket.ReserveAt(&d, l, t, n, within)
 	return r, d
 }
 
-// SetRate is SetRateAt by the limiter's clock, read when nothing more can be granted at the old
-// rate.
+// SetRate changes the rate and the capacity now, by the limiter's clock; see [Limiter.SetRateAt].
 func (l *Limiter) SetRate(rate ratelimit.Rate, capacity int) error {
 	defer waiting.Changed(l)
-	if l.interval != nil {
-		return l.interval.SetRate("tokenbucket.Limiter.SetRate", "capacity", rate, capacity)
-	}
-	return l.continuous.SetRate("tokenbucket.Limiter.SetRate", "capacity", rate, capacity)
+	return l.bucket.SetRate("tokenbucket.Limiter.SetRate", "capacity", rate, capacity)
 }
 
-// SetRateAt changes the rate and the capacity as of t. Tokens that are missing stay missing (in
-// parts too, not rounded by more than a tick, and then up), also if they are more than the new
-// capacity. A greater capacity can be used at once, less what is missing: a change from 10 to 100
-// adds 90 tokens. No grant is lost or counted twice by changes under load. Tokens that were taken
-// before the change can not be put back after it; NewInterval's, until the end of the interval.
+// SetRateAt changes the rate and the capacity as of t. Missing tokens stay missing, and may be more
+// than the new capacity. Their number is rounded up by less than a tick. A greater capacity is
+// available at once, less what is missing: a change from 10 to 100 adds 90 tokens. No grant is lost
+// or counted twice when rates change under load.
 //
-// The change takes effect when the last reservation made before it may be acted on, if that is
-// later than t, unless they are given back until then; for times before that nothing is granted any
-// more. (What was reserved more than 16 changes ago is not given back any more.) If tokens were
-// taken at times after t, it takes effect at the latest of these; package gcra says how New knows
-// that. A few small allocations. Errors are those of [New] or [NewInterval]; for
-// New, a rate at which the old capacity, or what is missing, would not come back within 2^61 ns;
-// and a bucket that NewInterval made keeps its rate.Per, and another is an error.
+// After a change, requests for times before it are refused, and tokens taken before it cannot be
+// put back. (A limiter that never granted anything has no such restriction.)
+//
+// The change takes effect at t, or at the last grant if that is later. Package gcra describes this,
+// with what it means for reservations and replays, at its Limiter.SetRateAt.
+//
+// SetRateAt makes a few small allocations. Its errors are those of [New]. It also returns an error
+// if the old capacity, or what is missing, would take more than 2^61 ns to come back at the new
+// rate.
 func (l *Limiter) SetRateAt(t time.Time, rate ratelimit.Rate, capacity int) error {
 	defer waiting.Changed(l)
-	if l.interval != nil {
-		return l.interval.SetRateAt("tokenbucket.Limiter.SetRateAt", "capacity", t, rate, capacity)
-	}
-	return l.continuous.SetRateAt("tokenbucket.Limiter.SetRateAt", "capacity", t, rate, capacity)
+	return l.bucket.SetRateAt("tokenbucket.Limiter.SetRateAt", "capacity", t, rate, capacity)
 }
 
 // Clock returns the clock that Allow, Take and Peek read.
-func (l *Limiter) Clock() ratelimit.Clock {
-	if l.interval != nil {
-		return l.interval.Clock()
-	}
-	return l.continuous.Clock()
-}
+func (l *Limiter) Clock() ratelimit.Clock { return l.bucket.Clock() }
 
-// Rate returns the rate that the limiter was made with or that it was set to last.
-func (l *Limiter) Rate() ratelimit.Rate {
-	if l.interval != nil {
-		return l.interval.Rate()
-	}
-	return l.continuous.Rate()
-}
+// Rate returns the current rate.
+func (l *Limiter) Rate() ratelimit.Rate { return l.bucket.Rate() }
 
-// Capacity returns the capacity that the limiter was made with or that it was set to last.
-func (l *Limiter) Capacity() int {
-	if l.interval != nil {
-		return l.interval.Capacity()
-	}
-	return l.continuous.Burst()
-}
+// Capacity returns the current capacity.
+func (l *Limiter) Capacity() int { return l.bucket.Burst() }

@@ -29,12 +29,34 @@ var (
 
 const ms = time.Millisecond
 
-type construct func(ratelimit.Rate, int, ...ratelimit.Option) (*tokenbucket.Limiter, error)
+// bucket is what a Limiter and an Interval both are.
+type bucket interface {
+	ratelimit.Limiter
+	ratelimit.Reserver
+	ratelimit.Charger
+	ratelimit.Delayer
+	Peek(n int) ratelimit.Decision
+	Tokens() int
+	SetRate(rate ratelimit.Rate, capacity int) error
+	SetRateAt(t time.Time, rate ratelimit.Rate, capacity int) error
+	Rate() ratelimit.Rate
+	Capacity() int
+}
+
+type construct func(ratelimit.Rate, int, ...ratelimit.Option) (bucket, error)
+
+func continuous(rate ratelimit.Rate, capacity int, opts ...ratelimit.Option) (bucket, error) {
+	return tokenbucket.New(rate, capacity, opts...)
+}
+
+func interval(rate ratelimit.Rate, capacity int, opts ...ratelimit.Option) (bucket, error) {
+	return tokenbucket.NewInterval(rate, capacity, opts...)
+}
 
 // kinds are the two ways to refill.
-var kinds = map[string]construct{"New": tokenbucket.New, "NewInterval": tokenbucket.NewInterval}
+var kinds = map[string]construct{"New": continuous, "NewInterval": interval}
 
-func newAt(t testing.TB, construct construct, start time.Time, rate ratelimit.Rate, capacity int) (*tokenbucket.Limiter, *limittest.Clock) {
+func newAt(t testing.TB, construct construct, start time.Time, rate ratelimit.Rate, capacity int) (bucket, *limittest.Clock) {
 	c := limittest.NewClock(start)
 	l, err := construct(rate, capacity, ratelimit.WithClock(c))
 	require.NoError(t, err)
@@ -51,7 +73,7 @@ type step struct {
 	resetAfter time.Duration
 }
 
-func play(t *testing.T, l *tokenbucket.Limiter, steps []step) {
+func play(t *testing.T, l bucket, steps []step) {
 	t.Helper()
 	for i, s := range steps {
 		want := ratelimit.Decision{
@@ -62,7 +84,7 @@ func play(t *testing.T, l *tokenbucket.Limiter, steps []step) {
 }
 
 func TestTokensComeBackOneByOne(t *testing.T) {
-	l, _ := newAt(t, tokenbucket.New, t0, ratelimit.PerSecond(10), 3)
+	l, _ := newAt(t, continuous, t0, ratelimit.PerSecond(10), 3)
 	play(t, l, []step{
 		{t0, 3, true, 0, 0, 300 * ms},
 		{t1, 2, false, 1, 100 * ms, 200 * ms},
@@ -72,7 +94,7 @@ func TestTokensComeBackOneByOne(t *testing.T) {
 }
 
 func TestTokensComeBackInBatches(t *testing.T) {
-	l, _ := newAt(t, tokenbucket.NewInterval, t0, ratelimit.Per(2, 200*ms), 5)
+	l, _ := newAt(t, interval, t0, ratelimit.Per(2, 200*ms), 5)
 	play(t, l, []step{
 		{t1, 1, true, 4, 0, 200 * ms}, // the interval begins when a full bucket is drawn on
 		{t2, 4, true, 0, 0, 500 * ms}, // 5 are missing: they need three batches
@@ -87,7 +109,7 @@ func TestTokensComeBackInBatches(t *testing.T) {
 }
 
 func TestAnIntervalMayHoldMoreThanTheBucket(t *testing.T) {
-	l, _ := newAt(t, tokenbucket.NewInterval, t0, ratelimit.Per(100, 200*ms), 3)
+	l, _ := newAt(t, interval, t0, ratelimit.Per(100, 200*ms), 3)
 	play(t, l, []step{
 		{t0, 3, true, 0, 0, 200 * ms},
 		{t1, 1, false, 0, 100 * ms, 100 * ms},
@@ -112,7 +134,7 @@ func TestTokens(t *testing.T) {
 }
 
 func TestRefundInAnInterval(t *testing.T) {
-	l, c := newAt(t, tokenbucket.NewInterval, t0, ratelimit.Per(2, 200*ms), 4)
+	l, c := newAt(t, interval, t0, ratelimit.Per(2, 200*ms), 4)
 	require.True(t, l.TakeAt(t0, 2).OK)
 	require.True(t, l.TakeAt(t1, 2).OK)
 	c.Set(t1)
@@ -133,7 +155,7 @@ func TestRefundInAnInterval(t *testing.T) {
 }
 
 func TestReserveInAnInterval(t *testing.T) {
-	l, c := newAt(t, tokenbucket.NewInterval, t0, ratelimit.Per(2, 200*ms), 2)
+	l, c := newAt(t, interval, t0, ratelimit.Per(2, 200*ms), 2)
 	require.True(t, l.Take(1).OK)
 	var reservations []ratelimit.Reservation
 	for _, act := range []time.Time{t0, t2, t2, t2.Add(200 * ms)} {
@@ -158,7 +180,7 @@ func TestReserveInAnInterval(t *testing.T) {
 }
 
 func TestSetRateOfAnInterval(t *testing.T) {
-	l, c := newAt(t, tokenbucket.NewInterval, t0, ratelimit.Per(2, 200*ms), 4)
+	l, c := newAt(t, interval, t0, ratelimit.Per(2, 200*ms), 4)
 	require.True(t, l.Take(4).OK)
 	c.Set(t3)
 	require.NoError(t, l.SetRate(ratelimit.Per(1, 200*ms), 6))
@@ -175,8 +197,8 @@ func TestSetRateOfAnInterval(t *testing.T) {
 	require.Equal(t, ratelimit.Decision{OK: true, Limit: 3, Remaining: 1, ResetAfter: 100 * ms}, l.Peek(0))
 
 	require.EqualError(t, l.SetRate(ratelimit.PerSecond(5), 3),
-		"tokenbucket.Limiter.SetRate: rate.Per is 1s, want 200ms, as the limiter was made: only Events can change")
-	require.EqualError(t, l.SetRateAt(t9, ratelimit.Per(-1, 200*ms), 3), "tokenbucket.Limiter.SetRateAt: rate.Events is -1, want 0 to 2147483647")
+		"tokenbucket.Interval.SetRate: rate.Per is 1s, want 200ms, as the limiter was made: only Events can change")
+	require.EqualError(t, l.SetRateAt(t9, ratelimit.Per(-1, 200*ms), 3), "tokenbucket.Interval.SetRateAt: rate.Events is -1, want 0 to 2147483647")
 	require.Equal(t, ratelimit.Per(5, 200*ms), l.Rate(), "an error changes nothing")
 }
 
@@ -189,7 +211,7 @@ func TestSameAsGCRA(t *testing.T) {
 			ratelimit.PerSecond(7), ratelimit.PerMinute(90), ratelimit.PerSecond(1_000_000_007), ratelimit.PerDay(1), ratelimit.PerSecond(10),
 		}[random.IntN(5)]
 		size := 1 + random.IntN(5)
-		bucket, c := newAt(t, tokenbucket.New, t0, rate, size)
+		tokens, c := newAt(t, continuous, t0, rate, size)
 		limiter, err := gcra.New(rate, size, ratelimit.WithClock(c))
 		require.NoError(t, err)
 		now := t0
@@ -201,21 +223,21 @@ func TestSameAsGCRA(t *testing.T) {
 			var a, b ratelimit.Decision
 			switch random.IntN(6) {
 			case 0:
-				bucket.RefundAt(now, n, each/2)
+				tokens.RefundAt(now, n, each/2)
 				limiter.RefundAt(now, n, each/2)
 			case 1:
-				_, a = bucket.ReserveAt(now, n, each)
+				_, a = tokens.ReserveAt(now, n, each)
 				_, b = limiter.ReserveAt(now, n, each)
 			case 2:
-				a, b = bucket.Take(n), limiter.Take(n)
+				a, b = tokens.Take(n), limiter.Take(n)
 			case 3:
-				a.OK, b.OK = bucket.Allow(), limiter.Allow()
+				a.OK, b.OK = tokens.Allow(), limiter.Allow()
 			default:
-				a, b = bucket.TakeAt(now, n), limiter.TakeAt(now, n)
+				a, b = tokens.TakeAt(now, n), limiter.TakeAt(now, n)
 			}
-			if a != b || bucket.Peek(1) != limiter.Peek(1) {
+			if a != b || tokens.Peek(1) != limiter.Peek(1) {
 				require.Equal(t, b, a, "%v", rate)
-				require.Equal(t, limiter.Peek(1), bucket.Peek(1), "%v", rate)
+				require.Equal(t, limiter.Peek(1), tokens.Peek(1), "%v", rate)
 			}
 			compared++
 		}
@@ -292,5 +314,6 @@ func TestSize(t *testing.T) {
 	if unsafe.Sizeof(uintptr(0)) != 8 {
 		t.Skip("counted on 64-bit platforms")
 	}
-	require.EqualValues(t, 72, unsafe.Sizeof(tokenbucket.Limiter{}))
+	require.EqualValues(t, 64, unsafe.Sizeof(tokenbucket.Limiter{}))
+	require.EqualValues(t, 64, unsafe.Sizeof(tokenbucket.Interval{}))
 }

@@ -73,7 +73,7 @@ var limiters = []struct {
 		build: func(o outcome, opts ...ratelimit.Option) (ratelimit.Limiter, error) {
 			return tokenbucket.NewInterval(o.rate, o.burst, opts...)
 		},
-		allow: tokenAllow, sameAs: "fixedwindow-anchored",
+		allow: intervalAllow, sameAs: "fixedwindow-anchored",
 	},
 	{
 		name: "fixedwindow-anchored",

@@ -64,6 +64,16 @@ func tokenAllow(b *testing.B, limiter ratelimit.Limiter) (grants int) {
 	return grants
 }
 
+func intervalAllow(b *testing.B, limiter ratelimit.Limiter) (grants int) {
+	l := limiter.(*tokenbucket.Interval)
+	for b.Loop() {
+		if l.Allow() {
+			grants++
+		}
+	}
+	return grants
+}
+
 func windowAllow(b *testing.B, limiter ratelimit.Limiter) (grants int) {
 	l := limiter.(*fixedwindow.Limiter)
 	for b.Loop() {

@@ -119,38 +119,27 @@ func (b *Bucket) take(d *ratelimit.Decision, off int64, n int, patience time.Dur
 	for {
 		f := b.current.Load()
 		c := &f.Scale
-		s := c.spec
 		word := f.Word.Load()
-		debt, later := c.debt(word&^frame.Frozen, off)
-		if n == 0 {
-			s.granted(d, debt, later, off)
-			return made{}, 0
-		}
-		after, delay, ok := s.step(debt, later, off, n, patience)
-		act := off + int64(delay)
+		owed := c.debt(word&^frame.Frozen, off)
+		after, delay, ok := c.spec.step(owed, off, n, patience)
 		landed := true
-		switch {
-		case !ok:
+		switch act := off + int64(delay); {
+		case !ok || n == 0:
 		case word >= frame.Frozen:
 			b.current.Help(f)
 			landed = false
 		case c.holds(act):
-			landed = f.Word.CompareAndSwap(word, c.ticks(act)+after)
+			landed = f.Word.CompareAndSwap(word, c.ticks(act)+after.ticks)
 		default:
 			// The frame's last word decides; it may be another than the one just seen.
 			if landed = b.current.Replace(f, grantElsewhere(off, n, patience)); landed {
-				debt, later = c.debt(f.Word.Load()&^frame.Frozen, off)
-				after, delay, _ = s.step(debt, later, off, n, patience)
+				owed = c.debt(f.Word.Load()&^frame.Frozen, off)
+				after, delay, _ = c.spec.step(owed, off, n, patience)
 			}
 		}
-		switch {
-		case !landed:
-		case !ok:
-			s.refused(d, debt, later, off, n, patience)
-			return made{}, 0
-		default:
-			s.granted(d, after, uint64(delay), off)
-			return made{n, s.idle(debt, later, delay)}, delay
+		if landed {
+			c.spec.decide(d, after, off, n, patience, ok)
+			return made{n, c.spec.idle(owed, delay)}, delay
 		}
 	}
 }
@@ -158,9 +147,9 @@ func (b *Bucket) take(d *ratelimit.Decision, off int64, n int, patience time.Dur
 // grantElsewhere plans a frame around off in which n events are granted there, if they still fit.
 func grantElsewhere(off int64, n int, patience time.Duration) *plan {
 	return &plan{Successor: func(f *bucketFrame, word uint64) *bucketFrame {
-		debt, later := f.Scale.debt(word, off)
-		if after, delay, ok := f.Scale.spec.step(debt, later, off, n, patience); ok {
-			return owing(f.Scale.spec, off+int64(delay), after).frame()
+		c := &f.Scale
+		if after, delay, ok := c.spec.step(c.debt(word, off), off, n, patience); ok {
+			return owing(c.spec, off+int64(delay), after.ticks).frame()
 		}
 		return nil
 	}}
@@ -175,15 +164,9 @@ func (b *Bucket) PeekAt(d *ratelimit.Decision, t time.Time, n int) { b.peek(d, b
 func (b *Bucket) peek(d *ratelimit.Decision, off int64, n int) {
 	off = timeline.Clamp(off)
 	f := b.current.Load()
-	s := f.Scale.spec
-	debt, later := f.Scale.debt(f.Word.Load()&^frame.Frozen, off)
-	if n == 0 {
-		s.granted(d, debt, later, off)
-	} else if after, _, ok := s.step(debt, later, off, n, 0); ok {
-		s.granted(d, after, 0, off)
-	} else {
-		s.refused(d, debt, later, off, n, 0)
-	}
+	c := &f.Scale
+	after, _, ok := c.spec.step(c.debt(f.Word.Load()&^frame.Frozen, off), off, n, 0)
+	c.spec.decide(d, after, off, n, 0, ok)
 }
 
 // Rate returns the rate that the bucket was made with or that it was set to last.

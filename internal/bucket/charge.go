@@ -62,11 +62,11 @@ func (c *scale) charged(word uint64, off int64, n int) (after state, ok bool) {
 		return after, false
 	}
 	at := off
-	debt := word // at a rate of 0
+	owed := word // at a rate of 0
 	if s.perNano > 0 {
-		if debt = 0; word != 0 {
+		if owed = 0; word != 0 {
 			off = max(off, c.lastAct(word))
-			debt = c.owes(word, off)
+			owed = c.owes(word, off)
 		}
 	}
 	most := maxDepth + s.depth
@@ -74,23 +74,23 @@ func (c *scale) charged(word uint64, off int64, n int) (after state, ok bool) {
 	if high != 0 || cost > most {
 		cost = most
 	}
-	cost = min(cost, max(debt, most)-debt)
+	cost = min(cost, max(owed, most)-owed)
 	switch {
 	case cost == 0:
 		return after, false
 	case s.perNano == 0:
 		return state{*c, word + cost}, true
-	case debt+cost > s.depth:
+	case owed+cost > s.depth:
 		more := *s
 		more.past.before = nil
-		more.past.mark = mark{off, debt + cost, c.charges(word, at, cost)}
-		return owing(&more, off, debt+cost), true
-	case debt > 0 && off <= c.start: // the frame may begin later
+		more.past.mark = mark{off, owed + cost, c.charges(word, at, cost)}
+		return owing(&more, off, owed+cost), true
+	case owed > 0 && off <= c.start: // the frame may begin later
 		return state{*c, word + cost}, true
 	case c.holds(off):
-		return state{*c, c.ticks(off) + debt + cost}, true
+		return state{*c, c.ticks(off) + owed + cost}, true
 	}
-	return owing(s, off, debt+cost), true
+	return owing(s, off, owed+cost), true
 }
 
 // charges returns what was charged, with cost at an offset, on top of word.
@@ -110,14 +110,11 @@ func (c *scale) charges(word uint64, at int64, cost uint64) *charges {
 
 // standing sets d to what a word says of one event more at off, after n were charged.
 func (c *scale) standing(d *ratelimit.Decision, word uint64, off int64, n int) {
-	s := c.spec
-	debt, later := c.debt(word, off)
-	switch _, _, ok := s.step(debt, later, off, 1, 0); {
-	case n < 0:
-		s.refused(d, debt, later, off, n, 0)
-	case ok:
-		s.granted(d, debt, later, off)
-	default:
-		s.refused(d, debt, later, off, 1, 0)
+	owed := c.debt(word, off)
+	if n < 0 {
+		c.spec.decide(d, owed, off, n, 0, false)
+		return
 	}
+	_, _, ok := c.spec.step(owed, off, 1, 0)
+	c.spec.decide(d, owed, off, 1, 0, ok)
 }

@@ -17,7 +17,7 @@ func (b *Bucket) DelayAt(t time.Time, n int) time.Duration {
 	off := timeline.Clamp(b.line.At(t))
 	f := b.current.Load()
 	s := f.Scale.spec
-	debt, later := f.Scale.debt(f.Word.Load()&^frame.Frozen, off)
+	owed := f.Scale.debt(f.Word.Load()&^frame.Frozen, off)
 	switch {
 	case n == 0:
 		return 0
@@ -25,10 +25,10 @@ func (b *Bucket) DelayAt(t time.Time, n int) time.Duration {
 		return ratelimit.Never
 	}
 	high, low := bits.Mul64(uint64(n), s.perEvent)
-	low, carry := bits.Add64(low, debt, 0)
+	low, carry := bits.Add64(low, owed.ticks, 0)
 	high += carry
 	if high == 0 && low <= s.depth {
-		return s.wait(0, later, off)
+		return s.wait(debt{later: owed.later}, off)
 	}
 	low, borrow := bits.Sub64(low, s.depth, 0)
 	high -= borrow
@@ -42,7 +42,7 @@ func (b *Bucket) DelayAt(t time.Time, n int) time.Duration {
 	if rest > 0 {
 		nanos++
 	}
-	if nanos += later; nanos > uint64(timeline.Top-off) {
+	if nanos += owed.later; nanos > uint64(timeline.Top-off) {
 		return ratelimit.Never
 	}
 	return time.Duration(nanos)

@@ -35,10 +35,10 @@ func (b *Bucket) setRate(fn, field string, asked func() int64, rate ratelimit.Ra
 			return nil, nil
 		}
 		off := timeline.Clamp(asked())
-		owed, ok := state{f.Scale, f.Word.Load() &^ frame.Frozen}.convertible(off, rate)
+		events, ok := state{f.Scale, f.Word.Load() &^ frame.Frozen}.convertible(off, rate)
 		if !ok {
 			return nil, &ratelimit.ArgumentError{Func: fn, Field: "rate", Value: rate,
-				Want: fmt.Sprintf("one at which the %d events that may be owed drain within 2^61 ns (73 years), or 0", owed)}
+				Want: fmt.Sprintf("one at which the %d events that may be owed drain within 2^61 ns (73 years), or 0", events)}
 		}
 		return &plan{Successor: func(f *bucketFrame, word uint64) *bucketFrame {
 			st := state{f.Scale, word}
@@ -49,28 +49,6 @@ func (b *Bucket) setRate(fn, field string, asked func() int64, rate ratelimit.Ra
 			return st.converted(as, rate, burst).frame()
 		}}, nil
 	})
-}
-
-// before is a state that a change of rate has replaced, the offset as of which it was asked for,
-// and how many such states lie before it.
-type before struct {
-	state
-	asked int64
-	depth int
-}
-
-// mostBefore limits the memory of a bucket whose rate changes all the time while somebody is to act
-// who reserved long ago. What was reserved before so many changes is given back no more.
-const mostBefore = 16
-
-// refunded returns the state that there would be with the rate and the burst of s, if the
-// reservation had been given back before they were set. Nothing was granted since.
-func (b *before) refunded(s *spec, as int64, m made, granted int64) (after state, ok bool) {
-	after, ok = b.scale.refunded(b.word, as, m, granted)
-	if _, fits := after.convertible(b.asked, s.rate); !ok || !fits {
-		return after, false
-	}
-	return after.converted(b.asked, s.rate, s.burst), true
 }
 
 // latest returns off, or the time of the last event granted so far if that is later. The word says
@@ -88,7 +66,7 @@ func (st state) latest(off, now int64) int64 {
 // That is at off; but not before the last event granted so far can be acted on, since its time was
 // computed at the old rate; and not after the TAT, so that the change itself does not move the
 // limiter's time forward.
-func (c *scale) changes(word uint64, off int64) (at int64, debt uint64) {
+func (c *scale) changes(word uint64, off int64) (at int64, owed uint64) {
 	if word == 0 || c.perNano == 0 {
 		return max(off, c.spec.past.changed), word
 	}
@@ -98,14 +76,14 @@ func (c *scale) changes(word uint64, off int64) (at int64, debt uint64) {
 
 // convertible reports whether all events that are owed, or may be, can be owed at the rate, and
 // returns how many these are.
-func (st state) convertible(off int64, rate ratelimit.Rate) (owed uint64, ok bool) {
+func (st state) convertible(off int64, rate ratelimit.Rate) (events uint64, ok bool) {
 	s := st.scale.spec
 	if s == nil {
 		return 0, false
 	}
-	_, debt := st.scale.changes(st.word, off)
-	owed = max(uint64(s.limit), ceilDiv(debt, s.perEvent))
-	return owed, rate.Events == 0 || owed <= drainable(rate)
+	_, owed := st.scale.changes(st.word, off)
+	events = max(uint64(s.limit), ceilDiv(owed, s.perEvent))
+	return events, rate.Events == 0 || events <= drainable(rate)
 }
 
 // converted returns the state of another rate that owes as many events as st does when the rate
@@ -117,33 +95,19 @@ func (st state) converted(off int64, rate ratelimit.Rate, burst int) state {
 	if word == 0 && old.past.none() {
 		return fresh(newSpec(rate, burst, 0, old.perEvent, noPast), off)
 	}
-	at, debt := c.changes(word, off)
+	at, owed := c.changes(word, off)
 	grants := max(old.past.grants, math.MinInt64+1)
 	if old.perNano > 0 {
 		grants = max(grants, c.newest(word))
 	}
-	s := newSpec(rate, burst, ceilDiv(debt, old.perEvent), old.perEvent,
+	s := newSpec(rate, burst, ceilDiv(owed, old.perEvent), old.perEvent,
 		past{changed: at, grants: grants, mark: mark{acted: at}})
-	s.past.owed = debt
+	s.past.owed = owed
 	if s.perNano > 0 { // else the size of an event stays, and nothing is rounded
-		s.past.owed = min(max(1, mulDivCeil(debt, s.perEvent, old.perEvent)), maxDepth) // 1: not fresh
+		s.past.owed = min(max(1, mulDivCeil(owed, s.perEvent, old.perEvent)), maxDepth) // 1: not fresh
 	}
 	if at > off {
 		s.past.before = chain(st, off)
 	}
 	return owing(s, at, s.past.owed)
-}
-
-// chain returns what is to be remembered of the state that a change asked for at off replaces.
-func chain(st state, off int64) *before {
-	b := &before{state: st, asked: off}
-	if last := st.scale.spec.past.before; last != nil {
-		b.depth = last.depth + 1
-	}
-	if b.depth >= mostBefore {
-		forgetful := *st.scale.spec
-		forgetful.past.before = nil
-		b.scale.spec, b.depth = &forgetful, 0
-	}
-	return b
 }

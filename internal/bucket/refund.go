@@ -101,8 +101,8 @@ func (c *scale) refunded(live uint64, as int64, m made, granted int64) (after st
 	default:
 		credit -= min(credit, uint64(as-granted)*s.perNano)
 	}
-	debt := c.owes(live, as)
-	credit = min(credit, debt)
+	owed := c.owes(live, as)
+	credit = min(credit, owed)
 	if credit == 0 {
 		return after, false
 	}
@@ -118,7 +118,7 @@ func (c *scale) refunded(live uint64, as int64, m made, granted int64) (after st
 	if live > credit {
 		after = newState(s, c.start, live-credit)
 	} else { // it begins before the frame
-		after = owing(s, as, debt-credit)
+		after = owing(s, as, owed-credit)
 	}
 	if settled {
 		s.past.owed = after.scale.owes(after.word, s.past.acted)

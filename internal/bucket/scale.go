@@ -14,7 +14,7 @@ import (
 // The word is the theoretical arrival time (TAT) of the next event, in ticks since start: the time
 // at which all that was granted will have drained. 0 means that nothing was ever granted; every
 // grant leaves at least one tick. (At a rate of 0, no time passes in ticks, and word is the debt.)
-// Without the frozen bit it stays one depth below 2^63. Callers move it in two ways:
+// Without the frozen bit it stays one depth below 2^63. Callers move it in three ways:
 //
 //	grant    word -> max(word, now) + n*perEvent
 //	charge   as a grant, and beyond depth in another frame, whose spec knows of it
@@ -54,10 +54,10 @@ func fresh(s *spec, off int64) state {
 	return newState(s, max(off-s.lead, timeline.Bottom), 0)
 }
 
-// owing returns such a state that owes debt at off.
-func owing(s *spec, off int64, debt uint64) state {
+// owing returns such a state that owes so many ticks at off.
+func owing(s *spec, off int64, ticks uint64) state {
 	start := max(off-s.lead, s.past.changed) // which is at the bottom, if the rate never changed
-	word := uint64(off-start)*s.perNano + debt
+	word := uint64(off-start)*s.perNano + ticks
 	if word == 0 && !s.past.none() && s.perNano > 0 {
 		word = 1 // not fresh
 	}
@@ -77,76 +77,31 @@ func (c *scale) ticks(off int64) uint64 {
 	return lo
 }
 
-// debt returns the ticks that word owes at off, and how many nanoseconds after off they begin to
-// drain, and events to be granted. The latter is 0, except for an off so long before the frame that
-// the ticks until its start would not fit into the former; and before the last change of rate, for
-// it is not known what drained then. No frame holds such times.
-func (c *scale) debt(word uint64, off int64) (debt, later uint64) {
+// debt returns what is owed at off.
+func (c *scale) debt(word uint64, off int64) debt {
+	if off < c.start {
+		return c.debtBefore(word, off)
+	}
+	now := c.ticks(off)
+	return debt{max(word, now) - now, 0}
+}
+
+// debtBefore is debt for times before the frame. The ticks until the frame's start are owed too; as
+// far as they would not fit, or are of the time before the last change of rate, of which it is not
+// known what drained then, they are counted as time. (No frame begins before that change.)
+func (c *scale) debtBefore(word uint64, off int64) debt {
 	if word == 0 {
-		return 0, 0 // nothing was ever granted: fresh at every instant
+		return debt{} // nothing was ever granted: fresh at every instant
 	}
-	if changed := c.spec.past.changed; off < changed {
-		debt, later = c.debt(word, changed)
-		return debt, later + uint64(changed-off)
-	}
-	if off >= c.start {
-		now := c.ticks(off)
-		return max(word, now) - now, 0
-	}
-	ahead := uint64(c.start - off)
+	from := max(off, c.spec.past.changed)
+	ahead := uint64(c.start - from)
 	counted := min(ahead, uint64(c.spec.drain))
-	return word + counted*c.perNano, ahead - counted
+	return debt{word + counted*c.perNano, uint64(from-off) + ahead - counted}
 }
 
-// lastAct returns the earliest offset at which the last granted event can have been, or will be,
-// acted on, or was charged: not before the last change of rate, and that left at most depth to
-// drain, unless a mark knows better. The rate must not be 0, nor word.
-func (c *scale) lastAct(word uint64) int64 {
-	last, tat := c.spec.past.changed, int64(word)
-	for m := &c.spec.past.mark; c.reaches(m, tat); {
-		if m.charges == nil {
-			return max(last, m.acted)
-		}
-		last = max(last, m.charges.at)
-		tat -= int64(m.charges.ticks)
-		m = &m.charges.under
-	}
-	late := -timeline.FloorDiv(int64(c.depth)-tat, int64(c.perNano)) // after the frame's start, rounded up
-	return max(last, c.start+max(late, timeline.Bottom-c.start))
-}
-
-// newest returns the latest offset at which the last granted event can have been, or will be, acted
-// on: that left at least its own emission interval to drain. The rate must not be 0, nor word.
-func (c *scale) newest(word uint64) int64 {
-	newest := c.start + timeline.FloorDiv(int64(word)-int64(c.perEvent), int64(c.perNano))
-	if c.settled(word) {
-		newest = min(newest, c.spec.past.acted)
-	}
-	return newest
-}
-
-// settled reports whether no reservation has been added since the mark was left.
-func (c *scale) settled(word uint64) bool { return c.reaches(&c.spec.past.mark, int64(word)) }
-
-// reaches reports whether the mark is not before a TAT, in ticks since the frame's start.
-func (c *scale) reaches(m *mark, tat int64) bool {
-	if m.acted >= c.start {
-		now := c.ticks(m.acted)
-		return tat < 0 || max(uint64(tat), now)-now <= m.owed
-	}
-	hi, lo := bits.Mul64(uint64(c.start-m.acted), c.perNano)
-	if hi != 0 {
-		return false
-	}
-	if tat < 0 {
-		return lo <= m.owed+uint64(-tat)
-	}
-	return lo <= m.owed && uint64(tat) <= m.owed-lo
-}
-
-// owes is debt for a time that is not before the last change of rate, and not so long before the
-// frame that the ticks would not fit: as one that is not before lastAct, or that a reservation
-// reaches back.
+// owes returns the ticks that are owed at off. That must not be before the last change of rate, nor
+// so long before the frame that the ticks would not fit: it is not before lastAct, or not further
+// back than a reservation reaches.
 func (c *scale) owes(word uint64, off int64) uint64 {
 	if off < c.start {
 		return word + uint64(c.start-off)*c.perNano

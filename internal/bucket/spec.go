@@ -4,10 +4,8 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
-	"time"
 
 	"github.com/seed-3506548a/ratelimit"
-	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
 const (
@@ -39,43 +37,6 @@ type spec struct {
 
 	past past
 }
-
-// past is what has to be remembered of the time before a spec.
-type past struct {
-	changed int64 // the offset at which the rate changed; unknowably early if nothing was granted yet
-	grants  int64 // all grants before the change were at this offset or before
-
-	mark
-	before *before // what a change of rate replaced, while there are reservations of then to act on
-}
-
-// mark tells reservations that are still to be acted on from what else is owed beyond a full burst,
-// which the TAT alone cannot: what a change of rate left, and what was charged. As long as no more
-// than owed ticks are owed at the offset acted, no reservation has been added since. So nobody acts
-// after acted, if a change of rate or a refund has left the mark; and if a charge has, nobody acts
-// later than without the charges.
-type mark struct {
-	acted   int64
-	owed    uint64
-	charges *charges // nil if they did not leave it
-}
-
-// charges is what was charged, one after the other, on top of what another mark is about.
-type charges struct {
-	ticks uint64
-	at    int64 // the latest offset that something was charged at
-	under mark
-	depth int // how many there are below
-}
-
-// noMark is none.
-var noMark = mark{acted: timeline.Bottom}
-
-// noPast is that of a bucket which had granted nothing when it got its rate.
-var noPast = past{changed: timeline.Bottom, grants: math.MinInt64, mark: noMark}
-
-// none reports whether the rate never changed since something was granted.
-func (p *past) none() bool { return p.grants == math.MinInt64 }
 
 // check is the constructor's check of its arguments; fn and field are how errors call them.
 func check(fn, field string, rate ratelimit.Rate, burst int) error {
@@ -143,96 +104,6 @@ func coarse(events, per, room uint64) uint64 {
 	}
 	ticks, _ := bits.Div64(hi, lo, per)
 	return min(max(ticks, 1), maxEvents)
-}
-
-// step is the algorithm: asked for n > 0 events at off, when debt ticks are owed that begin to
-// drain later nanoseconds after off, it grants them if they can be acted on at once, or else with a
-// delay of at most patience. After says what is then owed at the time of acting, off+delay.
-func (s *spec) step(debt, later uint64, off int64, n int, patience time.Duration) (after uint64, delay time.Duration, ok bool) {
-	cost := uint64(n) * s.perEvent
-	switch {
-	case n <= 0 || n > s.limit || patience < 0:
-		return 0, 0, false
-	case debt+cost <= s.depth && later == 0:
-		return debt + cost, 0, true
-	case patience == 0:
-		return 0, 0, false
-	}
-	delay = s.delay(debt+cost, later, off)
-	if delay > s.within(patience) {
-		return 0, 0, false
-	}
-	drained := (uint64(delay) - later) * s.perNano // no overflow, for delay <= reach
-	return debt - min(debt, drained) + cost, delay, true
-}
-
-// idle returns the ticks that drain during a delay, of debt ticks that begin to drain later, after
-// nothing is owed any more: what others might have used, if the events to come did not need it.
-func (s *spec) idle(debt, later uint64, delay time.Duration) uint64 {
-	if delay == 0 {
-		return 0
-	}
-	drained := (uint64(delay) - later) * s.perNano
-	return drained - min(drained, debt)
-}
-
-// delay returns how long after off it takes until no more than depth of the given ticks is left,
-// and they do drain.
-func (s *spec) delay(ticks, later uint64, off int64) time.Duration {
-	return s.wait(max(ticks, s.depth)-s.depth, later, off)
-}
-
-// within returns how much of the patience can be made use of.
-func (s *spec) within(patience time.Duration) time.Duration {
-	return min(patience, time.Duration(s.reach))
-}
-
-// granted sets d to the decision that leaves debt ticks owed.
-func (s *spec) granted(d *ratelimit.Decision, debt, later uint64, off int64) {
-	d.OK = true
-	d.RetryAfter = 0
-	s.report(d, debt, later, off)
-}
-
-// refused sets d to the decision that n events cannot be granted on top of debt ticks, which begin
-// to drain later nanoseconds after off.
-func (s *spec) refused(d *ratelimit.Decision, debt, later uint64, off int64, n int, patience time.Duration) {
-	d.OK = false
-	d.RetryAfter = ratelimit.Never
-	if n > 0 && n <= s.limit && patience >= 0 {
-		d.RetryAfter = s.delay(debt+uint64(n)*s.perEvent, later, off)
-		if d.RetryAfter != ratelimit.Never {
-			d.RetryAfter -= s.within(patience)
-		}
-	}
-	s.report(d, debt, later, off)
-}
-
-// report sets the fields of d that do not depend on what was asked.
-func (s *spec) report(d *ratelimit.Decision, debt, later uint64, off int64) {
-	d.Limit = s.limit
-	d.Remaining = 0
-	if later == 0 {
-		d.Remaining = int((s.depth - min(debt, s.depth)) / s.perEvent)
-	}
-	d.ResetAfter = s.wait(debt, later, off)
-}
-
-// wait returns how long after off the given ticks have drained, if they begin to later nanoseconds
-// after off; Never if that is beyond the end of the timeline, where time stands still.
-func (s *spec) wait(ticks, later uint64, off int64) time.Duration {
-	nanos := later
-	switch {
-	case ticks == 0:
-	case s.perNano == 0:
-		return ratelimit.Never
-	default:
-		nanos += ceilDiv(ticks, s.perNano)
-	}
-	if nanos > uint64(timeline.Top-off) {
-		return ratelimit.Never
-	}
-	return time.Duration(nanos)
 }
 
 // ceilDiv returns a/b rounded up; a + b must be below 2^64.

@@ -1,7 +1,6 @@
 package strikes_test
 
 import (
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"runtime"
@@ -114,6 +113,10 @@ func TestEnds(t *testing.T) {
 	require.Zero(t, blocked(table, ann, hour+minute-1))
 	_, s = table.Strike(ann, at(2*minute), 0, l, 0)
 	require.Equal(t, 0, s.Acts, "the span is over")
+	table.Strike(bob, 0, second, l, 0)
+	d, s = table.Strike(bob, at(minute), second, l, 0)
+	require.Equal(t, 0, s.Acts)
+	require.Equal(t, 1, d.Strikes(minute))
 }
 
 // An episode is as long as its first refusal was told, but at least a second, and refusals in it do
@@ -130,6 +133,7 @@ func TestEpisodes(t *testing.T) {
 		{0, []time.Duration{0, second - 1, second, 2*second - 1}, 2},
 		{-1, []time.Duration{0, second - 1, second}, 2},
 		{ratelimit.Never - 1, []time.Duration{0, hour, 1 << 62}, 1},
+		{ratelimit.Never - 1, []time.Duration{hour, 2 * hour}, 1},
 		{minute, []time.Duration{0, -second, second}, 1},         // late by little
 		{minute, []time.Duration{0, -second - 1, second - 2}, 1}, // set back: the day begins anew
 		{minute, []time.Duration{hour, 2 * hour, hour + minute + 1}, 3},
@@ -347,8 +351,8 @@ func TestBucketFullOfBlocks(t *testing.T) {
 	require.True(t, s.Counted)
 }
 
-// Where half as many keys are blocked as the capacity, not one of many strangers is, and no block is
-// forgotten.
+// Where half as many keys are blocked as the capacity, not one of many strangers is, and no block
+// is forgotten.
 func TestStrangersInheritNothing(t *testing.T) {
 	const capacity = 10_000
 	l := ladder(t, strikes.Step{After: 1, Do: strikes.Block, For: hour})
@@ -488,24 +492,26 @@ func TestNewLadder(t *testing.T) {
 	ladder(t, strikes.Step{After: math.MaxInt, Within: math.MaxInt64, Do: strikes.Log})
 }
 
+// BenchmarkLook looks for keys in a table without any, and, in one where as many were struck as its
+// capacity, for others and for those.
 func BenchmarkLook(b *testing.B) {
 	const capacity = 1 << 16
 	l := ladder(b, strikes.Step{After: 1, Do: strikes.Block, For: hour})
-	for _, share := range []int{0, 1, 100} { // in percent of the capacity
-		table := strikes.New(capacity)
-		random := rand.New(rand.NewPCG(1, 2))
-		keys := make([]uint64, capacity)
-		for i := range keys {
-			keys[i] = random.Uint64()
-			if i*100 < share*capacity {
-				table.Strike(keys[i], 0, second, l, 0)
-			}
-		}
-		b.Run(fmt.Sprintf("struck=%d%%", share), func(b *testing.B) {
+	random := rand.New(rand.NewPCG(1, 2))
+	empty, struck := strikes.New(capacity), strikes.New(capacity)
+	var keys, others [capacity]uint64
+	for i := range capacity {
+		keys[i], others[i] = random.Uint64(), random.Uint64()
+		struck.Strike(keys[i], 0, second, l, 0)
+	}
+	for _, row := range []struct {
+		name  string
+		table *strikes.Table
+		keys  *[capacity]uint64
+	}{{"nil", empty, &keys}, {"miss", struck, &others}, {"hit", struck, &keys}} {
+		b.Run("found="+row.name, func(b *testing.B) {
 			for i := 0; b.Loop(); i++ {
-				if d := table.Look(keys[i%capacity]); d != nil && share == 0 {
-					b.Fatal("nobody was struck")
-				}
+				row.table.Look(row.keys[i%capacity])
 			}
 		})
 	}

@@ -3,11 +3,11 @@
 //	p, err := catalog.Load("trakt")
 //
 // Each is a JSON document in this package's folder, to be used as it is or copied and changed. The
-// attributes that they count by are user, client (the application), token, ip and route (the pattern
-// of the endpoint, not the path).
+// attributes that they count by are user, client (the application), token, ip and route (the
+// pattern of the endpoint, not the path).
 //
-// The APIs say of their limits only a part. Here is what each has published, with the date when that
-// was read, and what is assumed, since nothing is known of it.
+// The APIs say of their limits only a part. Here is what each has published, with the date when
+// that was read, and what is assumed, since nothing is known of it.
 //
 // # trakt
 //
@@ -37,8 +37,8 @@
 //
 // # willittrack
 //
-// Published, read in November 2026: 60 in each minute, cut by the clock, for each user and endpoint,
-// or address and endpoint without a user, of everything below /v1/; /health is exempt.
+// Published, read in November 2026: 60 in each minute, cut by the clock, for each user and
+// endpoint, or address and endpoint without a user, of everything below /v1/; /health is exempt.
 //
 // Assumed: requests below /v1/ that no endpoint is for are counted together, for each user or
 // address.
@@ -63,8 +63,8 @@
 // # prayerletters
 //
 // Published, read in November 2026: rolling limits of an endpoint, such as 50 in an hour and 600 in
-// a day, as of each request; exceptions are granted to an application as a whole, or to one token on
-// one endpoint.
+// a day, as of each request; exceptions are granted to an application as a whole, or to one token
+// on one endpoint.
 //
 // Assumed: these numbers are those of all endpoints; each token is counted by itself, and addresses
 // where there is none. The exceptions are made up: ten times as much for the application
@@ -115,8 +115,8 @@ func Names() []string {
 	return names
 }
 
-// Load returns the policy of that name, which is the caller's to change. If there is none, the error
-// is a [*ratelimit.ArgumentError].
+// Load returns the policy of that name, which is the caller's to change. If there is none, the
+// error is a [*ratelimit.ArgumentError].
 func Load(name string) (policy.Policy, error) {
 	document, err := documents.ReadFile(name + ".json")
 	if err != nil {

@@ -14,8 +14,9 @@ import (
 	"github.com/seed-3506548a/ratelimit/limittest"
 )
 
-// These tests hold docs/migrating.md's table of what to write instead of golang.org/x/time/rate: its
-// limiter and this module's are asked the same, and what one of them answers differently is said.
+// These tests hold docs/migrating.md's table of what to write instead of golang.org/x/time/rate:
+// its limiter and this module's are asked the same, and what one of them answers differently is
+// said.
 
 var t0 = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 

@@ -110,7 +110,7 @@ func (w *world) operate(l ratelimit.Limiter, m model.Limiter) (call string, got,
 		return "Allow", got, want
 	case 2:
 		got, want = l.PeekAt(w.now, n), m.Peek(off, n)
-		if asked, ok := l.(interface{ FitsAt(time.Time, int) bool }); ok && got == want {
+		if asked, ok := l.(ratelimit.Allower); ok && got == want {
 			got.OK = asked.FitsAt(w.now, n)
 		}
 		return "PeekAt, FitsAt", got, want
@@ -120,7 +120,7 @@ func (w *world) operate(l ratelimit.Limiter, m model.Limiter) (call string, got,
 		m.Refund(off, at, n, held)
 		return "RefundAt", l.PeekAt(w.now, 1), m.Peek(off, 1)
 	case 4, 5, 6, 7, 8:
-		if quick, ok := l.(interface{ AllowAt(time.Time) bool }); ok && n == 1 {
+		if quick, ok := l.(ratelimit.Allower); ok && n == 1 {
 			want = m.Take(off, 1)
 			got = want
 			got.OK = quick.AllowAt(w.now)

@@ -51,7 +51,7 @@ func TestRatelimitMeterTheWaitForgetsTheBurst(t *testing.T) {
 
 // redis-cell, brandur/redis-cell#56: the wait is rounded down to seconds.
 //
-// A client that waited as long as it was told got another 429.
+// A client that waited for that time got another 429.
 func TestRedisCellTheWaitIsRoundedDown(t *testing.T) {
 	each(t, limiters, ratelimit.PerSecond(7), 7, func(t *testing.T, l *subject) {
 		require.True(t, l.take(0, 7))
