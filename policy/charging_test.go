@@ -143,6 +143,13 @@ func TestP14KeysAreNotMixedUp(t *testing.T) {
 	s.pass(1, "a=2", "b=1")
 	require.False(t, s.ask("b=1", "a=2").OK, "the order of the attributes means nothing")
 
+	s = newScene(t, `"rules": [{"name": "api", "key": ["a|b", "b|a"], `+limits+`}]`)
+	s.pass(1, "a=1")
+	s.pass(1, "a=2")
+	s.pass(1, "a=1", "b=1")
+	s.pass(1, "b=1")
+	require.False(t, s.ask("a=2").OK)
+
 	s = newScene(t, `"rules": [{"name": "api", "key": ["a", "b"], "missing": "share", `+limits+`}]`)
 	s.pass(1, "a=1")
 	s.pass(1, "b=1")

@@ -59,7 +59,8 @@ func (s *source) pattern() string {
 }
 
 func (s *source) rule(name string) policy.Rule {
-	r := policy.Rule{Name: name, Key: choose(s, []string{"user"}, nil, []string{"user|ip"}, []string{"user", "ip"}, []string{"ip"}),
+	r := policy.Rule{Name: name, Key: choose(s, []string{"user"}, nil, []string{"user|ip"}, []string{"user", "ip"}, []string{"ip"},
+		[]string{"user|ip", "ip|user"}),
 		Mode: choose(s, policy.Enforce, policy.Enforce, policy.Enforce, policy.Watch, policy.Shadow)}
 	if s.one(3) {
 		r.Match = []string{s.pattern()}
@@ -111,7 +112,7 @@ func (s *source) limit(name string) policy.Limit {
 }
 
 func (s *source) step() policy.Step {
-	step := policy.Step{After: 1 + s.below(3), Do: choose(s, "log", "notify", "throttle", "block", "block", "revoke")}
+	step := policy.Step{After: 1 + s.below(3), Do: choose(s, "log", "notify", "throttle", "throttle", "block", "block", "revoke")}
 	if step.After > 1 || s.one(2) {
 		step.Within = choose(s, policy.Span(2*time.Second), policy.Span(10*time.Second), policy.Span(time.Minute))
 	}
@@ -121,7 +122,7 @@ func (s *source) step() policy.Step {
 		step.To = &to
 	}
 	if step.Do == "throttle" || step.Do == "block" {
-		step.For = choose(s, policy.Span(time.Second), policy.Span(3*time.Second), policy.Span(10*time.Second))
+		step.For = choose(s, policy.Span(time.Second), policy.Span(3*time.Second), policy.Span(20*time.Second))
 	}
 	if step.Do != "log" && step.Do != "notify" {
 		step.Who = choose(s, nil, nil, []string{"user"}, []string{"ip"}, []string{"user", "ip"})

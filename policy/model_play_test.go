@@ -130,6 +130,9 @@ func (w *world) operate() {
 		r := w.request()
 		w.stamp(&r)
 		w.peek(&r)
+		if w.one(2) { // there is nothing to settle of it
+			at.d, at.settled = w.peeked.Clone(), &settled{over: true}
+		}
 	case 4:
 		if w.one(3) {
 			w.pardon()

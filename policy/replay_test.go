@@ -71,10 +71,7 @@ func TestP15AnyClock(t *testing.T) {
 	}
 	want := replay()
 	require.Contains(t, want, 20*time.Second)
-	for _, origin := range []time.Time{time.Date(1995, 7, 1, 0, 0, 0, 0, time.UTC), time.Unix(0, 0), time.Date(2100, 1, 2, 3, 4, 5, 6, time.UTC)} {
-		if origin.Year() < 1995 {
-			continue
-		}
+	for _, origin := range []time.Time{time.Date(1995, 7, 1, 0, 0, 0, 0, time.UTC), time.Date(2126, 1, 2, 3, 4, 5, 6, time.UTC)} {
 		require.Equal(t, want, replay(policy.WithClock(limittest.NewClock(origin))), origin)
 	}
 }

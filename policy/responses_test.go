@@ -91,6 +91,18 @@ func TestP07TheGreatestCharges(t *testing.T) {
 	}
 }
 
+// P7: nor is any amount.
+func TestP07TheGreatestAmounts(t *testing.T) {
+	for _, as := range []string{"gcra", "interval", "anchored", "aligned", "log", "counter"} {
+		for _, n := range []int{math.MaxInt32 - 1, math.MaxInt32, math.MaxInt} {
+			s := newScene(t, `"rules": [{"name": "api", "limits": [{"name": "tokens", "rate": "7/h", "as": "`+as+`", "of": "tokens"}]}]`)
+			s.pass(1)
+			s.Done(&s.d, policy.Outcome{Amounts: []policy.Amount{{Name: "tokens", N: n}}})
+			require.False(t, s.ask().OK, "%s, %d", as, n)
+		}
+	}
+}
+
 // P7: of an amount, the estimate is charged, and afterwards what it turned out to be.
 func TestP07Amounts(t *testing.T) {
 	for _, as := range []string{"gcra", "interval", "anchored", "aligned", "log", "counter"} {
