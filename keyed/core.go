@@ -186,7 +186,7 @@ func (c *core) peek(d *ratelimit.Decision, hash uint64, off int64, n int, limit 
 
 // fits reports whether take would grant n events of the key at off.
 func (c *core) fits(hash uint64, off int64, n int, limit *Limit) bool {
-	if n <= 0 || n > limit.most || limit.table != c {
+	if limit.table != c || n <= 0 || n > limit.most {
 		return n == 0
 	}
 	now := c.scale.at(off)
