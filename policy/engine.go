@@ -159,11 +159,12 @@ func (e *Engine) Decide(r *Request, d *Decision) {
 	}
 }
 
-// Peek fills in d with what Decide would say, and changes nothing that is counted. It may already be
-// outdated. Done and Undo do nothing with d.
+// Peek fills in d with what Decide would say, and changes nothing that is counted. It may already
+// be outdated. Done and Undo do nothing with d.
 //
-// A limiter in a [keyed.Map] grows when a larger limit than before is asked for a key, also by Peek.
-// Then it refuses times before its last grant, and gives back nothing that it granted until then.
+// A limiter in a [keyed.Map] grows when a larger limit than before is asked for a key, also by
+// Peek. Then it refuses times before its last grant, and gives back nothing that it granted until
+// then.
 func (e *Engine) Peek(r *Request, d *Decision) { e.ask(r, d, false) }
 
 func (e *Engine) now(t time.Time) time.Time {
