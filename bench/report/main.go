@@ -1,8 +1,8 @@
 // Command report writes the tables and draws the pictures of the documentation.
 //
-//	go run . measure                      runs all benchmarks, then writes the tables and draws the pictures
+//	go run . measure                      runs all benchmarks, writes tables, draws pictures
 //	go run . pictures                     draws the pictures
-//	go run . log -rate 60/min access.log  compares the limiters on a log: the table here, the picture in compare.svg
+//	go run . log -rate 60/min access.log  compares the limiters on a log, in compare.svg
 //
 // It runs in its folder and is a module of its own, so that nobody else depends on what it takes.
 package main
