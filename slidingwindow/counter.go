@@ -44,19 +44,16 @@ func NewCounter(rate ratelimit.Rate, buckets int, opts ...ratelimit.Option) (*Co
 	return l, nil
 }
 
-// Allow reports whether one event may happen now, and charges it if so.
-func (l *Counter) Allow() bool { return l.core.Allow() }
-
 // Take charges n events now, all of them or none. It returns whether they may happen, and what is
 // left; see [ratelimit.Decision].
 func (l *Counter) Take(n int) (d ratelimit.Decision) {
-	l.core.Take(&d, n)
+	l.core.take(&d, l.core.line.Now(), n)
 	return d
 }
 
 // TakeAt is Take as of t, which may be any time.
 func (l *Counter) TakeAt(t time.Time, n int) (d ratelimit.Decision) {
-	l.core.TakeAt(&d, t, n)
+	l.core.take(&d, l.core.line.At(t), n)
 	return d
 }
 
@@ -71,13 +68,13 @@ func (l *Counter) ChargeAt(t time.Time, n int) (d ratelimit.Decision) {
 
 // Peek returns what Take would, and charges nothing. It may already be outdated.
 func (l *Counter) Peek(n int) (d ratelimit.Decision) {
-	l.core.Peek(&d, n)
+	l.core.peek(&d, l.core.line.Now(), n)
 	return d
 }
 
 // PeekAt returns what TakeAt would, and charges nothing. It may already be outdated.
 func (l *Counter) PeekAt(t time.Time, n int) (d ratelimit.Decision) {
-	l.core.PeekAt(&d, t, n)
+	l.core.peek(&d, l.core.line.At(t), n)
 	return d
 }
 

@@ -1,15 +1,14 @@
 package slidingwindow
 
 import (
-	"time"
-
 	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/internal/frame"
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
-// counterCore has the methods of [Counter]. Those that return a Decision set one instead, as in
-// package bucket.
+// counterCore is the state of a [Counter], and what its methods do. Methods that make a Decision
+// set one, as in package bucket. Those on a hot path take an offset, so that [Counter] calls them
+// directly.
 type counterCore struct {
 	line timeline.Timeline
 
@@ -29,76 +28,6 @@ func (l *counterCore) Init(fn string, rate ratelimit.Rate, buckets int, opts []r
 	l.current.Init(newCounterFrame(newCounterSpec(rate, int64(buckets)), 0, nil))
 	return nil
 }
-
-// Allow decides the common cases itself: the time is in the newest bucket, or in a later one in
-// which nothing fits either. It leaves the others to take.
-//
-// Invariant of the loop: word and ring count exactly the events granted so far. The step is
-// computed from one load of the word, and from a word of the ring that never changes (see
-// [counterScale]), and lands only if the word has not moved since, so it is atomic. A lost race
-// means that another caller's change landed. Then the same step on the new word is right, with the
-// time as read before. A refusal stores nothing, except that it may settle the ring for a grant
-// that is under way.
-func (l *counterCore) Allow() bool {
-	var off int64
-	switch line := &l.line; {
-	case line.Injected == nil:
-		off = int64(time.Since(line.Origin))
-	case line.Coarse != nil:
-		off = int64(line.Coarse.Elapsed()) - line.Ahead
-	default:
-		off = line.Now()
-	}
-	for {
-		f := l.current.Load()
-		c := &f.Scale
-		word := f.Word.Load()
-		if int64(word) <= 0 {
-			break // fresh, or frozen
-		}
-		newest := c.newest(word)
-		oldest := newest - int64(c.buckets)
-		passed := uint64(off - (c.first+newest)*c.width)
-		if passed >= uint64(c.width) {
-			if int64(passed) < 0 {
-				break // before the newest bucket
-			}
-			if oldest += int64(passed) / c.width; oldest > newest {
-				break // all has expired
-			}
-		}
-		began := c.slot(oldest).Load()
-		if c.newest(began) != oldest {
-			break // not settled yet, or moved on
-		}
-		if c.since(word, began) >= uint64(c.limit) {
-			return false
-		}
-		if passed >= uint64(c.width) {
-			break // a new bucket
-		}
-		if f.Word.CompareAndSwap(word, word+1) {
-			return true
-		}
-		frame.BackOff()
-	}
-	return l.allowAnywhere(off)
-}
-
-// allowAnywhere keeps the Decision that Allow has no use for out of its stack frame.
-//
-//go:noinline
-func (l *counterCore) allowAnywhere(off int64) bool {
-	var d ratelimit.Decision
-	l.take(&d, off, 1)
-	return d.OK
-}
-
-// Take charges n events now, all or none.
-func (l *counterCore) Take(d *ratelimit.Decision, n int) { l.take(d, l.line.Now(), n) }
-
-// TakeAt charges n events as of t, all or none.
-func (l *counterCore) TakeAt(d *ratelimit.Decision, t time.Time, n int) { l.take(d, l.line.At(t), n) }
 
 // take is Allow for any n and any off, with a whole Decision.
 //
@@ -156,12 +85,6 @@ func countElsewhere(bucket, off int64, n int) *counterPlan {
 		return newCounterFrame(c.spec, newest, counts)
 	}}
 }
-
-// Peek returns what Take would, and charges nothing.
-func (l *counterCore) Peek(d *ratelimit.Decision, n int) { l.peek(d, l.line.Now(), n) }
-
-// PeekAt returns what TakeAt would, and charges nothing.
-func (l *counterCore) PeekAt(d *ratelimit.Decision, t time.Time, n int) { l.peek(d, l.line.At(t), n) }
 
 func (l *counterCore) peek(d *ratelimit.Decision, off int64, n int) {
 	off = timeline.Clamp(off)

@@ -18,29 +18,29 @@ func (l *counterCore) SetRateAt(fn string, t time.Time, rate ratelimit.Rate) err
 	return l.setRate(fn, l.line.At(t), rate)
 }
 
-// setRate repeats until its own plan is taken. Each further turn means that another caller's was.
 func (l *counterCore) setRate(fn string, off int64, rate ratelimit.Rate) error {
-	for {
-		f := l.current.Load()
+	return l.current.Change(func(f *counterFrame) (*counterPlan, error) {
 		s := f.Scale.spec
 		if rate.Per != s.rate.Per {
-			return &ratelimit.ArgumentError{Func: fn, Field: "rate.Per", Value: rate.Per,
-				Want: s.rate.Per.String() + ", as the limiter was made: only Events can change"}
+			return nil, otherPer(fn, rate, s.rate)
 		}
 		if err := checkCounter(fn, rate, int(s.buckets)); err != nil {
-			return err
+			return nil, err
 		}
 		if rate == s.rate {
-			return nil
+			return nil, nil
 		}
 		bucket := timeline.FloorDiv(timeline.Clamp(off), s.width)
-		change := &counterPlan{Successor: func(f *counterFrame, word uint64) *counterFrame {
+		return &counterPlan{Successor: func(f *counterFrame, word uint64) *counterFrame {
 			return f.Scale.converted(word, bucket, rate)
-		}}
-		if l.current.Replace(f, change) {
-			return nil
-		}
-	}
+		}}, nil
+	})
+}
+
+// otherPer is the error of a change to a rate of another length.
+func otherPer(fn string, rate, present ratelimit.Rate) error {
+	return &ratelimit.ArgumentError{Func: fn, Field: "rate.Per", Value: rate.Per,
+		Want: present.Per.String() + ", as the limiter was made: only Events can change"}
 }
 
 // converted returns the frame of another rate that counts the same events. The rate changes with

@@ -41,23 +41,16 @@ func NewLog(rate ratelimit.Rate, opts ...ratelimit.Option) (*Log, error) {
 	return l, nil
 }
 
-// Allow reports whether one event may happen now, and charges it if so.
-func (l *Log) Allow() bool { return l.core.Allow() }
-
-// AllowAt is Allow as of t. It does what TakeAt(t, 1) does, and costs less. See
-// [ratelimit.Allower].
-func (l *Log) AllowAt(t time.Time) bool { return l.core.AllowAt(t) }
-
 // Take charges n events now, all of them or none. It returns whether they may happen, and what is
 // left; see [ratelimit.Decision].
 func (l *Log) Take(n int) (d ratelimit.Decision) {
-	l.core.Take(&d, n)
+	l.core.take(&d, l.core.line.Now(), n)
 	return d
 }
 
 // TakeAt is Take as of t, which may be any time.
 func (l *Log) TakeAt(t time.Time, n int) (d ratelimit.Decision) {
-	l.core.TakeAt(&d, t, n)
+	l.core.take(&d, l.core.line.At(t), n)
 	return d
 }
 
@@ -72,13 +65,13 @@ func (l *Log) ChargeAt(t time.Time, n int) (d ratelimit.Decision) {
 
 // Peek returns what Take would, and charges nothing. It may already be outdated.
 func (l *Log) Peek(n int) (d ratelimit.Decision) {
-	l.core.Peek(&d, n)
+	l.core.peek(&d, l.core.line.Now(), n)
 	return d
 }
 
 // PeekAt returns what TakeAt would, and charges nothing. It may already be outdated.
 func (l *Log) PeekAt(t time.Time, n int) (d ratelimit.Decision) {
-	l.core.PeekAt(&d, t, n)
+	l.core.peek(&d, l.core.line.At(t), n)
 	return d
 }
 

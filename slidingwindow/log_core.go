@@ -8,8 +8,8 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
-// logCore has the methods of [Log]. Those that return a Decision set one instead, as in package
-// bucket.
+// logCore is the state of a [Log], and what its methods do. Methods that make a Decision set one,
+// as in package bucket. Those on a hot path take an offset, so that [Log] calls them directly.
 type logCore struct {
 	line timeline.Timeline
 
@@ -29,72 +29,6 @@ func (l *logCore) Init(fn string, rate ratelimit.Rate, opts []ratelimit.Option) 
 	l.current.Init(newLogFrame(&logSpec{rate: rate}, logState{}, 0, nil))
 	return nil
 }
-
-// Allow does what Take(1) does, without the search for what remains.
-func (l *logCore) Allow() bool {
-	switch line := &l.line; {
-	case line.Injected == nil:
-		return l.allow(int64(time.Since(line.Origin)))
-	case line.Coarse != nil:
-		return l.allow(int64(line.Coarse.Elapsed()) - line.Ahead)
-	default:
-		return l.allow(timeline.Clamp(line.Now()))
-	}
-}
-
-// AllowAt does what TakeAt(t, 1) does, without the search for what remains.
-func (l *logCore) AllowAt(t time.Time) bool { return l.allow(timeline.Clamp(l.line.At(t))) }
-
-// allow is take for one event, and without a Decision.
-//
-// Invariant of the loop: the state that the word refers to lists the events that were granted and
-// not given back, as far as they may count. The step is computed from that state and lands only if
-// the word has not moved since, so it is atomic. A lost race means that another caller's change
-// landed; then the same step on the new state is right, with the time as read before. A refusal
-// stores nothing, unless it first lost a race for what was left.
-func (l *logCore) allow(off int64) bool {
-	now := instant(off)
-	for {
-		f := l.current.Load()
-		c := &f.Scale
-		word := f.Word.Load()
-		st := c.state(word)
-		refused := c.at(st, uint64(c.limit)) > now-c.per
-		if !still(f, word) {
-			continue
-		}
-		if refused {
-			return false
-		}
-		if word >= frame.Frozen || now < c.changed || c.limit == 0 {
-			break
-		}
-		moved, full := c.move(f, word, st, c.granted(st, now, 1))
-		if moved {
-			return true
-		}
-		if full {
-			break
-		}
-		frame.BackOff()
-	}
-	return l.allowAnyway(off)
-}
-
-// allowAnyway keeps the Decision that Allow has no use for out of its stack frame.
-//
-//go:noinline
-func (l *logCore) allowAnyway(off int64) bool {
-	var d ratelimit.Decision
-	l.take(&d, off, 1)
-	return d.OK
-}
-
-// Take charges n events now, all or none.
-func (l *logCore) Take(d *ratelimit.Decision, n int) { l.take(d, l.line.Now(), n) }
-
-// TakeAt charges n events as of t, all or none.
-func (l *logCore) TakeAt(d *ratelimit.Decision, t time.Time, n int) { l.take(d, l.line.At(t), n) }
 
 // take is allow for any n and any off, with a whole Decision.
 //
@@ -145,12 +79,6 @@ func grantRenewed(now uint64, n int) *logPlan {
 		return c.renewed(st, c.granted(st, now, uint64(n)), int64(n))
 	}}
 }
-
-// Peek returns what Take would, and charges nothing.
-func (l *logCore) Peek(d *ratelimit.Decision, n int) { l.peek(d, l.line.Now(), n) }
-
-// PeekAt returns what TakeAt would, and charges nothing.
-func (l *logCore) PeekAt(d *ratelimit.Decision, t time.Time, n int) { l.peek(d, l.line.At(t), n) }
 
 func (l *logCore) peek(d *ratelimit.Decision, off int64, n int) {
 	now := instant(timeline.Clamp(off))

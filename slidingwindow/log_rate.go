@@ -17,29 +17,23 @@ func (l *logCore) SetRateAt(fn string, t time.Time, rate ratelimit.Rate) error {
 	return l.setRate(fn, l.line.At(t), rate)
 }
 
-// setRate repeats until its own plan is taken. Each further turn means that another caller's was.
 func (l *logCore) setRate(fn string, off int64, rate ratelimit.Rate) error {
-	for {
-		f := l.current.Load()
+	now := instant(timeline.Clamp(off))
+	return l.current.Change(func(f *logFrame) (*logPlan, error) {
 		s := f.Scale.spec
 		if rate.Per != s.rate.Per {
-			return &ratelimit.ArgumentError{Func: fn, Field: "rate.Per", Value: rate.Per,
-				Want: s.rate.Per.String() + ", as the limiter was made: only Events can change"}
+			return nil, otherPer(fn, rate, s.rate)
 		}
 		if err := checkLog(fn, rate); err != nil {
-			return err
+			return nil, err
 		}
 		if rate == s.rate {
-			return nil
+			return nil, nil
 		}
-		now := instant(timeline.Clamp(off))
-		change := &logPlan{Successor: func(f *logFrame, word uint64) *logFrame {
+		return &logPlan{Successor: func(f *logFrame, word uint64) *logFrame {
 			return f.Scale.converted(word, now, rate)
-		}}
-		if l.current.Replace(f, change) {
-			return nil
-		}
-	}
+		}}, nil
+	})
 }
 
 // converted returns the frame of another rate with the same events, none of which can be given

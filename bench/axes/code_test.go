@@ -26,8 +26,8 @@ func TestHotPaths(t *testing.T) {
 	}{
 		{"internal/bucket", "(*Bucket).Allow", append(clocks, "bucket.(*Bucket).allowAnywhere")},
 		{"internal/window", "(*Window).Allow", append(clocks, "time.Now", "ratelimit.(*CoarseClock).unixNow", "window.(*Window).allowAnywhere")},
-		{"slidingwindow", "(*counterCore).Allow", append(clocks, "slidingwindow.(*counterCore).allowAnywhere")},
-		{"slidingwindow", "(*logCore).Allow", append(clocks, "slidingwindow.(*logCore).allow")},
+		{"slidingwindow", "(*Counter).Allow", append(clocks, "slidingwindow.(*counterCore).allowAnywhere")},
+		{"slidingwindow", "(*Log).Allow", append(clocks, "slidingwindow.(*logCore).allow")},
 		{"slidingwindow", "(*logCore).allow", []string{"slidingwindow.(*logScale).move", "slidingwindow.(*logCore).allowAnyway"}},
 		{"keyed", "(*core).charge", []string{"keyed.(*core).look", "keyed.(*core).seldom"}},
 		{"keyed", "(*core).look", []string{"keyed.(*core).search"}},
