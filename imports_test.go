@@ -29,6 +29,7 @@ var layers = [][]string{
 	{"policy"},
 	{"policy/catalog"},
 	{"simulate"},
+	{"httplimit"},
 	{"bench"},
 }
 
