@@ -17,8 +17,8 @@ type Reading struct {
 	// Discord's bucket or the pk of an IETF draft. "" is what the request itself belongs to.
 	Partition string
 
-	// Limit is how much is granted in a window, and Remaining how much of it is left. They are -1 if
-	// the response does not say. They count whatever the API counts, which may be tokens.
+	// Limit is how much is granted in a window, and Remaining how much of it is left. They are -1
+	// if the response does not say. They count whatever the API counts, which may be tokens.
 	Limit, Remaining int64
 
 	// Window is how long the limit's window is, Reset how long until the window ends or more is

@@ -1,0 +1,192 @@
+package httplimit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/internal/identity"
+)
+
+// enter waits until a request may be sent. Only the first of a lane waits for the Limiter, so that
+// no grants are pending when the gate closes, but for one.
+func (t *Transport) enter(req *http.Request, tries int) (*passage, error) {
+	ctx, clock := req.Context(), t.clock()
+	w := &waiting{wake: make(chan struct{}, 1)}
+	defer t.exit(w)
+	limited, granted, told := !identity.IsNil(t.Limiter), false, false
+	for {
+		if err := ctx.Err(); err != nil {
+			t.refund(granted)
+			return nil, err
+		}
+		now := clock.Now()
+		p, at, open := t.attempt(w, req, now, tries > 0, granted || !limited)
+		if p != nil {
+			return p, nil
+		}
+		if open {
+			if err := t.pace(ctx, req, now, tries); err != nil {
+				return nil, err
+			}
+			granted = true
+			continue
+		}
+		t.refund(granted) // the gate has closed meanwhile
+		granted = false
+		if wait := at.Sub(now); wait > t.patience(ctx, now) {
+			return nil, t.unsent(req, tries, at, fmt.Errorf("the wait is %v: %w", wait, context.DeadlineExceeded))
+		}
+		if t.OnWait != nil && !told {
+			told = true
+			t.OnWait(req, at.Sub(now))
+		}
+		if err := w.sleepUntil(ctx, clock, at); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// attempt lets a request pass if it is its turn and it is paced. Otherwise open reports whether it
+// has only to be paced, and at is when it may pass at the earliest.
+func (t *Transport) attempt(w *waiting, req *http.Request, now time.Time, again, paced bool) (p *passage, at time.Time, open bool) {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	s := t.scopeFor(req, now)
+	l := s.laneFor(req, now)
+	if w.lane != l {
+		w.leave()
+		w.join(l, again)
+	}
+	gates := s.gatesOf(l)
+	at, open = now, true
+	for _, g := range gates {
+		opensAt, isOpen := g.opens(now, len(s.flying), identity.IsNil(t.Limiter))
+		at, open = latest(at, opensAt), open && isOpen
+	}
+	w.first = w.isFirst()
+	open = open && w.first
+	if !open || !paced {
+		return nil, at, open
+	}
+	s.sent++
+	p = &passage{scope: s, gates: gates, at: now, order: s.sent, beside: int64(len(s.flying))}
+	s.flying[p] = struct{}{}
+	for _, g := range gates {
+		g.pass(p, now)
+	}
+	w.leave()
+	return p, at, true
+}
+
+// exit takes a request that does not wait any more out of its lane.
+func (t *Transport) exit(w *waiting) {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	w.leave()
+}
+
+// pace waits for the Limiter.
+func (t *Transport) pace(ctx context.Context, req *http.Request, now time.Time, tries int) error {
+	if wait := t.Limiter.PeekAt(t.Limiter.Clock().Now(), 1).RetryAfter; wait > 0 && wait != ratelimit.Never && t.OnWait != nil {
+		t.OnWait(req, wait)
+	}
+	err := ratelimit.Wait(patient{ctx, now.Add(t.patience(ctx, now))}, t.Limiter, 1)
+	if err == nil || ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return err
+	}
+	return t.unsent(req, tries, time.Time{}, err)
+}
+
+// patient is a context with an earlier deadline that nobody is woken by: Wait compares it with the
+// time at which a request would be granted.
+type patient struct {
+	context.Context
+	deadline time.Time
+}
+
+func (p patient) Deadline() (time.Time, bool) { return p.deadline, true }
+
+func (t *Transport) refund(granted bool) {
+	if granted {
+		t.Limiter.RefundAt(t.Limiter.Clock().Now(), 1, 0)
+	}
+}
+
+func (t *Transport) unsent(req *http.Request, tries int, next time.Time, err error) error {
+	return &RefusedError{Request: req, Tries: tries, Next: next, Err: err}
+}
+
+// scopeFor returns the scope of a request.
+func (t *Transport) scopeFor(r *http.Request, now time.Time) *scope {
+	host := r.URL.Scheme + "://" + r.URL.Host
+	name := host
+	if t.Scope != nil {
+		name = t.Scope(r)
+	}
+	if s := t.scopes[name]; s != nil {
+		return s
+	}
+	if t.scopes == nil {
+		t.scopes, t.hosts = map[string]*scope{}, map[string]*gate{}
+	}
+	if len(t.scopes) >= mostKept {
+		t.forget(now)
+	}
+	if t.hosts[host] == nil {
+		t.hosts[host] = new(gate)
+	}
+	s := &scope{host: t.hosts[host], lanes: map[string]*lane{}, routes: map[string]string{}, flying: map[*passage]struct{}{}}
+	s.gate.fresh = true
+	t.scopes[name] = s
+	return s
+}
+
+// forget drops the scopes that are idle, and the hosts without a scope.
+func (t *Transport) forget(now time.Time) {
+	used := map[*gate]bool{}
+	for name, s := range t.scopes {
+		if s.idle(now) {
+			delete(t.scopes, name)
+		} else {
+			used[s.host] = true
+		}
+	}
+	for name, g := range t.hosts {
+		if !used[g] && g.idle(now) {
+			delete(t.hosts, name)
+		}
+	}
+}
+
+// sleepUntil waits until it is t by the clock, w is woken or ctx is done, whose error it returns. A
+// request that is not the first of its lane waits to be woken.
+func (w *waiting) sleepUntil(ctx context.Context, clock ratelimit.Clock, t time.Time) error {
+	timers, _ := clock.(ratelimit.TimerClock)
+	for turn := 0; ; turn++ {
+		var over <-chan time.Time
+		now := clock.Now()
+		if d := t.Sub(now); w.first && d > 0 {
+			if timers == nil {
+				timer := time.NewTimer(max(d, time.Millisecond))
+				defer timer.Stop()
+				over = timer.C
+			} else if over = timers.After(d); turn < mockTurns && clock.Now().After(now) {
+				continue // a mock that has moved before its timer was set would not fire it
+			}
+		}
+		select {
+		case <-over:
+		case <-w.wake:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		return nil
+	}
+}
+
+// mockTurns is how often a timer of a mock clock is set again because the clock has moved.
+const mockTurns = 3
