@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// gate is what requests pass that pause together: those of a scope, of a partition of it, or of all
+// barrier is what requests pass that pause together: those of a scope, of a partition of it, or of all
 // scopes of a host. After a refusal it is closed until a time, and then until one request, the
 // probe, was answered. The Transport's mutex guards it.
-type gate struct {
+type barrier struct {
 	until  time.Time // no request passes before
 	closed bool      // since a refusal; no request passes but the probe
 	fresh  bool      // nothing was answered yet
@@ -26,7 +26,7 @@ const firstAnswer = time.Second
 
 // opens returns the earliest time at which the next request may pass, as far as that is known, and
 // whether that is now. It is not known while a probe is under way.
-func (g *gate) opens(now time.Time, flying int, spread bool) (at time.Time, open bool) {
+func (g *barrier) opens(now time.Time, flying int, spread bool) (at time.Time, open bool) {
 	at = now
 	if g.closed {
 		at = latest(at, g.until)
@@ -45,7 +45,7 @@ func (g *gate) opens(now time.Time, flying int, spread bool) (at time.Time, open
 }
 
 // pass lets a request through that opens has granted.
-func (g *gate) pass(p *passage, now time.Time) {
+func (g *barrier) pass(p *passage, now time.Time) {
 	g.last = now
 	if g.probe == nil && (g.closed || g.fresh) {
 		g.probe = p
@@ -60,7 +60,7 @@ func (g *gate) pass(p *passage, now time.Time) {
 
 // answered ends a probe. If it was granted, the others follow, unless another request was refused
 // meanwhile.
-func (g *gate) answered(p *passage, now time.Time, granted bool) {
+func (g *barrier) answered(p *passage, now time.Time, granted bool) {
 	if g.probe != p {
 		return
 	}
@@ -70,14 +70,14 @@ func (g *gate) answered(p *passage, now time.Time, granted bool) {
 	}
 }
 
-// pause closes the gate until at least t.
-func (g *gate) pause(t time.Time) {
+// pause closes the barrier until at least t.
+func (g *barrier) pause(t time.Time) {
 	g.closed = true
 	g.until = latest(g.until, t)
 }
 
 // quota returns what is known about the limit of that name.
-func (g *gate) quota(name string) *allowance {
+func (g *barrier) quota(name string) *allowance {
 	if g.quotas == nil {
 		g.quotas = map[string]*allowance{}
 	}
@@ -92,8 +92,8 @@ func (g *gate) quota(name string) *allowance {
 	return q
 }
 
-// idle reports whether the gate can be forgotten.
-func (g *gate) idle(now time.Time) bool {
+// idle reports whether the barrier can be forgotten.
+func (g *barrier) idle(now time.Time) bool {
 	if g.probe != nil || g.closed && now.Before(g.until) || now.Sub(g.last) < g.longest() {
 		return false
 	}

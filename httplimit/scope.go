@@ -13,10 +13,10 @@ const mostKept = 1024
 
 // scope is what pauses together, with its partitions.
 type scope struct {
-	host   *gate // of all scopes of the host: for pauses that a response calls global
-	gate   gate
-	lanes  map[string]*lane  // by partition
-	routes map[string]string // the partition of requests, by method and the beginning of the path
+	host    *barrier // of all scopes of the host: for pauses that a response calls global
+	barrier barrier
+	lanes   map[string]*lane  // by partition
+	routes  map[string]string // the partition of requests, by method and the beginning of the path
 
 	sent   uint64                // requests that have passed
 	flying map[*passage]struct{} // requests without an answer
@@ -25,8 +25,8 @@ type scope struct {
 // lane is a line of the requests of one partition. Only the first of a line looks when it may pass,
 // so a request that passes wakes one other, however many wait.
 type lane struct {
-	gate *gate
-	line list.List // of *waiting
+	barrier *barrier
+	line    list.List // of *waiting
 }
 
 // waiting is a request in a lane.
@@ -37,18 +37,18 @@ type waiting struct {
 	wake  chan struct{}
 }
 
-// passage is one try of a request, from when it passed its gates until it was answered.
+// passage is one try of a request, from when it passed its barriers until it was answered.
 type passage struct {
-	scope  *scope
-	gates  []*gate
-	at     time.Time
-	order  uint64 // its number among those of the scope
-	beside int64  // how many were under way
+	scope    *scope
+	barriers []*barrier
+	at       time.Time
+	order    uint64 // its number among those of the scope
+	beside   int64  // how many were under way
 }
 
-// gatesOf returns the gates that requests of the lane pass.
-func (s *scope) gatesOf(l *lane) []*gate {
-	return []*gate{s.host, &s.gate, l.gate}
+// barriersOf returns the barriers that requests of the lane pass.
+func (s *scope) barriersOf(l *lane) []*barrier {
+	return []*barrier{s.host, &s.barrier, l.barrier}
 }
 
 // laneFor returns the lane of the partition that the request belongs to, as far as that is known:
@@ -62,7 +62,7 @@ func (s *scope) laneFor(r *http.Request, now time.Time) *lane {
 	}
 	l := s.lane("", now)
 	if len(s.routes) > 0 { // it may have a limit of its own, so one request goes ahead
-		l.gate.fresh = true
+		l.barrier.fresh = true
 	}
 	return l
 }
@@ -72,12 +72,12 @@ func (s *scope) lane(partition string, now time.Time) *lane {
 	if l == nil {
 		if len(s.lanes) >= mostKept {
 			for name, old := range s.lanes {
-				if old.line.Len() == 0 && old.gate.idle(now) {
+				if old.line.Len() == 0 && old.barrier.idle(now) {
 					delete(s.lanes, name)
 				}
 			}
 		}
-		l = &lane{gate: new(gate)}
+		l = &lane{barrier: new(barrier)}
 		s.lanes[partition] = l
 	}
 	return l
@@ -168,11 +168,11 @@ func (s *scope) unseen(p *passage) int64 { return int64(s.sent-p.order) + p.besi
 
 // idle reports whether the scope can be forgotten.
 func (s *scope) idle(now time.Time) bool {
-	if len(s.flying) > 0 || !s.gate.idle(now) {
+	if len(s.flying) > 0 || !s.barrier.idle(now) {
 		return false
 	}
 	for _, l := range s.lanes {
-		if l.line.Len() > 0 || !l.gate.idle(now) {
+		if l.line.Len() > 0 || !l.barrier.idle(now) {
 			return false
 		}
 	}

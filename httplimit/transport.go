@@ -1,7 +1,6 @@
 package httplimit
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"sync"
@@ -54,7 +53,7 @@ type Transport struct {
 	Base http.RoundTripper
 
 	// Limiter is waited for before each try, as by [ratelimit.Wait]: the server's limit, if it is
-	// known. nil: only what the headers say counts.
+	// known. It must not be a [ratelimit.Penalizer]. nil: only what the responses say counts.
 	Limiter ratelimit.Limiter
 
 	// Scope names what pauses together. It must not change the request. nil: scheme and host.
@@ -63,7 +62,8 @@ type Transport struct {
 	// Tries is how often a request is sent at most. 0: 3.
 	Tries int
 
-	// Patience is the longest wait before a try. 0: what the context allows, at most an hour.
+	// Patience is how long a request waits before a try at most. 0: what the context allows, at
+	// most an hour.
 	Patience time.Duration
 
 	// Retry reports whether the request was refused and may be sent again. It must not read the
@@ -85,7 +85,7 @@ type Transport struct {
 
 	mutex  sync.Mutex
 	scopes map[string]*scope
-	hosts  map[string]*gate
+	hosts  map[string]*barrier
 }
 
 const (
@@ -116,7 +116,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		if e == nil {
 			return resp, err
 		}
-		again = again && tries < t.tries() && t.canWait(req.Context(), e.Next)
+		again = again && tries < t.tries() && !e.Next.After(t.giveUp(req.Context(), t.clock().Now()))
 		if again {
 			if try, err = rewound(req); err != nil {
 				again = false
@@ -164,24 +164,14 @@ func (t *Transport) tries() int {
 	return t.Tries
 }
 
-// patience returns how long a request may wait from now on.
-func (t *Transport) patience(ctx context.Context, now time.Time) time.Duration {
-	longest := t.Patience
-	if longest <= 0 {
-		longest = defaultPatience
+func (t *Transport) patience() time.Duration {
+	if t.Patience <= 0 {
+		return defaultPatience
 	}
-	if deadline, ok := ctx.Deadline(); ok {
-		longest = min(longest, deadline.Sub(now))
-	}
-	return longest
+	return t.Patience
 }
 
-func (t *Transport) canWait(ctx context.Context, until time.Time) bool {
-	now := t.clock().Now()
-	return until.Sub(now) <= t.patience(ctx, now)
-}
-
-// exchange sends a request that has passed its gates, and learns from the answer. e is nil unless
+// exchange sends a request that has passed its barriers, and learns from the answer. e is nil unless
 // it was refused. Without an answer, the next request is the probe.
 func (t *Transport) exchange(p *passage, req, try *http.Request, tries int) (resp *http.Response, e *RefusedError, again bool, err error) {
 	defer func() { // also if Base panics
@@ -192,6 +182,9 @@ func (t *Transport) exchange(p *passage, req, try *http.Request, tries int) (res
 	resp, err = t.base().RoundTrip(try)
 	if err != nil || resp == nil {
 		return resp, nil, false, err
+	}
+	if resp.Body == nil {
+		resp.Body = http.NoBody
 	}
 	now := t.clock().Now()
 	readings := Read(resp.Header, now)

@@ -19,7 +19,7 @@ func (t *Transport) learn(p *passage, req *http.Request, readings []Reading, now
 	unseen := s.unseen(p)
 	resets := false
 	for _, r := range readings {
-		g := s.gateOf(r, now)
+		g := s.barrierOf(r, now)
 		if r.Partition != "" {
 			s.learnRoute(req, r.Partition)
 		}
@@ -31,7 +31,7 @@ func (t *Transport) learn(p *passage, req *http.Request, readings []Reading, now
 		}
 	}
 	if !refused {
-		for _, g := range p.gates[1:] {
+		for _, g := range p.barriers[1:] {
 			g.granted(p.at, now)
 		}
 		return now
@@ -67,27 +67,27 @@ func (t *Transport) settle(p *passage, now time.Time, granted bool) {
 		return
 	}
 	delete(s.flying, p)
-	for _, g := range p.gates {
+	for _, g := range p.barriers {
 		g.answered(p, now, granted)
 	}
 	s.wake(false)
 }
 
-// gateOf returns the gate that a Reading is about.
-func (s *scope) gateOf(r Reading, now time.Time) *gate {
+// barrierOf returns the barrier that a Reading is about.
+func (s *scope) barrierOf(r Reading, now time.Time) *barrier {
 	switch {
 	case r.Global:
 		return s.host
 	case r.Partition != "":
-		return s.lane(r.Partition, now).gate
+		return s.lane(r.Partition, now).barrier
 	}
-	return &s.gate
+	return &s.barrier
 }
 
-// refusal returns which gate a refusal closes and for how long, or 0 if the response does not say.
+// refusal returns which barrier a refusal closes and for how long, or 0 if the response does not say.
 // Retry-After counts more than the reset of a limit with nothing left, and that more than any
 // other.
-func (s *scope) refusal(readings []Reading, now time.Time) (g *gate, wait time.Duration) {
+func (s *scope) refusal(readings []Reading, now time.Time) (g *barrier, wait time.Duration) {
 	for _, told := range []func(Reading) time.Duration{
 		func(r Reading) time.Duration { return r.RetryAfter },
 		func(r Reading) time.Duration {
@@ -105,14 +105,14 @@ func (s *scope) refusal(readings []Reading, now time.Time) (g *gate, wait time.D
 	} {
 		for _, r := range readings {
 			if d := told(r); d > wait {
-				g, wait = s.gateOf(r, now), d
+				g, wait = s.barrierOf(r, now), d
 			}
 		}
 		if wait > 0 {
 			return g, wait
 		}
 	}
-	return &s.gate, 0
+	return &s.barrier, 0
 }
 
 // contradicts reports whether a refusal says that something is left of each limit.

@@ -2,7 +2,7 @@ package httplimit
 
 import "time"
 
-// learned is what refusals have taught about a gate: how fast is too fast, and how many are granted
+// learned is what refusals have taught about a barrier: how fast is too fast, and how many are granted
 // in how long.
 type learned struct {
 	gap     time.Duration // the shortest time from one request to the next
@@ -23,7 +23,7 @@ type window struct {
 }
 
 const (
-	// longestHistory bounds the memory of a gate. Limits of more requests are not found out.
+	// longestHistory bounds the memory of a barrier. Limits of more requests are not found out.
 	longestHistory = 4096
 
 	// A gap recovers by a tenth after easeAfter. If that was too much, it is taken back, and the

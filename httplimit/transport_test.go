@@ -278,7 +278,7 @@ func TestDeadlines(t *testing.T) {
 		require.Zero(t, refused.Status)
 		require.Zero(t, time.Since(start))
 		require.True(t, body.closed)
-		require.Equal(t, "httplimit: POST https://api.example.com/letters: not sent, next at 2026-03-02T08:01:00Z: the wait is 1m0s: context deadline exceeded", err.Error())
+		require.Equal(t, "httplimit: POST https://api.example.com/letters: not sent, next at 2026-03-02T08:01:00Z: to be sent in 1m0s: context deadline exceeded", err.Error())
 		require.Equal(t, 1, server.served)
 	})
 	bubble(t, "known after the first try", func(t *testing.T) {
@@ -297,6 +297,28 @@ func TestDeadlines(t *testing.T) {
 		status, _ := closing(t, resp, err)
 		require.Equal(t, http.StatusTooManyRequests, status)
 		require.Equal(t, 1, server.served)
+	})
+	bubble(t, "patience in line", func(t *testing.T) {
+		server := &api{latency: 10 * time.Second, answer: script(step{429, []string{"Retry-After: 1"}}).answer}
+		transport := &httplimit.Transport{Base: server, Tries: 1, Patience: 8 * time.Second}
+		resp, err := transport.RoundTrip(newRequest(t.Context(), t, http.MethodGet, "/", nil))
+		closing(t, resp, err)
+		start := time.Now()
+		var all sync.WaitGroup
+		for i := range 3 { // the first one is the probe, whose answer takes too long for the others
+			all.Go(func() {
+				time.Sleep(time.Duration(i))
+				got, err := transport.RoundTrip(newRequest(t.Context(), t, http.MethodGet, "/", nil))
+				if i == 0 {
+					closing(t, got, err)
+					return
+				}
+				require.ErrorAs(t, err, new(*httplimit.RefusedError))
+				require.NotErrorIs(t, err, context.DeadlineExceeded)
+				require.Equal(t, 8*time.Second+time.Duration(i), time.Since(start))
+			})
+		}
+		all.Wait()
 	})
 	bubble(t, "an hour at most", func(t *testing.T) {
 		resp, err := (&httplimit.Transport{Base: script(step{429, []string{"Retry-After: 3601"}})}).RoundTrip(newRequest(t.Context(), t, http.MethodGet, "/", nil))

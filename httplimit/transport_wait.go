@@ -12,12 +12,14 @@ import (
 )
 
 // enter waits until a request may be sent. Only the first of a lane waits for the Limiter, so that
-// no grants are pending when the gate closes, but for one.
+// no grants are pending when the barrier closes, but for one.
 func (t *Transport) enter(req *http.Request, tries int) (*passage, error) {
 	ctx, clock := req.Context(), t.clock()
 	w := &waiting{wake: make(chan struct{}, 1)}
 	defer t.exit(w)
 	limited, granted, told := !identity.IsNil(t.Limiter), false, false
+	start := clock.Now()
+	giveUp, impatient := t.giveUp(ctx, start), start.Add(t.patience())
 	for {
 		if err := ctx.Err(); err != nil {
 			t.refund(granted)
@@ -29,20 +31,23 @@ func (t *Transport) enter(req *http.Request, tries int) (*passage, error) {
 			return p, nil
 		}
 		if open {
-			if err := t.pace(ctx, req, now, tries); err != nil {
+			if err := t.pace(ctx, req, giveUp, tries); err != nil {
 				return nil, err
 			}
 			granted = true
 			continue
 		}
-		t.refund(granted) // the gate has closed meanwhile
+		t.refund(granted) // the barrier has closed meanwhile
 		granted = false
-		if wait := at.Sub(now); wait > t.patience(ctx, now) {
-			return nil, t.unsent(req, tries, at, fmt.Errorf("the wait is %v: %w", wait, context.DeadlineExceeded))
+		if at.After(giveUp) || !now.Before(impatient) {
+			return nil, t.unsent(req, tries, at, t.tooLong(ctx, at.Sub(now)))
 		}
 		if t.OnWait != nil && !told {
 			told = true
 			t.OnWait(req, at.Sub(now))
+		}
+		if !w.first || !at.After(now) {
+			at = impatient // or until it is woken
 		}
 		if err := w.sleepUntil(ctx, clock, at); err != nil {
 			return nil, err
@@ -61,9 +66,9 @@ func (t *Transport) attempt(w *waiting, req *http.Request, now time.Time, again,
 		w.leave()
 		w.join(l, again)
 	}
-	gates := s.gatesOf(l)
+	barriers := s.barriersOf(l)
 	at, open = now, true
-	for _, g := range gates {
+	for _, g := range barriers {
 		opensAt, isOpen := g.opens(now, len(s.flying), identity.IsNil(t.Limiter))
 		at, open = latest(at, opensAt), open && isOpen
 	}
@@ -73,9 +78,9 @@ func (t *Transport) attempt(w *waiting, req *http.Request, now time.Time, again,
 		return nil, at, open
 	}
 	s.sent++
-	p = &passage{scope: s, gates: gates, at: now, order: s.sent, beside: int64(len(s.flying))}
+	p = &passage{scope: s, barriers: barriers, at: now, order: s.sent, beside: int64(len(s.flying))}
 	s.flying[p] = struct{}{}
-	for _, g := range gates {
+	for _, g := range barriers {
 		g.pass(p, now)
 	}
 	w.leave()
@@ -90,13 +95,16 @@ func (t *Transport) exit(w *waiting) {
 }
 
 // pace waits for the Limiter.
-func (t *Transport) pace(ctx context.Context, req *http.Request, now time.Time, tries int) error {
+func (t *Transport) pace(ctx context.Context, req *http.Request, giveUp time.Time, tries int) error {
 	if wait := t.Limiter.PeekAt(t.Limiter.Clock().Now(), 1).RetryAfter; wait > 0 && wait != ratelimit.Never && t.OnWait != nil {
 		t.OnWait(req, wait)
 	}
-	err := ratelimit.Wait(patient{ctx, now.Add(t.patience(ctx, now))}, t.Limiter, 1)
+	err := ratelimit.Wait(patient{ctx, giveUp}, t.Limiter, 1)
 	if err == nil || ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return err
+	}
+	if _, ok := ctx.Deadline(); !ok && errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("%w: %v", errPatience, err) //nolint:errorlint // it is not the context's
 	}
 	return t.unsent(req, tries, time.Time{}, err)
 }
@@ -109,6 +117,26 @@ type patient struct {
 }
 
 func (p patient) Deadline() (time.Time, bool) { return p.deadline, true }
+
+// errPatience is why a request is not sent although its context would allow the wait.
+var errPatience = errors.New("the wait would be longer than the Transport's Patience")
+
+// giveUp returns the time at which a request that waits from now on gives up.
+func (t *Transport) giveUp(ctx context.Context, now time.Time) time.Time {
+	at := now.Add(t.patience())
+	if deadline, ok := ctx.Deadline(); ok && deadline.Before(at) {
+		return deadline
+	}
+	return at
+}
+
+// tooLong returns why a request does not wait so long.
+func (t *Transport) tooLong(ctx context.Context, wait time.Duration) error {
+	if deadline, ok := ctx.Deadline(); ok && deadline.Sub(t.clock().Now()) < wait {
+		return fmt.Errorf("to be sent in %v: %w", wait, context.DeadlineExceeded)
+	}
+	return fmt.Errorf("to be sent in %v: %w", wait, errPatience)
+}
 
 func (t *Transport) refund(granted bool) {
 	if granted {
@@ -131,23 +159,23 @@ func (t *Transport) scopeFor(r *http.Request, now time.Time) *scope {
 		return s
 	}
 	if t.scopes == nil {
-		t.scopes, t.hosts = map[string]*scope{}, map[string]*gate{}
+		t.scopes, t.hosts = map[string]*scope{}, map[string]*barrier{}
 	}
 	if len(t.scopes) >= mostKept {
 		t.forget(now)
 	}
 	if t.hosts[host] == nil {
-		t.hosts[host] = new(gate)
+		t.hosts[host] = new(barrier)
 	}
 	s := &scope{host: t.hosts[host], lanes: map[string]*lane{}, routes: map[string]string{}, flying: map[*passage]struct{}{}}
-	s.gate.fresh = true
+	s.barrier.fresh = true
 	t.scopes[name] = s
 	return s
 }
 
 // forget drops the scopes that are idle, and the hosts without a scope.
 func (t *Transport) forget(now time.Time) {
-	used := map[*gate]bool{}
+	used := map[*barrier]bool{}
 	for name, s := range t.scopes {
 		if s.idle(now) {
 			delete(t.scopes, name)
@@ -162,16 +190,18 @@ func (t *Transport) forget(now time.Time) {
 	}
 }
 
-// sleepUntil waits until it is t by the clock, w is woken or ctx is done, whose error it returns. A
-// request that is not the first of its lane waits to be woken.
+// sleepUntil waits until it is t by the clock, w is woken or ctx is done, whose error it returns.
 func (w *waiting) sleepUntil(ctx context.Context, clock ratelimit.Clock, t time.Time) error {
 	timers, _ := clock.(ratelimit.TimerClock)
 	for turn := 0; ; turn++ {
 		var over <-chan time.Time
 		now := clock.Now()
-		if d := t.Sub(now); w.first && d > 0 {
+		if d := t.Sub(now); d > 0 {
 			if timers == nil {
-				timer := time.NewTimer(max(d, time.Millisecond))
+				if clock != (ratelimit.SystemClock{}) {
+					d = max(d, time.Millisecond) // a clock that stands still must not keep a processor busy
+				}
+				timer := time.NewTimer(d)
 				defer timer.Stop()
 				over = timer.C
 			} else if over = timers.After(d); turn < mockTurns && clock.Now().After(now) {
