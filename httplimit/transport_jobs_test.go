@@ -38,7 +38,7 @@ func run(t *testing.T, transport *httplimit.Transport, jobs ...job) time.Duratio
 		for range j.goroutines {
 			all.Go(func() {
 				for range todo {
-					r, err := http.NewRequest(j.method, "https://api.example.com"+j.path, http.NoBody)
+					r, err := http.NewRequest(j.method, "http://api.example.com"+j.path, http.NoBody)
 					if err != nil {
 						t.Error(err)
 						return

@@ -1,0 +1,147 @@
+package httplimit_test
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/fixedwindow"
+	"github.com/seed-3506548a/ratelimit/gcra"
+	"github.com/seed-3506548a/ratelimit/httplimit"
+)
+
+// unixResets is a server of 60 requests a minute that says when they are reset, by a clock that is
+// off by so much.
+func unixResets(off time.Duration) *api {
+	limiter := ratelimit.Must(fixedwindow.NewAnchored(ratelimit.PerMinute(60)))
+	return &api{latency: 20 * time.Millisecond, answer: func(_ *http.Request, now time.Time) (int, http.Header, string) {
+		d := limiter.TakeAt(now, 1)
+		h := fields("Date: "+now.Add(off).UTC().Format(http.TimeFormat), "X-RateLimit-Limit: 60",
+			"X-RateLimit-Remaining: "+strconv.Itoa(d.Remaining), "X-RateLimit-Reset: "+unixUp(now.Add(off+d.ResetAfter)))
+		return status(d), h, ""
+	}}
+}
+
+// TestHeadersThatSayEnough tells the limits by headers only: nothing is refused, however many
+// goroutines there are.
+func TestHeadersThatSayEnough(t *testing.T) {
+	for _, one := range []struct {
+		name     string
+		api      func() *api
+		shortest time.Duration
+	}{
+		{"resets", func() *api { return unixResets(0) }, 16 * time.Minute},
+		{"resets, by a clock that is an hour ahead", func() *api { return unixResets(time.Hour) }, 16 * time.Minute},
+		{"resets, by a clock that is an hour behind", func() *api { return unixResets(-time.Hour) }, 16 * time.Minute},
+		{"IETF, a bucket", ietfBucket, 594 * time.Second},
+		{"Discord", discord, 199 * time.Second},
+	} {
+		for _, goroutines := range []int{1, 10, 100} {
+			bubble(t, fmt.Sprintf("%s, %d goroutines", one.name, goroutines), func(t *testing.T) {
+				server := one.api()
+				took := run(t, &httplimit.Transport{Base: server, Patience: 24 * time.Hour}, job{1000, goroutines, http.MethodGet, "/a"})
+				t.Logf("%d refused, %v, %.3f of the shortest time", server.refused, took, took.Seconds()/one.shortest.Seconds())
+				require.Zero(t, server.refused)
+				require.LessOrEqual(t, took.Seconds(), one.shortest.Seconds()*1.05)
+				server.requireClosed(t)
+			})
+		}
+	}
+}
+
+// ietfBucket is a bucket of 100 a minute with a burst of 10, in the form of the IETF's draft 11.
+func ietfBucket() *api {
+	limiter := ratelimit.Must(gcra.New(ratelimit.PerMinute(100), 10))
+	return &api{latency: 20 * time.Millisecond, answer: func(_ *http.Request, now time.Time) (int, http.Header, string) {
+		d := limiter.TakeAt(now, 1)
+		h := fields(`RateLimit-Policy: "default";q=100;w=60`)
+		h.Set("RateLimit", fmt.Sprintf(`"default";r=%d;t=%s`, d.Remaining, wholeSeconds(limiter.PeekAt(now, d.Remaining+1).RetryAfter)))
+		return status(d), h, ""
+	}}
+}
+
+// discord is a bucket of 5 in each second, named, with a reset in milliseconds.
+func discord() *api {
+	limiter := ratelimit.Must(fixedwindow.NewAnchored(ratelimit.PerSecond(5)))
+	return &api{latency: 20 * time.Millisecond, answer: func(_ *http.Request, now time.Time) (int, http.Header, string) {
+		d := limiter.TakeAt(now, 1)
+		h := fields("X-RateLimit-Bucket: abcd1234", "X-RateLimit-Limit: 5", "X-RateLimit-Remaining: "+strconv.Itoa(d.Remaining),
+			fmt.Sprintf("X-RateLimit-Reset-After: %.3f", d.ResetAfter.Seconds()))
+		if !d.OK {
+			h.Set("Retry-After", wholeSeconds(d.RetryAfter))
+		}
+		return status(d), h, ""
+	}}
+}
+
+// TestBehindACache answers every third request from a cache: what its header says is about the past.
+func TestBehindACache(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		server := unixResets(0)
+		origin := server.answer
+		server.answer = func(r *http.Request, now time.Time) (int, http.Header, string) {
+			if server.served%3 == 1 {
+				return http.StatusOK, fields("Age: 100", "X-RateLimit-Limit: 60", "X-RateLimit-Remaining: 0",
+					"Date: "+now.Add(-100*time.Second).UTC().Format(http.TimeFormat),
+					"X-RateLimit-Reset: "+unixUp(now.Add(1000*time.Second))), ""
+			}
+			return origin(r, now)
+		}
+		took := run(t, &httplimit.Transport{Base: server}, job{900, 10, http.MethodGet, "/"})
+		t.Logf("%d refused, %v", server.refused, took)
+		require.Zero(t, server.refused)
+		require.LessOrEqual(t, took, 10*time.Minute*105/100) // 600 at the origin
+	})
+}
+
+// TestARestart loses the server's state twice: in the first minute, so that more is granted than the
+// headers have said, and with half a minute of 503 before.
+func TestARestart(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		start := time.Now()
+		first, second, third := unixResets(0), unixResets(0), unixResets(0)
+		server := &api{latency: 20 * time.Millisecond}
+		server.answer = func(r *http.Request, now time.Time) (int, http.Header, string) {
+			switch elapsed := now.Sub(start); {
+			case elapsed < 500*time.Millisecond:
+				return first.answer(r, now)
+			case elapsed < 5*time.Minute:
+				return second.answer(r, now)
+			case elapsed < 5*time.Minute+30*time.Second:
+				return http.StatusServiceUnavailable, fields("Retry-After: 10"), ""
+			}
+			return third.answer(r, now)
+		}
+		took := run(t, &httplimit.Transport{Base: server, Tries: 10}, job{600, 10, http.MethodGet, "/"})
+		t.Logf("%d refused, %d sent, %v", server.refused, server.served, took)
+		require.Zero(t, server.refused)
+		require.LessOrEqual(t, server.served, 600+12) // those under way at the second restart, and probes
+		require.LessOrEqual(t, took, 10*time.Minute)
+	})
+}
+
+// TestManyHosts uses one Transport for several APIs at once.
+func TestManyHosts(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		servers := map[string]*api{"/trakt": trakt(), "/willittrack": willItTrack()}
+		transport := &httplimit.Transport{
+			Base: roundTripper(func(r *http.Request) (*http.Response, error) { return servers[r.URL.Path].RoundTrip(r) }),
+			Scope: func(r *http.Request) string {
+				name, _, _ := strings.Cut(r.URL.Path[1:], "/")
+				return name
+			},
+		}
+		took := run(t, transport, job{900, 4, http.MethodGet, "/trakt"}, job{130, 4, http.MethodGet, "/willittrack"})
+		require.LessOrEqual(t, took, 3*time.Minute)
+		require.LessOrEqual(t, servers["/willittrack"].refused, 3)
+		require.Zero(t, servers["/trakt"].refused)
+		last := servers["/trakt"].arrivals[899].Sub(servers["/trakt"].arrivals[0])
+		require.LessOrEqual(t, last, 6*time.Second, "it does not wait for the other one")
+	})
+}
