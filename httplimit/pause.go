@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// barrier is what requests pass that pause together: those of a scope, of a partition of it, or of all
-// scopes of a host. After a refusal it is closed until a time, and then until one request, the
+// barrier is what requests pass that pause together: those of a scope, of a partition of it, or of
+// all scopes of a host. After a refusal it is closed until a time, and then until one request, the
 // probe, was answered. The Transport's mutex guards it.
 type barrier struct {
 	until  time.Time // no request passes before

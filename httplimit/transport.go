@@ -171,8 +171,8 @@ func (t *Transport) patience() time.Duration {
 	return t.Patience
 }
 
-// exchange sends a request that has passed its barriers, and learns from the answer. e is nil unless
-// it was refused. Without an answer, the next request is the probe.
+// exchange sends a request that has passed its barriers, and learns from the answer. e is nil
+// unless it was refused. Without an answer, the next request is the probe.
 func (t *Transport) exchange(p *passage, req, try *http.Request, tries int) (resp *http.Response, e *RefusedError, again bool, err error) {
 	defer func() { // also if Base panics
 		t.mutex.Lock()

@@ -84,8 +84,8 @@ func (s *scope) barrierOf(r Reading, now time.Time) *barrier {
 	return &s.barrier
 }
 
-// refusal returns which barrier a refusal closes and for how long, or 0 if the response does not say.
-// Retry-After counts more than the reset of a limit with nothing left, and that more than any
+// refusal returns which barrier a refusal closes and for how long, or 0 if the response does not
+// say. Retry-After counts more than the reset of a limit with nothing left, and that more than any
 // other.
 func (s *scope) refusal(readings []Reading, now time.Time) (g *barrier, wait time.Duration) {
 	for _, told := range []func(Reading) time.Duration{

@@ -2,8 +2,8 @@ package httplimit
 
 import "time"
 
-// learned is what refusals have taught about a barrier: how fast is too fast, and how many are granted
-// in how long.
+// learned is what refusals have taught about a barrier: how fast is too fast, and how many are
+// granted in how long.
 type learned struct {
 	gap     time.Duration // the shortest time from one request to the next
 	eased   time.Time     // when the gap was last changed

@@ -80,7 +80,8 @@ func discord() *api {
 	}}
 }
 
-// TestBehindACache answers every third request from a cache: what its header says is about the past.
+// TestBehindACache answers every third request from a cache: what its header says is about the
+// past.
 func TestBehindACache(t *testing.T) {
 	virtually(t, func(t *testing.T) {
 		server := unixResets(0)
@@ -100,8 +101,8 @@ func TestBehindACache(t *testing.T) {
 	})
 }
 
-// TestARestart loses the server's state twice: in the first minute, so that more is granted than the
-// headers have said, and with half a minute of 503 before.
+// TestARestart loses the server's state twice: in the first minute, so that more is granted than
+// the headers have said, and with half a minute of 503 before.
 func TestARestart(t *testing.T) {
 	virtually(t, func(t *testing.T) {
 		start := time.Now()

@@ -194,19 +194,24 @@ func (t *Transport) forget(now time.Time) {
 func (w *waiting) sleepUntil(ctx context.Context, clock ratelimit.Clock, t time.Time) error {
 	timers, _ := clock.(ratelimit.TimerClock)
 	for turn := 0; ; turn++ {
-		var over <-chan time.Time
 		now := clock.Now()
-		if d := t.Sub(now); d > 0 {
-			if timers == nil {
-				if clock != (ratelimit.SystemClock{}) {
-					d = max(d, time.Millisecond) // a clock that stands still must not keep a processor busy
-				}
-				timer := time.NewTimer(d)
-				defer timer.Stop()
-				over = timer.C
-			} else if over = timers.After(d); turn < mockTurns && clock.Now().After(now) {
+		d := t.Sub(now)
+		if d <= 0 {
+			return nil
+		}
+		var over <-chan time.Time
+		if timers != nil {
+			over = timers.After(d)
+			if turn < mockTurns && clock.Now().After(now) {
 				continue // a mock that has moved before its timer was set would not fire it
 			}
+		} else {
+			if clock != (ratelimit.SystemClock{}) {
+				d = max(d, time.Millisecond) // a clock that stands still must not keep a processor busy
+			}
+			timer := time.NewTimer(d)
+			defer timer.Stop()
+			over = timer.C
 		}
 		select {
 		case <-over:
