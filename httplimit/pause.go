@@ -72,6 +72,9 @@ func (g *barrier) answered(p *passage, now time.Time, granted bool) {
 
 // pause closes the barrier until at least t.
 func (g *barrier) pause(t time.Time) {
+	if g.fresh { // what was sent first is not the probe of this pause
+		g.fresh, g.probe = false, nil
+	}
 	g.closed = true
 	g.until = latest(g.until, t)
 }

@@ -23,11 +23,14 @@ import (
 // 2 s after the next refusal, and so on up to a minute. Requests wait in the order in which they
 // came.
 //
-// It does not wait for a refusal if it can know. Where the headers say that nothing remains, the
-// next request waits for the reset. Without a Limiter, the last tenth of a limit is spread over the
-// rest of its window. Where they do not say enough, it learns from the first refusals how many are
-// granted in how long. A refusal while the headers say that something remains halves the rate,
-// which then recovers by a tenth every 10 minutes.
+// Most refusals can be known before. Where the headers say that nothing remains, the next request
+// waits for the reset. Without a Limiter, the last tenth of a limit is spread over the rest of its
+// window. Where the headers say less, the Transport learns from the first refusals how many
+// requests are granted in how long. A refusal while something remains, or one that says nothing,
+// halves the rate or more, which then recovers by a tenth every 30 minutes.
+//
+// Nothing is known before the first answer of a scope, so the others wait for it, but for a second
+// at most.
 //
 // # Partitions
 //
@@ -56,7 +59,8 @@ type Transport struct {
 	// known. It must not be a [ratelimit.Penalizer]. nil: only what the responses say counts.
 	Limiter ratelimit.Limiter
 
-	// Scope names what pauses together. It must not change the request. nil: scheme and host.
+	// Scope names what pauses together, such as an account. It must not change the request. nil:
+	// scheme and host.
 	Scope func(*http.Request) string
 
 	// Tries is how often a request is sent at most. 0: 3.
@@ -196,7 +200,7 @@ func (t *Transport) exchange(p *passage, req, try *http.Request, tries int) (res
 	}
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
-	next := t.learn(p, req, readings, now, refused)
+	next := t.learn(p, req, resp.StatusCode, readings, now, refused)
 	t.settle(p, now, !refused)
 	if !refused {
 		return resp, nil, false, nil

@@ -14,7 +14,7 @@ const (
 )
 
 // learn takes in what a response says. It returns when the next request is sent at the earliest.
-func (t *Transport) learn(p *passage, req *http.Request, readings []Reading, now time.Time, refused bool) (next time.Time) {
+func (t *Transport) learn(p *passage, req *http.Request, status int, readings []Reading, now time.Time, refused bool) (next time.Time) {
 	s := p.scope
 	unseen := s.unseen(p)
 	resets := false
@@ -38,17 +38,19 @@ func (t *Transport) learn(p *passage, req *http.Request, readings []Reading, now
 	}
 	g, wait := s.refusal(readings, now)
 	next = now.Add(wait)
-	switch {
-	case contradicts(readings, wait):
-		g.contradicted(p.at, now)
-	case wait == 0:
+	if wait == 0 {
 		next = now.Add(backoff(g.untold))
 		g.untold++
+	}
+	switch {
+	case status != http.StatusTooManyRequests && status != http.StatusForbidden: // no limit, but trouble
+	case wait == 0 || contradicts(readings):
 		g.contradicted(p.at, now)
 	case !resets: // else the headers suffice
 		g.exhausted(p.at, now, wait)
 	}
 	g.pause(next)
+	next = g.until
 	if g == s.host {
 		for _, other := range t.scopes {
 			if other.host == g {
@@ -116,7 +118,7 @@ func (s *scope) refusal(readings []Reading, now time.Time) (g *barrier, wait tim
 }
 
 // contradicts reports whether a refusal says that something is left of each limit.
-func contradicts(readings []Reading, wait time.Duration) (says bool) {
+func contradicts(readings []Reading) (says bool) {
 	for _, r := range readings {
 		switch {
 		case r.Remaining == 0:
@@ -125,7 +127,7 @@ func contradicts(readings []Reading, wait time.Duration) (says bool) {
 			says = true
 		}
 	}
-	return says && wait > 0
+	return says
 }
 
 func backoff(refusals int) time.Duration {

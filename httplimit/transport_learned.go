@@ -1,17 +1,20 @@
 package httplimit
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // learned is what refusals have taught about a barrier: how fast is too fast, and how many are
 // granted in how long.
 type learned struct {
 	gap     time.Duration // the shortest time from one request to the next
-	eased   time.Time     // when the gap was last changed
-	easing  time.Duration // after how long it is changed again; 0: it was never made shorter
+	changed time.Time     // when the gap was last changed
+	easing  time.Duration // after how long it is made shorter
+	eased   bool          // it was, and nothing contradicts it yet
 	windows []window
 	history []time.Time // when requests were sent that were granted, oldest first
 	refused time.Time   // when the last refusal came that was learned from
-	doubted time.Time   // when the last one came that contradicted the headers
 	taught  int         // how many windows that one has taught, 0 or 1: the last
 }
 
@@ -35,6 +38,9 @@ const (
 
 	// A found limit is tried again after so many of its windows: it may have been raised.
 	windowsKept = 50
+
+	// A refusal teaches no limit if it is over soon: after less than this part of the window.
+	mostIdle = 10
 
 	// mostWindows is how many limits are found out: an API has a few, of different lengths.
 	mostWindows = 4
@@ -73,38 +79,35 @@ func (l *learned) granted(sent, now time.Time) {
 	if l.taught > 0 && sent.Before(l.refused) { // it was under way at the refusal
 		l.windows[len(l.windows)-1].requests++
 	}
-	if l.gap > 0 && now.Sub(l.eased) >= max(l.easing, easeAfter) {
-		l.easing, l.eased = max(l.easing, easeAfter), now
+	if l.gap > 0 && now.Sub(l.changed) >= l.easing {
+		l.changed, l.eased = now, true
 		if l.gap -= l.gap / 10; l.gap < time.Millisecond {
 			l.gap = 0
 		}
 	}
 }
 
-// begin returns the requests since the last refusal. ok is false if there are none, or if the
-// refused request was sent before it: then there is nothing more to learn.
-func (l *learned) begin(sent, now time.Time) (first int, ok bool) {
+// isNew reports whether there is something to learn from the refusal of a request: it was sent
+// after the last refusal.
+func (l *learned) isNew(sent, now time.Time) bool {
 	if sent.Before(l.refused) {
-		return 0, false
+		return false
 	}
-	first = l.since(l.refused)
 	l.refused, l.taught = now, 0
-	return first, first < len(l.history)
+	return true
 }
 
-// contradicted slows down after a refusal of a request although the headers say that something is
-// left, or that says nothing: to half of the rate or less. People limit seconds, minutes, hours and
-// days: what was granted since the last refusal is taken for what is granted in the next longer one
-// of these.
+// contradicted slows down after a refusal although the headers say that something is left, or that
+// says nothing: to half of the rate or less. People limit seconds, minutes, hours and days: what
+// was granted since the last refusal is taken for what is granted in the next longer one of these.
 func (l *learned) contradicted(sent, now time.Time) {
-	first, ok := l.begin(sent, now)
-	if !ok {
+	first := l.since(l.refused)
+	if !l.isNew(sent, now) || first == len(l.history) {
 		return
 	}
-	l.doubted = now
-	if l.easing > 0 && now.Sub(l.eased) < l.easing { // the gap was enough before
-		l.gap += l.gap / 9
-		l.easing, l.eased = 2*l.easing, now
+	l.changed = now
+	if l.eased {
+		l.gap, l.easing, l.eased = l.gap+l.gap/9, 2*l.easing, false
 		return
 	}
 	n, elapsed := time.Duration(len(l.history)-first), now.Sub(l.history[first])
@@ -115,33 +118,35 @@ func (l *learned) contradicted(sent, now time.Time) {
 		}
 	}
 	l.gap = min(max(2*elapsed/n, 2*l.gap, unit/n, time.Millisecond), longestGap)
-	l.eased = now
+	l.easing = max(l.easing, easeAfter)
 }
 
-// exhausted finds out a limit by a refusal that is over after wait: the requests that were granted
-// fill a window, which ends then. The window is that since the last refusal if one of about its
-// length is known, which was too short, or else that of the whole history since a refusal was of
-// another kind. Nothing follows if most of it was idle.
+// exhausted finds out a limit by a refusal that is over after wait: a window ends then, and the
+// requests that were granted fill it. Requests before a pause longer than wait are of another
+// window. A window that was found out before and has about the same length was too short.
 func (l *learned) exhausted(sent, now time.Time, wait time.Duration) {
-	since, ok := l.begin(sent, now)
-	if !ok || len(l.history) > longestHistory {
+	if !l.isNew(sent, now) || len(l.history) == 0 {
 		return
 	}
-	begin := l.since(l.doubted)
-	known := l.similar(now.Add(wait).Sub(l.history[since]))
-	if known >= 0 {
-		begin = since
+	first := len(l.history) - 1
+	for first > 0 && l.history[first].Sub(l.history[first-1]) <= wait {
+		first--
 	}
-	w := window{requests: len(l.history) - begin, length: now.Add(wait).Sub(l.history[begin])}
-	w.expires = now.Add(windowsKept * w.length)
-	if wait < w.length/10 || w.length >= longestBelieved || known < 0 && len(l.windows) == mostWindows {
+	w := window{requests: len(l.history) - first, length: now.Add(wait).Sub(l.history[first])}
+	if wait < w.length/mostIdle || w.length >= longestBelieved || w.requests > longestHistory {
 		return
 	}
-	if known >= 0 {
-		w.length = max(w.length, l.windows[known].length)
-		l.windows = append(l.windows[:known], l.windows[known+1:]...)
+	l.windows = slices.DeleteFunc(l.windows, func(old window) bool {
+		similar := old.length/2 <= w.length && w.length/2 <= old.length
+		if similar {
+			w.length = max(w.length, old.length)
+		}
+		return similar || now.After(old.expires)
+	})
+	if len(l.windows) < mostWindows {
+		w.expires = now.Add(windowsKept * w.length)
+		l.windows, l.taught = append(l.windows, w), 1
 	}
-	l.windows, l.taught = append(l.windows, w), 1
 }
 
 // since returns the index of the first request in the history that was sent at t or later.
@@ -151,16 +156,6 @@ func (l *learned) since(t time.Time) int {
 		i--
 	}
 	return i
-}
-
-// similar returns the index of a window of about the length, or -1.
-func (l *learned) similar(length time.Duration) int {
-	for i, w := range l.windows {
-		if w.length/2 <= length && length/2 <= w.length {
-			return i
-		}
-	}
-	return -1
 }
 
 // longest returns how long what was learned is of use.

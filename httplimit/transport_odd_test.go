@@ -127,6 +127,82 @@ func TestARestart(t *testing.T) {
 	})
 }
 
+// TestTheRateRecovers is first refused at 30 a minute, although the headers say that there are 90,
+// and after an hour no more.
+func TestTheRateRecovers(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		start := time.Now()
+		degraded, whole := aniList(30), aniList(90)
+		server := &api{latency: 20 * time.Millisecond}
+		server.answer = func(r *http.Request, now time.Time) (int, http.Header, string) {
+			if now.Sub(start) < time.Hour {
+				return degraded.answer(r, now)
+			}
+			return whole.answer(r, now)
+		}
+		run(t, &httplimit.Transport{Base: server}, job{29_000, 1, http.MethodGet, "/"})
+		var each [10]int // requests in each hour
+		for _, at := range server.arrivals {
+			if hour := int(at.Sub(start) / time.Hour); hour < len(each) {
+				each[hour]++
+			}
+		}
+		t.Logf("%d refused; in each hour %v", server.refused, each)
+		require.InDelta(t, 30*60, each[0], 180)
+		for hour := 2; hour < 9; hour++ { // a tenth each half hour
+			require.Greater(t, each[hour], each[hour-1]*11/10)
+		}
+		require.Greater(t, each[9], 70*60)
+		require.LessOrEqual(t, server.refused, 4)
+	})
+}
+
+// TestARaisedLimit finds out a limit of 60 a minute, which becomes one of 120 after half an hour.
+func TestARaisedLimit(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		start := time.Now()
+		limiter := ratelimit.Must(fixedwindow.NewAligned(ratelimit.PerMinute(60)))
+		raised := ratelimit.Must(fixedwindow.NewAligned(ratelimit.PerMinute(120)))
+		server := &api{latency: 20 * time.Millisecond}
+		server.answer = func(_ *http.Request, now time.Time) (int, http.Header, string) {
+			d := limiter.TakeAt(now, 1)
+			if now.Sub(start) > 30*time.Minute {
+				d = raised.TakeAt(now, 1)
+			}
+			if !d.OK {
+				return status(d), fields("Retry-After: " + wholeSeconds(d.RetryAfter)), ""
+			}
+			return status(d), nil, ""
+		}
+		took := run(t, &httplimit.Transport{Base: server}, job{60*50 + 120*30, 1, http.MethodGet, "/"})
+		t.Logf("%d refused, %v", server.refused, took)
+		require.LessOrEqual(t, server.refused, 5)
+		require.InDelta(t, 80, took.Minutes(), 5) // 50 minutes at 60, as the first limit is kept for so long
+	})
+}
+
+// TestTroubleIsNoLimit is answered 503 and 500, which say nothing about how many requests are
+// granted.
+func TestTroubleIsNoLimit(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		server := &api{}
+		server.answer = func(*http.Request, time.Time) (int, http.Header, string) {
+			switch server.served {
+			case 10:
+				return http.StatusServiceUnavailable, fields("Retry-After: 5"), ""
+			case 20:
+				return http.StatusInternalServerError, nil, ""
+			}
+			return http.StatusOK, nil, ""
+		}
+		transport := &httplimit.Transport{Base: server, Retry: func(_ *http.Request, resp *http.Response) bool {
+			return resp.StatusCode >= 500
+		}}
+		took := run(t, transport, job{100, 1, http.MethodGet, "/"})
+		require.LessOrEqual(t, took, 6*time.Second) // Retry-After and at most the first backoff
+	})
+}
+
 // TestManyHosts uses one Transport for several APIs at once.
 func TestManyHosts(t *testing.T) {
 	virtually(t, func(t *testing.T) {

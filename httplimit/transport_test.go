@@ -798,6 +798,46 @@ func TestTheFirstAnswer(t *testing.T) {
 	})
 }
 
+// TestARefusalBeforeTheFirstAnswer pauses all but one, although the first request is still under
+// way.
+func TestARefusalBeforeTheFirstAnswer(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		start := time.Now()
+		server := &api{latency: 2 * time.Second}
+		server.answer = func(_ *http.Request, now time.Time) (int, http.Header, string) {
+			if now.Sub(start) > time.Second && now.Sub(start) < 3*time.Second {
+				return http.StatusTooManyRequests, fields("Retry-After: 10"), ""
+			}
+			return http.StatusOK, nil, ""
+		}
+		base := roundTripper(func(r *http.Request) (*http.Response, error) {
+			if time.Since(start) == 0 {
+				time.Sleep(time.Minute) // the first one
+			}
+			return server.RoundTrip(r)
+		})
+		transport := &httplimit.Transport{Base: base, Tries: 1}
+		var all sync.WaitGroup
+		for i := range 10 {
+			all.Go(func() {
+				time.Sleep(time.Duration(i) * time.Millisecond)
+				if i > 1 {
+					time.Sleep(4 * time.Second) // in the pause
+				}
+				resp, err := transport.RoundTrip(newRequest(t.Context(), t, http.MethodGet, "/", nil))
+				closing(t, resp, err)
+			})
+		}
+		all.Wait()
+		require.Equal(t, 1, server.refused)
+		probe := 13*time.Second + server.latency/2
+		require.Equal(t, probe, server.arrivals[1].Sub(start))
+		for _, at := range server.arrivals[2:9] {
+			require.Equal(t, probe+server.latency, at.Sub(start))
+		}
+	})
+}
+
 func TestRequestWithoutURL(t *testing.T) {
 	body := &trackedBody{Reader: strings.NewReader("x")}
 	_, err := new(httplimit.Transport).RoundTrip(&http.Request{Body: body})

@@ -18,7 +18,7 @@ func (t *Transport) enter(req *http.Request, tries int) (*passage, error) {
 	w := &waiting{wake: make(chan struct{}, 1)}
 	defer t.exit(w)
 	limited, granted, told := !identity.IsNil(t.Limiter), false, false
-	start := clock.Now()
+	name, start := t.scopeName(req), clock.Now()
 	giveUp, impatient := t.giveUp(ctx, start), start.Add(t.patience())
 	for {
 		if err := ctx.Err(); err != nil {
@@ -26,7 +26,7 @@ func (t *Transport) enter(req *http.Request, tries int) (*passage, error) {
 			return nil, err
 		}
 		now := clock.Now()
-		p, at, open := t.attempt(w, req, now, tries > 0, granted || !limited)
+		p, at, open := t.attempt(w, req, name, now, tries > 0, granted || !limited)
 		if p != nil {
 			return p, nil
 		}
@@ -57,10 +57,10 @@ func (t *Transport) enter(req *http.Request, tries int) (*passage, error) {
 
 // attempt lets a request pass if it is its turn and it is paced. Otherwise open reports whether it
 // has only to be paced, and at is when it may pass at the earliest.
-func (t *Transport) attempt(w *waiting, req *http.Request, now time.Time, again, paced bool) (p *passage, at time.Time, open bool) {
+func (t *Transport) attempt(w *waiting, req *http.Request, name string, now time.Time, again, paced bool) (p *passage, at time.Time, open bool) {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
-	s := t.scopeFor(req, now)
+	s := t.scopeOf(name, req, now)
 	l := s.laneFor(req, now)
 	if w.lane != l {
 		w.leave()
@@ -100,8 +100,11 @@ func (t *Transport) pace(ctx context.Context, req *http.Request, giveUp time.Tim
 		t.OnWait(req, wait)
 	}
 	err := ratelimit.Wait(patient{ctx, giveUp}, t.Limiter, 1)
-	if err == nil || ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		return err
+	if err == nil {
+		return nil
+	}
+	if ended := ctx.Err(); ended != nil {
+		return ended
 	}
 	if _, ok := ctx.Deadline(); !ok && errors.Is(err, context.DeadlineExceeded) {
 		err = fmt.Errorf("%w: %v", errPatience, err) //nolint:errorlint // it is not the context's
@@ -148,13 +151,17 @@ func (t *Transport) unsent(req *http.Request, tries int, next time.Time, err err
 	return &RefusedError{Request: req, Tries: tries, Next: next, Err: err}
 }
 
-// scopeFor returns the scope of a request.
-func (t *Transport) scopeFor(r *http.Request, now time.Time) *scope {
-	host := r.URL.Scheme + "://" + r.URL.Host
-	name := host
-	if t.Scope != nil {
-		name = t.Scope(r)
+func hostOf(r *http.Request) string { return r.URL.Scheme + "://" + r.URL.Host }
+
+func (t *Transport) scopeName(r *http.Request) string {
+	if t.Scope == nil {
+		return hostOf(r)
 	}
+	return t.Scope(r)
+}
+
+// scopeOf returns the scope of that name, which the request belongs to.
+func (t *Transport) scopeOf(name string, r *http.Request, now time.Time) *scope {
 	if s := t.scopes[name]; s != nil {
 		return s
 	}
@@ -164,6 +171,7 @@ func (t *Transport) scopeFor(r *http.Request, now time.Time) *scope {
 	if len(t.scopes) >= mostKept {
 		t.forget(now)
 	}
+	host := hostOf(r)
 	if t.hosts[host] == nil {
 		t.hosts[host] = new(barrier)
 	}
