@@ -45,7 +45,7 @@ func (t *Transport) learn(p *passage, req *http.Request, status int, readings []
 	switch {
 	case status != http.StatusTooManyRequests && status != http.StatusForbidden: // no limit, but trouble
 	case wait == 0 || contradicts(readings):
-		g.contradicted(p.at, now)
+		g.contradicted(p.at, now, wait)
 	case !resets: // else the headers suffice
 		g.exhausted(p.at, now, wait)
 	}

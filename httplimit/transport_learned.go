@@ -29,9 +29,11 @@ const (
 	// longestHistory bounds the memory of a barrier. Limits of more requests are not found out.
 	longestHistory = 4096
 
-	// A gap recovers by a tenth after easeAfter. If that was too much, it is taken back, and the
-	// next time is after twice as long.
+	// A gap recovers by a tenth after easeAfter, by another one after half of that, and so on until
+	// it is easeOften. If that was too much, it is taken back, and the next time is after twice as
+	// long.
 	easeAfter = 30 * time.Minute
+	easeOften = 5 * time.Minute
 
 	// longestGap bounds what a contradiction can do to a client that sends little.
 	longestGap = 10 * time.Second
@@ -80,7 +82,10 @@ func (l *learned) granted(sent, now time.Time) {
 		l.windows[len(l.windows)-1].requests++
 	}
 	if l.gap > 0 && now.Sub(l.changed) >= l.easing {
-		l.changed, l.eased = now, true
+		if l.changed = now; l.eased {
+			l.easing = max(l.easing/2, easeOften)
+		}
+		l.eased = true
 		if l.gap -= l.gap / 10; l.gap < time.Millisecond {
 			l.gap = 0
 		}
@@ -97,19 +102,29 @@ func (l *learned) isNew(sent, now time.Time) bool {
 	return true
 }
 
+// takenBack makes the gap what it was before it was made shorter, if nothing was refused since.
+func (l *learned) takenBack(now time.Time) bool {
+	if !l.eased {
+		return false
+	}
+	l.gap, l.changed, l.eased = l.gap+l.gap/9, now, false
+	l.easing = 2 * max(l.easing, easeAfter)
+	return true
+}
+
 // contradicted slows down after a refusal although the headers say that something is left, or that
 // says nothing: to half of the rate or less. People limit seconds, minutes, hours and days: what
 // was granted since the last refusal is taken for what is granted in the next longer one of these.
-func (l *learned) contradicted(sent, now time.Time) {
+// But if a window ends after wait, what was granted is granted in it.
+func (l *learned) contradicted(sent, now time.Time, wait time.Duration) {
 	first := l.since(l.refused)
 	if !l.isNew(sent, now) || first == len(l.history) {
 		return
 	}
-	l.changed = now
-	if l.eased {
-		l.gap, l.easing, l.eased = l.gap+l.gap/9, 2*l.easing, false
+	if l.takenBack(now) {
 		return
 	}
+	l.changed = now
 	n, elapsed := time.Duration(len(l.history)-first), now.Sub(l.history[first])
 	unit := 24 * time.Hour
 	for _, shorter := range []time.Duration{time.Hour, time.Minute, time.Second} {
@@ -117,7 +132,11 @@ func (l *learned) contradicted(sent, now time.Time) {
 			unit = shorter
 		}
 	}
-	l.gap = min(max(2*elapsed/n, 2*l.gap, unit/n, time.Millisecond), longestGap)
+	l.gap = max(2*elapsed/n, 2*l.gap, unit/n)
+	if wait > 0 {
+		l.gap = min(l.gap, (elapsed+wait)/n)
+	}
+	l.gap = min(max(l.gap, time.Millisecond), longestGap)
 	l.easing = max(l.easing, easeAfter)
 }
 
@@ -125,7 +144,7 @@ func (l *learned) contradicted(sent, now time.Time) {
 // requests that were granted fill it. Requests before a pause longer than wait are of another
 // window. A window that was found out before and has about the same length was too short.
 func (l *learned) exhausted(sent, now time.Time, wait time.Duration) {
-	if !l.isNew(sent, now) || len(l.history) == 0 {
+	if !l.isNew(sent, now) || len(l.history) == 0 || l.takenBack(now) {
 		return
 	}
 	first := len(l.history) - 1
