@@ -78,6 +78,9 @@ func Read(h http.Header, received time.Time) []Reading {
 		all = append(f.structured(), f.families(marks)...)
 		all = append(all, f.singular()...)
 	}
+	all = slices.DeleteFunc(all, func(r Reading) bool {
+		return r.Limit < 0 && r.Remaining < 0 && r.Reset == 0
+	})
 	if wait := f.retryAfter(); wait > 0 {
 		all = append(all, Reading{Partition: marks.bucket, Limit: -1, Remaining: -1, RetryAfter: wait})
 	}
@@ -101,10 +104,12 @@ type fieldset struct {
 }
 
 func collect(h http.Header) *fieldset {
-	f := &fieldset{values: make(map[string][]string, len(h))}
+	f := &fieldset{values: map[string][]string{}}
 	var given []string
 	for name := range h {
-		given = append(given, name)
+		if lower := strings.ToLower(name); lower == "date" || lower == "age" || strings.Contains(lower, "limit") || strings.Contains(lower, "retry") {
+			given = append(given, name)
+		}
 	}
 	slices.Sort(given)
 	for _, name := range given {

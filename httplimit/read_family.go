@@ -172,12 +172,7 @@ func (f *fieldset) readingsOf(t *told, m marks) (all []Reading) {
 		if name := t.fields[roleName]; r.Name == "" {
 			r.Name = name
 		}
-		if r.Limit >= 0 || r.Remaining >= 0 || r.Reset > 0 {
-			all = append(all, r)
-		}
-	}
-	if len(all) == 0 {
-		return nil
+		all = append(all, r)
 	}
 	rest := unclaimed(known)
 	for i := range rest {
@@ -259,9 +254,7 @@ func (f *fieldset) objects(values []string) (all []Reading) {
 		r.Remaining, _ = countOr(o.Remaining.String(), -1)
 		r.Window, _ = parseSpan(o.Period.String())
 		r.Reset, _ = parseWait(o.Until, f.now)
-		if r.Limit >= 0 || r.Remaining >= 0 || r.Reset > 0 {
-			all = append(all, r)
-		}
+		all = append(all, r)
 	}
 	return all
 }

@@ -147,6 +147,7 @@ func FuzzRead(f *testing.F) {
 		}
 		f.Add(strings.Join(lines, "\n"))
 	}
+	f.Add("RAtelimit: limit,reset=0,0000000000000000000")
 	f.Fuzz(func(t *testing.T, text string) {
 		h := http.Header{}
 		for line := range strings.SplitSeq(text, "\n") {

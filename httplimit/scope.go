@@ -2,13 +2,15 @@ package httplimit
 
 import (
 	"container/list"
+	"maps"
 	"net/http"
 	"strings"
 	"time"
 )
 
-// mostKept is how many scopes a Transport keeps, partitions a scope, and routes. More are kept only
-// while they are in use.
+// mostKept bounds the memory of what is not in use: of so many scopes, partitions of a scope, or
+// routes the idle ones are forgotten, and of partitions, which servers name, all that nobody waits
+// for.
 const mostKept = 1024
 
 // scope is what pauses together, with its partitions.
@@ -70,12 +72,13 @@ func (s *scope) laneFor(r *http.Request, now time.Time) *lane {
 func (s *scope) lane(partition string, now time.Time) *lane {
 	l := s.lanes[partition]
 	if l == nil {
-		if len(s.lanes) >= mostKept {
-			for name, old := range s.lanes {
-				if old.line.Len() == 0 && old.barrier.idle(now) {
-					delete(s.lanes, name)
-				}
+		for _, all := range []bool{false, true} { // idle ones, and if there are too many others, all
+			if len(s.lanes) < mostKept {
+				break
 			}
+			maps.DeleteFunc(s.lanes, func(_ string, old *lane) bool {
+				return old.line.Len() == 0 && (all || old.barrier.idle(now))
+			})
 		}
 		l = &lane{barrier: new(barrier)}
 		s.lanes[partition] = l

@@ -88,9 +88,10 @@ type Transport struct {
 	// is waited for. nil: the Limiter's, or else the system's.
 	Clock ratelimit.Clock
 
-	mutex  sync.Mutex
-	scopes map[string]*scope
-	hosts  map[string]*barrier
+	mutex   sync.Mutex
+	scopes  map[string]*scope
+	hosts   map[string]*barrier
+	sweepAt int // how many scopes there are when idle ones are forgotten
 }
 
 const (

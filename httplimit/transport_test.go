@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -672,6 +673,31 @@ func TestScopesAreForgotten(t *testing.T) {
 		resp, err := transport.RoundTrip(r)
 		closing(t, resp, err)
 		require.Equal(t, time.Hour, time.Since(start)) // that one is not
+	})
+}
+
+// TestPartitionsAreBounded names a bucket for each request, which is exhausted for a day.
+func TestPartitionsAreBounded(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		server := &api{}
+		server.answer = func(*http.Request, time.Time) (int, http.Header, string) {
+			return http.StatusOK, fields("X-RateLimit-Bucket: "+strconv.Itoa(server.served), "X-RateLimit-Remaining: 0", "X-RateLimit-Reset: 86400"), ""
+		}
+		transport := &httplimit.Transport{Base: server}
+		get := func(i int) {
+			resp, err := transport.RoundTrip(newRequest(t.Context(), t, http.MethodGet, "/"+strconv.Itoa(i), nil))
+			closing(t, resp, err)
+		}
+		get(0)
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		for i := range 20_000 {
+			get(i + 1)
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		require.Less(t, int64(after.HeapAlloc)-int64(before.HeapAlloc), int64(4<<20))
 	})
 }
 

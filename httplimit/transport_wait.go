@@ -168,8 +168,9 @@ func (t *Transport) scopeOf(name string, r *http.Request, now time.Time) *scope 
 	if t.scopes == nil {
 		t.scopes, t.hosts = map[string]*scope{}, map[string]*barrier{}
 	}
-	if len(t.scopes) >= mostKept {
+	if len(t.scopes) >= max(t.sweepAt, mostKept) {
 		t.forget(now)
+		t.sweepAt = 2 * len(t.scopes)
 	}
 	host := hostOf(r)
 	if t.hosts[host] == nil {
