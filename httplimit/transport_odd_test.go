@@ -80,6 +80,30 @@ func discord() *api {
 	}}
 }
 
+// TestOthersUseTheLimitToo lets another program use most of a limit: that teaches nothing, as
+// headers say what remains.
+func TestOthersUseTheLimitToo(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		start := time.Now()
+		limiter := ratelimit.Must(fixedwindow.NewAnchored(ratelimit.PerMinute(60)))
+		server := &api{latency: 20 * time.Millisecond}
+		server.answer = func(_ *http.Request, now time.Time) (int, http.Header, string) {
+			if server.served == 10 {
+				limiter.TakeAt(now, 50)
+			}
+			d := limiter.TakeAt(now, 1)
+			h := fields("X-RateLimit-Remaining: "+strconv.Itoa(d.Remaining), "X-RateLimit-Reset: "+wholeSeconds(d.ResetAfter))
+			if !d.OK {
+				h.Set("Retry-After", wholeSeconds(d.RetryAfter))
+			}
+			return status(d), h, ""
+		}
+		run(t, &httplimit.Transport{Base: server}, job{60, 1, http.MethodGet, "/"})
+		require.Equal(t, 1, server.refused)
+		require.Less(t, server.arrivals[59].Sub(start), 70*time.Second)
+	})
+}
+
 // TestBehindACache answers every third request from a cache: what its header says is about the
 // past.
 func TestBehindACache(t *testing.T) {

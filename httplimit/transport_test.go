@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -212,6 +213,7 @@ func TestBackoff(t *testing.T) {
 		status, _ := closing(t, resp, err)
 		require.Equal(t, http.StatusOK, status)
 		require.Len(t, waits, 9)
+		require.Greater(t, slices.Max(waits), time.Second) // all of 9 within the first second: 1 in 10^9
 		for i, longest := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60, 60} {
 			require.LessOrEqual(t, waits[i], longest*time.Second)
 			require.Positive(t, waits[i])
@@ -356,6 +358,13 @@ func TestDeadlines(t *testing.T) {
 			require.Equal(t, http.StatusTooManyRequests, status)
 		})
 		synctest.Wait()
+		all.Go(func() { // the first in line has no deadline
+			resp, err := transport.RoundTrip(newRequest(t.Context(), t, http.MethodGet, "/", nil))
+			status, _ := closing(t, resp, err)
+			require.Equal(t, http.StatusOK, status)
+			require.Equal(t, 110*time.Second, time.Since(start))
+		})
+		synctest.Wait()
 		for range 3 {
 			all.Go(func() {
 				ctx, cancel := context.WithTimeout(t.Context(), 50*time.Second)
@@ -367,7 +376,106 @@ func TestDeadlines(t *testing.T) {
 			})
 		}
 		all.Wait()
-		require.Equal(t, 2, server.served)
+		require.Equal(t, 3, server.served)
+	})
+	bubble(t, "a global pause while others wait in another scope", func(t *testing.T) {
+		server := &api{answer: func(r *http.Request, _ time.Time) (int, http.Header, string) {
+			if r.URL.Path == "/b" {
+				return http.StatusTooManyRequests, fields("Retry-After: 100", "X-RateLimit-Global: true"), ""
+			}
+			return http.StatusTooManyRequests, fields("Retry-After: 10"), ""
+		}}
+		transport := &httplimit.Transport{Base: server, Tries: 1, Scope: func(r *http.Request) string { return r.URL.Path }}
+		start := time.Now()
+		resp, err := transport.RoundTrip(newRequest(t.Context(), t, http.MethodGet, "/a", nil))
+		closing(t, resp, err)
+		var all sync.WaitGroup
+		all.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Second)
+			defer cancel()
+			_, err := transport.RoundTrip(newRequest(ctx, t, http.MethodGet, "/a", nil))
+			require.ErrorAs(t, err, new(*httplimit.RefusedError))
+			require.Equal(t, 5*time.Second, time.Since(start))
+		})
+		time.Sleep(5 * time.Second)
+		resp, err = transport.RoundTrip(newRequest(t.Context(), t, http.MethodGet, "/b", nil))
+		closing(t, resp, err)
+		all.Wait()
+	})
+}
+
+// TestOverlaps answers requests that were under way when a pause began.
+func TestOverlaps(t *testing.T) {
+	// Each request takes so long, is answered with this, and is made at that time.
+	type request struct{ at, takes, retryAfter time.Duration }
+	for _, one := range []struct {
+		name     string
+		requests []request
+		sent     []time.Duration // when each is sent
+		next     time.Duration   // of the last refusal
+	}{
+		{"a shorter pause does not end a longer one", []request{
+			{0, 0, 0}, {0, 1, 60}, {0, 2, 5}, {3, 0, 0},
+		}, []time.Duration{0, 0, 0, 61}, 61},
+		{"a granted probe does not end a pause that began meanwhile", []request{
+			{0, 0, 0}, {0, 0, 0}, {0, 0, 0}, {0, 1, 10}, {0, 12, 60}, {2, 2, 0}, {3, 0, 0},
+		}, []time.Duration{0, 0, 0, 0, 0, 11, 72}, 72},
+	} {
+		bubble(t, one.name, func(t *testing.T) {
+			start := time.Now()
+			sent := make([]time.Duration, len(one.requests))
+			base := roundTripper(func(r *http.Request) (*http.Response, error) {
+				i, err := strconv.Atoi(r.URL.Path[1:])
+				require.NoError(t, err)
+				sent[i] = time.Since(start) / time.Second
+				time.Sleep(one.requests[i].takes * time.Second)
+				resp := &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: http.NoBody, Request: r}
+				if wait := one.requests[i].retryAfter; wait > 0 {
+					resp.StatusCode = http.StatusTooManyRequests
+					resp.Header.Set("Retry-After", strconv.Itoa(int(wait)))
+				}
+				return resp, nil
+			})
+			var next time.Time
+			transport := &httplimit.Transport{Base: base, Tries: 1, On429: func(e *httplimit.RefusedError) { next = e.Next }}
+			var all sync.WaitGroup
+			for i, r := range one.requests {
+				time.Sleep(time.Until(start.Add(r.at * time.Second)))
+				all.Go(func() {
+					resp, err := transport.RoundTrip(newRequest(t.Context(), t, http.MethodGet, "/"+strconv.Itoa(i), nil))
+					closing(t, resp, err)
+				})
+				synctest.Wait()
+			}
+			all.Wait()
+			require.Equal(t, one.sent, sent)
+			require.Equal(t, start.Add(one.next*time.Second), next)
+		})
+	}
+}
+
+// TestARefusedRequestIsFirst sends the request again that was refused, and not one that came later.
+func TestARefusedRequestIsFirst(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		var order []string
+		refusal := step{429, []string{"Retry-After: 10"}}
+		server := script(step{200, nil}, refusal, refusal)
+		base := roundTripper(func(r *http.Request) (*http.Response, error) {
+			order = append(order, r.URL.Path)
+			time.Sleep(time.Second)
+			return server.RoundTrip(r)
+		})
+		transport := &httplimit.Transport{Base: base}
+		var all sync.WaitGroup
+		for _, path := range []string{"/known", "/refused", "/b", "/c"} {
+			all.Go(func() {
+				resp, err := transport.RoundTrip(newRequest(t.Context(), t, http.MethodGet, path, nil))
+				closing(t, resp, err)
+			})
+			time.Sleep(3 * time.Second)
+		}
+		all.Wait()
+		require.Equal(t, []string{"/known", "/refused", "/refused", "/refused", "/b", "/c"}, order)
 	})
 }
 
@@ -457,6 +565,20 @@ func TestBodies(t *testing.T) {
 			require.Equal(t, string(content), body)
 		})
 	}
+	bubble(t, "the last response, though only its beginning was read", func(t *testing.T) {
+		limiter := &failing{Limiter: ratelimit.Unlimited()}
+		transport := &httplimit.Transport{Limiter: limiter, Base: roundTripper(func(r *http.Request) (*http.Response, error) {
+			limiter.fails.Store(true)
+			body := io.NopCloser(strings.NewReader(strings.Repeat("x", 100_000)))
+			return &http.Response{StatusCode: http.StatusTooManyRequests, Header: fields("Retry-After: 1"), Body: body, Request: r}, nil
+		})}
+		resp, err := transport.RoundTrip(newRequest(t.Context(), t, http.MethodGet, "/", nil))
+		require.NoError(t, err)
+		text, err := io.ReadAll(resp.Body)
+		require.Equal(t, io.ErrUnexpectedEOF, err)
+		require.Len(t, text, 64<<10)
+		require.NoError(t, resp.Body.Close())
+	})
 	bubble(t, "the last response, though it was read", func(t *testing.T) {
 		server := script(step{429, []string{"Retry-After: 10"}})
 		limiter := &failing{Limiter: ratelimit.Unlimited()}
@@ -530,6 +652,37 @@ func TestLimiter(t *testing.T) {
 		run(t, &httplimit.Transport{Base: server, Limiter: limiter}, job{5, 5, http.MethodGet, "/"})
 		require.Equal(t, 10-server.served, limiter.Take(1).Remaining+1)
 	})
+	bubble(t, "gives back what it waited for when a pause began", func(t *testing.T) {
+		limiter := ratelimit.Must(gcra.New(ratelimit.PerMinute(1), 2))
+		server := &api{latency: 30 * time.Second}
+		server.answer = func(*http.Request, time.Time) (int, http.Header, string) {
+			if server.served == 1 {
+				return http.StatusTooManyRequests, fields("Retry-After: 600"), ""
+			}
+			return http.StatusOK, nil, ""
+		}
+		transport := &httplimit.Transport{Base: server, Limiter: limiter, Tries: 1}
+		var all sync.WaitGroup
+		for i := range 3 { // the third waits for the Limiter until the pause
+			time.Sleep(time.Duration(i) * 10 * time.Second)
+			all.Go(func() {
+				resp, err := transport.RoundTrip(newRequest(t.Context(), t, http.MethodGet, "/", nil))
+				closing(t, resp, err)
+			})
+		}
+		time.Sleep(2 * time.Minute)
+		require.Equal(t, 2, server.served)
+		require.True(t, limiter.PeekAt(time.Now(), 2).OK)
+		all.Wait()
+	})
+	bubble(t, "gives back what comes after the context's end", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		inner := ratelimit.Must(gcra.New(ratelimit.PerMinute(1), 2))
+		transport := &httplimit.Transport{Base: script(), Limiter: &cancelling{inner, cancel}}
+		_, err := transport.RoundTrip(newRequest(ctx, t, http.MethodGet, "/", nil))
+		require.Equal(t, context.Canceled, err)
+		require.True(t, inner.PeekAt(time.Now(), 2).OK)
+	})
 	bubble(t, "too long", func(t *testing.T) {
 		limiter := ratelimit.Must(gcra.New(ratelimit.PerMinute(1), 1))
 		require.True(t, limiter.Allow())
@@ -560,6 +713,17 @@ func TestLimiter(t *testing.T) {
 		require.ErrorIs(t, err, context.Canceled)
 		require.NotErrorAs(t, err, new(*httplimit.RefusedError))
 	})
+}
+
+// cancelling ends a context when it is asked.
+type cancelling struct {
+	ratelimit.Limiter
+	cancel func()
+}
+
+func (l *cancelling) TakeAt(t time.Time, n int) ratelimit.Decision {
+	l.cancel()
+	return l.Limiter.TakeAt(t, n)
 }
 
 func TestTransportClock(t *testing.T) {
@@ -639,6 +803,17 @@ func TestPartitions(t *testing.T) {
 				require.Equal(t, time.Minute, time.Since(start))
 			}
 		}
+	})
+	bubble(t, "not known yet", func(t *testing.T) {
+		server := &api{latency: 100 * time.Millisecond}
+		server.answer = func(r *http.Request, now time.Time) (int, http.Header, string) {
+			return http.StatusOK, fields("X-RateLimit-Bucket: "+r.URL.Path[1:], "X-RateLimit-Remaining: 0", "X-RateLimit-Reset: 60"), ""
+		}
+		transport := &httplimit.Transport{Base: server}
+		start := time.Now()
+		run(t, transport, job{1, 1, http.MethodGet, "/a"})
+		run(t, transport, job{3, 3, http.MethodGet, "/b"}) // the first finds out
+		require.Greater(t, server.arrivals[2].Sub(start), time.Minute)
 	})
 	bubble(t, "other hosts go on", func(t *testing.T) {
 		transport := &httplimit.Transport{Base: script(step{429, []string{"Retry-After: 60", "X-RateLimit-Global: true"}}), Tries: 1}
