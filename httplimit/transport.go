@@ -77,11 +77,11 @@ type Transport struct {
 	Retry func(*http.Request, *http.Response) bool
 
 	// On429 is called for each response that refuses a request, before it is sent again or given
-	// up.
+	// up. The goroutine of the request calls it, so it must be safe for simultaneous use.
 	On429 func(*RefusedError)
 
 	// OnWait is called before a request waits, with how long as far as that is known: a probe's
-	// answer takes as long as it takes.
+	// answer takes as long as it takes. It must be safe for simultaneous use.
 	OnWait func(*http.Request, time.Duration)
 
 	// Clock is the clock that waits are measured by. If it is a [ratelimit.TimerClock], its After

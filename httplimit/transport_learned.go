@@ -29,9 +29,9 @@ const (
 	// longestHistory bounds the memory of a barrier. Limits of more requests are not found out.
 	longestHistory = 4096
 
-	// A gap recovers by a tenth after easeAfter, and again. From then on, each time is after half as
-	// long, down to easeOften. What was too much is taken back, and the next time is after twice as
-	// long.
+	// A gap recovers by a tenth after easeAfter, and again. From then on, each time is after half
+	// as long, down to easeOften. What was too much is taken back, and the next time is after twice
+	// as long.
 	easeAfter = 30 * time.Minute
 	easeOften = 5 * time.Minute
 

@@ -393,8 +393,8 @@ func TestDeadlines(t *testing.T) {
 		all.Go(func() {
 			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Second)
 			defer cancel()
-			_, err := transport.RoundTrip(newRequest(ctx, t, http.MethodGet, "/a", nil))
-			require.ErrorAs(t, err, new(*httplimit.RefusedError))
+			_, late := transport.RoundTrip(newRequest(ctx, t, http.MethodGet, "/a", nil))
+			require.ErrorAs(t, late, new(*httplimit.RefusedError))
 			require.Equal(t, 5*time.Second, time.Since(start))
 		})
 		time.Sleep(5 * time.Second)
@@ -436,8 +436,8 @@ func TestOverlaps(t *testing.T) {
 				}
 				return resp, nil
 			})
-			var next time.Time
-			transport := &httplimit.Transport{Base: base, Tries: 1, On429: func(e *httplimit.RefusedError) { next = e.Next }}
+			var next atomic.Value
+			transport := &httplimit.Transport{Base: base, Tries: 1, On429: func(e *httplimit.RefusedError) { next.Store(e.Next) }}
 			var all sync.WaitGroup
 			for i, r := range one.requests {
 				time.Sleep(time.Until(start.Add(r.at * time.Second)))
@@ -449,7 +449,7 @@ func TestOverlaps(t *testing.T) {
 			}
 			all.Wait()
 			require.Equal(t, one.sent, sent)
-			require.Equal(t, start.Add(one.next*time.Second), next)
+			require.Equal(t, start.Add(one.next*time.Second), next.Load())
 		})
 	}
 }
@@ -806,7 +806,7 @@ func TestPartitions(t *testing.T) {
 	})
 	bubble(t, "not known yet", func(t *testing.T) {
 		server := &api{latency: 100 * time.Millisecond}
-		server.answer = func(r *http.Request, now time.Time) (int, http.Header, string) {
+		server.answer = func(r *http.Request, _ time.Time) (int, http.Header, string) {
 			return http.StatusOK, fields("X-RateLimit-Bucket: "+r.URL.Path[1:], "X-RateLimit-Remaining: 0", "X-RateLimit-Reset: 60"), ""
 		}
 		transport := &httplimit.Transport{Base: server}
