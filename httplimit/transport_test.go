@@ -671,7 +671,9 @@ func TestLimiter(t *testing.T) {
 			})
 		}
 		time.Sleep(2 * time.Minute)
+		server.mutex.Lock()
 		require.Equal(t, 2, server.served)
+		server.mutex.Unlock()
 		require.True(t, limiter.PeekAt(time.Now(), 2).OK)
 		all.Wait()
 	})
