@@ -20,6 +20,7 @@ import (
 	"github.com/seed-3506548a/ratelimit/httplimit"
 	"github.com/seed-3506548a/ratelimit/keyed"
 	"github.com/seed-3506548a/ratelimit/limittest"
+	"github.com/seed-3506548a/ratelimit/penalty"
 	"github.com/seed-3506548a/ratelimit/simulate"
 	"github.com/seed-3506548a/ratelimit/slidingwindow"
 	"github.com/seed-3506548a/ratelimit/tokenbucket"
@@ -65,6 +66,7 @@ func TestArgumentErrorsNameTheFunction(t *testing.T) {
 		"keyed.NewMap":                  second(keyed.NewMap[int](0, nil)),
 		"keyed.Table.Limit":             second(table.Limit(bad, 1)),
 		"limittest.TestBound":           limittest.TestBound(nil, 0, nil),
+		"penalty.New":                   second(penalty.New(nil, 0)),
 		"simulate.Constant":             second(simulate.Constant(t0, bad)),
 		"simulate.FlashCrowd":           second(simulate.FlashCrowd(t0, simulate.Crowd{Usual: bad}, 0)),
 		"simulate.OnOff":                second(simulate.OnOff(t0, bad, 1, 1, 0)),
@@ -88,7 +90,8 @@ func TestArgumentErrorsNameTheFunction(t *testing.T) {
 	require.ErrorContains(t, capped.SetPeak(ratelimit.PerMinute(1)), "burst.Limiter.SetPeak: peak.Per is 1m0s")
 
 	others := []string{ // that return errors of those above, of their callers, or no ArgumentErrors
-		"burst.Limiter.Err", "httplimit.StoreError.Unwrap", "keyed.Group.Err", "keyed.Map.Err", "ratelimit.Queue.Wait",
+		"burst.Limiter.Err", "httplimit.RefusedError.Unwrap", "httplimit.StoreError.Unwrap", "httplimit.Transport.RoundTrip",
+		"keyed.Group.Err", "keyed.Map.Err", "ratelimit.Queue.Wait",
 		"limittest.TestAllocations", "limittest.TestLimiter",
 		"ratelimit.Rate.MarshalText", "ratelimit.Rate.UnmarshalText",
 	}
@@ -97,7 +100,7 @@ func TestArgumentErrorsNameTheFunction(t *testing.T) {
 
 // returningErrors returns the exported functions and methods of this module that return an error.
 func returningErrors(t *testing.T) (names []string) {
-	for _, dir := range []string{".", "burst", "fixedwindow", "gcra", "httplimit", "keyed", "limittest", "simulate", "slidingwindow", "tokenbucket"} {
+	for _, dir := range []string{".", "burst", "fixedwindow", "gcra", "httplimit", "keyed", "limittest", "penalty", "simulate", "slidingwindow", "tokenbucket"} {
 		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		require.NoError(t, err)
 		for _, file := range files {

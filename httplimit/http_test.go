@@ -240,7 +240,7 @@ func TestCancelled(t *testing.T) {
 		}()
 		// What the client hears depends on which of the two is faster, and does not matter here.
 		if response, err := client.Do(r); err == nil {
-			response.Body.Close()
+			require.NoError(t, response.Body.Close())
 		}
 		all.group.Wait()
 		var d policy.Decision

@@ -1,0 +1,168 @@
+package httplimit_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-3506548a/ratelimit/httplimit"
+)
+
+// pipes is a network in memory.
+type pipes struct {
+	dialed atomic.Int64
+	open   atomic.Int64
+	conns  chan net.Conn
+	closed chan struct{}
+	close  func()
+}
+
+func newPipes() *pipes {
+	p := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
+	p.close = sync.OnceFunc(func() { close(p.closed) })
+	return p
+}
+
+func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	ours, theirs := net.Pipe()
+	select {
+	case p.conns <- theirs:
+		p.dialed.Add(1)
+		p.open.Add(1)
+		return &pipe{Conn: ours, closed: sync.OnceFunc(func() { p.open.Add(-1) })}, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error {
+	p.close()
+	return nil
+}
+
+func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "unix"} }
+
+type pipe struct {
+	net.Conn
+	closed func()
+}
+
+func (p *pipe) Close() error {
+	p.closed()
+	return p.Conn.Close()
+}
+
+// overHTTP runs f with a client of a net/http server of h. Nothing may be left of either.
+func overHTTP(t *testing.T, h http.HandlerFunc, transport *httplimit.Transport, f func(client *http.Client, network *pipes)) {
+	t.Helper()
+	network := newPipes()
+	server := &http.Server{Handler: h} //nolint:gosec // its client is the test
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		if err := server.Serve(network); !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
+	})
+	transport.Base = &http.Transport{DialContext: network.dial}
+	client := &http.Client{Transport: transport}
+	f(client, network)
+	client.CloseIdleConnections()
+	time.Sleep(time.Second)
+	require.Zero(t, network.open.Load())
+	require.NoError(t, server.Close())
+	serving.Wait()
+}
+
+func TestOverNetHTTP(t *testing.T) {
+	for _, size := range []int{100, 60 << 10, 1 << 20} {
+		bubble(t, strconv.Itoa(size), func(t *testing.T) {
+			var served int
+			h := func(w http.ResponseWriter, r *http.Request) {
+				text, err := io.ReadAll(r.Body)
+				if err != nil || string(text) != "letter" {
+					t.Errorf("%q, %v", text, err)
+				}
+				if served++; served == 1 {
+					w.Header().Set("Retry-After", "5")
+					w.WriteHeader(http.StatusTooManyRequests)
+					_, _ = io.WriteString(w, strings.Repeat("x", size))
+				}
+			}
+			overHTTP(t, h, &httplimit.Transport{}, func(client *http.Client, network *pipes) {
+				start := time.Now()
+				resp, err := client.Post("http://api.example.com/letters", "text/plain", strings.NewReader("letter"))
+				status, _ := closing(t, resp, err)
+				require.Equal(t, http.StatusOK, status)
+				require.Equal(t, 5*time.Second, time.Since(start))
+				dialed := int64(1)
+				if size > 64<<10 {
+					dialed = 2 // the rest of the body is not worth a connection
+				}
+				require.Equal(t, dialed, network.dialed.Load())
+			})
+		})
+	}
+	bubble(t, "the client's timeout", func(t *testing.T) {
+		h := func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", "60")
+			w.WriteHeader(http.StatusTooManyRequests)
+			_, _ = io.WriteString(w, strings.Repeat("x", 10_000))
+		}
+		overHTTP(t, h, &httplimit.Transport{}, func(client *http.Client, _ *pipes) {
+			client.Timeout = 10 * time.Second
+			resp, err := client.Get("http://api.example.com/") //nolint:noctx // the timeout is the client's
+			e, ok := httplimit.AsRefused(resp)
+			require.True(t, ok)
+			status, body := closing(t, resp, err)
+			require.Equal(t, http.StatusTooManyRequests, status)
+			require.Len(t, body, 10_000)
+			require.Len(t, e.Body, 4<<10)
+
+			_, err = client.Get("http://api.example.com/") //nolint:noctx // the timeout is the client's
+			require.ErrorAs(t, err, new(*httplimit.RefusedError))
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+		})
+	})
+	bubble(t, "many", func(t *testing.T) {
+		server := unixResets(0)
+		h := func(w http.ResponseWriter, r *http.Request) {
+			server.mutex.Lock()
+			defer server.mutex.Unlock()
+			status, header, body := server.answer(r, time.Now())
+			for name, values := range header {
+				w.Header()[name] = values
+			}
+			if status != http.StatusOK {
+				server.refused++
+			}
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, body)
+		}
+		transport := &httplimit.Transport{}
+		overHTTP(t, h, transport, func(*http.Client, *pipes) {
+			run(t, transport, job{200, 50, http.MethodGet, "/"})
+			require.Zero(t, server.refused)
+		})
+	})
+}
