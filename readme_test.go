@@ -1,7 +1,6 @@
 package ratelimit_test
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -9,45 +8,36 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/gcra"
+	"github.com/seed-3506548a/ratelimit/httplimit"
 	"github.com/seed-3506548a/ratelimit/keyed"
 )
 
-var limits = ratelimit.Must(keyed.NewGCRA[string](ratelimit.PerMinute(90), 10, 100_000)) // 100,000 active users
-
-func limited(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		d := limits.Take(r.Header.Get("X-User"), 1) // as your authentication knows the user
-		if !d.OK {
-			seconds := (d.RetryAfter + time.Second - 1) / time.Second
-			w.Header().Set("Retry-After", strconv.Itoa(int(seconds)))
-			http.Error(w, "too many requests", http.StatusTooManyRequests)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
+func limited(next http.Handler) (http.Handler, error) {
+	users, err := keyed.NewGCRA[string](ratelimit.PerMinute(90), 10, 100_000) // 100,000 users at a time
+	if err != nil {
+		return nil, err
+	}
+	limit, err := httplimit.PerKey(users, userOf, httplimit.IETF(11))
+	if err != nil {
+		return nil, err
+	}
+	return limit(next), nil
 }
 
-func fetch(ctx context.Context, limiter ratelimit.Limiter, urls []string) error {
-	for _, url := range urls {
-		if err := ratelimit.Wait(ctx, limiter, 1); err != nil {
-			return err
-		}
-		resp, err := http.Get(url)
-		if err != nil {
-			return err
-		}
-		_ = resp.Body.Close() // after reading it
-	}
-	return nil
+func userOf(r *http.Request) (string, bool) {
+	name, _, ok := r.BasicAuth() // checked before
+	return name, ok
+}
+
+func polite(limiter ratelimit.Limiter) *http.Client {
+	return &http.Client{Transport: &httplimit.Transport{Limiter: limiter}}
 }
 
 // TestReadme runs the program that the README shows, and demands that its other code is this
@@ -74,21 +64,27 @@ func TestReadme(t *testing.T) {
 
 // The handler and the client of the README, at work.
 func TestReadmeHandlerAndClient(t *testing.T) {
-	server := httptest.NewServer(limited(http.NotFoundHandler()))
+	handler, err := limited(http.NotFoundHandler())
+	require.NoError(t, err)
+	server := httptest.NewServer(handler)
 	defer server.Close()
+	client := polite(ratelimit.Must(gcra.New(ratelimit.PerSecond(1000), 2)))
 	codes := map[int]int{}
 	for i := range 12 {
-		r := httptest.NewRequest(http.MethodGet, "/", nil)
-		r.Header.Set("X-User", fmt.Sprint(i/11))
-		w := httptest.NewRecorder()
-		server.Config.Handler.ServeHTTP(w, r)
-		codes[w.Code]++
-		if w.Code == http.StatusTooManyRequests {
-			require.Equal(t, "1", w.Header().Get("Retry-After"))
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
+		require.NoError(t, err)
+		r.SetBasicAuth(fmt.Sprint(i/11), "")
+		transport := client
+		if i == 10 { // one too many for user 0, which the polite client would send again
+			transport = http.DefaultClient
+		}
+		response, err := transport.Do(r)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		codes[response.StatusCode]++
+		if response.StatusCode == http.StatusTooManyRequests {
+			require.Equal(t, "1", response.Header.Get("Retry-After"))
 		}
 	}
 	require.Equal(t, map[int]int{http.StatusNotFound: 11, http.StatusTooManyRequests: 1}, codes)
-
-	fast := ratelimit.Must(gcra.New(ratelimit.PerSecond(1000), 2))
-	require.NoError(t, fetch(t.Context(), fast, []string{server.URL, server.URL}))
 }
