@@ -36,8 +36,7 @@ mutants:
 
 ## model: compare 100 million operations of each limiter with its exact model
 model:
-	go test . ./gcra ./tokenbucket ./fixedwindow ./slidingwindow -run '^TestModel' -v -timeout 2h -compare.operations 100000000
-	go test ./keyed -run '^TestModel' -v -timeout 2h -keyed.operations 100000000
+	OPERATIONS=100000000 .ci/run model
 
 ## soak: all limiters under real callers on real clocks for SOAK (default 10m), all bounds checked afterwards
 SOAK ?= 10m
@@ -48,11 +47,11 @@ soak:
 bench:
 	go test -run '^$$' -bench . ./bench
 
-## bench-report: this module and others in one run, medians of 10, into docs/benchmarks.md and README.md
+## bench-report: measure this module and others, medians of 10, into docs/*.{md,csv,svg} and README.md: 20 minutes
 bench-report:
 	go run -C bench/report . measure
 
-## pictures: compute anew what docs/*.svg show, and draw it
+## pictures: draw docs/*.svg from what has been measured, and compute anew what needs no measuring
 pictures:
 	go test ./bench -run '^TestEdge$$' -update
 	go run -C bench/report . pictures
