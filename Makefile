@@ -22,7 +22,7 @@ test-32:
 lint:
 	.ci/run fmt tidy vet lint
 
-## fuzz: every fuzz target for FUZZTIME (default 20000x: so many inputs)
+## fuzz: every fuzz target for FUZZTIME (default 5000x: so many inputs)
 fuzz:
 	.ci/run fuzz
 
