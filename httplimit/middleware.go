@@ -88,9 +88,15 @@ func (m *middleware) serve(w http.ResponseWriter, r *http.Request, next http.Han
 		q.release()
 		return
 	}
+	settles := p.settles(d) || p.version != m.engine.Version()
+	if m.bare && !settles {
+		q.release()
+		next.ServeHTTP(w, r)
+		return
+	}
 	v := &visit{Context: r.Context(), engine: m.engine, decision: d}
 	r = r.WithContext(v)
-	if p.settles(d) || p.version != m.engine.Version() {
+	if settles {
 		m.watch(w, r, next, v, q)
 		return
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/httplimit"
+	"github.com/seed-3506548a/ratelimit/keyed"
 	"github.com/seed-3506548a/ratelimit/policy"
 )
 
@@ -400,6 +401,29 @@ func mustParse(t testing.TB, document string) policy.Policy {
 	p, err := policy.Parse([]byte(document))
 	require.NoError(t, err)
 	return p
+}
+
+// With NoContext a handler gets the request as it came, unless a limit is settled after it.
+func TestNoContext(t *testing.T) {
+	var served *http.Request
+	next := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { served = r })
+	table, err := keyed.NewGCRA[string](ratelimit.PerSecond(1), 2, 100)
+	require.NoError(t, err)
+	perKey, err := httplimit.PerKey(table, httplimit.Header("X-User"), httplimit.IETF(11), httplimit.NoContext())
+	require.NoError(t, err)
+	granting, _ := newEngine(t, onePerSecond("", ""))
+	settling, _ := newEngine(t, onePerSecond(`, "count": ["404"]`, ""))
+	for name, h := range map[string]http.Handler{
+		"PerKey":     perKey(next),
+		"Middleware": limited(t, granting, httplimit.IETF(11), next, httplimit.NoContext()),
+		"settled":    limited(t, settling, httplimit.IETF(11), next, httplimit.NoContext()),
+	} {
+		r, w := request("/", "X-User: alice"), httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		require.NotEmpty(t, field(w, "RateLimit-Policy"), name)
+		_, ok := httplimit.FromContext(served.Context())
+		require.Equal(t, name == "settled", ok || served != r, name)
+	}
 }
 
 // The handler finds the decision in its context, as a copy that it may keep.

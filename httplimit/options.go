@@ -18,7 +18,8 @@ type options struct {
 	cost     func(*http.Request) int
 	estimate func(*http.Request) []policy.Amount
 	tests    bool
-	jitter   int // in percent
+	jitter   int  // in percent
+	bare     bool // NoContext
 
 	err *ratelimit.ArgumentError // of the first option that was made of what cannot be
 }
@@ -78,6 +79,12 @@ func Jitter(percent int) Option {
 		o.demand(percent >= 1 && percent <= 100, "Jitter", percent, "1 to 100")
 	}
 }
+
+// NoContext hands each granted request to the handler as it came, and not a copy that has the
+// decision in its context. That saves two allocations of 350 bytes, about a third of the time. Then
+// [FromContext] and [Settle] report false in the handler, and [ErrTwice] is not found. Requests that
+// a limit with Count or Of is for are still copied.
+func NoContext() Option { return func(o *options) { o.bare = true } }
 
 func (o *options) demand(ok bool, field string, value any, want string) {
 	if !ok && o.err == nil {

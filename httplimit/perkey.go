@@ -92,12 +92,16 @@ func (p *perKey[K]) serve(w http.ResponseWriter, r *http.Request, next http.Hand
 		return
 	}
 	p.answer(w, r, d, now)
-	if d.OK {
+	granted := d.OK
+	if granted && !p.bare {
 		v := &visit{Context: r.Context(), decision: d}
 		next.ServeHTTP(w, r.WithContext(v))
 		v.end()
 	}
 	decisions.Put(d)
+	if granted && p.bare {
+		next.ServeHTTP(w, r)
+	}
 }
 
 // decisions are used again. No engine knows of them, so they have nothing to settle.

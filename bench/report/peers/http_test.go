@@ -37,30 +37,10 @@ var middlewares = []struct {
 	name  string
 	build func(b *testing.B, o outcome) func(http.Handler) http.Handler
 }{
-	{"httplimit-perkey", func(b *testing.B, o outcome) func(http.Handler) http.Handler {
-		rate, burst := ratelimit.PerSecond(1_000_000_000), 1<<20
-		if o == refused {
-			rate, burst = ratelimit.PerDay(1), 1
-		}
-		table, err := keyed.NewGCRA[string](rate, burst, addresses)
-		noError(b, err)
-		limit, err := httplimit.PerKey(table, httplimit.ClientIP(), fields)
-		noError(b, err)
-		return limit
-	}},
-	{"httplimit-middleware", func(b *testing.B, o outcome) func(http.Handler) http.Handler {
-		rate := "1000000000/s"
-		if o == refused {
-			rate = "1/day"
-		}
-		p, err := policy.Parse([]byte(`{"rules": [{"name": "api", "key": ["ip"], "limits": [{"name": "all", "rate": "` + rate + `", "as": "gcra"}]}]}`))
-		noError(b, err)
-		engine, err := policy.New(p, addresses)
-		noError(b, err)
-		limit, err := httplimit.Middleware(engine, httplimit.Attributes{"ip": httplimit.ClientIP()}, fields)
-		noError(b, err)
-		return limit
-	}},
+	{"httplimit-perkey", perKey()},
+	{"httplimit-perkey-no-context", perKey(httplimit.NoContext())},
+	{"httplimit-middleware", whole()},
+	{"httplimit-middleware-no-context", whole(httplimit.NoContext())},
 	{"httprate", func(_ *testing.B, o outcome) func(http.Handler) http.Handler {
 		return httprate.LimitBy(quota(o), 24*time.Hour, func(r *http.Request) (string, error) {
 			host, _, err := net.SplitHostPort(r.RemoteAddr)
@@ -95,6 +75,37 @@ var middlewares = []struct {
 		noError(b, err)
 		return m.Handle
 	}},
+}
+
+func perKey(opts ...httplimit.Option) func(*testing.B, outcome) func(http.Handler) http.Handler {
+	return func(b *testing.B, o outcome) func(http.Handler) http.Handler {
+		rate, burst := ratelimit.PerSecond(1_000_000_000), 1<<20
+		if o == refused {
+			rate, burst = ratelimit.PerDay(1), 1
+		}
+		table, err := keyed.NewGCRA[string](rate, burst, addresses)
+		noError(b, err)
+		limit, err := httplimit.PerKey(table, httplimit.ClientIP(), fields, opts...)
+		noError(b, err)
+		return limit
+	}
+}
+
+// whole is a policy of one limit.
+func whole(opts ...httplimit.Option) func(*testing.B, outcome) func(http.Handler) http.Handler {
+	return func(b *testing.B, o outcome) func(http.Handler) http.Handler {
+		rate := "1000000000/s"
+		if o == refused {
+			rate = "1/day"
+		}
+		p, err := policy.Parse([]byte(`{"rules": [{"name": "api", "key": ["ip"], "limits": [{"name": "all", "rate": "` + rate + `", "as": "gcra"}]}]}`))
+		noError(b, err)
+		engine, err := policy.New(p, addresses)
+		noError(b, err)
+		limit, err := httplimit.Middleware(engine, httplimit.Attributes{"ip": httplimit.ClientIP()}, fields, opts...)
+		noError(b, err)
+		return limit
+	}
 }
 
 func quota(o outcome) int {
