@@ -78,9 +78,9 @@
 // On a 64-bit platform a limiter takes 272 bytes: 64 for the limiter, a cache line of 64 with the
 // TAT, and 144 for the rate and the burst.
 //
-// No decision allocates, with one exception. The TAT is a number of ticks since a start, in 63 bits.
-// When a time is beyond their range, one grant moves the start, which takes three allocations of
-// 104 bytes together. So does the first grant at a time more than burst*T before the origin. The
+// No decision allocates, with one exception. The TAT is a number of ticks since a start, in 63
+// bits. When a time is beyond their range, one grant moves the start, which takes three allocations
+// of 104 bytes together. So does the first grant at a time more than burst*T before the origin. The
 // range is 3*(2^61 - burst*T)/U ns, with T in ticks. For small bursts that is
 //
 //	73 years   at 90 a minute

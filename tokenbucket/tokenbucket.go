@@ -17,9 +17,9 @@
 //	New:         granted <= capacity + floor((b-a) * rate)
 //	NewInterval: granted <= capacity + rate.Events * ceil((b-a) / rate.Per)
 //
-// This holds for the times that callers pass, in whatever order they pass them, within 2^62 ns
-// (146 years) of the limiter's origin. The origin is the time when the limiter was made. Times
-// further away count as the nearer end of that range.
+// This holds for the times that callers pass, in whatever order they pass them, within 2^62 ns (146
+// years) of the limiter's origin. The origin is the time when the limiter was made. Times further
+// away count as the nearer end of that range.
 //
 // # Precision
 //
