@@ -105,8 +105,8 @@ type Limiter struct {
 //
 //	0 <= rate.Events <= 2^31-1, 0 < rate.Per <= 2^58 ns (9 years),
 //
-// and the grid of start times is not coarser than rate.Per/1024; see the package documentation. If
-// rate.Events is 0, the limiter refuses every event.
+// and the step of start times is at most rate.Per/1024; see Precision in the package documentation.
+// If rate.Events is 0, the limiter refuses every event.
 func NewAnchored(rate ratelimit.Rate, opts ...ratelimit.Option) (*Limiter, error) {
 	l := new(Limiter)
 	if err := l.window.Init(window.Anchored, "fixedwindow.NewAnchored", "rate.Events", rate, capacity(rate), opts); err != nil {
@@ -227,8 +227,8 @@ func (l *Limiter) SetRate(rate ratelimit.Rate) error {
 // requests for times before it are refused, and events of the open window cannot be refunded. (A
 // limiter that never granted anything has no such restriction.)
 //
-// SetRateAt makes a few small allocations. Its errors are those of the constructor; and another
-// rate.Per.
+// SetRateAt makes a few small allocations. Its errors are those of the constructor, and one for
+// another rate.Per.
 func (l *Limiter) SetRateAt(t time.Time, rate ratelimit.Rate) error {
 	defer waiting.Changed(l)
 	return l.window.SetRateAt("fixedwindow.Limiter.SetRateAt", "rate.Events", t, rate, capacity(rate))

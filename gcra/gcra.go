@@ -197,8 +197,8 @@ func (l *Limiter) RefundAt(t time.Time, n int, held time.Duration) {
 	waiting.Changed(l)
 }
 
-// ReserveAt charges n events as of t, which may be acted on when they fit, but at most within
-// later; see [ratelimit.Reserver]. The reservation is one allocation.
+// ReserveAt charges n events as of t, which may happen as soon as they fit, if that is at t+within
+// or earlier; see [ratelimit.Reserver]. The reservation is one allocation.
 //
 // Events can be reserved at most 2^61/U ns ahead (see Ticks): 24 years at 90 a minute, 2.3 s at
 // 1,000,000,007 a second. A request that would have to wait longer is refused, even if within is
@@ -224,15 +224,15 @@ func (l *Limiter) SetRate(rate ratelimit.Rate, burst int) error {
 //
 // The change takes effect at t, or at the last grant if that is later:
 //
-//   - If events are reserved, it waits until the last of them may be acted on, unless they are
+//   - If events are reserved, the change waits until the last of them may happen, unless they are
 //     cancelled before. Reservations that were made more than 16 changes ago can no longer be
 //     cancelled.
-//   - The limiter does not store the time of the last grant. If t is earlier than the clock, it
-//     uses the time of the clock instead, or the latest time that the debt allows if that is
-//     earlier. So a replay needs a clock that shows its time. Otherwise a faster rate counts only
-//     from the time when a single event was left of the debt.
-//   - Events granted at times after both t and the clock may be granted once more if the new rate
-//     is faster.
+//   - The limiter does not store the time of the last grant. If t is earlier than the clock, the
+//     change takes effect at the time of the clock, or at the latest time that the last grant can
+//     have had if that is earlier. So a replay needs a clock that shows its time. Otherwise a
+//     faster rate counts only from the time when a single event was left of the debt.
+//   - If events were granted at times after both t and the clock, and the new rate is faster, as
+//     many events may be granted once more.
 //
 // SetRateAt makes a few small allocations. Its errors are those of [New]. It also returns an error
 // if the old burst, or what is owed, would take more than 2^61 ns to drain at the new rate.

@@ -62,8 +62,8 @@
 // Here bitlen(x) is the number of bits of x, as bits.Len returns it.
 //
 // No decision of a Counter allocates, with two exceptions. A new limiter allocates if its first
-// grant is at a time before its origin. And when the counts outgrow the word, one grant allocates a
-// new ring. This happens once in
+// grant is at a time before its origin. And when the number of the newest bucket outgrows the word,
+// one grant allocates a new ring. This happens once in
 //
 //	3/4 * 2^(62 - 2*bitlen(rate.Events))
 //
@@ -78,8 +78,8 @@
 // this up, by a quarter at most: 1,248 bytes for a limit of 64, 2,016 for 100, 16,608 for 1,000.
 //
 // No decision of a Log allocates, with two exceptions. A grant allocates a new ring, of 16 bytes
-// for each event of the limit, if six other callers are in the middle of a grant. And one grant
-// does so once in 2^(59 - 2*bitlen(rate.Events)) grants and refunds, which is at least 32 times the
+// for each event of the limit, if six other callers are in the middle of a grant. So does the first
+// grant after 2^(59 - 2*bitlen(rate.Events)) grants and refunds, which are at least 32 times the
 // limit.
 //
 // # Source
@@ -88,7 +88,7 @@
 // window by its overlap with the current one. It grants up to 2*rate.Events-1 events in one window,
 // as TestTheClassicCounterAdmitsTwice shows.
 //
-// # When to take another
+// # When to use another package
 //
 // Package gcra spreads events over time and costs less. Package fixedwindow acts like an API whose
 // limits reset.

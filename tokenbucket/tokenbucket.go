@@ -183,8 +183,8 @@ func (l *Limiter) RefundAt(t time.Time, n int, held time.Duration) {
 	waiting.Changed(l)
 }
 
-// ReserveAt takes n tokens as of t, which may be used when they have come back, but at most within
-// later; see [ratelimit.Reserver]. The reservation is one allocation.
+// ReserveAt takes n tokens as of t, which may be used as soon as they have come back, if that is at
+// t+within or earlier; see [ratelimit.Reserver]. The reservation is one allocation.
 //
 // Tokens can be reserved at most 2^61/U ns ahead, with U as in package gcra: 24 years at 90 a
 // minute, 2.3 s at 1,000,000,007 a second. A request that would have to wait longer is refused,
