@@ -23,9 +23,9 @@ import (
 //
 // # Guarantee
 //
-// Each key is limited as by one limiter that is never forgotten, until [Map.Reset] forgets it. This
-// holds in whatever order the times of requests come. The map may also refuse a request for a
-// reason of its own. That charges nothing, and Decision.By is the reason:
+// Each key is limited as if its limiter were never forgotten, except by [Map.Reset]. This holds in
+// whatever order the times of requests come. The map may also refuse a request for a reason of its
+// own. That charges nothing, and Decision.By is the reason:
 //
 //   - [Full]: there is no room for a new key. If the map has as many keys as its capacity, it
 //     evicts an idle key for a new one. A key is idle if its limiter has a ResetAfter of 0, and
