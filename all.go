@@ -14,30 +14,32 @@ import (
 // them. It is a [Composite], a [Charger], a [Delayer] and a [Failer].
 //
 // Its Decision has the smallest Limit and Remaining of the members, and the longest RetryAfter and
-// ResetAfter. By is the first member with the longest RetryAfter. If no member refuses, By is the
-// first with the smallest Remaining.
+// ResetAfter. By is the index of the first member with the longest RetryAfter. If no member
+// refuses, By is the index of the first with the smallest Remaining.
 //
-// The members must share one clock, which a decision reads once. [Unlimited] goes with any clock.
+// The members must have the same [Clock], which a decision reads once. [Unlimited] goes with any
+// clock.
 //
 // The error is an [*ArgumentError] if there is no member, if a member is nil, is a [Penalizer] or
-// occurs twice, or if the clocks of members differ. A member also occurs where it is inside of
-// another that is a [Wrapper].
+// occurs twice, or if the clocks of members differ. A limiter inside of a [Wrapper] counts as a
+// member here.
 //
 // # Guarantee
 //
-// No member ever grants more than it would alone. A refusal changes no member, unless the call has
-// lost a race. It asks all members first, then charges them in order. If one refuses then, because
-// another caller was faster, it gives the events back to the members it has charged.
+// No member ever grants more than it would alone. A call asks all members first, and then charges
+// them in order. So a refusal changes no member, unless the call loses a race: a member that had
+// agreed refuses to be charged, because another caller was faster. Then the call gives the events
+// back to the members that it has charged.
 //
-// Until it has done so, those members may refuse others: at most n events each for each such call.
-// What a member cannot give back stays charged, at most n events for each lost race: see its
+// Until it has done so, each of those members may refuse other callers up to n events that it could
+// grant. What a member cannot give back stays charged, at most n events for each lost race: see its
 // RefundAt. So put the member that gives back least last, such as a slidingwindow.Log.
 //
 // # Cost
 //
-// One look at each member but the first, and one charge of each: by the methods of [Allower] if a
-// member has them. No state of its own and no allocation. Lock-free if the members are, as a call
-// that has lost a race does not try again.
+// A decision looks at each member but the first, and charges each, by the methods of [Allower] if a
+// member has them. There is no other state and no allocation. It is lock-free if the members are,
+// because a call that has lost a race does not try again.
 func All(ls ...Limiter) (Limiter, error) {
 	refuse := func(i int, field string, value any, want string) (Limiter, error) {
 		return nil, &ArgumentError{"ratelimit.All", fmt.Sprintf("ls[%d]%s", i, field), value, want}

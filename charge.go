@@ -15,8 +15,8 @@ type Charger interface {
 	// about one more event: whether it would be granted, and when. Remaining and ResetAfter do not
 	// count that event. So OK is false after a charge that used up the limit.
 	//
-	// How much a limiter can owe is documented with each. It does not count what exceeds that, and
-	// the excess must not be refunded.
+	// Each limiter documents how much it can owe. It does not count what exceeds that, and the
+	// excess must not be refunded.
 	ChargeAt(t time.Time, n int) Decision
 }
 

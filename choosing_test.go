@@ -68,6 +68,9 @@ func TestWrongTimes(t *testing.T) {
 		"interval": {func(c ratelimit.Clock) (ratelimit.Limiter, error) {
 			return tokenbucket.NewInterval(rate, 60, ratelimit.WithClock(c))
 		}, day, 0, false, 60},
+		"interval, more than one": {func(c ratelimit.Clock) (ratelimit.Limiter, error) {
+			return tokenbucket.NewInterval(rate, 62, ratelimit.WithClock(c))
+		}, day - time.Minute, 0, false, 62},
 		"anchored": {func(c ratelimit.Clock) (ratelimit.Limiter, error) {
 			return fixedwindow.NewAnchored(rate, ratelimit.WithClock(c))
 		}, day, 0, false, 60},

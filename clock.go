@@ -7,6 +7,10 @@ import "time"
 // A clock may show any time, and may stand still, jump or run backwards: the limit holds in the
 // times that it shows.
 //
+// Limiters that are used together, by [All] for example, must have the same clock. Two clocks are
+// the same if they are equal. If they cannot be compared, like a struct with a slice, they are the
+// same if both are copies of one variable of type Clock.
+//
 // In tests, use the system's clock within testing/synctest, or a clock of package limittest, which
 // shows the time that it is set to. The Clock and the *Mock of github.com/benbjohnson/clock are
 // Clocks too; the Add and Set of that mock sleep for a millisecond.
@@ -22,8 +26,8 @@ type SystemClock struct{}
 // Now returns time.Now().
 func (SystemClock) Now() time.Time { return time.Now() }
 
-// Options is what an [Option] sets. It is exported so that limiters of other modules can take the
-// same options.
+// Options holds what an [Option] sets. It is exported so that limiters of other modules can take
+// the same options.
 type Options struct {
 	Clock Clock // SystemClock{} if no option sets it
 }

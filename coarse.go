@@ -15,8 +15,7 @@ import (
 //	defer c.Stop()
 //	l, err := gcra.New(rate, burst, ratelimit.WithClock(c))
 //
-// The clock is late by up to L: one step, and the time by which the timer and the goroutine are
-// delayed. So
+// The clock lags by up to L: one step, and the delay of the timer and of the goroutine. So
 //
 //   - a request may be refused for up to L longer than with the system's clock
 //   - in an interval of true time of length t, a limiter grants at most what it may grant in t + L,
@@ -24,8 +23,8 @@ import (
 //   - aligned windows begin up to L late, and what is granted until then counts in the window
 //     before
 //
-// Its monotonic reading never runs backwards. Its wall clock follows a change of the system's with
-// the next reading, and may differ from it by less than a microsecond.
+// Its monotonic reading never runs backwards. Its wall clock follows the system's at each reading,
+// to within a microsecond.
 //
 // It is safe for simultaneous use and must not be copied. Its zero value is not usable: call
 // [NewCoarseClock].

@@ -12,18 +12,18 @@ type Composite interface {
 	Wrapper
 
 	// TakeEach charges, as of t, the first cost to the first member, the second to the second, and
-	// so on: all of them or none. A cost of 0 does not charge its member. The request is refused
-	// with RetryAfter == [Never] if there is not one cost for each member, or if one is negative.
+	// so on: all of them or none. A cost of 0 does not charge its member. If there is not one cost
+	// for each member, or one is negative, the request is refused with RetryAfter == [Never].
 	//
-	// Limit and Remaining count such requests: how many with these costs can be granted at once. If
-	// all costs are 0, or the costs are refused for ever, they count events, as those of PeekAt(t,
-	// 0) do. By is then the member of the first negative cost, if there is one.
+	// Limit and Remaining count requests of these costs: how many can be granted at once. They
+	// count events, as those of PeekAt(t, 0) do, if all costs are 0, or if the costs are not valid.
+	// Then By is the member of the first negative cost, if there is one.
 	//
 	// With costs in a slice that you keep, as in TakeEach(t, costs...), the call allocates nothing.
 	TakeEach(t time.Time, costs ...int) Decision
 
 	// RefundEach gives back, as of t, the costs that TakeEach charged at t-held, to each member as
-	// its RefundAt does. It does nothing for costs that TakeEach refuses for ever.
+	// its RefundAt does. It does nothing for costs that are not valid there.
 	RefundEach(t time.Time, held time.Duration, costs ...int)
 }
 

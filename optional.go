@@ -17,10 +17,10 @@ type Wrapper interface {
 type Allower interface {
 	Limiter
 
-	// AllowAt reports TakeAt(t, 1).OK: it charges one event as of t if that is granted.
+	// AllowAt returns TakeAt(t, 1).OK: it charges one event as of t if that is granted.
 	AllowAt(t time.Time) bool
 
-	// FitsAt reports PeekAt(t, n).OK, and charges nothing.
+	// FitsAt returns PeekAt(t, n).OK, and charges nothing.
 	FitsAt(t time.Time, n int) bool
 }
 
@@ -35,7 +35,7 @@ type Failer interface {
 }
 
 // TimerClock is a [Clock] that can be waited for, such as the Clock and the *Mock of
-// github.com/benbjohnson/clock. [Wait] waits by After if the limiter's clock has it, and by the
+// github.com/benbjohnson/clock. [Wait] sleeps by After if the limiter's clock has it, and by the
 // system's timers otherwise.
 type TimerClock interface {
 	Clock

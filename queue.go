@@ -24,8 +24,8 @@ type Queue struct {
 	most int
 }
 
-// NewQueue returns a queue in which at most most requests wait for l at once. Requests by [Wait] or
-// by another Queue of l do not stand in it.
+// NewQueue returns a queue of requests that wait for l. The number that can wait in it at once is
+// most. Requests that wait by [Wait], or in another Queue of l, do not count.
 //
 // The error is an [*ArgumentError] if l is nil or a [Penalizer], or if most < 1.
 func NewQueue(l Limiter, most int) (*Queue, error) {

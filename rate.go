@@ -11,8 +11,8 @@ import (
 
 // Rate is a number of events in a length of time.
 //
-// 90 in a minute and 3 in 2 seconds are the same rate for a bucket, because it spreads its events.
-// For a window they differ: it grants 90 in each minute, or 3 in each 2 seconds.
+// For a bucket, 90 in a minute and 3 in 2 seconds are the same rate, because it spreads its events.
+// For a window they differ: one window grants 90 in each minute, the other 3 in each 2 seconds.
 //
 // Events == 0 is a valid rate: a limiter of that rate refuses every event.
 type Rate struct {

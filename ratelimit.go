@@ -22,8 +22,12 @@
 //   - keyed: a limit for each user, address or other key
 //
 // They compute in integers only. They read the system's monotonic clock, or a [Clock] that you
-// pass. Decisions are lock-free and do not allocate, with exceptions that each package documents: a
-// keyed.Map locks, and allocates for new keys; now and then a grant allocates a few dozen bytes.
+// pass. Decisions are lock-free and do not allocate. There are two exceptions: a keyed.Map locks,
+// and allocates for new keys; and a grant allocates in the rare cases that each package lists under
+// Cost.
+//
+// A refusal changes nothing that later decisions depend on. The exceptions are package penalty,
+// whose purpose is such a change, and a composition that has lost a race: see [All].
 //
 // # With any limiter
 //
@@ -84,10 +88,9 @@ type Limiter interface {
 	// gives back only what still counts: afterwards the limiter grants no more than if it had never
 	// granted these events.
 	//
-	// That needs a t that is not earlier than any time used since the grant. A t before the
-	// limiter's own clock counts as the clock's time. If held is too short by some time, because
-	// the time of the grant was read late, the limiter may grant as much as it would that time
-	// later.
+	// t must not be earlier than any time used since the grant. A t before the limiter's own clock
+	// counts as the clock's time. If the time of the grant was read late by some delay, held is too
+	// short. Then the limiter may grant as much as it would after that delay.
 	//
 	// Refund an event once: a second call gives back again. n < 1, held < 0 and an n that cannot be
 	// granted at once give nothing back.
@@ -113,11 +116,11 @@ type Reserver interface {
 	ReserveAt(t time.Time, n int, within time.Duration) (Reservation, Decision)
 }
 
-// Reservation is a grant of events that may happen from some time on. It is safe for simultaneous
+// Reservation is a grant of events that may happen at ActAt or later. It is safe for simultaneous
 // use.
 //
-// It can be given back once; later calls do nothing. Cancel does nothing once the events may
-// happen, so it can be deferred. Refund gives back at any time.
+// It can be given back once; later calls do nothing. Cancel does nothing after ActAt, so it can be
+// deferred. Refund gives back at any time.
 type Reservation interface {
 	// ActAt returns the time from which the events may happen.
 	ActAt() time.Time
@@ -126,16 +129,17 @@ type Reservation interface {
 	Cancel()
 
 	// CancelAt gives the reservation back as of t, unless t or the limiter's clock is after ActAt.
-	// All of it comes back if no later reservation is pending. Otherwise a limiter that spreads its
-	// events, such as gcra, gives nothing back, because the later reservation has already been
-	// promised a time behind this one. So cancel the newest first. For t see RefundAt of [Limiter].
+	// At ActAt itself it still does. All of it comes back if no later reservation is pending.
+	// Otherwise a limiter that spreads its events, such as gcra, gives nothing back, because the
+	// later reservation has already been promised a time behind this one. So cancel the newest
+	// first. For t see RefundAt of [Limiter].
 	CancelAt(t time.Time)
 
 	// Refund is RefundAt by the limiter's clock.
 	Refund()
 
-	// RefundAt gives back, as of t, events that did not happen: until ActAt as CancelAt does, and
-	// later what still counts, as RefundAt of [Limiter] does.
+	// RefundAt gives back, as of t, events that did not happen. Until ActAt it does what CancelAt
+	// does. After it, what still counts comes back, as with RefundAt of [Limiter].
 	RefundAt(t time.Time)
 }
 

@@ -32,7 +32,7 @@ func limited(next http.Handler) (http.Handler, error) {
 }
 
 func userOf(r *http.Request) (string, bool) {
-	name, _, ok := r.BasicAuth() // checked before
+	name, _, ok := r.BasicAuth() // the password is checked elsewhere
 	return name, ok
 }
 

@@ -24,8 +24,8 @@ var ErrNever = errors.New("the request can never be granted")
 // again after its RetryAfter. Callers of Allow and Take do not stand in the line and may be served
 // earlier.
 //
-// Limiters are the same if they are equal, such as two views of one key of package keyed. Each
-// caller with a limiter that cannot be compared has a line of its own.
+// Limiters are the same if they are equal: two results of Limiter for one key in package keyed are.
+// Each call with a limiter that cannot be compared has a line of its own.
 //
 // Nothing is charged before it is granted. So a wait that is given up costs nothing, and the others
 // move up.
@@ -35,8 +35,8 @@ var ErrNever = errors.New("the request can never be granted")
 // Wait returns at once, without charging anything, if it cannot succeed:
 //
 //   - the error wraps [context.DeadlineExceeded] if the request would be granted after ctx's
-//     deadline. Behind others, that is known if the first in line is due after the deadline, or if
-//     l is a [Delayer] and all requests ahead take too long
+//     deadline. Behind other requests, Wait knows this if the first of them is due after the
+//     deadline, or if l is a [Delayer] and all requests ahead take too long
 //   - the error wraps [ErrNever] if l would never grant n events as it is now, or the reason itself
 //     if l is a [Failer] that has one
 //   - the error is an [*ArgumentError] if l is nil or a [Penalizer]
@@ -50,14 +50,14 @@ var ErrNever = errors.New("the request can never be granted")
 //
 // # Time
 //
-// Time is read from l.Clock(), and ctx's deadline is compared with it. If the clock is a
-// [TimerClock], its After is waited for; otherwise the system's timers are, and the clock is read
-// again when they fire. In tests, use the system's clock within testing/synctest.
+// Wait reads the time from l.Clock(), and compares ctx's deadline with it. If that clock is a
+// [TimerClock], Wait sleeps by its After. Otherwise it sleeps by the system's timers, and reads the
+// clock again when they fire. In tests, use the system's clock within testing/synctest.
 //
 // # Cost
 //
-// If nobody waits and the request is granted at once, that of TakeAt. Otherwise O(1) time, a few
-// small allocations, and two calls of TakeAt for each grant.
+// If no other request waits and this one is granted at once, Wait costs what TakeAt costs.
+// Otherwise it takes O(1) time, a few small allocations, and two calls of TakeAt for each grant.
 //
 // See [Queue] for a line that is bounded or can be paused.
 func Wait(ctx context.Context, l Limiter, n int) error {

@@ -110,7 +110,7 @@ func BenchmarkLimiter(b *testing.B) {
 		require.NoError(b, err)
 		empty.Allow(1)
 		rows = append(rows, row{
-			name: "keyed-table, a key", most: "burst + rate", granted: each(b), worst: "-",
+			name: "keyed-table, a key", most: "burst + rate + 1/256", granted: each(b), worst: "-",
 			refused: nanoseconds(func() bool { return empty.Allow(1) }),
 			each: memory(4, func() any {
 				small, err := keyed.NewGCRA[int](ratelimit.PerMinute(100), 100, keys)
@@ -125,10 +125,10 @@ func BenchmarkLimiter(b *testing.B) {
 
 // show prints the rows, and what their columns are.
 func show(rows []row) {
-	fmt.Printf("\n%-26s  %-19s %9s %9s %8s %12s %8s\n",
+	fmt.Printf("\n%-26s  %-20s %9s %9s %8s %12s %8s\n",
 		"limiter", "at most in a window", "granted", "refused", "memory", "allocations", "at edge")
 	for _, r := range rows {
-		fmt.Printf("%-26s  %-19s %6.1f ns %6.1f ns %6.0f B %12.0f %8s\n",
+		fmt.Printf("%-26s  %-20s %6.1f ns %6.1f ns %6.0f B %12.0f %8s\n",
 			r.name, r.most, r.granted, r.refused, r.each, r.allocs, r.worst)
 	}
 	fmt.Print(`

@@ -4,8 +4,8 @@
 //	perMinute, err := gcra.New(ratelimit.PerMinute(90), 90)
 //	limiter, err := burst.New(perMinute, ratelimit.PerSecond(10))
 //
-// The cap allows nothing on top of the other limiter. The burst of package gcra is something else:
-// the number of events that a bucket grants at once.
+// The cap only refuses: it never grants what the other limiter refuses. The burst of package gcra
+// is something else: the number of events that a bucket grants at once.
 //
 // # Guarantee
 //
@@ -18,7 +18,7 @@
 // # Cost
 //
 // A decision costs a decision of the other limiter, one of a Log, and a look at the Log beforehand.
-// It allocates only what these allocate.
+// It allocates only what these allocate, and is lock-free if the other limiter is.
 //
 // # Source
 //
@@ -62,8 +62,8 @@ type composite interface {
 }
 
 // New returns a limiter that grants what inner grants, but at most peak.Events in any window of
-// length peak.Per. It reads inner's clock. [ratelimit.WithClock] must name the same clock, unless
-// inner is [ratelimit.Unlimited], which has none.
+// length peak.Per. It reads inner's clock. If [ratelimit.WithClock] sets a clock, it must be the
+// same, unless inner is [ratelimit.Unlimited], which reads no clock.
 //
 // The error is a [*ratelimit.ArgumentError] if inner or its clock is nil, if an option is nil or
 // sets another clock, and unless
@@ -173,8 +173,8 @@ func (l *Limiter) Peek(n int) ratelimit.Decision { return l.both.PeekAt(l.Clock(
 func (l *Limiter) PeekAt(t time.Time, n int) ratelimit.Decision { return l.both.PeekAt(t, n) }
 
 // DelayAt returns how long after t it takes, at least, until n more events can have been granted.
-// It is the longer delay of the two parts. A part that is no [ratelimit.Delayer] counts as 0. The
-// result may already be outdated.
+// It is the longer delay of the two parts. If the other limiter is no [ratelimit.Delayer], its
+// delay counts as 0. The result may already be outdated.
 func (l *Limiter) DelayAt(t time.Time, n int) time.Duration { return l.both.DelayAt(t, n) }
 
 // RefundAt gives back, as of t, n events that were granted held before t. Each of the two parts

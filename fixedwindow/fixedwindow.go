@@ -15,10 +15,10 @@
 //
 //	granted <= rate.Events in every window
 //
-// This holds for the times that callers pass, in whatever order they pass them, within 2^62 ns
-// (146 years) of the limiter's origin. The origin is the time when the limiter was made. Times
-// further away count as the nearer end of that range. A request with a time before the open window
-// is refused.
+// This holds for the times that callers pass, in whatever order they pass them, within 2^62 ns (146
+// years) of the limiter's origin. The origin is the time when the limiter was made. Times further
+// away count as the nearer end of that range. A request with a time before the open window is
+// refused.
 //
 // Across the boundary of two windows, up to 2*rate.Events may be granted in a moment.
 //
@@ -30,21 +30,26 @@
 //
 // Aligned windows are exact to the nanosecond.
 //
-// NewAnchored keeps the start of a window and a count in one word. If they do not fit, starts are
-// rounded down to a grid of 2^j ns, counted from the origin. A window then ends late by less than
-// two steps of the grid, and never early. The grid is 1 ns, and time exact, for 1000 every 5
-// minutes. It is 4 ns for a million an hour. A grid coarser than rate.Per/1024 is an error; the
-// error contains the greatest number of events possible. The constructor takes the least j with
+// NewAnchored keeps the start of a window and a count in one word of 64 bits. If nanoseconds do not
+// fit, starts are rounded down to multiples of a step of 2^j ns since the origin. A window then
+// ends late by less than two steps, and never early. For 1000 every 5 minutes, the step is 1 ns, so
+// time is exact. For a million an hour it is 4 ns. A step of more than rate.Per/1024 is an error,
+// which names the greatest number of events that is possible.
 //
-//	step = 2^j ns, length = ceil((rate.Per + step - 1) / step) * step
+// The constructor takes the least j for which this holds:
+//
+//	step   = 2^j ns
+//	length = rate.Per + step - 1 ns, rounded up to whole steps
 //	length * 2 <= 2^(61 - bitlen(rate.Events)) * step
+//
+// Here bitlen(x) is the number of bits of x, as bits.Len returns it.
 //
 // # Wrong times
 //
-// A limiter believes the times that it is given. A request with a time 24 hours ahead opens the
-// window of that time, so requests before that window are refused. RefundAt and SetRateAt do not
-// change that; a new limiter does. Package gcra shows how to guard against such times, and
-// describes times that were never set.
+// A limiter believes the times that it is given. A request that is granted with a time 24 hours
+// ahead opens the window of that time. Requests before that window are then refused. RefundAt and
+// SetRateAt do not help; a new limiter does. Package gcra shows how to guard against such times,
+// and describes times that were never set.
 //
 // # Cost
 //
@@ -52,11 +57,11 @@
 // also does one compare-and-swap, and a refusal writes nothing. Only Take, Peek and the opening of
 // a window divide. A limiter is lock-free, and every call takes O(1) time.
 //
-// A limiter takes 240 bytes: 64, a cache line of 64 with the state in one word, and 112 for the
-// rate. No decision allocates, with one exception: when times outgrow the word, one grant makes
-// three small allocations. That happens after each 2^(62 - bitlen(rate.Events)) steps of the grid:
-// every 52 days for 1000 every 5 minutes, and every few decades for aligned windows of a second or
-// more.
+// On a 64-bit platform a limiter takes 240 bytes: 64 for the limiter, a cache line of 64 with the
+// state, and 112 for the rate. No decision allocates, with one exception: when times outgrow the
+// word, one grant makes three allocations of 104 bytes together. With NewAnchored that happens once
+// in 2^(62 - bitlen(rate.Events)) steps, but at least once in 73 years: every 52 days for 1000
+// every 5 minutes. With aligned windows of a second or more it happens every 68 to 73 years.
 //
 // # Source
 //
@@ -100,8 +105,8 @@ type Limiter struct {
 //
 //	0 <= rate.Events <= 2^31-1, 0 < rate.Per <= 2^58 ns (9 years),
 //
-// and the grid of start times is not coarser than rate.Per/1024; see the package documentation. If
-// rate.Events is 0, the limiter refuses every event.
+// and the step of start times is at most rate.Per/1024; see Precision in the package documentation.
+// If rate.Events is 0, the limiter refuses every event.
 func NewAnchored(rate ratelimit.Rate, opts ...ratelimit.Option) (*Limiter, error) {
 	l := new(Limiter)
 	if err := l.window.Init(window.Anchored, "fixedwindow.NewAnchored", "rate.Events", rate, capacity(rate), opts); err != nil {
@@ -222,8 +227,8 @@ func (l *Limiter) SetRate(rate ratelimit.Rate) error {
 // requests for times before it are refused, and events of the open window cannot be refunded. (A
 // limiter that never granted anything has no such restriction.)
 //
-// SetRateAt makes a few small allocations. Its errors are those of the constructor; and another
-// rate.Per.
+// SetRateAt makes a few small allocations. Its errors are those of the constructor, and one for
+// another rate.Per.
 func (l *Limiter) SetRateAt(t time.Time, rate ratelimit.Rate) error {
 	defer waiting.Changed(l)
 	return l.window.SetRateAt("fixedwindow.Limiter.SetRateAt", "rate.Events", t, rate, capacity(rate))

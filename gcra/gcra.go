@@ -5,14 +5,15 @@
 //
 // # Algorithm
 //
-// What was granted drains with time, one event in each emission interval T = rate.Per/rate.Events.
-// The limiter stores one number, the theoretical arrival time (TAT): the time at which everything
-// that was granted so far has drained. A request for n events at time t is granted if
+// Granted events drain with time, one in each emission interval T = rate.Per/rate.Events. The
+// limiter stores one number, the theoretical arrival time (TAT): the time at which everything that
+// was granted so far has drained. A request for n events at time t is granted if
 //
-//	max(TAT, t) + n*T - t <= burst*T
+//	debt + n*T <= burst*T, where debt = max(TAT - t, 0)
 //
-// A grant sets the TAT to max(TAT, t) + n*T. A refusal changes nothing. A new limiter grants a full
-// burst at every time, even at times before it was made.
+// The debt is the time that it takes until everything has drained. A grant sets the TAT to t + debt
+// + n*T. A refusal changes nothing. A new limiter grants a full burst at every time, even at times
+// before it was made.
 //
 // # Guarantee
 //
@@ -36,15 +37,15 @@
 // ns), a nanosecond has U = rate.Events/g ticks, and T has rate.Per/g ticks. Both are whole
 // numbers, so nothing is rounded.
 //
-// There is one exception. If a burst would be more than 2^61 ticks, the limiter uses fewer ticks in
-// a nanosecond, and rounds T up by less than 2 billionths. An example is 1,234,567 a day with a
-// burst of a whole day. T is never rounded down.
+// There is one exception. If a full burst would be more than 2^61 ticks, the limiter uses fewer
+// ticks in a nanosecond, and rounds T up by less than 2 billionths of it. An example is 1,234,567 a
+// day with a burst of a whole day. T is never rounded down.
 //
 // # Wrong times
 //
-// A limiter believes the times that it is given. An event that is granted with a time 24 hours
-// ahead blocks the limiter until (burst-2)*T before that time. RetryAfter reports how long.
-// RefundAt and SetRateAt do not unblock it; a new limiter does.
+// A limiter believes the times that it is given. One event that is granted with a time 24 hours
+// ahead makes the limiter refuse everything until (burst-2)*T before that time. RetryAfter reports
+// how long. RefundAt and SetRateAt do not help; a new limiter does.
 //
 // Allow and Take read the clock and do not have this problem. Compare a time from elsewhere, such
 // as another machine, with the clock before you use it:
@@ -53,10 +54,10 @@
 //		t = now
 //	}
 //
-// A time in the far past does no harm. If something was granted later, the request is refused, and
-// what was granted has drained by now. So a caller that forgets to set the time, and passes the
-// zero [time.Time], is refused with a RetryAfter of more than a century. If all callers forget it,
-// time stands still, and only one burst is ever granted.
+// A time in the far past does no harm. If something was granted at a later time, the request is
+// refused. Otherwise it may be granted, and has drained by now. So a caller that forgets to set the
+// time, and passes the zero [time.Time], is refused with a RetryAfter of more than a century. If
+// all callers forget it, time stands still, and only one burst is ever granted.
 //
 // # Large numbers
 //
@@ -74,20 +75,23 @@
 // callers on many cores do not slow each other down. The limiter is lock-free, and every call takes
 // O(1) time.
 //
-// A limiter takes 272 bytes: 64, a cache line of 64 with the TAT in one word, and 144 for the rate
-// and the burst.
+// On a 64-bit platform a limiter takes 272 bytes: 64 for the limiter, a cache line of 64 with the
+// TAT, and 144 for the rate and the burst.
 //
-// No decision allocates, with two exceptions. The word can count 2^63 ticks. When a time is beyond
-// them, one grant moves the point that it counts from, which takes three allocations of 104 bytes
-// together. For small bursts that happens every 73 years at 90 a minute, 31 years at 7 a second,
-// 181 days at 44,100 a second, and 6.9 s at 1,000,000,007 a second: in general after each (2^63 -
-// 2^61 - 3*burst*T)/U ns, with T in ticks. It also happens at the first grant at a time more than
-// burst*T before the origin.
+// No decision allocates, with one exception. The TAT is a number of ticks since a start, in 63
+// bits. When a time is beyond their range, one grant moves the start, which takes three allocations
+// of 104 bytes together. So does the first grant at a time more than burst*T before the origin. The
+// range is 3*(2^61 - burst*T)/U ns, with T in ticks. For small bursts that is
+//
+//	73 years   at 90 a minute
+//	31 years   at 7 a second
+//	181 days   at 44,100 a second
+//	6.9 s      at 1,000,000,007 a second
 //
 // # Source
 //
 // ITU-T Recommendation I.371, Annex A, the virtual scheduling algorithm; ATM Forum Traffic
-// Management 4.0, section 4.4.2. The tolerance tau of these is (burst-1)*T.
+// Management 4.0, section 4.4.2. What they call the tolerance tau is (burst-1)*T here.
 //
 // # When to use another package
 //
@@ -193,8 +197,8 @@ func (l *Limiter) RefundAt(t time.Time, n int, held time.Duration) {
 	waiting.Changed(l)
 }
 
-// ReserveAt charges n events as of t, which may be acted on when they fit, but at most within
-// later; see [ratelimit.Reserver]. The reservation is one allocation.
+// ReserveAt charges n events as of t, which may happen as soon as they fit, if that is at t+within
+// or earlier; see [ratelimit.Reserver]. The reservation is one allocation.
 //
 // Events can be reserved at most 2^61/U ns ahead (see Ticks): 24 years at 90 a minute, 2.3 s at
 // 1,000,000,007 a second. A request that would have to wait longer is refused, even if within is
@@ -220,15 +224,15 @@ func (l *Limiter) SetRate(rate ratelimit.Rate, burst int) error {
 //
 // The change takes effect at t, or at the last grant if that is later:
 //
-//   - If events are reserved, it waits until the last of them may be acted on, unless they are
+//   - If events are reserved, the change waits until the last of them may happen, unless they are
 //     cancelled before. Reservations that were made more than 16 changes ago can no longer be
 //     cancelled.
-//   - The limiter does not store the time of the last grant. If t is earlier than the clock, it
-//     uses the time of the clock instead, or the latest time that the debt allows if that is
-//     earlier. So a replay needs a clock that shows its time. Otherwise a faster rate counts only
-//     from the time when a single event was left of the debt.
-//   - Events granted at times after both t and the clock may be granted once more if the new rate
-//     is faster.
+//   - The limiter does not store the time of the last grant. If t is earlier than the clock, the
+//     change takes effect at the time of the clock, or at the latest time that the last grant can
+//     have had if that is earlier. So a replay needs a clock that shows its time. Otherwise a
+//     faster rate counts only from the time when a single event was left of the debt.
+//   - If events were granted at times after both t and the clock, and the new rate is faster, as
+//     many events may be granted once more.
 //
 // SetRateAt makes a few small allocations. Its errors are those of [New]. It also returns an error
 // if the old burst, or what is owed, would take more than 2^61 ns to drain at the new rate.

@@ -20,9 +20,10 @@ import (
 //		keyed.By(addresses, func(r request) netip.Addr { return r.address }))
 //
 // A Group is to keys what [ratelimit.All] is to limiters. It first looks at all members, and then
-// charges them in their order. If one refuses in between, since another caller was faster, the
-// members charged before give back what they can. A [Table] gives nothing back, so there the events
-// of the request stay charged after such a race. The limit of a member is never exceeded.
+// charges them in their order. So a refusal charges no member, unless the call loses a race: a
+// member that had agreed refuses to be charged, because another caller was faster. Then the members
+// charged before give back what they can. A [Table] gives nothing back, so there the events of the
+// request stay charged. The limit of a member is never exceeded.
 //
 // A decision costs a look at each member but the first, and a charge to each. It allocates only
 // what its members allocate, and is lock-free if they are.
@@ -34,8 +35,9 @@ type Group[R comparable] struct {
 	clock   ratelimit.Clock
 }
 
-// NewGroup returns a group of the members, which must have the same clock. As with [ratelimit.All],
-// Decision.By is the index of the member that binds.
+// NewGroup returns a group of the members, which must have the same clock (see [ratelimit.Clock]).
+// As with [ratelimit.All], Decision.By is the index of the member that refuses longest, or else has
+// least left.
 //
 // The error is a [*ratelimit.ArgumentError] if there is no member, if a member is nil or was made
 // of a nil store or key function, if a store is there twice (members of a member that is a Group

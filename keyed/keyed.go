@@ -1,9 +1,14 @@
-// Package keyed limits each key on its own: each user, address or token.
+// Package keyed limits each key on its own: each user, address or token. There are three kinds of
+// [Store]:
 //
-// A [Table] keeps its keys in memory of a fixed size, about 16 bytes for each. It has no locks, and
-// it allocates nothing after it was made. Its limit is a rate with a burst ([NewGCRA]), or a number
-// of events in each aligned window ([NewAlignedWindow]). A [Map] keeps any [ratelimit.Limiter] for
-// each key, in Go maps behind mutexes. A [Group] limits one request by several keys at once.
+//   - A [Table] keeps its keys in memory of a fixed size, about 16 bytes for each. It has no locks,
+//     and it allocates nothing after it was made. Its limit is a rate with a burst ([NewGCRA]), or
+//     a number of events in each aligned window ([NewAlignedWindow]).
+//   - A [Map] keeps a [ratelimit.Limiter] of any kind for each key, made by a function that you
+//     pass to [NewMap]. Its limiters are in Go maps behind mutexes.
+//   - A [Group] limits one request by several keys at once, each key in a Store of its own.
+//
+// An example:
 //
 //	perUser, err := keyed.NewGCRA[string](ratelimit.PerMinute(90), 10, 100_000)
 //	if err != nil {
@@ -16,17 +21,29 @@
 // Take a Table, unless it does not have the limit that you need, or you need to list the keys, to
 // refund events, or to change the rate of a key's limiter.
 //
+// # How a Table works
+//
+// A table is an array of 64-bit words, two for each key of its capacity. They are in sets of 8, and
+// a set is a cache line. The hash of a key chooses its set, and the key has one word there. The
+// word holds 24 bits of the hash and, as in package gcra, the time at which all that was granted to
+// the key has drained. What the key owes is the time until then.
+//
+// These times are counted in ticks, of which m are the time from one event to the next at the
+// table's rate. m is 256 at rates of up to one event in 256 ns (3,906,250 a second). At faster
+// rates it is the number of whole nanoseconds from one event to the next. With aligned windows, a
+// word has the number of a window and a count of events instead.
+//
 // # Guarantee of a Table
 //
 // For each key, in every closed interval [a, b] of the callers' timestamps, in whatever order these
 // come,
 //
-//	granted <= burst + (b-a)*rate + 1/m
+//	NewGCRA:          granted <= burst + (b-a)*rate + 1/m
+//	NewAlignedWindow: granted <= rate.Events, if the interval lies in one window
 //
-// A table counts time in ticks, m of them from one event to the next at its rate. So a key may get
-// an event 1/m of that time earlier than from package gcra. m is 256 at rates of up to one event in
-// 256 ns. At faster rates it is the number of whole nanoseconds from one event to the next. With
-// aligned windows, a key gets at most rate.Events in each window.
+// The term 1/m is there because timestamps are rounded down to ticks. So a key may get an event up
+// to one tick earlier than from package gcra. As m is 256 at nearly all rates, other documentation
+// says 1/256.
 //
 // The bound holds whatever other keys do, and also when the table is full. A table keeps the
 // contract of [ratelimit.Limiter], with these exceptions:
@@ -47,13 +64,12 @@
 // burst is full again, or the window ends. Idle keys take no room, so the number of users does not
 // matter. At a rate r, one event keeps a key live for 1/r, and a full burst for burst/r.
 //
-// A table has two words for each key of its capacity, in sets of 8. Each key belongs to one set,
-// and a new key takes a word whose key is idle. If the set has none, the new key takes the word of
-// the key that will be idle first, and with it what that key owes. So the new key may be refused
-// earlier than it would be alone, but never later, and nobody gets more than the limit. Such a
-// refusal has [Inherited] in Decision.By. With as many live keys as the capacity, it happens to 3
-// of 100 new keys if the burst is 1, to fewer than 1 of 10,000 if it is 2, and to none of 200,000
-// if it is 5 (measured by TestInheritedRefusals).
+// A new key takes a word of its set whose key is idle. If the set has none, the new key takes the
+// word of the key that will be idle first, and with it what that key owes. So the new key may be
+// refused earlier than it would be alone, but never later, and nobody gets more than the limit.
+// Such a refusal has [Inherited] in Decision.By, and Stats.Saturated counts it. With as many live
+// keys as the capacity, it happens to 3 of 100 new keys if the burst is 1, to fewer than 1 of
+// 10,000 if it is 2, and to none of 200,000 if it is 5 (measured by TestInheritedRefusals).
 //
 // Two keys of a set with the same 24 bits of hash share a word, and so their limit. With as many
 // live keys as the capacity, this happens to about 1 key of 4 million. Each table has a random hash
@@ -71,13 +87,13 @@
 // which the table has granted something, to any key. Every request is late that is more than 1.5*L
 // before that time. RetryAfter is when the request is neither late nor over the limit. To have no
 // late requests, pass times in about the order in which they happened. Allow and Take are late only
-// if the clock runs backwards, or the goroutine is suspended for L within the call. Stats.Late
-// counts.
+// if the clock runs backwards, or the goroutine is suspended for L within the call.
 //
 // A request is ahead if its time is so far in the future that, if it were granted, it could make
 // other requests late. It is refused, with [Ahead] in Decision.By and a RetryAfter of
 // [ratelimit.Never], and has no effect on others. No request is ahead within L/2 after the time of
-// the table's clock. Every request is ahead that is more than L after that time.
+// the table's clock. Every request is ahead that is more than L after that time. Stats counts late
+// requests and those that are ahead.
 //
 // For a replay, make the table with a clock that shows the time of the first event, and move that
 // clock along with the replay. If it never moves, a request may also be L/2 after the newest grant.
@@ -86,17 +102,17 @@
 //
 // A Map is never ahead. It can be late only after it has evicted a key to make room. For each
 // eviction it remembers the time at which the evicted key became idle, or a day before the eviction
-// if that is later. A key that is added to the same shard afterwards is late at all times before
-// the latest of these, since it could be the evicted key. It evicts the key that has been idle for
-// longest, of those that it looks at.
+// if that is later. A key that is added afterwards could be the evicted key, so its requests are
+// late at all times before the latest of these. [Map] has the details.
 //
 // # Cost of a Table
 //
 // A decision hashes the key and reads a cache line. A grant changes one word of it, with one
-// compare-and-swap; a refusal writes nothing. Decisions are lock-free and O(1). They allocate
-// nothing, for new keys too, and keys are not kept. A table allocates all its memory when it is
-// made: 16 bytes for each key of the capacity, rounded up by the allocator, and about 1 kB. It has
-// no goroutine, and no pointers that the garbage collector would follow.
+// compare-and-swap. A refusal writes nothing, unless it has lost a race. Refusals for the reasons
+// Late, Ahead and Inherited are counted. Decisions are lock-free and O(1). They allocate nothing,
+// for new keys too, and keys are not kept. A table allocates all its memory when it is made: 16
+// bytes for each key of the capacity, rounded up by the allocator, and about 1 kB. It has no
+// goroutine, and no pointers that the garbage collector would follow.
 //
 // Now and then a grant also visits some other words, to tell old times from new ones. Each word is
 // visited once in 2^13*L: once in 17 years at one event a second, in 6 days at one a millisecond.
@@ -129,10 +145,9 @@ func WithClock(c ratelimit.Clock) Option {
 	return func(o *options) { o.clock = []ratelimit.Option{ratelimit.WithClock(c)} }
 }
 
-// FailOpen makes a [Table] grant the requests that it would refuse with [Inherited], because it has
-// no word for a new key. Such a grant charges nothing, and is counted in Stats.Untracked. An
-// attacker with enough keys to fill the table is then not limited, and neither is any other new
-// key.
+// FailOpen makes a [Table] grant the requests that it would refuse with [Inherited]. Such a grant
+// charges nothing, and Stats.Untracked counts it. Then an attacker with enough keys to fill the
+// table is not limited, and neither is any other new key.
 func FailOpen() Option {
 	return func(o *options) { o.failOpen = true }
 }

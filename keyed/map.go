@@ -12,9 +12,10 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/waiting"
 )
 
-// Map keeps a limiter for each key, for a limited number of keys. A function makes the limiter of a
-// key, when the key is first asked for an event. Take a Map for what a [Table] cannot do: other
-// limiters, such as logs and compositions; limits that depend on the key; refunds; listing keys.
+// Map keeps a limiter for each key, for a limited number of keys. A function, the factory, makes
+// the limiter of a key when the first event of the key is requested. Take a Map for what a [Table]
+// cannot do: other limiters, such as logs and compositions; limits that depend on the key; refunds;
+// listing keys.
 //
 // The zero Map is not usable, and its methods may panic: call [NewMap]. A Map is safe for
 // simultaneous use, and must not be copied after first use. It keeps the keys, so clone a string
@@ -22,28 +23,31 @@ import (
 //
 // # Guarantee
 //
-// Each key is limited as by one limiter that is never forgotten, in whatever order the times of its
-// requests come, until it is Reset. The map may also refuse a request for a reason of its own. That
-// charges nothing, and Decision.By is the reason:
+// Each key is limited as if its limiter were never forgotten, except by [Map.Reset]. This holds in
+// whatever order the times of requests come. The map may also refuse a request for a reason of its
+// own. That charges nothing, and Decision.By is the reason:
 //
-//   - [Full]: there is no room for a new key. If the map has as many keys as its capacity, a new
-//     key takes the place of one that is idle: that has a ResetAfter of 0, and Limit events
-//     Remaining. The map looks at up to 8 keys of the shard that the new key belongs to, and then
-//     of each other shard. If none is idle, it refuses the new key. RetryAfter is when the first of
-//     them will be idle: an estimate, which is exact if the capacity is at most 8. A key must be
-//     idle both at the time of the request and by the map's clock, so a time in the future makes no
-//     room.
+//   - [Full]: there is no room for a new key. If the map has as many keys as its capacity, it
+//     evicts an idle key for a new one. A key is idle if its limiter has a ResetAfter of 0, and
+//     Limit events Remaining. The keys are divided among up to 64 shards, each with a mutex. The
+//     map looks at up to 8 keys of the new key's shard, and evicts the one that has been idle for
+//     longest. If none of these is idle, it looks at up to 8 keys of the next shard, and so on. If
+//     it finds none, it refuses the new key. RetryAfter is when the first of them will be idle: an
+//     estimate, which is exact if the capacity is at most 8. A key must be idle both at the time of
+//     the request and by the map's clock, so a time in the future makes no room.
 //   - [Late]: the time of the request is very old. See Wrong times in the package documentation.
-//     Allow and Take are late only if the clock has jumped ahead and back; then new keys are late
-//     until it has caught up.
-//   - [NoLimiter]: the function made no limiter for the key. RetryAfter is Never, but the next
-//     request asks again.
+//     What it says of keys that are added afterwards holds for keys of the same shard. Allow and
+//     Take are late only if the clock has jumped ahead and back; then new keys are late until it
+//     has caught up.
+//   - [NoLimiter]: the factory made no limiter for the key. RetryAfter is Never, but the next
+//     request calls the factory again.
 //
-// All that relies on what the limiters report of themselves. Mind the following:
+// All this relies on what the limiters report of themselves. Note:
 //
 //   - A change of a limiter, such as SetRate, is lost when its key is evicted.
-//   - Do not share a limiter between keys, as in a composition: while it is used, none of them is
-//     idle. Make the composition outside of the map, with [Map.Limiter].
+//   - Do not share a limiter between keys, for example as a member of [ratelimit.All]: while one of
+//     them uses it, none of them is idle. Make the composition outside of the map, with
+//     [Map.Limiter].
 //   - A limiter that is made again has a new origin, so the buckets of a slidingwindow.Counter
 //     begin at other times than before.
 //   - If the wall clock is set, a key with aligned windows that was evicted before then may be
@@ -51,11 +55,10 @@ import (
 //
 // # Cost
 //
-// A decision hashes the key, locks the mutex of one of up to 64 shards, and asks the limiter. It
-// allocates nothing if the key is there. A new key costs its limiter and an entry of a Go map. If
-// the map is full, it also costs a look at up to 8 keys of a shard, and of further shards as long
-// as none is idle: at up to 512 keys before it is refused. There is no goroutine, and keys stay
-// until another key needs their place.
+// A decision hashes the key, locks the mutex of its shard, and asks the limiter. It allocates
+// nothing if the key is there. A new key costs its limiter and an entry of a Go map. If the map is
+// full, it also costs a look at 1 to 512 other keys. There is no goroutine, and keys stay until
+// another key needs their place.
 type Map[K comparable] struct {
 	line     timeline.Timeline
 	factory  func(K) (ratelimit.Limiter, error)
@@ -70,12 +73,12 @@ type Map[K comparable] struct {
 	failure                        atomic.Pointer[error] // the last
 }
 
-// NewMap returns a map for up to capacity keys. factory makes the limiter of a key. The map reads
-// the system's monotonic clock, unless [WithClock] sets another.
+// NewMap returns a map for up to capacity keys. It calls factory to make the limiter of a key. The
+// map reads the system's monotonic clock, unless [WithClock] sets another.
 //
-// Each limiter must have the map's clock, except for [ratelimit.Unlimited]. Clocks that cannot be
-// compared count as different. If factory returns an error, no limiter, or one with another clock,
-// the request is refused with [NoLimiter].
+// Each limiter must have the map's clock, except for [ratelimit.Unlimited]. For clocks that cannot
+// be compared, see [ratelimit.Clock]. If factory returns an error, no limiter, or one with another
+// clock, the request is refused with [NoLimiter].
 //
 // factory may run at any time, several times at once, and more than once for a key. It runs under a
 // lock, and so do the methods of the limiters. They must not call the map, or another map whose

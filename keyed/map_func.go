@@ -9,9 +9,9 @@ import (
 // These ask the limiter of a key what a Map has no method for: to take by a limit that is lower
 // than the limiter's, for example, which are two questions and must be one step.
 
-// TakeFunc returns what f returns of the limiter of a key, which is made if there is none, as by
-// TakeAt. f is not called if the map itself refuses: then By says why. f runs under a lock, and
-// must not call the map.
+// TakeFunc calls f with the limiter of a key, and returns what f returns. Like TakeAt, it makes the
+// limiter if there is none. f is not called if the map itself refuses: Decision.By is then the
+// reason. f runs under a lock, and must not call the map.
 func (m *Map[K]) TakeFunc(t time.Time, k K, f func(l ratelimit.Limiter) ratelimit.Decision) ratelimit.Decision {
 	for {
 		d, late, ok := m.ask(t, k, func(l ratelimit.Limiter, _ time.Time, late time.Duration) ratelimit.Decision {
@@ -32,10 +32,10 @@ func (m *Map[K]) TakeFunc(t time.Time, k K, f func(l ratelimit.Limiter) ratelimi
 	}
 }
 
-// ChargeFunc calls f with the limiter of a key, which is made if there is none, as by ChargeAt, and
-// with the time as of which to charge: t, or if that is late the earliest that is not. It returns
-// false, and does not call f, if the map has no place for the key. f runs under a lock, and must
-// not call the map.
+// ChargeFunc calls f with the limiter of a key, and with the time as of which to charge: t, or if t
+// is late, the earliest time that is not. Like ChargeAt, it makes the limiter if there is none. It
+// returns false, and does not call f, if the map has no place or no limiter for the key. f runs
+// under a lock, and must not call the map.
 func (m *Map[K]) ChargeFunc(t time.Time, k K, f func(l ratelimit.Limiter, t time.Time)) bool {
 	for {
 		_, _, ok := m.ask(t, k, func(l ratelimit.Limiter, t time.Time, _ time.Duration) (d ratelimit.Decision) {
@@ -51,10 +51,10 @@ func (m *Map[K]) ChargeFunc(t time.Time, k K, f func(l ratelimit.Limiter, t time
 	}
 }
 
-// PeekFunc returns what f returns of the limiter of a key, or what the map itself refuses by. It
-// returns false, and does not call f, if the key is not in the map and has a place there: then it
-// would get a new limiter. f is given the time as of which to ask: t, or if that is late the
-// earliest that is not. It runs under a lock, must not call the map, and must charge nothing.
+// PeekFunc calls f with the limiter of a key, and with the time as of which to ask: t, or if t is
+// late, the earliest time that is not. It returns what f returns, or the map's own refusal. If the
+// key is not in the map but would get a new limiter, it does not call f, and returns false. f runs
+// under a lock, must not call the map, and must charge nothing.
 func (m *Map[K]) PeekFunc(t time.Time, k K, f func(l ratelimit.Limiter, t time.Time) ratelimit.Decision) (d ratelimit.Decision, ok bool) {
 	d, _, ok = m.ask(t, k, func(l ratelimit.Limiter, t time.Time, late time.Duration) (d ratelimit.Decision) {
 		if d = f(l, t); late > 0 {

@@ -55,10 +55,10 @@ var (
 // than the key's own limit. With Full and NoLimiter, Limit and Remaining are 0.
 const (
 	Full      = -1 // Map: there is no room for a new key
-	NoLimiter = -2 // Map: factory made no limiter for the key: see Map.Err
+	NoLimiter = -2 // Map: the function given to NewMap made no limiter for the key: see Map.Err
 	Late      = -3 // the time is very old: see Wrong times in the package documentation
 	Ahead     = -4 // Table: the time is far in the future: see there
-	Inherited = -5 // Table: a new key shares the word of another key, which owes too much
+	Inherited = -5 // Table: a new key has to take the word of a live key, which owes too much
 )
 
 // view is the limiter of one key, by its store.

@@ -44,12 +44,13 @@ type core struct {
 const maxCapacity = min(1<<30, math.MaxInt/32)
 
 // NewGCRA returns a table that grants each key up to burst events at once, and further events at
-// the rate. A key is limited as by a limiter of package gcra, but may get an event earlier than
-// there, by up to 1/m of the time between two events: usually 1/256, see the package documentation.
+// the rate. A key is limited as by a limiter of package gcra, but may get an event up to one tick
+// earlier than there. A tick is 1/m of the time between two events, and m is 256 at nearly all
+// rates: see the package documentation.
 //
-// The table has room for capacity live keys, whose burst is not full again. If there are more, new
-// keys may be refused earlier: see Capacity there. The table reads the system's monotonic clock,
-// unless [WithClock] sets another.
+// The table has room for capacity live keys: keys whose burst is not full again. If there are more,
+// new keys may be refused earlier: see Capacity there. The table reads the system's monotonic
+// clock, unless [WithClock] sets another.
 //
 // The error is a [*ratelimit.ArgumentError] unless
 //
@@ -150,12 +151,12 @@ func (t *Table[K]) TakeAt(at time.Time, k K, n int) (d ratelimit.Decision) {
 }
 
 // TakeLimitAt is like [Table.TakeAt], by another limit than the table's. [Table.Limit] makes such
-// limits; by the zero Limit, and by a limit of another table, every event is refused.
+// limits. The zero Limit, and a limit of another table, refuse every event.
 //
-// A table keeps for each key the time at which it is idle again, whatever limit its events were
-// granted by. So a key that has used up the burst of a slow limit is not let in at once by a faster
-// one: what it owes, 60 s for 10 events at 10 a minute, must first fit into the faster burst. Call
-// [Table.Reset] to let it begin anew.
+// A table keeps one time for each key: when it is idle again, whatever limit its events were
+// granted by. A key that has used up 10 events at 10 a minute is idle again after 60 s. A faster
+// limit does not change that, and grants nothing until the rest of these 60 s fits into its own
+// burst. Call [Table.Reset] to let the key begin anew.
 func (t *Table[K]) TakeLimitAt(at time.Time, k K, n int, limit Limit) (d ratelimit.Decision) {
 	t.core.take(&d, t.hash(k), t.core.line.At(at), n, &limit)
 	return d
@@ -200,15 +201,16 @@ func (t *Table[K]) PeekAt(at time.Time, k K, n int) (d ratelimit.Decision) {
 // limit once and keep it.
 //
 // Make the table with the rate of its fastest limit. The time from one event to the next is rounded
-// up to whole ticks of the table, so a limit grants a little less than its rate. For limits that
-// are slower than the table's that is less than 1/m, usually 1/256. For faster ones it is more: a
-// limit of 900 a minute in a table of 60 a minute loses 5 %, as 18 ticks are taken for 17.07.
+// up to whole ticks of the table, so a limit grants a little less than its rate. Limits that are
+// slower than the table's lose less than 1/m of their rate, and m is 256 at nearly all rates.
+// Faster ones lose more: a limit of 900 a minute in a table of 60 a minute loses 5 %, because its
+// events are 17.07 ticks apart, which is rounded up to 18.
 //
 // The error is a [*ratelimit.ArgumentError] unless the table's constructor would accept rate and
 // burst, and
 //
-//   - for GCRA, two events are at least 16 ticks apart (up to 16 times the table's rate if m is
-//     256), or rate is the table's; and they are at most 2^38 ticks apart,
+//   - for GCRA, two events are 16 to 2^38 ticks apart after rounding up, or rate is the table's. So
+//     the limit is at most 16 times as fast as the table if m is 256;
 //   - for aligned windows, rate.Per is the table's, rate.Events is at most the table's, and burst
 //     is rate.Events, or 1 if that is 0.
 func (t *Table[K]) Limit(rate ratelimit.Rate, burst int) (Limit, error) {
@@ -216,8 +218,8 @@ func (t *Table[K]) Limit(rate ratelimit.Rate, burst int) (Limit, error) {
 	return t.core.limit("keyed.Table.Limit", rate, burst)
 }
 
-// Reset forgets the key: its next request is that of a new key. What it owed stays in its word
-// until that is idle, so that a new key may inherit it if the set is full.
+// Reset forgets the key: its next request is that of a new key. What the key owed stays in its word
+// until it has drained, so a new key may inherit it if all words of the set owe something.
 func (t *Table[K]) Reset(k K) {
 	t.core.reset(t.hash(k))
 	waiting.Changed(view[K]{t, k})

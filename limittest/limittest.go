@@ -12,8 +12,8 @@
 //
 // [TestLimiter] checks what holds for every limiter, [TestBound] checks the limiter's own bound,
 // and [TestAllocations] checks that decisions do not allocate. They use clocks that they set, and
-// none sleeps. To pass them is no proof: they try some thousands of states, and only those races
-// that happen to come.
+// none sleeps. Passing them is no proof: they try some thousands of states, and only the races that
+// happen to occur.
 //
 // [Clock] shows the time that it is set to. Use it in your own tests of code with limiters.
 package limittest
@@ -39,7 +39,7 @@ type New func(opts ...ratelimit.Option) (ratelimit.Limiter, error)
 // returns one joined error for each of these that fails:
 //
 //   - AllOrNothing: a request charges all n events or none; n == 0 is granted, and n < 0 and n >
-//     Limit are refused for ever
+//     Limit are refused with a RetryAfter of Never
 //   - RefusalChangesNothing: a refusal has no effect on later decisions
 //   - DecisionIsExact: RetryAfter, Remaining and ResetAfter are right to the nanosecond
 //   - AnyClockOrigin: the limiter works on clocks from the year 1 to 2157, also if they are set

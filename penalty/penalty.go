@@ -1,5 +1,5 @@
-// Package penalty shuts a limiter for some time after each refusal: a client that exceeds the limit
-// is refused everything until the block is over.
+// Package penalty blocks a limiter for some time after each refusal: a client that exceeds the
+// limit is refused everything until the block is over.
 //
 //	perMinute, err := fixedwindow.NewAnchored(ratelimit.PerMinute(90))
 //	limited, err := burst.New(perMinute, ratelimit.PerSecond(10))
@@ -7,34 +7,37 @@
 //
 // # Guarantee
 //
-// A refusal by the inner limiter at time t begins a block: every request at a time before t+block
-// is refused, and charges nothing. A block ends at t+block exactly, or by Pardon. Requests that are
-// refused while it lasts do not lengthen it. A request for more events than the inner limiter can
-// ever grant begins none; nor does PeekAt, which returns what TakeAt would.
+// A refusal by the inner limiter at time t begins a block: every request for events at a time
+// before t+block is refused, and charges nothing. (A request for 0 events is granted, as always.) A
+// block ends at t+block exactly, or by Pardon. Requests that are refused while it lasts do not
+// lengthen it. A request that can never be granted begins none, such as one for more events than
+// the limit. Nor does PeekAt, which returns what TakeAt would.
 //
-// So a refusal does change this limiter, unlike all others of this module. That has consequences:
+// So a refusal changes this limiter, unlike all others of this module. That has consequences:
 //
-//   - It stands outermost. [ratelimit.All] and package burst refuse it as a member, because they
-//     would look at it first and never begin a block: put them inside. In a keyed.Map it blocks
-//     each key by itself, but such a map must not be in a keyed.Group, for the same reason.
-//   - [ratelimit.Wait] and [ratelimit.NewQueue] refuse it, because their requests would begin
-//     blocks. Wait for the inner limiter.
-//   - A refusal begins a block for whatever reason it comes, also if a composition inside has lost
-//     a race.
+//   - Put it outermost. [ratelimit.All] and package burst do not accept it as a member, because
+//     they would look at it first and never begin a block. Put them inside of it instead.
+//   - In a keyed.Map it blocks each key by itself. Do not use such a map in a keyed.Group, which
+//     also looks at its members first.
+//   - [ratelimit.Wait] and [ratelimit.NewQueue] do not accept it, because their requests would
+//     begin blocks. Wait for the inner limiter.
+//   - Every refusal begins a block, whatever its reason: also that of a composition inside that has
+//     lost a race.
 //
-// A request that is under way when a block begins may still be granted by the inner limiter. No
-// request that begins after the refusal has returned is.
+// When a block begins, the inner limiter may still grant a request that is under way. It grants
+// none that begins after the refusal has returned.
 //
-// The inner limiter's bound holds in any case. Times are exact within 2^62 ns (146 years) of the
-// limiter's origin, the time when it was made; times beyond are taken as the nearer end of that
-// range. Any time will do, also one before the origin. A block holds at all times before its end:
-// if the clock is set back, it lasts for longer, and RetryAfter says for how long.
+// The inner limiter's bound always holds. Times are exact within 2^62 ns (146 years) of the
+// limiter's origin, the time when it was made. Times further away count as the nearer end of that
+// range. A block holds at all times before its end. So if the clock is set back, the block lasts
+// longer; RetryAfter reports for how long.
 //
 // # Cost
 //
-// The inner limiter's, a load, and the difference of two times. A refusal in a block costs one or
-// two looks at the inner limiter, and Allow none; it writes nothing. Lock-free; no allocation. A
-// limiter is 80 bytes, with the state in one word.
+// A decision costs that of the inner limiter, an atomic load, and the difference of two times. In a
+// block, Allow does not ask the inner limiter, and Take and Peek look at it once or twice; they
+// write nothing. It is lock-free if the inner limiter is, and does not allocate. A limiter is 80
+// bytes, with the state in one word.
 //
 // # Source
 //
@@ -59,11 +62,11 @@ var (
 
 // Limiter is another limiter with a block after each refusal. In its Decisions, Limit and By are
 // the inner limiter's. In a block, and when one begins, Remaining is 0, and RetryAfter and
-// ResetAfter are the longer of the block's and the inner limiter's. These are looked at one after
-// the other, so under simultaneous use they may be of different moments.
+// ResetAfter are the longer of the block's and the inner limiter's. The block and the inner limiter
+// are read one after the other, so with simultaneous callers the two may be of different moments.
 //
-// Its zero value is of no use, and its methods panic on it: call [New]. It is safe for simultaneous
-// use and must not be copied after first use.
+// Its zero value is not usable, and its methods panic on it: call [New]. It is safe for
+// simultaneous use and must not be copied after first use.
 type Limiter struct {
 	end    atomics.Uint64 // of the block, as mark has it; 0: there was none
 	block  time.Duration
@@ -73,11 +76,11 @@ type Limiter struct {
 }
 
 // New returns a limiter that grants what inner does, but nothing for the length of block after
-// inner has refused. It goes by inner's clock. At block == [ratelimit.Never], or where the end is
-// out of the range of times, a block lasts until Pardon, and RetryAfter is Never.
+// inner has refused. It reads inner's clock. If block is [ratelimit.Never], or the end of a block
+// is out of the range of times, the block lasts until Pardon, and RetryAfter is Never.
 //
-// The error is a [*ratelimit.ArgumentError] unless inner is a limiter that has a clock and is no
-// [ratelimit.Penalizer] itself, and block > 0.
+// The error is a [*ratelimit.ArgumentError] if inner or its clock is nil, if inner is a
+// [ratelimit.Penalizer], and unless block > 0.
 func New(inner ratelimit.Limiter, block time.Duration) (*Limiter, error) {
 	refuse := func(field string, value any, want string) (*Limiter, error) {
 		return nil, &ratelimit.ArgumentError{Func: "penalty.New", Field: field, Value: value, Want: want}
@@ -223,10 +226,10 @@ func (l *Limiter) ChargeAt(t time.Time, n int) ratelimit.Decision {
 // does. It does not end a block. See [ratelimit.Limiter] for what t must be.
 func (l *Limiter) RefundAt(t time.Time, n int, held time.Duration) { l.inner.RefundAt(t, n, held) }
 
-// DelayAt returns how long after t it takes at least until n events more can have been granted, in
-// requests none of which is refused: the rest of a block, and what the inner limiter says as of its
-// end, which counts as 0 if that is no [ratelimit.Delayer]. It charges nothing, and may already be
-// outdated.
+// DelayAt returns how long after t it takes, at least, until n more events can have been granted,
+// if no request is refused. It is the rest of a block, and after that the delay of the inner
+// limiter. An inner limiter that is no [ratelimit.Delayer] counts as 0. DelayAt charges nothing,
+// and its result may already be outdated.
 func (l *Limiter) DelayAt(t time.Time, n int) time.Duration {
 	if n == 0 {
 		return 0
@@ -244,7 +247,7 @@ func (l *Limiter) DelayAt(t time.Time, n int) time.Duration {
 }
 
 // Blocked returns the end of the block, and true if there is one at present, by the limiter's
-// clock. A block that lasts until Pardon has an end after the range of times. The answer may
+// clock. If a block lasts until Pardon, its end is beyond the range of times. The answer may
 // already be outdated.
 func (l *Limiter) Blocked() (until time.Time, ok bool) {
 	off, end := l.at(l.clock.Now()), l.end.Load()

@@ -108,7 +108,7 @@ func (l *Log) SetRate(rate ratelimit.Rate) error {
 // before an earlier change. Events recorded up to that grant's time cannot be refunded. If nothing
 // was ever granted, neither applies.
 //
-// To set the present rate does nothing. Otherwise it takes time and memory in proportion to the
+// Setting the present rate does nothing. Otherwise it takes time and memory in proportion to the
 // limit, or to the number of events that still count, if that is larger. Errors are those of
 // [NewLog], and one for another rate.Per.
 func (l *Log) SetRateAt(t time.Time, rate ratelimit.Rate) error {

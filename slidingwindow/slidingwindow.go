@@ -1,5 +1,5 @@
 // Package slidingwindow limits the events in every window of a given length, wherever the window
-// begins. There is no boundary around which more can pass. It has two limiters:
+// begins. There is no boundary at which more is granted. It has two limiters:
 //
 //   - [Log] stores the time of each event. It is exact, and its memory grows with the limit.
 //   - [Counter] divides the window into buckets and counts the events in each. Its memory is fixed.
@@ -13,9 +13,9 @@
 //
 //	granted <= rate.Events
 //
-// As long as requests arrive in the order of their timestamps, a Log grants every request that this
-// allows. In that order, a Counter grants every request for which all windows of length
-// (buckets+1)*width have room, where
+// If requests arrive in the order of their timestamps, a Log grants every request that this allows.
+// A Counter then grants every request that this would allow with a window of length
+// (buckets+1)*width, where
 //
 //	width = ceil(rate.Per / buckets)
 //
@@ -29,8 +29,8 @@
 //
 // # Late requests
 //
-// A request is late if its timestamp is earlier than that of an event granted before. Late requests
-// cannot exceed the limit, but some are refused although the limit would allow them.
+// A request is late if its timestamp is earlier than that of an event granted before. The limit
+// holds for late requests too, but some are refused although it would allow them.
 //
 // A Log records a late event at the newest timestamp that was granted. For a late request at t, it
 // counts all events recorded after t-rate.Per, also those recorded after t. An example with a limit
@@ -42,10 +42,10 @@
 //
 // # Wrong times
 //
-// Limiters believe the timestamps that they are given. A grant far ahead of all others, by 24 h for
-// example, makes all requests late until then. A Counter refuses them until about rate.Per before
-// that time. A Log grants what is left of its limit, once, and then nothing until rate.Per after
-// that time. The documentation of package gcra shows how to guard against this.
+// Limiters believe the timestamps that they are given. After one grant with a time 24 h ahead, all
+// requests before that time are late. A Counter refuses them until about rate.Per before that time.
+// A Log grants what is left of its limit, once, and then nothing until rate.Per after that time.
+// Package gcra shows how to guard against this.
 //
 // A caller that forgets to set a timestamp passes the zero [time.Time], which is late. A Counter
 // refuses it. A Log may grant it, and records it at the newest timestamp.
@@ -53,40 +53,42 @@
 // # Cost
 //
 // A decision reads the clock once. Both limiters are lock-free. A refusal writes nothing, unless it
-// completes a grant of another caller that is under way.
+// completes the grant of another caller that is under way, or has lost a race for the last events.
 //
 // A grant of a Counter does one compare-and-swap. The first grant in a bucket does one more for
 // each bucket since the last grant, at most one for each word of the ring. Take and Peek, if they
-// do not grant, also search for the time to wait, in O(log buckets). A Counter takes 208 bytes, and
-// a ring of 2^bitlen(2*buckets) words of 8 bytes: 464 bytes with 10 buckets.
+// do not grant, also search for the time to wait, in O(log buckets). On a 64-bit platform a Counter
+// takes 208 bytes, and a ring of 2^bitlen(2*buckets) words of 8 bytes: 464 bytes with 10 buckets.
+// Here bitlen(x) is the number of bits of x, as bits.Len returns it.
 //
-// No decision of a Counter allocates, with two exceptions. A new limiter allocates when it is first
-// asked for a time before its origin. And one grant begins a new frame, with a new ring, each time
-// that at least
+// No decision of a Counter allocates, with two exceptions. A new limiter allocates if its first
+// grant is at a time before its origin. And when the number of the newest bucket outgrows the word,
+// one grant allocates a new ring. This happens once in
 //
 //	3/4 * 2^(62 - 2*bitlen(rate.Events))
 //
-// buckets have passed. In buckets of 100 ms, that is most of a day with a limit of 1.5 million,
-// seven months with 100,000, and millennia with 1,000. After SetRate has cut the limit, the number
-// of events that still count takes the place of rate.Events, if it is larger.
+// buckets or more. With buckets of 100 ms, that is 21 hours with a limit of 1.5 million, seven
+// months with 100,000, and millennia with 1,000. After SetRate has cut the limit, the number of
+// events that still count takes the place of rate.Events, if it is larger.
 //
 // A grant of a Log at a new time does three compare-and-swaps or stores, and one more for each
-// event at the newest time before. At the newest time or earlier, it does one. Take and Peek also
-// search for what remains, in O(log rate.Events). A Log takes 224 bytes, and 16 bytes for each
-// event of the limit. The allocator rounds this up, by a quarter at most: 1,248 bytes for a limit
-// of 64, 2,016 for 100, 16,608 for 1,000.
+// event that was granted at the newest time before. A grant at the newest time, or at an earlier
+// one, does one. Take and Peek also search for what remains, in O(log rate.Events). On a 64-bit
+// platform a Log takes 224 bytes, and 16 bytes for each event of the limit. The allocator rounds
+// this up, by a quarter at most: 1,248 bytes for a limit of 64, 2,016 for 100, 16,608 for 1,000.
 //
-// No decision of a Log allocates, with two exceptions. A grant begins a new frame, with a new ring,
-// if more than six callers are in the middle of a grant at once. And one does so after 2^(59 -
-// 2*bitlen(rate.Events)) grants and refunds, which is at least 32 times the limit.
+// No decision of a Log allocates, with two exceptions. A grant allocates a new ring, of 16 bytes
+// for each event of the limit, if six other callers are in the middle of a grant. So does the first
+// grant after 2^(59 - 2*bitlen(rate.Events)) grants and refunds, which are at least 32 times the
+// limit.
 //
 // # Source
 //
 // Both algorithms are folklore. A common variant has two buckets, and weights the count of the last
-// window by its overlap with the current one. It admits up to 2*rate.Events-1 events in one window,
-// as a test of this package shows.
+// window by its overlap with the current one. It grants up to 2*rate.Events-1 events in one window,
+// as TestTheClassicCounterAdmitsTwice shows.
 //
-// # When to take another
+// # When to use another package
 //
 // Package gcra spreads events over time and costs less. Package fixedwindow acts like an API whose
 // limits reset.

@@ -32,8 +32,8 @@ type Interval struct {
 //
 //	0 <= rate.Events <= 2^31-1, 0 < rate.Per <= 2^58 ns (9 years), 1 <= capacity <= 2^31-1,
 //
-// and the grid of start times is not coarser than rate.Per/1024; see the package documentation. If
-// rate.Events is 0, the limiter refuses every event.
+// and the step of start times is at most rate.Per/1024; see Precision in the package documentation.
+// If rate.Events is 0, the limiter refuses every event.
 func NewInterval(rate ratelimit.Rate, capacity int, opts ...ratelimit.Option) (*Interval, error) {
 	l := new(Interval)
 	if err := l.window.Init(window.Interval, "tokenbucket.NewInterval", "capacity", rate, capacity, opts); err != nil {
@@ -89,7 +89,7 @@ func (l *Interval) PeekAt(t time.Time, n int) (d ratelimit.Decision) {
 func (l *Interval) Tokens() int { return l.Peek(0).Remaining }
 
 // RefundAt puts back, as of t, n tokens that were taken at t-held. It does so only if t is still in
-// the interval in which they were taken. Otherwise it puts back nothing, as tokens of older
+// the interval in which they were taken. Otherwise it puts back nothing, because tokens of older
 // intervals come back by themselves. It never puts back more than is missing. If the tokens were
 // the first of their interval, the interval starts again at t.
 //
@@ -100,16 +100,17 @@ func (l *Interval) RefundAt(t time.Time, n int, held time.Duration) {
 	waiting.Changed(l)
 }
 
-// ReserveAt takes n tokens as of t, which may be used when they have come back, but at most within
-// later; see [ratelimit.Reserver]. The reservation is one allocation.
+// ReserveAt takes n tokens as of t, which may be used as soon as they have come back, if that is at
+// t+within or earlier; see [ratelimit.Reserver]. The reservation is one allocation.
 //
 // A reservation that has to wait for a batch also holds what is left of the batches before it:
 // requests are refused until its time, unless it is cancelled. Reservations that are cancelled in
 // reverse order, with no charge after them, leave no trace. In another order, a cancellation may
 // give back less.
 //
-// Tokens can be reserved at most 2^(61 - bitlen(capacity)) steps of the grid ahead. A request that
-// would have to wait longer is refused, even if within is longer.
+// Tokens can be reserved at most 2^(61 - bitlen(capacity)) steps ahead, as under Precision in the
+// package documentation. A request that would have to wait longer is refused, even if within is
+// longer.
 func (l *Interval) ReserveAt(t time.Time, n int, within time.Duration) (r ratelimit.Reservation, d ratelimit.Decision) {
 	r = l.window.ReserveAt(&d, l, t, n, within)
 	return r, d
@@ -134,8 +135,8 @@ func (l *Interval) SetRate(rate ratelimit.Rate, capacity int) error {
 // are reserved, it waits until the last reservation may be used, unless these are cancelled before.
 // Reservations that were made more than 16 changes ago can no longer be cancelled.
 //
-// SetRateAt makes a few small allocations. Its errors are those of [NewInterval]; and another
-// rate.Per.
+// SetRateAt makes a few small allocations. Its errors are those of [NewInterval], and one for
+// another rate.Per.
 func (l *Interval) SetRateAt(t time.Time, rate ratelimit.Rate, capacity int) error {
 	defer waiting.Changed(l)
 	return l.window.SetRateAt("tokenbucket.Interval.SetRateAt", "capacity", t, rate, capacity)

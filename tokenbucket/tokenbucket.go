@@ -17,38 +17,41 @@
 //	New:         granted <= capacity + floor((b-a) * rate)
 //	NewInterval: granted <= capacity + rate.Events * ceil((b-a) / rate.Per)
 //
-// This holds for the times that callers pass, in whatever order they pass them, within 2^62 ns
-// (146 years) of the limiter's origin. The origin is the time when the limiter was made. Times
-// further away count as the nearer end of that range.
+// This holds for the times that callers pass, in whatever order they pass them, within 2^62 ns (146
+// years) of the limiter's origin. The origin is the time when the limiter was made. Times further
+// away count as the nearer end of that range.
 //
 // # Precision
 //
 // New is exact to the nanosecond, as described in package gcra.
 //
-// NewInterval keeps a start time and a count in one word. If they do not fit, start times are
-// rounded down to a grid of 2^j ns, counted from the origin. A batch is then late by less than two
-// steps of the grid, and never early. The grid is 1 ns, and time exact, for a capacity of 1000
-// refilled every 5 minutes. It is 4 ns for a million an hour. A grid coarser than rate.Per/1024 is
-// an error; the error contains the greatest capacity possible. The constructor takes the least j
-// with
+// NewInterval keeps the start of an interval and a count in one word of 64 bits. If nanoseconds do
+// not fit, starts are rounded down to multiples of a step of 2^j ns since the origin. A batch is
+// then late by less than two steps, and never early. For a capacity of 1000 refilled every 5
+// minutes, the step is 1 ns, so time is exact. For a million an hour it is 4 ns. A step of more
+// than rate.Per/1024 is an error, which names the greatest capacity that is possible.
 //
-//	step = 2^j ns, length = ceil((rate.Per + step - 1) / step) * step
+// The constructor takes the least j for which this holds:
+//
+//	step   = 2^j ns
+//	length = rate.Per + step - 1 ns, rounded up to whole steps
 //	length * (ceil(capacity / rate.Events) + 1) <= 2^(61 - bitlen(capacity)) * step
 //
-// After a change to a smaller capacity, bitlen(capacity) is that of the missing tokens, if these
-// are more.
+// Here bitlen(x) is the number of bits of x, as bits.Len returns it. If the capacity becomes
+// smaller than the number of missing tokens, that number takes its place.
 //
 // # Late requests
 //
-// With NewInterval, a late request may be refused even if there were enough tokens at its time: one
-// with a time before the interval that started last. It finds the batches missing that have come
-// back since, but not the tokens that were there before.
+// A request is late if its time is before one at which tokens were taken. NewInterval may refuse a
+// late request even if there were enough tokens at its time. This happens if its time is before the
+// start of the newest interval: the limiter does not remember the tokens that were there then.
 //
 // # Wrong times and large numbers
 //
-// A time far in the future keeps a bucket empty until shortly before that time: with New as
-// described in package gcra, with NewInterval until the last few rate.Per before it. Package gcra
-// also describes times that were never set, and what to count when a limit exceeds 2^31-1 tokens.
+// A token that is taken at a time far in the future makes the bucket refuse until shortly before
+// that time, as package gcra describes. A bucket of NewInterval refuses until floor((capacity-2) /
+// rate.Events) intervals before that time. Package gcra also describes times that were never set,
+// and what to count if a limit exceeds 2^31-1 tokens.
 //
 // # Cost
 //
@@ -58,11 +61,12 @@
 //
 // A Limiter costs what a limiter of package gcra costs, in time and memory.
 //
-// An Interval divides only in Take and Peek, and at the end of an interval. It takes 240 bytes: 64,
-// a cache line of 64 with the state in one word, and 112 for the rate. No decision allocates, with
-// one exception: when times outgrow the word, one grant makes three small allocations. That happens
-// after each 2^(62 - bitlen(capacity)) steps of the grid, less one rate.Per: every 9 years for a
-// capacity of 10, every 52 days for 1000 every 5 minutes.
+// An Interval divides only in Take and Peek, and at the end of an interval. On a 64-bit platform it
+// takes 240 bytes: 64 for the limiter, a cache line of 64 with the state, and 112 for the rate. No
+// decision allocates, with one exception: when times outgrow the word, one grant makes three
+// allocations of 104 bytes together. That happens once in 2^(62 - bitlen(capacity)) steps less
+// rate.Per, but at least once in 73 years: every 9 years for a capacity of 10, and every 52 days
+// for 1000 every 5 minutes.
 //
 // # Source
 //
@@ -179,8 +183,8 @@ func (l *Limiter) RefundAt(t time.Time, n int, held time.Duration) {
 	waiting.Changed(l)
 }
 
-// ReserveAt takes n tokens as of t, which may be used when they have come back, but at most within
-// later; see [ratelimit.Reserver]. The reservation is one allocation.
+// ReserveAt takes n tokens as of t, which may be used as soon as they have come back, if that is at
+// t+within or earlier; see [ratelimit.Reserver]. The reservation is one allocation.
 //
 // Tokens can be reserved at most 2^61/U ns ahead, with U as in package gcra: 24 years at 90 a
 // minute, 2.3 s at 1,000,000,007 a second. A request that would have to wait longer is refused,

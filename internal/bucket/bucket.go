@@ -2,9 +2,8 @@
 // continuously. Its whole state is one word.
 //
 // The word is the theoretical arrival time (TAT) of ITU-T I.371: the time at which everything that
-// was granted has drained. What is owed at a time t, the debt, is TAT-t, or 0 if the TAT is past.
-// With T the emission interval, n events are granted at t if the debt and their n*T together are at
-// most burst*T.
+// was granted has drained. The debt at a time t is TAT-t, or 0 if the TAT is past. With T the
+// emission interval, n events are granted at t if debt + n*T <= burst*T.
 //
 // A word counts from the start of a frame. From the bottom up:
 //

@@ -1,5 +1,6 @@
-// Package frame keeps a limiter's state in one word, and can replace its frame: what the word is
-// relative to. It takes no lock, and costs nothing to callers that only move the word.
+// Package frame keeps a limiter's state in one word, and can replace its frame: the scale that
+// gives the word its meaning. It takes no lock, and adds nothing to the cost of calls that only
+// change the word.
 package frame
 
 import "github.com/seed-3506548a/ratelimit/internal/atomics"

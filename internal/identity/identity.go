@@ -15,8 +15,9 @@ func IsNil(v any) bool {
 	return (inside.Kind() == reflect.Pointer || inside.Kind() == reflect.Func) && inside.IsNil()
 }
 
-// Same reports whether two values are known to be the same. A value that cannot be compared, such
-// as a function, is the same as a copy of the interface that holds it.
+// Same reports whether two values are known to be the same. Values that can be compared are the
+// same if they are equal. Others, such as functions, are the same if both interfaces point to the
+// same memory, as copies of one interface do.
 func Same(a, b any) bool {
 	if a == nil || b == nil {
 		return a == b

@@ -1,36 +1,38 @@
 // Package strikes remembers what keys have done too often: strikes, blocks and throttles in a
 // [Table], and revocations in a [Revoked]. Package policy decides by it.
 //
-// A strike is the first refusal of a key in an episode, which lasts as long as the key was told to
-// wait, but at least a second: so many refusals at once are one strike. A [Ladder] says how many
-// strikes in which spans have a key blocked or throttled.
+// A strike is the first refusal of a key in an episode. An episode lasts as long as that refusal's
+// RetryAfter, but at least a second. So many refusals at once are one strike. A [Ladder] sets after
+// how many strikes, in which spans of time, a key is blocked or throttled.
 //
 // # Guarantee
 //
-// All that is known of a key changes by one CAS. So of all refusals in an episode one is the
-// strike, whoever asks at once; no strike and no block is lost; and a key inherits nothing from
-// another, unless the 64-bit hashes of both are the same.
+// All that is known of a key changes by one CAS. So one of all refusals in an episode is the
+// strike, however many callers ask at once. No strike and no block is lost. And a key inherits
+// nothing from another, unless the 64-bit hashes of both are the same.
 //
 // A table remembers up to 8 keys in each of capacity/4 buckets. If all 8 places of a bucket are
-// taken, a key that is neither blocked nor throttled is forgotten for another: one of which nothing
-// matters any more, else the one with the fewest strikes, of these the one whose episode ended
-// first. If all 8 are blocked or throttled, the new strike or block is not recorded: nobody is set
-// free before the time, and nobody is blocked for what others did. Stats counts both.
+// taken, a new key takes the place of one that is neither blocked nor throttled. It takes that of a
+// key of which nothing matters any more, or else of the one with the fewest strikes; of several,
+// the one whose episode ended first. If all 8 are blocked or throttled, the new strike or block is
+// not recorded. So no block ends early, and no key is blocked for what others did. Stats counts
+// both cases.
 //
-// Times are nanoseconds since an origin of the caller's, within 2^62 either way, in any order. An
-// end holds at all times before it. An episode holds from a second before its strike, for requests
-// that came together have their times in any order; at times before, as after a clock was set back,
-// a refusal is a new strike, and a span that begins later begins anew.
+// Times are nanoseconds since an origin that the caller chooses, within 2^62 either way, in any
+// order. A block holds at all times before its end. An episode begins a second before its strike,
+// because the times of requests that come together are in any order. A refusal at an earlier time,
+// for example after a clock was set back, is a new strike, and begins a span again that had begun
+// later.
 //
-// What is over stays until its place is needed, so as long as Stats counts nothing, what a key is
-// told does not depend on others.
+// What is over stays until its place is needed. So as long as Stats counts nothing, the answers
+// about a key do not depend on other keys.
 //
 // # Cost
 //
-// A look at a key loads one pointer, and if the bucket has keys compares at most 8 hashes. A
+// A look at a key loads one pointer, and compares at most 8 hashes if the bucket has keys. A
 // refusal in an episode costs the same. A strike copies the bucket: two allocations of 144 bytes.
-// Lock-free. A table is 2 bytes for each of capacity, and 160 to 288 bytes for each key that it
-// remembers.
+// All calls are lock-free. A table takes 2 bytes for each key of its capacity, and 160 to 288 bytes
+// for each key that it remembers.
 package strikes
 
 import (
@@ -42,8 +44,8 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/atomics"
 )
 
-// Table has the dossiers of keys, which are told by their hashes. It is safe for simultaneous use
-// and must not be copied.
+// Table has the dossiers of keys, which it distinguishes by their hashes. It is safe for
+// simultaneous use and must not be copied.
 type Table struct {
 	buckets []atomics.Pointer[bucket]
 

@@ -1,5 +1,5 @@
-// Package timeline turns times into offsets: nanoseconds since a limiter's origin, in an int64.
-// That is what limiters compute with.
+// Package timeline turns times into offsets, which limiters compute with. An offset is the
+// nanoseconds since a limiter's origin, in an int64.
 package timeline
 
 import (

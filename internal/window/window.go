@@ -1,9 +1,10 @@
 // Package window is the core of tokenbucket.NewInterval and of fixedwindow: a lock-free count of
 // events in windows of a fixed length. The start of a window and the count are in one word.
 //
-// A window starts with an event that is granted when nothing is unexpired. At the end of each
-// length, counted from that start, a number of the granted events expires, or all of them. n events
-// are granted if the unexpired ones and these are at most the capacity. From the bottom up:
+// A window starts with an event that is granted when none is unexpired, or at a multiple of its
+// length. At the end of each length since the start, some of the granted events expire, or all of
+// them. n events are granted if the unexpired ones and these n are together at most the capacity.
+// From the bottom up:
 //
 //	spec.go    a rate and a capacity, and the grid on which windows start
 //	scale.go   a frame: how its word is packed

@@ -1,5 +1,5 @@
-// Package bounds has the most that limiters may grant in an interval of any length, and checks what
-// was granted against it. Only tests use it.
+// Package bounds computes the most that limiters may grant in an interval of any length, and checks
+// what was granted against it. Only tests use it.
 package bounds
 
 import (

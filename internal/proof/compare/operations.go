@@ -1,5 +1,5 @@
-// Package compare plays operations that are drawn from bytes to a limiter and to its model, and
-// requires every field of every decision to be the same. Only tests use it.
+// Package compare calls a limiter and its model with the same operations, which it derives from
+// bytes. It requires every field of every decision to be the same. Only tests use it.
 package compare
 
 import (

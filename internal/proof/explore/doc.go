@@ -2,8 +2,8 @@
 // be explained by some order of their operations, one at a time.
 //
 // Limiters share state through package atomics only, so an interleaving is an order of their atomic
-// operations (Go's are sequentially consistent). With the build tag explore each of these is a step
-// at which the caller yields; this package then chooses who goes on. Its tests run themselves with
-// that tag. Those of a keyed.Table are in its own package, below the hash that is another each
-// time.
+// operations, which are sequentially consistent in Go. With the build tag explore, the caller
+// yields at each of these, and this package chooses which caller goes on. Its tests run themselves
+// with that tag. The tests of keyed.Table are in package keyed, because they must replace the hash
+// of keys, which is another one for each table.
 package explore
