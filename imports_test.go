@@ -30,6 +30,7 @@ var layers = [][]string{
 	{"policy"},
 	{"policy/catalog"},
 	{"simulate"},
+	{"simulate/logs"},
 	{"httplimit"},
 	{"bench"},
 }

@@ -129,3 +129,6 @@ func (d *Decision) LogValue() slog.Value {
 	}
 	return slog.GroupValue(attrs...)
 }
+
+// Cost returns how many events the request counted as; 0 if no rule was for it, or one exempted it.
+func (d *Decision) Cost() int { return d.settlement.cost }

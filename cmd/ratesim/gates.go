@@ -1,0 +1,142 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/seed-3506548a/ratelimit/simulate"
+)
+
+// gate is a condition on a result that should not hold.
+type gate struct {
+	text, metric, op string
+	value            float64
+	share            bool
+}
+
+// metric is what a gate can be about: a number, and of what it is a share.
+type metric struct {
+	name  string
+	value func(r *simulate.Result) float64
+	of    func(r *simulate.Result) float64 // nil: it is no part of anything
+	wait  bool                             // it is a length of time
+}
+
+var metrics = []metric{
+	{"refused", func(r *simulate.Result) float64 { return float64(r.Refused) }, offered, false},
+	{"granted", func(r *simulate.Result) float64 { return float64(r.Granted) }, offered, false},
+	{"offered", offered, nil, false},
+	{"requests", func(r *simulate.Result) float64 { return float64(r.Requests) }, nil, false},
+	{"keys", allKeys, nil, false},
+	{"keys_refused", func(r *simulate.Result) float64 { return float64(r.KeysRefused) }, allKeys, false},
+	{"never", func(r *simulate.Result) float64 { return float64(r.Never) }, tries, false},
+	{"shadow", func(r *simulate.Result) float64 { return float64(r.Shadow) }, tries, false},
+	{"late", func(r *simulate.Result) float64 { return float64(r.Late) }, tries, false},
+	{"newly_refused", func(r *simulate.Result) float64 {
+		if r.Diff == nil {
+			return 0
+		}
+		return float64(r.Diff.NewlyRefused)
+	}, tries, false},
+	{"wait", func(r *simulate.Result) float64 { return seconds(r, func(w *simulate.Waits) simulate.Seconds { return w.Longest }) }, nil, true},
+	{"wait_p50", func(r *simulate.Result) float64 { return seconds(r, func(w *simulate.Waits) simulate.Seconds { return w.Median }) }, nil, true},
+	{"wait_p90", func(r *simulate.Result) float64 { return seconds(r, func(w *simulate.Waits) simulate.Seconds { return w.P90 }) }, nil, true},
+	{"wait_p99", func(r *simulate.Result) float64 { return seconds(r, func(w *simulate.Waits) simulate.Seconds { return w.P99 }) }, nil, true},
+}
+
+func offered(r *simulate.Result) float64 { return float64(r.Offered) }
+func allKeys(r *simulate.Result) float64 { return float64(r.Keys) }
+func tries(r *simulate.Result) float64   { return float64(r.Requests) }
+
+func seconds(r *simulate.Result, of func(*simulate.Waits) simulate.Seconds) float64 {
+	if r.Waits == nil {
+		return 0
+	}
+	return time.Duration(of(r.Waits)).Seconds()
+}
+
+func metricNames() string {
+	names := make([]string, len(metrics))
+	for i, m := range metrics {
+		names[i] = m.name
+	}
+	return strings.Join(names, ", ")
+}
+
+// parseGate reads 'refused>1%', 'wait>=30s', 'requests<1000'.
+func parseGate(text string) (g gate, err error) {
+	g.text = text
+	compact := strings.ReplaceAll(text, " ", "")
+	i := strings.IndexAny(compact, "<>")
+	if i < 1 {
+		return g, fmt.Errorf("gate %q has no < or >, want one as refused>1%%", text)
+	}
+	g.metric, g.op = compact[:i], compact[i:i+1]
+	rest := compact[i+1:]
+	if strings.HasPrefix(rest, "=") {
+		g.op, rest = g.op+"=", rest[1:]
+	}
+	m := g.of()
+	if m == nil {
+		return g, fmt.Errorf("gate %q is about %q, want one of %s", text, g.metric, metricNames())
+	}
+	if m.wait {
+		length, err := time.ParseDuration(rest)
+		if err != nil {
+			return g, fmt.Errorf("gate %q compares with %q, want a length of time as 30s", text, rest)
+		}
+		g.value = length.Seconds()
+		return g, nil
+	}
+	rest, g.share = strings.CutSuffix(rest, "%")
+	if g.share && m.of == nil {
+		return g, fmt.Errorf("gate %q compares with a share, but %s is a part of nothing: want a number", text, g.metric)
+	}
+	if g.value, err = strconv.ParseFloat(rest, 64); err != nil {
+		return g, fmt.Errorf("gate %q compares with %q, want a number or a share as 1%%", text, rest)
+	}
+	return g, nil
+}
+
+func (g *gate) of() *metric {
+	for i := range metrics {
+		if metrics[i].name == g.metric {
+			return &metrics[i]
+		}
+	}
+	return nil
+}
+
+// holds reports whether the gate holds, and what there was.
+func (g *gate) holds(r *simulate.Result) (bool, string) {
+	m := g.of()
+	value, unit := m.value(r), ""
+	switch {
+	case m.wait:
+		unit = "s"
+	case g.share:
+		unit = "%"
+		if whole := m.of(r); whole > 0 {
+			value *= 100 / whole
+		} else {
+			value = 0
+		}
+	}
+	holds := map[string]bool{">": value > g.value, ">=": value >= g.value, "<": value < g.value, "<=": value <= g.value}[g.op]
+	return holds, strconv.FormatFloat(value, 'g', 6, 64) + unit
+}
+
+// parseShare reads "1%" or "0.01".
+func parseShare(s string) (float64, error) {
+	text, percent := strings.CutSuffix(strings.TrimSpace(s), "%")
+	share, err := strconv.ParseFloat(text, 64)
+	if percent {
+		share /= 100
+	}
+	if err != nil || !(share >= 0 && share < 1) {
+		return 0, fmt.Errorf("the share is %q, want 0%% to less than 100%%", s)
+	}
+	return share, nil
+}

@@ -1,0 +1,192 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/seed-3506548a/ratelimit/policy"
+	"github.com/seed-3506548a/ratelimit/simulate"
+	"github.com/seed-3506548a/ratelimit/simulate/logs"
+)
+
+// source is where requests come from, and what was found out while they came.
+type source struct {
+	requests iter.Seq[simulate.Request]
+	faults   logs.Faults
+	mapping  logs.Mapping
+	stamps   simulate.Stamps
+	order    error // requests were too far out of order
+	skipped  int   // by -where, -from and -to
+	total    int64 // about how many requests there are; -1: not known
+	close    func()
+}
+
+// reordered is how many requests are kept to put them in order.
+const reordered = 1 << 17
+
+// open returns the requests of the trace or of the generator.
+func (o *options) open(all []judged, w world) (*source, error) {
+	s := &source{total: -1, close: func() {}}
+	if o.gen != "" {
+		return s, o.generate(s, all)
+	}
+	input := w.in
+	var size int64 = -1
+	if o.trace != "-" {
+		file, err := os.Open(o.trace)
+		if err != nil {
+			return nil, err
+		}
+		s.close = func() { _ = file.Close() }
+		input = file
+		if info, err := file.Stat(); err == nil && info.Mode().IsRegular() {
+			size = info.Size()
+		}
+	}
+	shown, end := progress(input, size, w.err)
+	closeFile := s.close
+	s.close = func() { end(); closeFile() }
+	plain, err := decompressed(shown)
+	if err != nil {
+		return nil, err
+	}
+	attributes, amounts, _ := wanted(all)
+	s.mapping = logs.Mapping{Key: o.key, Attributes: attributes, Amounts: amounts, AsUser: o.keyGiven}
+	records := logs.Spread(s.records(o, logs.Read(plain, o.format)), o.format.Every, o.seed)
+	s.requests = s.stamps.Watch(func(yield func(simulate.Request) bool) {
+		for r := range records {
+			q, err := s.mapping.Request(&r)
+			s.faults.Add(&r, err)
+			if !yield(q) {
+				return
+			}
+		}
+	})
+	if o.subseconds {
+		s.requests = simulate.Subseconds(s.requests, o.seed)
+	}
+	switch o.order {
+	case "sort":
+		s.requests = simulate.Sorted(s.requests)
+	case "auto":
+		s.requests = simulate.Reorder(s.requests, reordered, &s.order)
+	default:
+		s.requests = simulate.Reorder(s.requests, 0, &s.order)
+	}
+	return s, nil
+}
+
+// records returns those that can be used and are wanted.
+func (s *source) records(o *options, read iter.Seq2[logs.Record, error]) iter.Seq[logs.Record] {
+	return func(yield func(logs.Record) bool) {
+		for r, err := range read {
+			if !s.faults.Add(&r, err) {
+				continue
+			}
+			unwanted := !o.from.IsZero() && r.At.Before(o.from) || !o.to.IsZero() && !r.At.Before(o.to) ||
+				slices.ContainsFunc(o.where, func(c condition) bool { return !c.holds(&r) })
+			if unwanted {
+				s.skipped++
+				continue
+			}
+			if !yield(r) {
+				return
+			}
+		}
+	}
+}
+
+// decompressed returns what an input holds that is compressed by zstd. Package logs knows gzip.
+func decompressed(r io.Reader) (io.Reader, error) {
+	buffered := bufio.NewReaderSize(r, 1<<16)
+	if magic, _ := buffered.Peek(4); !bytes.Equal(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}) {
+		return buffered, nil
+	}
+	d, err := zstd.NewReader(buffered, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(1<<28))
+	if err != nil {
+		return nil, err
+	}
+	return d.IOReadCloser(), nil
+}
+
+// generate makes the requests.
+func (o *options) generate(s *source, all []judged) error {
+	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	if !o.from.IsZero() {
+		start = o.from
+	}
+	var events iter.Seq[simulate.Event]
+	var err error
+	switch o.gen {
+	case "poisson":
+		events, err = simulate.Poisson(start, o.rate, o.seed)
+	case "constant":
+		events, err = simulate.Constant(start, o.rate)
+	case "onoff": // on a tenth of the time, at ten times the rate
+		rate := o.rate
+		rate.Per = max(rate.Per/10, 1)
+		events, err = simulate.OnOff(start, rate, o.duration/100+1, o.duration*9/100, o.seed)
+	case "flashcrowd": // a tenth of the rate, the rate itself at the peak
+		usual := o.rate
+		usual.Per *= 10
+		events, err = simulate.FlashCrowd(start, simulate.Crowd{Usual: usual, Peak: o.rate, After: o.duration / 5, Rise: o.duration / 20, Decay: o.duration / 5}, o.seed)
+	default:
+		return fmt.Errorf("-gen is %q, want poisson, constant, onoff or flashcrowd", o.gen)
+	}
+	if err != nil {
+		return err
+	}
+	attributes, _, _ := wanted(all)
+	method, path := example(all)
+	as := simulate.Request{Method: method, Path: path, Status: 200}
+	if i := slices.Index(attributes, "route"); i >= 0 {
+		attributes = slices.Delete(attributes, i, i+1)
+		as.Attrs = []policy.Attr{{Name: "route", Value: method + " " + path}}
+	}
+	requests, err := simulate.Crowded(simulate.Until(events, start.Add(o.duration)), o.keys, o.skew, o.seed, as, attributes...)
+	if err != nil {
+		return err
+	}
+	s.requests = s.stamps.Watch(requests)
+	s.total = int64(float64(o.duration) / float64(o.rate.Per) * float64(o.rate.Events))
+	return nil
+}
+
+// example returns a request that the first rule of the first policy is for.
+func example(all []judged) (method, path string) {
+	method, path = "GET", "/"
+	for _, j := range all {
+		if j.policy == nil {
+			continue
+		}
+		for _, get := range []bool{true, false} { // a GET, if there is a rule for it
+			for _, r := range j.policy.Rules {
+				if r.Mode == policy.Exempt {
+					continue
+				}
+				if len(r.Match) == 0 {
+					return method, path
+				}
+				for _, pattern := range r.Match {
+					m, p, ok := strings.Cut(pattern, " ")
+					if !ok {
+						m, p = "GET", pattern
+					}
+					if m == "GET" || !get {
+						return m, strings.NewReplacer("{$}", "", "{", "", "...}", "", "}", "").Replace(p)
+					}
+				}
+			}
+		}
+	}
+	return method, path
+}
+

@@ -1,0 +1,149 @@
+package simulate
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/internal/identity"
+	"github.com/seed-3506548a/ratelimit/policy"
+)
+
+// Judge decides about requests in virtual time. [Run] gives it requests in order of time, one at a
+// time.
+type Judge interface {
+	Judge(r *Request, v *Verdict)
+}
+
+// Verdict is what became of a request.
+type Verdict struct {
+	OK         bool
+	RetryAfter time.Duration // 0 if OK; ratelimit.Never: it is never granted
+	Cost       int           // in events
+	Action     policy.Action // what decided, of a policy; else "" and [policy.ByLimit]
+
+	// Decision is that of a policy's engine, else nil. It is valid until the next request.
+	Decision *policy.Decision
+}
+
+// instant is a clock that shows the time it is set to, of the one goroutine that has it.
+type instant struct{ now time.Time }
+
+func (i *instant) Now() time.Time { return i.now }
+
+// Policy is a [Judge] that asks a [policy.Engine]. The response to a request that is granted comes
+// at once: its status and its amounts are what the trace says they turned out to be.
+type Policy struct {
+	policy   policy.Policy
+	capacity int
+	clock    instant
+	engine   *policy.Engine
+	request  policy.Request
+	decision policy.Decision
+	settles  bool // a limit counts what is known after the response only
+}
+
+// NewPolicy returns a judge for a policy with room for capacity live keys of each limit. The errors
+// are those of [policy.New]. Its memory is made at the first request, whose time is where it begins.
+func NewPolicy(p policy.Policy, capacity int) (*Policy, error) {
+	j := &Policy{policy: p, capacity: capacity}
+	if _, err := policy.New(p, capacity, policy.WithClock(&j.clock)); err != nil {
+		return nil, err
+	}
+	for _, rule := range p.Rules {
+		for _, l := range rule.Limits {
+			j.settles = j.settles || l.Of != "" || len(l.Count) > 0
+		}
+	}
+	return j, nil
+}
+
+// Policy returns a copy of the policy.
+func (j *Policy) Policy() policy.Policy { return j.policy }
+
+// Judge implements [Judge].
+func (j *Policy) Judge(r *Request, v *Verdict) {
+	j.clock.now = r.At
+	if j.engine == nil {
+		j.engine = ratelimit.Must(policy.New(j.policy, j.capacity, policy.WithClock(&j.clock))) // as NewPolicy has tried
+	}
+	q := &j.request
+	q.Time, q.Method, q.Path, q.Cost, q.Attrs, q.Amounts = r.At, r.Method, r.Path, r.Cost, r.Attrs, r.Amounts
+	d := &j.decision
+	j.engine.Decide(q, d)
+	if d.OK && j.settles {
+		j.engine.Done(d, policy.Outcome{Time: r.At, Status: r.Status, Amounts: r.Amounts})
+	}
+	v.OK, v.RetryAfter, v.Action, v.Decision, v.Cost = d.OK, d.RetryAfter, d.Action, d, d.Cost()
+	if len(d.Standings) == 0 && v.Cost == 0 { // no rule has asked what it costs
+		v.Cost = max(r.Cost, 1)
+	}
+}
+
+// Store is what [NewStore] replays: a keyed.Table[string], a keyed.Map[string], or anything else
+// with a limit for each key.
+type Store interface {
+	TakeAt(t time.Time, key string, n int) ratelimit.Decision
+}
+
+// Stored is a [Judge] that asks a store. A request without a cost costs 1.
+type Stored struct {
+	store Store
+	limit policy.Limit
+}
+
+// NewStore returns a judge that takes the requests of each key from a store. It panics if that is
+// nil.
+//
+// Make the store with a clock that shows the time of the first request, as for [Replay].
+func NewStore(store Store) *Stored {
+	if identity.IsNil(store) {
+		panic("simulate.NewStore: store is nil, want one")
+	}
+	return &Stored{store: store}
+}
+
+// NewLimit returns a judge with a limiter of its own for each key, which is exact. The errors are
+// those of [policy.Limit.New]. A key takes its limiter for as long as the judge is there.
+func NewLimit(l policy.Limit) (*Stored, error) {
+	if _, err := l.New(); err != nil {
+		return nil, err
+	}
+	if l.Of != "" || len(l.Count) > 0 {
+		return nil, fmt.Errorf("simulate.NewLimit: the limit %v counts what only a policy can: write one with it", l)
+	}
+	return &Stored{store: &limiters{limit: l, of: map[string]ratelimit.Limiter{}}, limit: l}, nil
+}
+
+// Judge implements [Judge].
+func (j *Stored) Judge(r *Request, v *Verdict) {
+	v.Cost = r.Cost
+	if r.Cost == 0 {
+		v.Cost = 1
+	}
+	d := j.store.TakeAt(r.At, r.Key, v.Cost)
+	v.OK, v.RetryAfter, v.Action, v.Decision = d.OK, d.RetryAfter, policy.Granted, nil
+	if !d.OK {
+		v.Action = policy.ByLimit
+	}
+}
+
+// limiters are those of all keys there were, made when the first request of all comes.
+type limiters struct {
+	limit policy.Limit
+	clock instant
+	of    map[string]ratelimit.Limiter
+}
+
+func (s *limiters) TakeAt(t time.Time, key string, n int) ratelimit.Decision {
+	l := s.of[key]
+	if l == nil {
+		if len(s.of) == 0 {
+			s.clock.now = t
+		}
+		l = ratelimit.Must(s.limit.New(ratelimit.WithClock(&s.clock)))
+		s.of[strings.Clone(key)] = l // it may be a part of a line
+	}
+	return l.TakeAt(t, n)
+}

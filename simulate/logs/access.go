@@ -1,0 +1,195 @@
+package logs
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// access reads the Common and the Combined Log Format.
+type access struct{ stamps stamps }
+
+const hostLetters = "abcdefghijklmnopqrstuvwxyz0123456789-_."
+
+const wantClient = "host, identity, user and [time], perhaps behind a virtual host"
+
+func (a *access) parse(r *Record, line string) (ok bool, err error) {
+	client, rest, ok := strings.Cut(line, " [")
+	if !ok || !a.client(r, client) {
+		if client, rest, ok = strings.Cut(withoutPrefix(line), " ["); !ok || !a.client(r, client) {
+			return true, fault("the line does not begin as one of an access log", line, wantClient)
+		}
+	}
+	stamp, rest, _ := strings.Cut(rest, "]")
+	at, read := a.stamps.clf(stamp)
+	if !read {
+		at, read = a.stamps.any(stamp)
+	}
+	if wrong := r.stamp(at, read, stamp); wrong != nil {
+		return true, wrong
+	}
+	r.Count, r.bracketed = 1, true
+	if wrong := a.response(r, strings.TrimPrefix(rest, " ")); wrong != nil {
+		return true, wrong
+	}
+	return true, nil
+}
+
+// client reads host, identity and user: "192.0.2.1 - bob".
+func (a *access) client(r *Record, text string) bool {
+	r.names, r.values = r.names[:0], r.values[:0]
+	if !printable(text) {
+		return false
+	}
+	first, rest, ok := strings.Cut(text, " ")
+	for strings.HasSuffix(first, ",") && ok { // each proxy adds an address: the first is the client's
+		if !isAddress(strings.TrimSuffix(first, ",")) {
+			return false
+		}
+		var next string
+		if next, rest, ok = strings.Cut(rest, " "); !isAddress(strings.TrimSuffix(next, ",")) {
+			return false
+		}
+		if !strings.HasSuffix(next, ",") {
+			first = strings.TrimSuffix(first, ",")
+			break
+		}
+	}
+	if i := strings.IndexByte(first, ','); i >= 0 { // without spaces
+		for one := range strings.SplitSeq(first, ",") {
+			if !isAddress(one) {
+				return false
+			}
+		}
+		first = first[:i]
+	}
+	identity, user, more := strings.Cut(rest, " ")
+	if ok && more && isAddress(identity) && !isAddress(first) && isHostName(first) {
+		r.set("vhost", first)
+		first = identity
+		identity, user, more = strings.Cut(user, " ")
+	}
+	if !ok || !more || first == "" || user == "" || identity == "" || strings.HasSuffix(first, ":") ||
+		user != "-" && strings.Contains(" "+user+" ", " - ") {
+		return false // else a user "- 192.0.2.1 - -" would be one, behind what another program has written
+	}
+	r.Host, r.User = first, absent(user)
+	if identity != "-" {
+		r.set("ident", identity)
+	}
+	return true
+}
+
+// response reads what follows the time. What cannot be read is left out.
+func (a *access) response(r *Record, rest string) *LineError {
+	request, rest, ok := quoted(rest)
+	if !ok {
+		return fault("there is no request in quotes after the time", rest, `one as "GET / HTTP/1.1"`)
+	}
+	r.Target = request
+	if method, target, ok := strings.Cut(request, " "); ok {
+		if i := strings.LastIndex(target, " HTTP/"); i > 0 && !strings.Contains(target[:i], " ") {
+			r.Method, r.Target = method, target[:i]
+			r.set("protocol", target[i+1:])
+		}
+	}
+	status, rest, _ := strings.Cut(rest, " ")
+	code, err := strconv.Atoi(status)
+	if err != nil || len(status) != 3 || code < 100 {
+		if status == "-" {
+			return nil
+		}
+		return fault("the status cannot be read", status, "three digits")
+	}
+	r.Status = code
+	size, rest, _ := strings.Cut(rest, " ")
+	r.set("size", absent(size))
+	for i, name := range []string{"referer", "agent"} {
+		var text string
+		if text, rest, ok = quoted(rest); !ok {
+			if rest == "" && i == 0 {
+				return nil
+			}
+			return fault("the "+name+" is not in quotes", rest, "one in quotes, or nothing after the size")
+		}
+		r.set(name, absent(text))
+	}
+	for n := 1; rest != ""; n++ {
+		var text string
+		if text, rest, ok = quoted(rest); !ok {
+			text, rest, _ = strings.Cut(rest, " ")
+		}
+		r.set("column"+strconv.Itoa(n), absent(text))
+	}
+	return nil
+}
+
+func (r *Record) set(name, value string) {
+	if r.names == nil {
+		r.names, r.values = make([]string, 0, 4), make([]string, 0, 4)
+	}
+	r.names, r.values = append(r.names, name), append(r.values, value)
+}
+
+func isAddress(s string) bool {
+	if s == "" || s[0] > 'f' || strings.IndexByte(s, '.') < 0 && strings.IndexByte(s, ':') < 0 {
+		return false
+	}
+	_, err := netip.ParseAddr(s)
+	return err == nil
+}
+
+func printable(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] == 0x7f {
+			return false
+		}
+		if s[i] >= 0x80 {
+			return !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
+		}
+	}
+	return true
+}
+
+// quoted cuts a text in quotes, and the space behind it, off s.
+func quoted(s string) (text, rest string, ok bool) {
+	if !strings.HasPrefix(s, `"`) {
+		return "", s, false
+	}
+	for i := 1; i < len(s); i++ {
+		switch s[i] {
+		case '\\':
+			i++
+		case '"':
+			return unescaped(s[:i+1]), strings.TrimPrefix(s[i+1:], " "), true
+		}
+	}
+	return "", s, false
+}
+
+// unescaped returns what is in the quotes; as it is, if an escape means nothing.
+func unescaped(s string) string {
+	inside := s[1 : len(s)-1]
+	if strings.IndexByte(inside, '\\') < 0 {
+		return inside
+	}
+	if text, err := strconv.Unquote(s); err == nil {
+		return text
+	}
+	return inside
+}
+
+// absent returns "" for what a log says - for.
+func absent(s string) string {
+	if s == "-" {
+		return ""
+	}
+	return s
+}
+
+// isHostName reports whether s is a name, or a name and a port.
+func isHostName(s string) bool {
+	name, port, ok := strings.Cut(s, ":")
+	return name != "" && strings.Trim(strings.ToLower(name), hostLetters) == "" && (!ok || port != "" && strings.Trim(port, "0123456789") == "")
+}

@@ -1,0 +1,78 @@
+package logs
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// objects reads an object of JSON in each line.
+type objects struct {
+	format Format
+	stamps stamps
+	last   []string // names of the last line, and the roles among them
+	places found
+}
+
+func (o *objects) parse(r *Record, line string) (ok bool, err error) {
+	text := line
+	if !strings.HasPrefix(text, "{") {
+		text = withoutPrefix(line)
+	}
+	if !strings.HasPrefix(text, "{") {
+		return true, fault("the line is no object of JSON", line, `one as {"time": ...}`)
+	}
+	decoder := json.NewDecoder(strings.NewReader(text))
+	decoder.UseNumber()
+	var object map[string]any
+	if err := decoder.Decode(&object); err != nil {
+		return true, fault("the line is no object of JSON", line, `one as {"time": ...}`)
+	}
+	r.flatten("", object)
+	if !slices.Equal(r.names, o.last) {
+		o.last, o.places = slices.Clone(r.names), o.format.find(r.names)
+	}
+	request := slices.Max(o.places[roleHost:roleCount]) >= 0 || len(o.format.Columns) > 0
+	if !request && (slices.Contains(r.names, "msg") || slices.Contains(r.names, "message")) {
+		return true, fault("the line is a message, and no request", "", "")
+	}
+	if wrong := r.fill(&o.stamps, &o.places); wrong != nil {
+		return true, wrong
+	}
+	r.alias(o.format)
+	return true, nil
+}
+
+// flatten sets columns to what an object has, in the order of the names. Those of an object in it
+// begin with its name and a dot.
+func (r *Record) flatten(prefix string, object map[string]any) {
+	for _, name := range slices.Sorted(maps.Keys(object)) {
+		switch v := object[name].(type) {
+		case map[string]any:
+			r.flatten(prefix+name+".", v)
+		case string:
+			r.set(prefix+name, v)
+		case json.Number:
+			r.set(prefix+name, v.String())
+		case bool:
+			r.set(prefix+name, strconv.FormatBool(v))
+		case []any:
+			if len(v) == 1 { // as Caddy has header fields
+				if text, ok := v[0].(string); ok {
+					r.set(prefix+name, text)
+				}
+			}
+		}
+	}
+}
+
+// alias adds what the format gives other names.
+func (r *Record) alias(f Format) {
+	for _, name := range slices.Sorted(maps.Keys(f.Columns)) {
+		if i := slices.Index(r.names, f.Columns[name]); i >= 0 && f.Columns[name] != name {
+			r.set(name, r.values[i])
+		}
+	}
+}

@@ -1,0 +1,251 @@
+// Package logs reads requests from the logs of web servers, and from traces that are tables.
+//
+//	for record, err := range logs.Read(file, logs.Auto) {
+//		if err != nil {
+//			faults.Add(err) // counts it; a record whose time is known is good all the same
+//		}
+//		...
+//	}
+//
+// # Formats
+//
+// Common and Combined Log Format, also with a virtual host before it or columns after it; JSON, an
+// object in each line, with the names of Caddy, Traefik and nginx or names of your own; CSV and TSV
+// with a header; and counts, a table with a number of requests for each interval. Any of these may
+// be compressed by gzip. [Format] names them.
+//
+// A line may have something before it: the stamp of syslog, the service's name of docker compose, a
+// byte order mark, NULs that a truncation has left, colours. That is taken off. A line that begins
+// in another way is an error, and never a request of a wrong host.
+//
+// # Times
+//
+// A time is read by its form: that of the Common Log Format, RFC 3339 with a T or a space, with any
+// fraction, and a number of seconds, ms, µs or ns since 1970, which its size tells apart. Without a
+// zone it is UTC. A time before 1971 or after 2200 is an error: such stamps stand for none.
+//
+// # Errors
+//
+// An error of a line is a [*LineError], and reading continues. If only a column is wrong, the record
+// comes with it, without that column. Any other error is the last of the sequence: the input could
+// not be read to its end.
+package logs
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"strings"
+	"time"
+
+	"github.com/seed-3506548a/ratelimit/internal/identity"
+)
+
+// Record is a request as a log has it. Its texts do not share memory with the next record's.
+type Record struct {
+	Line int       // where it ends, from 1
+	At   time.Time // zero if the line has no time that can be read
+
+	Host   string // name or address of the client; "" if there is none
+	User   string // "" if the client is not authenticated
+	Method string
+	Target string // path and query
+	Status int    // 0 if there is none
+
+	// Count is how many requests the line stands for in the interval that begins At. It is 1 but in
+	// a table of counts.
+	Count int
+
+	names, values []string // of the other columns
+	bracketed     bool     // it is a line of an access log
+	counted       bool     // it is a line of counts
+}
+
+// Path returns the target without its query.
+func (r *Record) Path() string {
+	target := r.Target
+	if i := strings.Index(target, "://"); i > 0 && !strings.HasPrefix(target, "/") { // as proxies are asked
+		if slash := strings.IndexByte(target[i+3:], '/'); slash >= 0 {
+			target = target[i+3+slash:]
+		} else {
+			target = "/"
+		}
+	}
+	path, _, _ := strings.Cut(target, "?")
+	return path
+}
+
+// Get returns a column by its name: host, which is also ip, user, method, path, target and status,
+// or what else the log has: the names of a header, those of JSON joined by dots, and of the Combined
+// Log Format vhost, ident, protocol, size, referer, agent, and column1 and so on for what follows. A
+// column that is not there, and one that is "-", is "".
+func (r *Record) Get(name string) string {
+	for i, known := range r.names {
+		if known == name {
+			return r.values[i]
+		}
+	}
+	switch name {
+	case "host", "ip":
+		return r.Host
+	case "user":
+		return r.User
+	case "method":
+		return r.Method
+	case "path":
+		return r.Path()
+	case "target":
+		return r.Target
+	case "status":
+		if r.Status > 0 {
+			return fmt.Sprint(r.Status)
+		}
+	}
+	return ""
+}
+
+// Has reports whether the log has a column of that name, whatever it says here.
+func (r *Record) Has(name string) bool {
+	for _, known := range r.names {
+		if known == name {
+			return true
+		}
+	}
+	return r.Get(name) != ""
+}
+
+const (
+	longest = 1 << 20 // bytes of a line
+	peeked  = 1 << 16 // bytes of a buffer
+	guesses = 20      // lines at the beginning of which one must show the format
+)
+
+// Read reads a log, a line at a time. The sequence can be run through as often as r can be read.
+// Read panics if r is nil.
+func Read(r io.Reader, f Format) iter.Seq2[Record, error] {
+	if identity.IsNil(r) {
+		panic("logs.Read: r is nil, want a reader")
+	}
+	return func(yield func(Record, error) bool) {
+		input, err := plain(bufio.NewReaderSize(r, peeked))
+		if err != nil {
+			yield(Record{}, fmt.Errorf("logs.Read: %w", err))
+			return
+		}
+		lines := lineReader{log: input}
+		var p parser
+		unknown := 0
+		for {
+			line, last, err := lines.next()
+			if err != nil {
+				yield(Record{}, fmt.Errorf("logs.Read: line %d: %w", lines.number, err))
+				return
+			}
+			text := strings.TrimRight(string(clean(line)), "\r\n\t ")
+			record := Record{Line: lines.number}
+			var fault error
+			switch {
+			case len(line) > longest:
+				fault = &LineError{Line: lines.number, Reason: "the line is longer than 1 MiB"}
+			case strings.TrimSpace(text) == "":
+				if last {
+					return
+				}
+				continue
+			default:
+				if p == nil {
+					if p, fault = f.parser(text); fault != nil {
+						if unknown++; unknown == guesses || last {
+							yield(Record{}, fmt.Errorf("logs.Read: line %d: %w", lines.number, fault))
+							return
+						}
+						break
+					}
+				}
+				var is bool
+				if is, fault = p.parse(&record, text); fault == nil && !is { // a header
+					if last {
+						return
+					}
+					continue
+				}
+			}
+			if fault != nil {
+				fault.(*LineError).Line = lines.number
+			}
+			if !yield(record, fault) || last {
+				return
+			}
+		}
+	}
+}
+
+// parser reads the lines of a format. It returns false for a header, and an error always as a
+// *LineError. A record that can be used in spite of an error has a time.
+type parser interface {
+	parse(r *Record, line string) (ok bool, err error)
+}
+
+// plain returns what a compressed log holds.
+func plain(r *bufio.Reader) (*bufio.Reader, error) {
+	switch magic, _ := r.Peek(4); {
+	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
+		unzipped, err := gzip.NewReader(r)
+		if err != nil {
+			return nil, err
+		}
+		return bufio.NewReaderSize(unzipped, peeked), nil
+	case bytes.Equal(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+		return nil, errors.New("the input is compressed by zstd: decompress it first")
+	}
+	return r, nil
+}
+
+// clean takes NULs and a byte order mark off the beginning of a line.
+func clean(line []byte) []byte {
+	for {
+		rest := bytes.TrimPrefix(bytes.TrimLeft(line, "\x00"), []byte("\ufeff"))
+		if len(rest) == len(line) {
+			return rest
+		}
+		line = rest
+	}
+}
+
+// lineReader reads lines. Of one that is too long it keeps just enough to show that; NULs at its
+// beginning do not make it long.
+type lineReader struct {
+	log    *bufio.Reader
+	line   []byte
+	number int
+}
+
+// next returns the next line, which is valid until the one after that, and whether it is the last.
+func (r *lineReader) next() (line []byte, last bool, err error) {
+	r.line = r.line[:0]
+	r.number++
+	for {
+		part, err := r.log.ReadSlice('\n')
+		if len(r.line) == 0 {
+			part = clean(part)
+			if err == nil && len(r.line)+len(part) <= longest {
+				return part, false, nil
+			}
+		}
+		if len(r.line) <= longest {
+			r.line = append(r.line, part...)
+		}
+		switch {
+		case err == io.EOF:
+			return r.line, true, nil
+		case err == nil:
+			return r.line, false, nil
+		case !errors.Is(err, bufio.ErrBufferFull):
+			return nil, true, err
+		}
+	}
+}

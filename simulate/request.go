@@ -1,0 +1,101 @@
+package simulate
+
+import (
+	"fmt"
+	"iter"
+	"math"
+	"math/rand/v2"
+	"time"
+
+	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/policy"
+)
+
+// Request is a request of a trace, for a [Judge]. Its slices are not changed: several requests may
+// share them.
+type Request struct {
+	At time.Time
+
+	// Key is who makes it: what reports count by, and what a limit for each key goes by.
+	Key string
+
+	// The others are as in [policy.Request] and [policy.Outcome].
+	Method, Path string
+	Cost         int
+	Attrs        []policy.Attr
+	Amounts      []policy.Amount
+	Status       int
+
+	number int // of the key among those of a generator, from 1; 0: not known
+}
+
+// Crowded gives each of the events a key of so many, and all else as a request has it: the key is
+// the value of each of the attributes. The keys are "1", "2" and so on. Of keys whose number is n
+// times as large, each makes 1/n^skew as many requests: all the same at a skew of 0, and as users
+// of most services at about 1. The same arguments give the same keys.
+//
+// The error is a [*ratelimit.ArgumentError] unless 1 <= keys <= 2^24 and 0 <= skew <= 3.
+func Crowded(events iter.Seq[Event], keys int, skew float64, seed uint64, as Request, attributes ...string) (iter.Seq[Request], error) {
+	const fn, mostKeys = "simulate.Crowded", 1 << 24
+	if keys < 1 || keys > mostKeys {
+		return nil, &ratelimit.ArgumentError{Func: fn, Field: "keys", Value: keys, Want: fmt.Sprintf("1 to %d", mostKeys)}
+	}
+	if !(skew >= 0 && skew <= 3) {
+		return nil, &ratelimit.ArgumentError{Func: fn, Field: "skew", Value: skew, Want: "0 to 3"}
+	}
+	crowd := make([]Request, keys)
+	values := make([]policy.Attr, keys*len(attributes))
+	for i := range crowd {
+		name := fmt.Sprint(i + 1)
+		own := values[:len(attributes):len(attributes)]
+		values = values[len(attributes):]
+		for j, attribute := range attributes {
+			own[j] = policy.Attr{Name: attribute, Value: name}
+		}
+		crowd[i] = as
+		crowd[i].Key, crowd[i].number, crowd[i].Attrs = name, i+1, append(own, as.Attrs...)
+	}
+	return func(yield func(Request) bool) {
+		random := rand.New(rand.NewPCG(seed, 1))
+		for e := range events {
+			i := 0
+			if skew == 0 {
+				i = random.IntN(keys)
+			} else {
+				i = skewed(random, keys, skew)
+			}
+			r := crowd[i]
+			r.At = e.At
+			if e.N != 1 {
+				r.Cost = e.N
+			}
+			if !yield(r) {
+				return
+			}
+		}
+	}, nil
+}
+
+// skewed returns a number below n, each x of which is as likely as the integral of 1/x^skew from x+1
+// to x+2.
+func skewed(random *rand.Rand, n int, skew float64) int {
+	u, end := random.Float64(), float64(n+1)
+	var x float64
+	if math.Abs(skew-1) < 1e-9 {
+		x = math.Exp(u * math.Log(end))
+	} else {
+		x = math.Pow(1+u*(math.Pow(end, 1-skew)-1), 1/(1-skew))
+	}
+	return min(int(x), n) - 1
+}
+
+// From returns events as requests without a key: all are of one.
+func From(events iter.Seq[Event]) iter.Seq[Request] {
+	return func(yield func(Request) bool) {
+		for e := range events {
+			if !yield(Request{At: e.At, Cost: e.N}) {
+				return
+			}
+		}
+	}
+}

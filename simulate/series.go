@@ -1,0 +1,103 @@
+package simulate
+
+// series counts events in bins of one width. If the width is not fixed, bins are put together in
+// pairs when there would be too many.
+type series struct {
+	width int64 // in ns
+	fixed bool
+	most  int
+	bins  []bin
+	log   []func() // what else has such bins: called when they are put together
+}
+
+type bin struct{ granted, refused int64 }
+
+const mostFixedBins = 1 << 20
+
+func newSeries(width int64, most int) series {
+	s := series{width: width, fixed: width > 0, most: most}
+	if s.fixed {
+		s.most = mostFixedBins
+	} else {
+		s.width = 1e9
+	}
+	return s
+}
+
+// at returns the bin of a time, which is there then.
+func (s *series) at(now int64) int {
+	i := now / s.width
+	for i >= int64(s.most) {
+		s.bins = merged(s.bins)
+		for _, merge := range s.log {
+			merge()
+		}
+		s.width *= 2
+		i = now / s.width
+	}
+	for int64(len(s.bins)) <= i {
+		s.bins = append(s.bins, bin{})
+	}
+	return int(i)
+}
+
+func (s *series) add(now int64, ok bool, n int64) {
+	s.bins[s.at(now)].add(ok, n)
+}
+
+func (b *bin) add(ok bool, n int64) {
+	if ok {
+		b.granted += n
+	} else {
+		b.refused += n
+	}
+}
+
+// merged puts bins together in pairs.
+func merged(bins []bin) []bin {
+	half := bins[:0]
+	for i := 0; i < len(bins); i += 2 {
+		b := bins[i]
+		if i+1 < len(bins) {
+			b.granted += bins[i+1].granted
+			b.refused += bins[i+1].refused
+		}
+		half = append(half, b)
+	}
+	return half
+}
+
+// rows are the series of keys that were refused, in the same bins.
+type rows struct {
+	series
+	of map[int32][]bin
+}
+
+const mostRows = 1 << 14
+
+func newRows() *rows {
+	r := &rows{series: newSeries(0, 96), of: map[int32][]bin{}}
+	r.log = append(r.log, func() {
+		for key, bins := range r.of {
+			r.of[key] = merged(bins)
+		}
+	})
+	return r
+}
+
+// add counts events of a key, from its first refusal on.
+func (r *rows) add(now int64, key int32, known, ok bool, n int64) {
+	if ok && !known {
+		return
+	}
+	if _, there := r.of[key]; !there && len(r.of) == mostRows {
+		return
+	}
+	i := r.at(now)
+	bins := r.of[key]
+	for len(bins) <= i {
+		bins = append(bins, bin{})
+	}
+	bins[i].add(ok, n)
+	r.of[key] = bins
+}
