@@ -1,0 +1,66 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/simulate"
+)
+
+// spans are those that limits are suggested for.
+var spans = []time.Duration{time.Second, 10 * time.Second, time.Minute, 5 * time.Minute, time.Hour, 24 * time.Hour}
+
+// suggest prints the least limits that would have refused at most a share of the keys.
+func suggest(args []string, w world) error {
+	o, err := parse("suggest", args, w)
+	if err != nil {
+		return err
+	}
+	s, err := o.open(nil, w)
+	if err != nil {
+		return err
+	}
+	demand := simulate.NewDemand(s.requests)
+	s.close()
+	if errors.As(s.order, new(*simulate.OrderError)) { // it sorts by itself, so read it without
+		o.order = "sort"
+		if s, err = o.open(nil, w); err != nil {
+			return err
+		}
+		demand = simulate.NewDemand(s.requests)
+		s.close()
+	}
+	switch {
+	case s.faults.Err != nil:
+		return fmt.Errorf("%s: reading ended early: %w", o.trace, s.faults.Err)
+	case s.stamps.Requests == 0:
+		return o.nothing(s)
+	}
+	keys := demand.Keys()
+	out := func(format string, args ...any) { _, _ = fmt.Fprintf(w.out, format+"\n", args...) }
+	for _, note := range append(s.mapping.Notes(), s.stamps.Warnings(ratelimit.PerSecond(1))...) {
+		out("warning: %s", note)
+	}
+	out("%d requests of %d keys. The least limits that refuse something to at most %d keys (%.3g %%):", s.stamps.Requests, keys, int(o.share*float64(keys)), 100*o.share)
+	out("  %-28s %14s   %s", "limit", "keys refused", "the most that keys ask for in such a span: half of the keys, 90 %, 99 %, all")
+	for _, span := range spans {
+		if span > s.stamps.Last.Sub(s.stamps.First)+time.Second {
+			break
+		}
+		events, refused := demand.Window(span, o.share)
+		most := demand.Most(span, 0.5, 0.9, 0.99, 1)
+		limit := fmt.Sprintf("log %v", ratelimit.Per(int(events), span))
+		out("  %-28s %14d   %d, %d, %d, %d", limit, refused, most[0], most[1], most[2], most[3])
+	}
+	for _, rate := range demand.Rates(o.share) {
+		burst, refused := demand.Burst(rate, o.share)
+		if refused > int(o.share*float64(keys)) {
+			continue
+		}
+		out("  %-28s %14d", fmt.Sprintf("gcra %v burst %d", rate, burst), refused)
+	}
+	out("Try one: ratesim -limit 'LIMIT' with the same -trace and -key.")
+	return nil
+}
