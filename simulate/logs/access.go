@@ -14,7 +14,7 @@ const hostLetters = "abcdefghijklmnopqrstuvwxyz0123456789-_."
 
 const wantClient = "host, identity, user and [time], perhaps behind a virtual host"
 
-func (a *access) parse(r *Record, line string) (ok bool, err error) {
+func (a *access) parse(r *Record, line string) (is bool, wrong *LineError) {
 	client, rest, ok := strings.Cut(line, " [")
 	if !ok || !a.client(r, client) {
 		if client, rest, ok = strings.Cut(withoutPrefix(line), " ["); !ok || !a.client(r, client) {
@@ -26,14 +26,11 @@ func (a *access) parse(r *Record, line string) (ok bool, err error) {
 	if !read {
 		at, read = a.stamps.any(stamp)
 	}
-	if wrong := r.stamp(at, read, stamp); wrong != nil {
+	if wrong = r.stamp(at, read, stamp); wrong != nil {
 		return true, wrong
 	}
 	r.Count, r.bracketed = 1, true
-	if wrong := a.response(r, strings.TrimPrefix(rest, " ")); wrong != nil {
-		return true, wrong
-	}
-	return true, nil
+	return true, a.response(r, strings.TrimPrefix(rest, " "))
 }
 
 // client reads host, identity and user: "192.0.2.1 - bob".
@@ -88,7 +85,7 @@ func (a *access) response(r *Record, rest string) *LineError {
 		return fault("there is no request in quotes after the time", rest, `one as "GET / HTTP/1.1"`)
 	}
 	r.Target = request
-	if method, target, ok := strings.Cut(request, " "); ok {
+	if method, target, several := strings.Cut(request, " "); several {
 		if i := strings.LastIndex(target, " HTTP/"); i > 0 && !strings.Contains(target[:i], " ") {
 			r.Method, r.Target = method, target[:i]
 			r.set("protocol", target[i+1:])

@@ -16,7 +16,7 @@ type objects struct {
 	places found
 }
 
-func (o *objects) parse(r *Record, line string) (ok bool, err error) {
+func (o *objects) parse(r *Record, line string) (is bool, wrong *LineError) {
 	text := line
 	if !strings.HasPrefix(text, "{") {
 		text = withoutPrefix(line)
@@ -38,11 +38,9 @@ func (o *objects) parse(r *Record, line string) (ok bool, err error) {
 	if !request && (slices.Contains(r.names, "msg") || slices.Contains(r.names, "message")) {
 		return true, fault("the line is a message, and no request", "", "")
 	}
-	if wrong := r.fill(&o.stamps, &o.places); wrong != nil {
-		return true, wrong
-	}
+	wrong = r.fill(&o.stamps, &o.places)
 	r.alias(o.format)
-	return true, nil
+	return true, wrong
 }
 
 // flatten sets columns to what an object has, in the order of the names. Those of an object in it

@@ -136,58 +136,65 @@ func Read(r io.Reader, f Format) iter.Seq2[Record, error] {
 			yield(Record{}, fmt.Errorf("logs.Read: %w", err))
 			return
 		}
+		in := reading{format: f}
 		lines := lineReader{log: input}
-		var p parser
-		unknown := 0
 		for {
 			line, last, err := lines.next()
 			if err != nil {
 				yield(Record{}, fmt.Errorf("logs.Read: line %d: %w", lines.number, err))
 				return
 			}
-			text := strings.TrimRight(string(clean(line)), "\r\n\t ")
 			record := Record{Line: lines.number}
-			var fault error
-			switch {
-			case len(line) > longest:
-				fault = &LineError{Line: lines.number, Reason: "the line is longer than 1 MiB"}
-			case strings.TrimSpace(text) == "":
-				if last {
+			if is, fault := in.line(&record, line); is {
+				var wrong error
+				if fault != nil {
+					fault.Line, wrong = lines.number, fault
+				}
+				if !yield(record, wrong) {
 					return
 				}
-				continue
-			default:
-				if p == nil {
-					if p, fault = f.parser(text); fault != nil {
-						if unknown++; unknown == guesses || last {
-							yield(Record{}, fmt.Errorf("logs.Read: line %d: %w", lines.number, fault))
-							return
-						}
-						break
-					}
-				}
-				var is bool
-				if is, fault = p.parse(&record, text); fault == nil && !is { // a header
-					if last {
-						return
-					}
-					continue
-				}
 			}
-			if fault != nil {
-				fault.(*LineError).Line = lines.number
+			if in.parser == nil && in.unknown != nil && (last || in.guesses == guesses) {
+				yield(Record{}, fmt.Errorf("logs.Read: %v", in.unknown))
+				return
 			}
-			if !yield(record, fault) || last {
+			if last {
 				return
 			}
 		}
 	}
 }
 
-// parser reads the lines of a format. It returns false for a header, and an error always as a
-// *LineError. A record that can be used in spite of an error has a time.
+// parser reads the lines of a format. It returns false for a header. A record that can be used in
+// spite of a fault has a time.
 type parser interface {
-	parse(r *Record, line string) (ok bool, err error)
+	parse(r *Record, line string) (is bool, fault *LineError)
+}
+
+// reading is a log that is read.
+type reading struct {
+	format  Format
+	parser  parser     // nil: not known yet
+	unknown *LineError // why not
+	guesses int
+}
+
+// line reads a line into a record. It returns false if there is none in it.
+func (in *reading) line(r *Record, line []byte) (is bool, fault *LineError) {
+	if len(line) > longest {
+		return true, &LineError{Reason: "the line is longer than 1 MiB"}
+	}
+	text := strings.TrimRight(string(clean(line)), "\r\n\t ")
+	if strings.TrimSpace(text) == "" {
+		return false, nil
+	}
+	if in.parser == nil {
+		if in.parser, in.unknown = in.format.parser(text); in.unknown != nil {
+			in.guesses++
+			return true, in.unknown
+		}
+	}
+	return in.parser.parse(r, text)
 }
 
 // plain returns what a compressed log holds.

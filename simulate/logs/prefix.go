@@ -1,6 +1,7 @@
 package logs
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -66,5 +67,5 @@ func afterSyslog(line string) (rest string, ok bool) {
 }
 
 func isMonth(s string) bool {
-	return strings.Contains("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec", s)
+	return slices.Contains([]string{"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"}, s)
 }

@@ -18,9 +18,9 @@ type Mapping struct {
 	// Key lists the columns of which the first that is there is the key of a request.
 	Key []string
 
-	// Attributes are those that a policy asks for: see [policy.Policy.Attributes]. Each is the column
-	// of its name. ip is the host, and route, where there is no such column, method and path. What the
-	// log does not have is the key: it stands for whom the policy counts.
+	// Attributes are those that a policy asks for: see [policy.Policy.Attributes]. Each is the
+	// column of its name. ip is the host, and route, where there is no such column, method and path.
+	// What the log does not have is the key: it stands for whom the policy counts.
 	Attributes []string
 
 	// AsUser has the key stand for the user, whatever the log has.

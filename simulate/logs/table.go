@@ -16,7 +16,7 @@ type table struct {
 	places found
 }
 
-func (t *table) parse(r *Record, line string) (ok bool, err error) {
+func (t *table) parse(r *Record, line string) (is bool, wrong *LineError) {
 	cells, ok := t.split(line)
 	if !ok {
 		return true, fault("a quote is not closed", line, "a second one in the same line")
@@ -33,7 +33,7 @@ func (t *table) parse(r *Record, line string) (ok bool, err error) {
 		return false, nil
 	}
 	r.names, r.values = t.header[:min(len(t.header), len(cells))], cells[:min(len(t.header), len(cells))]
-	wrong := r.fill(&t.stamps, &t.places)
+	wrong = r.fill(&t.stamps, &t.places)
 	if t.counts && !r.At.IsZero() {
 		if w := t.count(r); w != nil {
 			return true, w
@@ -46,10 +46,7 @@ func (t *table) parse(r *Record, line string) (ok bool, err error) {
 	if wrong == nil && len(cells) != len(t.header) {
 		wrong = fault("the number of columns is not the header's", strconv.Itoa(len(cells)), strconv.Itoa(len(t.header)))
 	}
-	if wrong != nil {
-		return true, wrong
-	}
-	return true, nil
+	return true, wrong
 }
 
 // count reads how many requests a line of counts stands for.

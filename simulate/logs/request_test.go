@@ -1,0 +1,81 @@
+package logs_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-3506548a/ratelimit/policy"
+	"github.com/seed-3506548a/ratelimit/simulate"
+	"github.com/seed-3506548a/ratelimit/simulate/logs"
+)
+
+func requests(t *testing.T, m *logs.Mapping, log string, f logs.Format) (all []simulate.Request, faults logs.Faults) {
+	records, _ := read(t, log, f)
+	for _, r := range records {
+		q, err := m.Request(&r)
+		faults.Add(&r, err)
+		all = append(all, q)
+	}
+	return all, faults
+}
+
+// What a policy asks for is the column of its name, and what there is not is the key.
+func TestMapping(t *testing.T) {
+	m := logs.Mapping{Key: []string{"user", "host"}, Attributes: []string{"client", "ip", "route", "user"}}
+	all, _ := requests(t, &m, line+`192.0.2.2 - bob [02/Mar/2026:08:00:01 +0000] "POST /a?b HTTP/1.1" 201 5`, logs.Auto)
+	require.Equal(t, "192.0.2.1", all[0].Key)
+	require.Equal(t, []policy.Attr{{Name: "client", Value: "192.0.2.1"}, {Name: "ip", Value: "192.0.2.1"}, {Name: "route", Value: "GET /"}, {Name: "user"}}, all[0].Attrs)
+	require.Equal(t, []policy.Attr{{Name: "client", Value: "bob"}, {Name: "ip", Value: "192.0.2.2"}, {Name: "route", Value: "POST /a"}, {Name: "user", Value: "bob"}}, all[1].Attrs)
+	require.Equal(t, []any{"POST", "/a", 201}, []any{all[1].Method, all[1].Path, all[1].Status})
+	require.Len(t, m.Notes(), 2)
+
+	m = logs.Mapping{Key: []string{"host"}, Attributes: []string{"user"}, AsUser: true}
+	all, _ = requests(t, &m, line, logs.Auto)
+	require.Equal(t, "192.0.2.1", all[0].Attrs[0].Value)
+	require.Empty(t, m.Notes())
+
+	f, err := logs.ParseFormat("csv:cost=Tokens")
+	require.NoError(t, err)
+	m = logs.Mapping{Key: []string{"user"}, Attributes: []string{"user"}, Amounts: []string{"Tokens"}}
+	all, faults := requests(t, &m, "TIMESTAMP,Tokens\n2026-03-02 08:00:01,12\n2026-03-02 08:00:02,x\n2026-03-02 08:00:03,-1", f)
+	require.Equal(t, logs.Everybody, all[0].Key)
+	require.Equal(t, 12, all[0].Cost)
+	require.Equal(t, []policy.Amount{{Name: "Tokens", N: 12}}, all[0].Amounts)
+	require.Equal(t, "/", all[0].Path)
+	require.Equal(t, []any{3, 2, 0}, []any{len(all), faults.Lines, faults.Lost})
+	require.Len(t, m.Notes(), 3)
+}
+
+// Counts are spread over their intervals, in order, and none is lost.
+func TestSpread(t *testing.T) {
+	log := "time,user,count\n2026-03-02 08:00:00,a,1000\n2026-03-02 08:00:00,b,500\n2026-03-02 08:01:00,a,0\n2026-03-02 08:02:00,b,1\n2026-03-02 08:03:00,b,no\n"
+	start := time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
+	for _, format := range []string{"", "counts:every=1m"} {
+		f, err := logs.ParseFormat(format)
+		require.NoError(t, err)
+		records, faults := read(t, log, f)
+		require.Equal(t, 1, faults.Lost)
+		spread := slices.Collect(logs.Spread(slices.Values(records), f.Every, 1))
+		require.Len(t, spread, 1501)
+		of, early := map[string]int{}, 0
+		for i, r := range spread {
+			require.True(t, i == 0 || !r.At.Before(spread[i-1].At))
+			require.Equal(t, 1, r.Count)
+			of[r.User]++
+			if r.At.Sub(start) < 30*time.Second {
+				early++
+			}
+		}
+		require.Equal(t, map[string]int{"a": 1000, "b": 501}, of)
+		require.InDelta(t, 750, early, 100, "half of them in half of the minute")
+		require.WithinRange(t, spread[1499].At, start.Add(55*time.Second), start.Add(time.Minute-1))
+		require.WithinRange(t, spread[1500].At, start.Add(2*time.Minute), start.Add(3*time.Minute-1))
+		require.Equal(t, spread, slices.Collect(logs.Spread(slices.Values(records), f.Every, 1)))
+		require.NotEqual(t, spread, slices.Collect(logs.Spread(slices.Values(records), f.Every, 2)))
+	}
+	plain, _ := read(t, line+line, logs.Auto)
+	require.Equal(t, plain, slices.Collect(logs.Spread(slices.Values(plain), 0, 1)))
+}
