@@ -22,7 +22,7 @@ const (
 	// then it sends nothing: what it would have sent is sent then, in order.
 	Obeying
 
-	// Backoff waits, whatever it is told, for a random time of at most 1 s, then 2 s, 4 s and so on.
+	// Backoff waits, whatever it is told, for a random time of at most 1 s, then 2 s, 4 s, ...
 	Backoff
 
 	// Impatient tries again after a random time of 50 to 150 ms, whatever it is told.

@@ -113,7 +113,7 @@ func (d *Demand) Burst(rate ratelimit.Rate, share float64) (burst int64, refused
 func depth(grants []grant, rate ratelimit.Rate) int64 {
 	per, events := float64(rate.Per), float64(rate.Events)
 	var owed, most float64
-	var last int64
+	last := grants[0].at
 	for _, g := range grants {
 		owed = max(owed-float64(g.at-last)*events, 0) + float64(g.n)*per
 		most, last = max(most, owed), g.at
@@ -124,13 +124,10 @@ func depth(grants []grant, rate ratelimit.Rate) int64 {
 // Rates returns rates of gcra worth a try: the share's quantile of what keys ask for in the long
 // run, rounded up to 1, 2 or 5 and zeros in a minute or an hour, and some that are faster.
 func (d *Demand) Rates(share float64) (rates []ratelimit.Rate) {
-	var long []int64
-	hour := d.most(time.Hour)
-	if len(hour) == 0 {
+	if len(d.of) == 0 {
 		return nil
 	}
-	long = hour
-	need, _ := least(long, share)
+	need, _ := least(d.most(time.Hour), share)
 	for _, times := range []float64{1, 2, 5, 20} {
 		perMinute := float64(need) / 60 * times
 		if perMinute >= 1 {

@@ -45,7 +45,7 @@ type Policy struct {
 }
 
 // NewPolicy returns a judge for a policy with room for capacity live keys of each limit. The errors
-// are those of [policy.New]. Its memory is made at the first request, whose time is where it begins.
+// are those of [policy.New]. The engine is made at the first request, and begins at its time.
 func NewPolicy(p policy.Policy, capacity int) (*Policy, error) {
 	j := &Policy{policy: p, capacity: capacity}
 	if _, err := policy.New(p, capacity, policy.WithClock(&j.clock)); err != nil {
@@ -129,7 +129,7 @@ func (j *Stored) Judge(r *Request, v *Verdict) {
 	}
 }
 
-// limiters are those of all keys there were, made when the first request of all comes.
+// limiters are those of all keys there were, each made at its first request.
 type limiters struct {
 	limit policy.Limit
 	clock instant
@@ -139,9 +139,7 @@ type limiters struct {
 func (s *limiters) TakeAt(t time.Time, key string, n int) ratelimit.Decision {
 	l := s.of[key]
 	if l == nil {
-		if len(s.of) == 0 {
-			s.clock.now = t
-		}
+		s.clock.now = t
 		l = ratelimit.Must(s.limit.New(ratelimit.WithClock(&s.clock)))
 		s.of[strings.Clone(key)] = l // it may be a part of a line
 	}

@@ -35,7 +35,7 @@ type ruleKey struct {
 	}
 }
 
-func (l *limits) init(j Judge) {
+func newLimits(j Judge) (l limits) {
 	switch j := j.(type) {
 	case *Policy:
 		for i, rule := range j.policy.Rules {
@@ -54,6 +54,7 @@ func (l *limits) init(j Judge) {
 			l.all = append(l.all, counted{limit: j.limit, windows: newWindows(int64(j.limit.Rate.Per))})
 		}
 	}
+	return l
 }
 
 // count counts a verdict.

@@ -63,25 +63,34 @@ func (r *Result) limits(line func(string, ...any)) {
 	if len(r.Limits) == 0 {
 		return
 	}
-	line("  %-40s %-22s %10s %22s", "limit", "", "refused", "most granted")
+	wide, limit := 40, 22
+	for i := range r.Limits {
+		wide, limit = max(wide, len(r.Limits[i].title())), max(limit, len(r.Limits[i].Limit))
+	}
+	line("  %-*s %-*s %10s %22s", wide, "limit", limit, "", "refused", "most granted")
 	for _, l := range r.Limits {
-		name := l.Name
-		if l.Rule != "" {
-			name = l.Rule + "/" + l.Name
-		}
-		if l.Mode != "" {
-			name += " (" + l.Mode + ")"
-		}
 		most := fmt.Sprintf("%d in %v", l.MostGranted, span(l.Per))
 		if l.AtLeast {
 			most = "at least " + most
 		}
-		line("  %-40s %-22s %10d %22s", name, l.Limit, l.Refused, most)
+		line("  %-*s %-*s %10d %22s", wide, l.title(), limit, l.Limit, l.Refused, most)
 	}
 }
 
+// title returns the limit's name, behind that of its rule.
+func (l *Limit) title() string {
+	name := l.Name
+	if l.Rule != "" {
+		name = l.Rule + "/" + l.Name
+	}
+	if l.Mode != "" {
+		name += " (" + l.Mode + ")"
+	}
+	return name
+}
+
 func (r *Result) keys(line func(string, ...any)) {
-	if len(r.Worst) == 0 || r.Keys < 2 {
+	if r.KeysRefused == 0 || r.Keys < 2 {
 		return
 	}
 	line("  %-40s %10s %10s %10s", "worst keys", "offered", "granted", "refused")

@@ -44,27 +44,22 @@ func Crowded(events iter.Seq[Event], keys int, skew float64, seed uint64, as Req
 		return nil, &ratelimit.ArgumentError{Func: fn, Field: "skew", Value: skew, Want: "0 to 3"}
 	}
 	crowd := make([]Request, keys)
-	values := make([]policy.Attr, keys*len(attributes))
+	values := make([]policy.Attr, 0, keys*(len(attributes)+len(as.Attrs)))
 	for i := range crowd {
 		name := fmt.Sprint(i + 1)
-		own := values[:len(attributes):len(attributes)]
-		values = values[len(attributes):]
-		for j, attribute := range attributes {
-			own[j] = policy.Attr{Name: attribute, Value: name}
-		}
 		crowd[i] = as
-		crowd[i].Key, crowd[i].number, crowd[i].Attrs = name, i+1, append(own, as.Attrs...)
+		crowd[i].Key, crowd[i].number = name, i+1
+		own := len(values)
+		for _, attribute := range attributes {
+			values = append(values, policy.Attr{Name: attribute, Value: name})
+		}
+		values = append(values, as.Attrs...)
+		crowd[i].Attrs = values[own:len(values):len(values)]
 	}
 	return func(yield func(Request) bool) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		for e := range events {
-			i := 0
-			if skew == 0 {
-				i = random.IntN(keys)
-			} else {
-				i = skewed(random, keys, skew)
-			}
-			r := crowd[i]
+			r := crowd[skewed(random, keys, skew)]
 			r.At = e.At
 			if e.N != 1 {
 				r.Cost = e.N
@@ -76,9 +71,12 @@ func Crowded(events iter.Seq[Event], keys int, skew float64, seed uint64, as Req
 	}, nil
 }
 
-// skewed returns a number below n, each x of which is as likely as the integral of 1/x^skew from x+1
-// to x+2.
+// skewed returns a number below n, each x of which is as likely as the integral of 1/x^skew from
+// x+1 to x+2.
 func skewed(random *rand.Rand, n int, skew float64) int {
+	if skew == 0 {
+		return random.IntN(n)
+	}
 	u, end := random.Float64(), float64(n+1)
 	var x float64
 	if math.Abs(skew-1) < 1e-9 {

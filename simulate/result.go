@@ -3,15 +3,13 @@ package simulate
 import (
 	"strconv"
 	"time"
-
-	"github.com/seed-3506548a/ratelimit/policy"
 )
 
 // Result is what became of requests, by one judge. Its JSON is stable: names keep their meaning, and
 // new ones may come; Schema changes otherwise. Requests are counted as often as they were tried.
 //
-// Requests, Never, Shadow and the numbers of keys and of [Clients] are of requests. The others are of
-// events, so a request that costs n counts n times.
+// Requests, Never, Shadow, Unlimited, Actions and Clients count requests. The others count events, so
+// a request that costs n counts n times.
 type Result struct {
 	Schema int    `json:"schema"`
 	Name   string `json:"name"`
@@ -78,11 +76,11 @@ type Limit struct {
 
 // Reached is how often a step of a ladder was reached.
 type Reached struct {
-	Rule   string      `json:"rule"`
-	Do     string      `json:"do"`
-	After  int         `json:"after"`
-	Within policy.Span `json:"within"`
-	Times  int         `json:"times"`
+	Rule   string  `json:"rule"`
+	Do     string  `json:"do"`
+	After  int     `json:"after"`
+	Within Seconds `json:"within"`
+	Times  int     `json:"times"`
 }
 
 // Waits are the RetryAfter of requests that were refused, and not for ever.

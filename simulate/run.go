@@ -128,7 +128,7 @@ type lane struct {
 
 func newLane(index int, s Subject, o Options) *lane {
 	l := &lane{index: index, judge: s.Judge, each: o.Each}
-	l.tally.init(s, o)
+	l.tally = newTally(s, o)
 	l.clients.init(s)
 	return l
 }

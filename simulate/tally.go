@@ -30,11 +30,8 @@ type tally struct {
 // perKey are the events of a key.
 type perKey struct{ offered, refused int64 }
 
-func (t *tally) init(s Subject, o Options) {
-	t.options, t.subject = o, s
-	t.actions = map[policy.Action]int{}
-	t.series, t.rows = newSeries(int64(o.Bin), 240), newRows()
-	t.limits.init(s.Judge)
+func newTally(s Subject, o Options) tally {
+	return tally{options: o, subject: s, actions: map[policy.Action]int{}, series: newSeries(int64(o.Bin), 240), rows: newRows(), limits: newLimits(s.Judge)}
 }
 
 // count counts a verdict.
@@ -82,11 +79,11 @@ func (t *tally) refuse(k *perKey, v *Verdict, n int64) {
 // reach counts a step of a ladder.
 func (t *tally) reach(r *policy.Reached) {
 	i := slices.IndexFunc(t.steps, func(s Reached) bool {
-		return s.Rule == r.Rule && s.Do == r.Step.Do && s.After == r.Step.After && s.Within == r.Step.Within
+		return s.Rule == r.Rule && s.Do == r.Step.Do && s.After == r.Step.After && s.Within == Seconds(r.Step.Within)
 	})
 	if i < 0 {
 		i = len(t.steps)
-		t.steps = append(t.steps, Reached{Rule: r.Rule, Do: r.Step.Do, After: r.Step.After, Within: r.Step.Within})
+		t.steps = append(t.steps, Reached{Rule: r.Rule, Do: r.Step.Do, After: r.Step.After, Within: Seconds(r.Step.Within)})
 	}
 	t.steps[i].Times++
 }

@@ -1,0 +1,67 @@
+package simulate
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// When grants are put together, what is found was granted at least.
+func TestWindowsThatArePutTogether(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	exact, coarse := newWindows(1000), newWindows(1000)
+	coarse.kept = mostKept // there is no room for any more
+	now := int64(0)
+	for range 5000 {
+		now += random.Int64N(30)
+		exact.grant(now, 0, 1)
+		coarse.grant(now, 0, 1)
+		require.LessOrEqual(t, coarse.most, exact.most)
+	}
+	require.True(t, coarse.coarse)
+	require.False(t, exact.coarse)
+	require.Greater(t, exact.most, int64(60))
+	require.Greater(t, coarse.most, exact.most/2)
+	require.LessOrEqual(t, len(coarse.of[0].ring), 4)
+}
+
+// Bins are put together when there are too many, and nothing is lost.
+func TestSeriesThatIsPutTogether(t *testing.T) {
+	s, r := newSeries(0, 8), newRows()
+	var offered int64
+	for i := range int64(5000) {
+		s.add(i*3e8, i%3 > 0, 1)
+		r.add(i*3e8, int32(i%2), true, i%3 > 0, 1)
+		offered++
+	}
+	require.LessOrEqual(t, len(s.bins), 8)
+	require.Greater(t, len(s.bins), 4)
+	var granted, refused int64
+	for _, b := range s.bins {
+		granted, refused = granted+b.granted, refused+b.refused
+	}
+	require.Equal(t, []int64{3333, 1667}, []int64{granted, refused})
+	var of int64
+	for _, bins := range r.of {
+		require.LessOrEqual(t, len(bins), 96)
+		for _, b := range bins {
+			of += b.granted + b.refused
+		}
+	}
+	require.Equal(t, offered, of)
+	require.EqualValues(t, 256e9, s.width)
+}
+
+func TestQuantiles(t *testing.T) {
+	var q quantiles
+	for i := range int64(100_000) {
+		q.add(i)
+	}
+	for i, share := range []float64{0, 0.001, 0.5, 0.99, 1} {
+		require.InEpsilon(t, share*100_000+1, float64(q.at(0, 0.001, 0.5, 0.99, 1)[i])+1, 0.016)
+	}
+	q.add(1<<63 - 1)
+	require.EqualValues(t, 1<<63-1, q.at(1)[0])
+	require.Zero(t, (&quantiles{}).at(0.5)[0])
+}
