@@ -40,10 +40,18 @@ var metrics = []metric{
 		}
 		return float64(r.Diff.NewlyRefused)
 	}, tries, false},
-	{"wait", func(r *simulate.Result) float64 { return seconds(r, func(w *simulate.Waits) simulate.Seconds { return w.Longest }) }, nil, true},
-	{"wait_p50", func(r *simulate.Result) float64 { return seconds(r, func(w *simulate.Waits) simulate.Seconds { return w.Median }) }, nil, true},
-	{"wait_p90", func(r *simulate.Result) float64 { return seconds(r, func(w *simulate.Waits) simulate.Seconds { return w.P90 }) }, nil, true},
-	{"wait_p99", func(r *simulate.Result) float64 { return seconds(r, func(w *simulate.Waits) simulate.Seconds { return w.P99 }) }, nil, true},
+	{"wait", func(r *simulate.Result) float64 {
+		return seconds(r, func(w *simulate.Waits) simulate.Seconds { return w.Longest })
+	}, nil, true},
+	{"wait_p50", func(r *simulate.Result) float64 {
+		return seconds(r, func(w *simulate.Waits) simulate.Seconds { return w.Median })
+	}, nil, true},
+	{"wait_p90", func(r *simulate.Result) float64 {
+		return seconds(r, func(w *simulate.Waits) simulate.Seconds { return w.P90 })
+	}, nil, true},
+	{"wait_p99", func(r *simulate.Result) float64 {
+		return seconds(r, func(w *simulate.Waits) simulate.Seconds { return w.P99 })
+	}, nil, true},
 }
 
 func offered(r *simulate.Result) float64 { return float64(r.Offered) }

@@ -189,4 +189,3 @@ func example(all []judged) (method, path string) {
 	}
 	return method, path
 }
-

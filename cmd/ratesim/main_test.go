@@ -1,0 +1,288 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"image/png"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/stretchr/testify/require"
+)
+
+// ratesim runs the command.
+func ratesim(t testing.TB, in string, args ...string) (status int, out, errs string) {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	status = run(args, world{strings.NewReader(in), &stdout, &stderr})
+	return status, stdout.String(), stderr.String()
+}
+
+// accessLog writes a log of n requests, one in half a second, from a few addresses.
+func accessLog(n int) string {
+	var b strings.Builder
+	random := rand.New(rand.NewPCG(1, 2))
+	at := time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
+	for i := range n {
+		method := "GET"
+		if random.IntN(4) == 0 {
+			method = "POST"
+		}
+		_, _ = fmt.Fprintf(&b, "192.0.2.%d - u%d [%s] \"%s /v1/%d?q HTTP/1.1\" 200 5 \"-\" \"agent\"\n", random.IntN(9), random.IntN(3), at.Add(time.Duration(i/2)*time.Second).Format("02/Jan/2006:15:04:05 -0700"), method, i%3)
+	}
+	return b.String()
+}
+
+type result struct {
+	Requests, Offered, Granted, Refused, Keys, Late int
+	Limits                                          []struct {
+		Name        string
+		Refused     int
+		MostGranted int `json:"most_granted"`
+	}
+	Worst []struct {
+		Key              string
+		Offered, Refused int
+	}
+	Warnings []string
+	Errors   struct{ Lines, Lost int }
+	Results  []json.RawMessage
+}
+
+func jsonOf(t testing.TB, in string, args ...string) (r result) {
+	t.Helper()
+	status, out, errs := ratesim(t, in, append(args, "-json")...)
+	require.Zero(t, status, errs)
+	require.NoError(t, json.Unmarshal([]byte(out), &r))
+	return r
+}
+
+func TestJSON(t *testing.T) {
+	log := accessLog(2000)
+	r := jsonOf(t, log, "-limit", "log 10/min", "-trace", "-", "-key", "host")
+	require.Equal(t, []int{2000, 2000, 9, 0}, []int{r.Requests, r.Offered, r.Keys, r.Late})
+	require.Equal(t, r.Offered, r.Granted+r.Refused)
+	require.Positive(t, r.Refused)
+	require.Equal(t, "log 10/min", r.Limits[0].Name)
+	require.Equal(t, 10, r.Limits[0].MostGranted)
+	require.Equal(t, r.Refused, r.Limits[0].Refused)
+	require.Len(t, r.Worst, 9)
+	require.True(t, strings.HasPrefix(r.Worst[0].Key, "192.0.2."))
+
+	require.Equal(t, 3, jsonOf(t, log, "-limit", "log 10/min", "-trace", "-").Keys, "of users")
+	require.Len(t, jsonOf(t, log, "-limit", "log 10/min", "-trace", "-", "-top", "2").Worst, 2)
+	posts := jsonOf(t, log, "-policy", "trakt", "-trace", "-", "-key", "user|ip", "-where", "method=POST|PUT", "-where", "path=/v1/*", "-where", "status=2xx")
+	require.InDelta(t, 500, posts.Requests, 100)
+	require.Equal(t, "AUTHED_API_POST_LIMIT", posts.Limits[0].Name)
+	require.Positive(t, posts.Limits[0].Refused)
+	require.Equal(t, 1, posts.Limits[0].MostGranted)
+	hour := jsonOf(t, log, "-policy", "willittrack", "-trace", "-", "-from", "2026-03-02T08:05:00Z", "-to", "2026-03-02 08:06:00")
+	require.Equal(t, 120, hour.Requests)
+	require.Len(t, jsonOf(t, log, "-compare", "trakt, gcra 90/min burst 10 ,trakt-strict", "-trace", "-").Results, 3)
+	generated := jsonOf(t, "", "-policy", "trakt", "-gen", "poisson", "-rate", "100/s", "-duration", "10s", "-keys", "7", "-seed", "3")
+	require.InDelta(t, 1000, generated.Requests, 150)
+	require.Equal(t, 7, generated.Keys)
+	for _, kind := range []string{"constant", "onoff", "flashcrowd"} {
+		require.Positive(t, jsonOf(t, "", "-limit", "gcra 5/s", "-gen", kind, "-rate", "200/s", "-duration", "1m").Requests, kind)
+	}
+	require.InDelta(t, 6000, jsonOf(t, "", "-limit", "gcra 5/s", "-gen").Requests, 300)
+}
+
+// Requests that are out of order are put in order, and the report says how many were.
+func TestOrder(t *testing.T) {
+	lines := strings.SplitAfter(strings.TrimSuffix(accessLog(2000), "\n"), "\n")
+	lines[len(lines)-1] += "\n"
+	sorted := jsonOf(t, strings.Join(lines, ""), "-limit", "log 10/min", "-trace", "-", "-key", "host")
+	rand.New(rand.NewPCG(1, 2)).Shuffle(len(lines), func(i, j int) { lines[i], lines[j] = lines[j], lines[i] })
+	for _, order := range []string{"auto", "sort"} {
+		shuffled := jsonOf(t, strings.Join(lines, ""), "-limit", "log 10/min", "-trace", "-", "-key", "host", "-order", order)
+		require.Equal(t, []int{sorted.Requests, sorted.Granted, sorted.Refused}, []int{shuffled.Requests, shuffled.Granted, shuffled.Refused})
+		require.Greater(t, shuffled.Late, 1000)
+	}
+	status, _, errs := ratesim(t, strings.Join(lines, ""), "-limit", "log 10/min", "-trace", "-", "-order", "refuse")
+	require.Equal(t, 2, status)
+	require.Contains(t, errs, "give -order sort")
+}
+
+// The same seed and input give the same bytes, whatever is printed.
+func TestDeterminism(t *testing.T) {
+	log := filepath.Join(t.TempDir(), "access.log")
+	require.NoError(t, os.WriteFile(log, []byte(accessLog(500)), 0o666))
+	for _, args := range [][]string{
+		{"-policy", "fair-use", "-trace", log, "-key", "host", "-subsecond", "uniform", "-client", "impatient"},
+		{"-compare", "trakt,anilist,prayerletters", "-trace", log, "-client", "backoff", "-json"},
+		{"-policy", "anilist", "-gen", "onoff", "-rate", "20/s", "-duration", "1m", "-keys", "20", "-bench", "-client", "obeying"},
+		{"suggest", "-trace", log, "-key", "host"},
+	} {
+		folder, page := t.TempDir(), filepath.Join(t.TempDir(), "r.html")
+		more := args
+		if args[0] != "suggest" {
+			more = append([]string{"-plot", folder, "-html", page}, args...)
+		}
+		all := func() string {
+			status, out, errs := ratesim(t, "", more...)
+			require.Zero(t, status, errs)
+			files, err := filepath.Glob(filepath.Join(folder, "*"))
+			require.NoError(t, err)
+			for _, file := range append(files, page) {
+				if text, err := os.ReadFile(file); err == nil {
+					out += string(text)
+				}
+			}
+			return out
+		}
+		require.Equal(t, all(), all())
+	}
+}
+
+func TestGates(t *testing.T) {
+	log := accessLog(1000)
+	for gate, want := range map[string]int{"refused>1%": 1, "refused>99%": 0, "refused > 1": 1, "granted<50%": 0, "wait>1h": 0, "wait>1s": 1, "wait_p50>=100ms": 1, "keys<=9": 1,
+		"keys_refused>=100%": 1, "requests<1000": 0, "never>0": 0, "late>0": 0, "newly_refused>0": 0, "offered>=1000": 1, "shadow>0": 0} {
+		status, _, errs := ratesim(t, log, "-limit", "log 10/min", "-trace", "-", "-key", "host", "-fail", gate)
+		require.Equal(t, want, status, "%s: %s", gate, errs)
+		require.Equal(t, want == 1, strings.Contains(errs, gate+" holds"), "%s: %s", gate, errs)
+	}
+	status, _, errs := ratesim(t, log, "-compare", "log 1000/s,log 10/min", "-trace", "-", "-key", "host", "-fail", "newly_refused>10%", "-fail", "refused>100%")
+	require.Equal(t, 1, status, errs)
+}
+
+// What is wrong is said, with what would be right, and exit status 2.
+func TestErrors(t *testing.T) {
+	folder := t.TempDir()
+	bad := filepath.Join(folder, "bad.json")
+	require.NoError(t, os.WriteFile(bad, []byte(`{"rules": [{"name": "a", "limits": [{"name": "x", "rate": "1/s", "as": "gcr"}]}]}`), 0o666))
+	log := accessLog(10)
+	for _, row := range []struct {
+		args, want string
+	}{
+		{"-trace -", "nothing is tried: give -policy"},
+		{"-policy trakt", "there is no traffic: give -trace FILE"},
+		{"-policy trakt -trace - -gen", "-trace and -gen are both given"},
+		{"-policy tract -trace -", "trakt-2026-10, trakt-strict"},
+		{"-policy " + bad + " -trace -", "rules[0].limits[0].as"},
+		{"-policy trakt -trace " + folder + "/none", "no such file"},
+		{"-policy trakt -trace - -fail refused", "has no < or >"},
+		{"-policy trakt -trace - -fail nothing>1", "want one of refused"},
+		{"-policy trakt -trace - -fail wait>1", "want a length of time"},
+		{"-policy trakt -trace - -fail keys>1%", "is a part of nothing"},
+		{"-policy trakt -trace - -fail refused>x", "want a number"},
+		{"-policy trakt -trace - -client rude", "open, obeying, backoff, impatient"},
+		{"-policy trakt -trace - -format xml", "want auto"},
+		{"-policy trakt -trace - -subsecond x", "want as-is or uniform"},
+		{"-policy trakt -trace - -order x", "want auto, sort or refuse"},
+		{"-policy trakt -trace - more", "left over"},
+		{"-policy trakt -trace - -where user=nobody", "leave none of 10 requests"},
+		{"-policy trakt -trace - -where <1", "no condition"},
+		{"-policy trakt -trace - -from yesterday", "want a time"},
+		{"-policy trakt -trace - -json -bench", "take one"},
+		{"-policy trakt -trace - -top -1", "want 0 or more"},
+		{"-policy trakt -gen x", "want poisson, constant"},
+		{"-policy trakt -gen -keys 0", "keys is 0"},
+		{"-policy trakt -gen -rate 0/s", "makes no requests"},
+		{"-policy trakt -gen -duration 0s", "more than 0s"},
+		{"-policy trakt -gen -where user", "not for -gen"},
+		{"-policy trakt -trace - -capacity -1", "capacity"},
+		{"suggest -trace - -share 100%", "less than 100%"},
+		{"explain", "takes one policy"},
+		{"check", "takes one policy"},
+	} {
+		status, _, errs := ratesim(t, log, strings.Fields(row.args)...)
+		require.Equal(t, 2, status, "%s: %s", row.args, errs)
+		require.Contains(t, errs, row.want, row.args)
+	}
+	status, _, errs := ratesim(t, "what is this\n", "-policy", "trakt", "-trace", "-")
+	require.Equal(t, 2, status)
+	require.Contains(t, errs, "the format is not known")
+	status, _, errs = ratesim(t, "\x1f\x8b\x08\x00", "-policy", "trakt", "-trace", "-")
+	require.Equal(t, 2, status)
+	require.Contains(t, errs, "reading ended early")
+	status, _, _ = ratesim(t, "", "-h")
+	require.Zero(t, status)
+	status, out, errs := ratesim(t, "", "check", bad)
+	require.Equal(t, 1, status, out)
+	require.Contains(t, errs, "want gcra, interval")
+}
+
+func TestExplainAndCheck(t *testing.T) {
+	status, out, _ := ratesim(t, "", "explain", "trakt")
+	require.Zero(t, status)
+	require.Contains(t, out, "AUTHED_API_POST_LIMIT")
+	status, out, _ = ratesim(t, "", "check", "trakt")
+	require.Zero(t, status)
+	require.Equal(t, "trakt: no faults, 3 rules\n", out)
+	status, out, errs := ratesim(t, "", "explain", "gcra 90/min burst 10")
+	require.Zero(t, status, errs)
+	require.NotEmpty(t, out)
+}
+
+func TestSuggest(t *testing.T) {
+	status, out, errs := ratesim(t, accessLog(3000), "suggest", "-trace", "-", "-key", "host", "-share", "20%")
+	require.Zero(t, status, errs)
+	require.Contains(t, out, "3000 requests of 9 keys. The least limits that refuse something to at most 1 keys (20 %)")
+	require.Regexp(t, `log \d+/min +[01] `, out)
+	require.Regexp(t, `gcra \d+/min burst \d+ +[01]\n`, out)
+}
+
+// A report warns of what makes it doubtful.
+func TestWarnings(t *testing.T) {
+	r := jsonOf(t, accessLog(100)+"broken\n"+accessLog(1), "-policy", "trakt", "-trace", "-")
+	require.Equal(t, 1, r.Errors.Lost)
+	require.Equal(t, 1, r.Late)
+	text := strings.Join(r.Warnings, "\n")
+	require.Contains(t, text, "The policy counts by client, which the trace does not have")
+	require.Contains(t, text, "within the minute of 2026-03-02 08:00")
+	require.Contains(t, text, "Times are whole seconds")
+	require.Contains(t, text, "1 lines have errors, 1 requests of them are lost")
+	require.NotContains(t, strings.Join(jsonOf(t, accessLog(100), "-policy", "trakt", "-trace", "-", "-subsecond", "uniform").Warnings, "\n"), "whole seconds")
+	azure := jsonOf(t, "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:17:03.9799600,4808,10\n2023-11-16 18:19:04.0319600,3180,8\n",
+		"-limit", "log 6000/min", "-trace", "-", "-format", "csv:cost=ContextTokens")
+	require.Equal(t, []int{2, 7988, 1}, []int{azure.Requests, azure.Offered, azure.Keys})
+}
+
+func TestZstd(t *testing.T) {
+	var b bytes.Buffer
+	z, err := zstd.NewWriter(&b)
+	require.NoError(t, err)
+	_, err = io.WriteString(z, accessLog(100))
+	require.NoError(t, err)
+	require.NoError(t, z.Close())
+	require.Equal(t, 100, jsonOf(t, b.String(), "-limit", "log 1/s", "-trace", "-").Requests)
+	status, _, errs := ratesim(t, b.String()[:b.Len()-20], "-limit", "log 1/s", "-trace", "-")
+	require.Equal(t, 2, status, errs)
+}
+
+// Pictures are small, are XML, need no fonts, and follow the reader's scheme.
+func TestPictures(t *testing.T) {
+	folder := t.TempDir()
+	status, _, errs := ratesim(t, "", "-policy", "trakt", "-gen", "-rate", "5000/s", "-duration", "2m", "-keys", "300", "-plot", folder)
+	require.Zero(t, status, errs)
+	for _, name := range []string{"timeline", "cumulative", "keys", "waits"} {
+		text, err := os.ReadFile(filepath.Join(folder, name+".svg"))
+		require.NoError(t, err)
+		require.Less(t, len(text), 150_000, name)
+		require.NoError(t, xml.Unmarshal(text, new(struct{})))
+		require.Contains(t, string(text), "prefers-color-scheme:dark")
+		require.NotContains(t, string(text), "<text")
+		file, err := os.Open(filepath.Join(folder, name+".png"))
+		require.NoError(t, err)
+		picture, err := png.Decode(file)
+		require.NoError(t, err)
+		require.NoError(t, file.Close())
+		require.Equal(t, 1720, picture.Bounds().Dx())
+	}
+}
+
+func TestBench(t *testing.T) {
+	status, out, errs := ratesim(t, accessLog(1000), "-compare", "gcra 1/s burst 2,trakt", "-trace", "-", "-bench")
+	require.Zero(t, status, errs)
+	require.Regexp(t, `^BenchmarkPolicy/policy=gcra-1-s-burst-2/client=open 1 1000 requests [\d.]+ %refused [\d.]+ %keys-refused .*\nBenchmarkPolicy/policy=trakt`, out)
+}
