@@ -50,7 +50,7 @@ func TestSeriesThatIsPutTogether(t *testing.T) {
 		}
 	}
 	require.Equal(t, offered, of)
-	require.EqualValues(t, 256e9, s.width)
+	require.Equal(t, int64(256_000_000_000), s.width)
 }
 
 func TestQuantiles(t *testing.T) {

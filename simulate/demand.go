@@ -108,8 +108,8 @@ func (d *Demand) Burst(rate ratelimit.Rate, share float64) (burst int64, refused
 	return least(needs, share)
 }
 
-// depth returns the least burst at which a gcra grants everything: the most that is owed at any time,
-// in events. What is owed is counted in parts of which an event is Per, and a nanosecond Events.
+// depth returns the least burst at which a gcra grants everything: the most that is owed at any
+// time, in events. What is owed is counted in parts: an event is Per of them, a nanosecond Events.
 func depth(grants []grant, rate ratelimit.Rate) int64 {
 	per, events := float64(rate.Per), float64(rate.Events)
 	var owed, most float64

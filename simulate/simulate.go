@@ -1,5 +1,5 @@
-// Package simulate plays traffic through a limiter in virtual time, and reports what the limiter
-// granted and refused.
+// Package simulate plays traffic through limiters and policies in virtual time, and reports what
+// they granted and refused.
 //
 //	report := simulate.Replay(events, limiter)
 //	fmt.Println(report.Granted, "of", report.Offered, "events were granted,")
@@ -7,6 +7,9 @@
 //
 // The time is that of the events, so nothing is waited for. A week of traffic takes only as long as
 // the limiter takes to decide.
+//
+// Replay plays one limiter and keeps every decision. [Run] plays many keys through whole policies,
+// with clients that try again, and keeps what a [Result] has. Command ratesim does that for logs.
 //
 // # Traffic
 //
@@ -19,7 +22,7 @@
 //
 // # Cost
 //
-// Replay costs little more than the calls of TakeAt that it makes: see docs/benchmarks.md. It keeps
+// Run takes memory for keys, and none for requests. Replay costs little more than the calls of TakeAt that it makes: see docs/benchmarks.md. It keeps
 // 16 bytes for each request, from which the methods of [Report] compute their answers.
 package simulate
 

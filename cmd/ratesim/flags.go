@@ -4,7 +4,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -36,17 +35,14 @@ type options struct {
 	client   simulate.Client
 	capacity int
 
-	bin    time.Duration
-	top    int
-	json   bool
-	bench  bool
-	plot   string
-	html   string
-	gates  []gate
-	share  float64 // of suggest
-	set    map[string]bool
-	usage  func()
-	output io.Writer
+	bin   time.Duration
+	top   int
+	json  bool
+	bench bool
+	plot  string
+	html  string
+	gates []gate
+	share float64 // of suggest
 }
 
 // kind is -gen, which may have a value or not.
@@ -68,7 +64,7 @@ func (k kind) IsBoolFlag() bool { return true }
 
 // parse reads the flags of a command.
 func parse(name string, args []string, w world) (*options, error) {
-	o := &options{rate: ratelimit.PerSecond(100), output: w.err}
+	o := &options{rate: ratelimit.PerSecond(100)}
 	f := flag.NewFlagSet("ratesim "+name, flag.ContinueOnError)
 	f.SetOutput(w.err)
 	if name == "" {
@@ -128,9 +124,8 @@ func parse(name string, args []string, w world) (*options, error) {
 	if err := f.Parse(joinGen(args)); err != nil {
 		return nil, err
 	}
-	o.set = map[string]bool{}
-	f.Visit(func(f *flag.Flag) { o.set[f.Name] = true })
-	o.key, o.keyGiven = strings.Split(*key, "|"), o.set["key"]
+	f.Visit(func(f *flag.Flag) { o.keyGiven = o.keyGiven || f.Name == "key" })
+	o.key = strings.Split(*key, "|")
 	switch {
 	case f.NArg() > 0:
 		return nil, fmt.Errorf("%q is left over: all that is said begins with a flag; ratesim -h lists them", f.Arg(0))

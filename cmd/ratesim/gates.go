@@ -91,8 +91,8 @@ func parseGate(text string) (g gate, err error) {
 		return g, fmt.Errorf("gate %q is about %q, want one of %s", text, g.metric, metricNames())
 	}
 	if m.wait {
-		length, err := time.ParseDuration(rest)
-		if err != nil {
+		length, wrong := time.ParseDuration(rest)
+		if wrong != nil {
 			return g, fmt.Errorf("gate %q compares with %q, want a length of time as 30s", text, rest)
 		}
 		g.value = length.Seconds()

@@ -54,10 +54,10 @@ func run(args []string, w world) int {
 	case err == nil || errors.Is(err, flag.ErrHelp):
 		return 0
 	case errors.As(err, &result):
-		fmt.Fprintln(w.err, "ratesim:", err)
+		_, _ = fmt.Fprintln(w.err, "ratesim:", err)
 		return 1
 	default:
-		fmt.Fprintln(w.err, "ratesim:", strings.TrimSpace(err.Error()))
+		_, _ = fmt.Fprintln(w.err, "ratesim:", strings.TrimSpace(err.Error()))
 		return 2
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/zstd"
+
 	"github.com/seed-3506548a/ratelimit/policy"
 	"github.com/seed-3506548a/ratelimit/simulate"
 	"github.com/seed-3506548a/ratelimit/simulate/logs"

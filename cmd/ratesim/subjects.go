@@ -22,9 +22,9 @@ func loadPolicy(text string) (policy.Policy, error) {
 	document, err := os.ReadFile(text)
 	switch {
 	case err == nil:
-		p, err := policy.Parse(document)
-		if err != nil {
-			return p, fmt.Errorf("%s: %w", text, err)
+		p, faults := policy.Parse(document)
+		if faults != nil {
+			return p, fmt.Errorf("%s: %w", text, faults)
 		}
 		if p.Name == "" {
 			p.Name = text
@@ -53,18 +53,14 @@ type judged struct {
 // judgedBy returns what -policy, -limit and -compare name.
 func (o *options) judgedBy() (all []judged, err error) {
 	byPolicy := func(text string) error {
-		p, err := loadPolicy(text)
-		if err == nil {
-			all = append(all, judged{name: text, policy: &p})
-		}
-		return err
+		p, wrong := loadPolicy(text)
+		all = append(all, judged{name: text, policy: &p})
+		return wrong
 	}
 	byLimit := func(text string) error {
-		l, err := policy.ParseLimit(text)
-		if err == nil {
-			all = append(all, judged{name: text, limit: l})
-		}
-		return err
+		l, wrong := policy.ParseLimit(text)
+		all = append(all, judged{name: text, limit: l})
+		return wrong
 	}
 	if o.policy != "" {
 		err = byPolicy(o.policy)

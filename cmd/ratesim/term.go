@@ -18,8 +18,8 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
-// progress returns the input, with a bar on the terminal that shows how much of it is read, and what
-// ends the bar.
+// progress returns the input, with a bar on the terminal that shows how much of it is read, and
+// what ends the bar.
 func progress(in io.Reader, size int64, to io.Writer) (shown io.Reader, end func()) {
 	if !isTerminal(to) {
 		return in, func() {}

@@ -39,8 +39,8 @@ const wantFormat = "auto, common, combined, json, caddy, traefik, nginx, csv, ts
 // common, combined and access are one, and so are json, caddy and traefik; nginx is found out. The
 // error is a [*ratelimit.ArgumentError].
 func ParseFormat(text string) (Format, error) {
-	refuse := func(want string) (none Format, err error) {
-		return none, &ratelimit.ArgumentError{Func: "logs.ParseFormat", Field: "format", Value: text, Want: want}
+	refuse := func(want string) (Format, error) {
+		return Format{Kind: text}, &ratelimit.ArgumentError{Func: "logs.ParseFormat", Field: "format", Value: text, Want: want}
 	}
 	kind, columns, more := strings.Cut(text, ":")
 	f := Format{Kind: kind}

@@ -26,9 +26,9 @@
 //
 // # Errors
 //
-// An error of a line is a [*LineError], and reading continues. If only a column is wrong, the record
-// comes with it, without that column. Any other error is the last of the sequence: the input could
-// not be read to its end.
+// An error of a line is a [*LineError], and reading continues. If only a column is wrong, the
+// record comes with it, without that column. Any other error is the last of the sequence: the input
+// could not be read to its end.
 package logs
 
 import (
@@ -80,9 +80,9 @@ func (r *Record) Path() string {
 }
 
 // Get returns a column by its name: host, which is also ip, user, method, path, target and status,
-// or what else the log has: the names of a header, those of JSON joined by dots, and of the Combined
-// Log Format vhost, ident, protocol, size, referer, agent, and column1 and so on for what follows. A
-// column that is not there, and one that is "-", is "".
+// or what else the log has: the names of a header, those of JSON joined by dots, and of the
+// Combined Log Format vhost, ident, protocol, size, referer, agent, and column1 and so on for what
+// follows. A column that is not there, and one that is "-", is "".
 func (r *Record) Get(name string) string {
 	for i, known := range r.names {
 		if known == name {
@@ -155,7 +155,7 @@ func Read(r io.Reader, f Format) iter.Seq2[Record, error] {
 				}
 			}
 			if in.parser == nil && in.unknown != nil && (last || in.guesses == guesses) {
-				yield(Record{}, fmt.Errorf("logs.Read: %v", in.unknown))
+				yield(Record{}, errors.New("logs.Read: "+in.unknown.Error()))
 				return
 			}
 			if last {

@@ -200,7 +200,9 @@ func TestInput(t *testing.T) {
 	n, f = faultsOf(strings.NewReader("cut off\n" + line))
 	require.Equal(t, []any{1, 1}, []any{n, f.Lost})
 	require.PanicsWithValue(t, "logs.Read: r is nil, want a reader", func() { logs.Read(nil, logs.Auto) })
-	for range logs.Read(strings.NewReader(line+line), logs.Auto) {
+	for r, err := range logs.Read(strings.NewReader(line+line), logs.Auto) {
+		require.NoError(t, err)
+		require.Equal(t, 1, r.Line)
 		break
 	}
 }

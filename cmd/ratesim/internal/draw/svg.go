@@ -84,16 +84,35 @@ func number(f float64) string {
 	return text
 }
 
+// bounds returns the pixels that a shape touches.
+func (s *shape) bounds(scale float64) image.Rectangle {
+	low, high := Point{math.Inf(1), math.Inf(1)}, Point{math.Inf(-1), math.Inf(-1)}
+	for _, c := range s.outline {
+		for _, one := range c {
+			for _, q := range one.p[:one.n] {
+				low, high = Point{min(low.X, q.X), min(low.Y, q.Y)}, Point{max(high.X, q.X), max(high.Y, q.Y)}
+			}
+		}
+	}
+	return image.Rect(int(math.Floor(low.X*scale)), int(math.Floor(low.Y*scale)), int(math.Ceil(high.X*scale)), int(math.Ceil(high.Y*scale)))
+}
+
 // PNG writes the picture in light colours on white, with twice as many pixels.
 func (p *Picture) PNG(w io.Writer) error {
 	const scale = 2
 	width, height := int(math.Ceil(p.width*scale)), int(math.Ceil(p.height*scale))
 	canvas := image.NewRGBA(image.Rect(0, 0, width, height))
 	draw.Draw(canvas, canvas.Bounds(), image.White, image.Point{}, draw.Src)
-	r := vector.NewRasterizer(width, height)
-	at := func(q Point) (x, y float32) { return float32(q.X * scale), float32(q.Y * scale) }
+	r := vector.NewRasterizer(0, 0)
 	for _, s := range p.shapes {
-		r.Reset(width, height)
+		area := s.bounds(scale).Intersect(canvas.Bounds())
+		if area.Empty() {
+			continue
+		}
+		r.Reset(area.Dx(), area.Dy())
+		at := func(q Point) (x, y float32) {
+			return float32(q.X*scale) - float32(area.Min.X), float32(q.Y*scale) - float32(area.Min.Y)
+		}
 		for _, c := range s.outline {
 			r.MoveTo(at(c[0].p[0]))
 			for _, one := range c[1:] {
@@ -114,7 +133,7 @@ func (p *Picture) PNG(w io.Writer) error {
 		full := parseColor(palette[s.role].light)
 		alpha := uint8(math.Round(255 * s.opacity))
 		fill := color.NRGBA{R: full.R, G: full.G, B: full.B, A: alpha}
-		r.Draw(canvas, canvas.Bounds(), image.NewUniform(fill), image.Point{})
+		r.Draw(canvas, area, image.NewUniform(fill), image.Point{})
 	}
 	return png.Encode(w, canvas)
 }
