@@ -22,8 +22,9 @@
 //
 // # Cost
 //
-// Run takes memory for keys, and none for requests. Replay costs little more than the calls of TakeAt that it makes: see docs/benchmarks.md. It keeps
-// 16 bytes for each request, from which the methods of [Report] compute their answers.
+// Replay costs little more than the calls of TakeAt that it makes: see docs/benchmarks.md. It keeps
+// 16 bytes for each request, from which the methods of [Report] compute their answers. Run keeps
+// nothing for each request.
 package simulate
 
 import (

@@ -39,8 +39,8 @@ func afterService(line string) (rest string, ok bool) {
 	return rest, true
 }
 
-// afterSyslog returns what follows "Mar  2 08:00:01 web nginx[12]: ", or the same with a time of RFC
-// 3339, with or without a priority in angle brackets.
+// afterSyslog returns what follows "Mar  2 08:00:01 web nginx[12]: ", or the same with a time of
+// RFC 3339, with or without a priority in angle brackets.
 func afterSyslog(line string) (rest string, ok bool) {
 	rest = line
 	if strings.HasPrefix(rest, "<") {

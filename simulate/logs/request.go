@@ -19,7 +19,7 @@ type Mapping struct {
 	Key []string
 
 	// Attributes are those that a policy asks for: see [policy.Policy.Attributes]. Each is the
-	// column of its name. ip is the host, and route, where there is no such column, method and path.
+	// column of its name. ip is the host. route is method and path, where there is no such column.
 	// What the log does not have is the key: it stands for whom the policy counts.
 	Attributes []string
 
@@ -131,9 +131,9 @@ func (m *Mapping) attribute(r *Record, i int, key string) string {
 }
 
 // Spread returns records of counts as records of one request each, at random times of their
-// interval: a Poisson process of as many requests. An interval of 0 is the distance of the first two
-// times. Records of other formats stay as they are. Those of one time must follow one another. The
-// same seed gives the same times.
+// interval: a Poisson process of as many requests. An interval of 0 is the distance of the first
+// two times. Records of other formats stay as they are. Those of one time must follow one another.
+// The same seed gives the same times.
 func Spread(records iter.Seq[Record], every time.Duration, seed uint64) iter.Seq[Record] {
 	return func(yield func(Record) bool) {
 		random := rand.New(rand.NewPCG(seed, 4))
