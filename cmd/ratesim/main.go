@@ -20,10 +20,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"strings"
 )
 
 func main() {
+	debug.SetGCPercent(400) // what is live is small, and lines of logs are much garbage
 	os.Exit(run(os.Args[1:], world{os.Stdin, os.Stdout, os.Stderr}))
 }
 

@@ -31,7 +31,7 @@ type source struct {
 }
 
 // reordered is how many requests are kept to put them in order.
-const reordered = 1 << 17
+const reordered = 1 << 16
 
 // open returns the requests of the trace or of the generator.
 func (o *options) open(all []judged, w world) (*source, error) {

@@ -35,6 +35,7 @@ type Mapping struct {
 	standIns []bool
 	bare     bool // there are no methods and paths: all are GET /
 	notes    []string
+	free     []policy.Attr
 }
 
 // Everybody is the key of all requests of a log without a column of keys.
@@ -92,7 +93,11 @@ func (m *Mapping) Request(r *Record) (q simulate.Request, err error) {
 		q.Key = r.Get(m.Key[i])
 	}
 	if len(m.Attributes) > 0 {
-		q.Attrs = make([]policy.Attr, len(m.Attributes))
+		if len(m.free) < len(m.Attributes) {
+			m.free = make([]policy.Attr, 256*len(m.Attributes)) // one allocation for many requests
+		}
+		q.Attrs = m.free[:len(m.Attributes):len(m.Attributes)]
+		m.free = m.free[len(m.Attributes):]
 		for i, name := range m.Attributes {
 			q.Attrs[i] = policy.Attr{Name: name, Value: m.attribute(r, i, q.Key)}
 		}
