@@ -231,7 +231,7 @@ func TestExplainAndCheck(t *testing.T) {
 func TestSuggest(t *testing.T) {
 	status, out, errs := ratesim(t, accessLog(3000), "suggest", "-trace", "-", "-key", "host", "-share", "20%")
 	require.Zero(t, status, errs)
-	require.Contains(t, out, "3000 requests of 9 keys. The least limits that refuse something to at most 1 keys (20 %)")
+	require.Contains(t, out, "3000 requests of 9 keys. These limits refuse something to at most 1 of them (20 %)")
 	require.Regexp(t, `log \d+/min +[01] `, out)
 	require.Regexp(t, `gcra \d+/min burst \d+ +[01]\n`, out)
 }

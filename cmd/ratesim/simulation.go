@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seed-3506548a/ratelimit/cmd/ratesim/internal/chart"
 	"github.com/seed-3506548a/ratelimit/simulate"
 )
 
@@ -38,7 +39,7 @@ func simulation(args []string, w world) error {
 		return err
 	}
 	if o.plot != "" {
-		if err := r.plot(o.plot); err != nil {
+		if err := plot(o.plot, chart.All(r.results)); err != nil {
 			return err
 		}
 	}
