@@ -250,6 +250,9 @@ func TestWarnings(t *testing.T) {
 	azure := jsonOf(t, "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:17:03.9799600,4808,10\n2023-11-16 18:19:04.0319600,3180,8\n",
 		"-limit", "log 6000/min", "-trace", "-", "-format", "csv:cost=ContextTokens")
 	require.Equal(t, []int{2, 7988, 1}, []int{azure.Requests, azure.Offered, azure.Keys})
+	tokens := jsonOf(t, "TIMESTAMP,tokens\n2023-11-16 18:17:03.9799600,90000\n2023-11-16 18:17:04.0319600,80000\n", "-policy", "openai-like", "-trace", "-")
+	require.Contains(t, strings.Join(tokens.Warnings, "\n"), "all requests are POST /v1/")
+	require.Equal(t, []int{1, 1}, []int{tokens.Granted, tokens.Refused})
 }
 
 func TestZstd(t *testing.T) {
