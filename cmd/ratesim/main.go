@@ -20,12 +20,10 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime/debug"
 	"strings"
 )
 
 func main() {
-	debug.SetGCPercent(400) // what is live is small, and lines of logs are much garbage
 	os.Exit(run(os.Args[1:], world{os.Stdin, os.Stdout, os.Stderr}))
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -75,6 +76,10 @@ func (o *options) play(all []judged, w world) (*report, error) {
 }
 
 func (o *options) playOnce(all []judged, w world) (*source, []*simulate.Result, error) {
+	if o.order != "sort" { // what is live is small, and lines of logs are much garbage
+		defer debug.SetGCPercent(debug.SetGCPercent(400))
+		defer debug.SetMemoryLimit(debug.SetMemoryLimit(240 << 20))
+	}
 	subjects, err := o.subjects(all)
 	if err != nil {
 		return nil, nil, err
