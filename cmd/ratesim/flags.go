@@ -172,7 +172,7 @@ func (o *options) check() error {
 	if o.capacity == 0 {
 		o.capacity = 1 << 18
 		if o.gen != "" {
-			o.capacity = min(max(2*o.keys, 1<<10), 1<<28)
+			o.capacity = min(max(4*o.keys, 1<<10), 1<<28)
 		}
 	}
 	return nil

@@ -16,6 +16,8 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-3506548a/ratelimit/simulate"
 )
 
 // ratesim runs the command.
@@ -247,6 +249,7 @@ func TestWarnings(t *testing.T) {
 	require.Contains(t, text, "Times are whole seconds")
 	require.Contains(t, text, "1 lines have errors, 1 requests of them are lost")
 	require.NotContains(t, strings.Join(jsonOf(t, accessLog(100), "-policy", "trakt", "-trace", "-", "-subsecond", "uniform").Warnings, "\n"), "whole seconds")
+	require.Contains(t, strings.Join(jsonOf(t, accessLog(100), "-policy", "trakt", "-trace", "-", "-capacity", "2").Warnings, "\n"), "Raise -capacity 2")
 	azure := jsonOf(t, "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:17:03.9799600,4808,10\n2023-11-16 18:19:04.0319600,3180,8\n",
 		"-limit", "log 6000/min", "-trace", "-", "-format", "csv:cost=ContextTokens")
 	require.Equal(t, []int{2, 7988, 1}, []int{azure.Requests, azure.Offered, azure.Keys})
@@ -286,6 +289,25 @@ func TestPictures(t *testing.T) {
 		require.NoError(t, file.Close())
 		require.Equal(t, 1720, picture.Bounds().Dx())
 	}
+}
+
+// On a terminal there are small plots.
+func TestTerminalPlot(t *testing.T) {
+	require.Empty(t, terminalPlot(&simulate.Result{}))
+	bins := make([]simulate.Bin, 100)
+	for i := range bins {
+		bins[i] = simulate.Bin{Granted: int64(i), Refused: int64(100 - i)}
+	}
+	plot := terminalPlot(&simulate.Result{Bins: bins, BinWidth: simulate.Seconds(time.Minute)})
+	require.Contains(t, plot, "granted")
+	require.Contains(t, plot, "events in each 1m0s")
+	require.GreaterOrEqual(t, strings.Count(plot, "\n"), 10)
+	require.False(t, isTerminal(&bytes.Buffer{}))
+	in, end := progress(strings.NewReader("x"), 1, &bytes.Buffer{})
+	defer end()
+	text, err := io.ReadAll(in)
+	require.NoError(t, err)
+	require.Equal(t, "x", string(text))
 }
 
 func TestBench(t *testing.T) {

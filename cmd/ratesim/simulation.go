@@ -130,6 +130,9 @@ func (r *report) warn() {
 		r.warnings = append(r.warnings, fmt.Sprintf("%d lines have errors, %d requests of them are lost: %s.", s.faults.Lines, s.faults.Lost, strings.Join(s.faults.Summary(), "; ")))
 	}
 	for i, j := range r.judged {
+		if n := r.results[i].Keys; n > r.options.capacity && j.policy != nil {
+			r.warnings = append(r.warnings, fmt.Sprintf("%s: %d keys may be more than there is room for: keys share what they owe then. Raise -capacity %d, and compare.", j.name, n, r.options.capacity))
+		}
 		if n := r.results[i].Unlimited; n > 0 && j.policy != nil {
 			r.warnings = append(r.warnings, fmt.Sprintf("%s: no rule is for %d of %d requests: they are not limited.", j.name, n, r.results[i].Requests))
 		}
