@@ -1,7 +1,6 @@
 package simulate
 
 import (
-	"fmt"
 	"strings"
 	"time"
 
@@ -111,7 +110,7 @@ func NewLimit(l policy.Limit) (*Stored, error) {
 		return nil, err
 	}
 	if l.Of != "" || len(l.Count) > 0 {
-		return nil, fmt.Errorf("simulate.NewLimit: the limit %v counts what only a policy can: write one with it", l)
+		return nil, &ratelimit.ArgumentError{Func: "simulate.NewLimit", Field: "limit", Value: l, Want: "one of requests: a policy can have this one"}
 	}
 	return &Stored{store: &limiters{limit: l, of: map[string]ratelimit.Limiter{}}, limit: l}, nil
 }

@@ -295,7 +295,7 @@ func TestRunArguments(t *testing.T) {
 		`simulate.ParseClient: name is "rude", want open, obeying, backoff, impatient`:                    second(simulate.ParseClient("rude")),
 		"simulate.Crowded: keys is 0, want 1 to 16777216":                                                 second(simulate.Crowded(at(1), 0, 0, 1, simulate.Request{})),
 		"simulate.Crowded: skew is 4, want 0 to 3":                                                        second(simulate.Crowded(at(1), 1, 4, 1, simulate.Request{})),
-		"simulate.NewLimit: the limit log 1/s of tokens counts what only a policy can: write one with it": second(simulate.NewLimit(policy.Limit{As: policy.Log, Rate: ratelimit.PerSecond(1), Of: "tokens"})),
+		"simulate.NewLimit: limit is log 1/s of tokens, want one of requests: a policy can have this one": second(simulate.NewLimit(policy.Limit{As: policy.Log, Rate: ratelimit.PerSecond(1), Of: "tokens"})),
 	} {
 		require.EqualError(t, err, want)
 	}
