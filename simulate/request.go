@@ -26,7 +26,8 @@ type Request struct {
 	Amounts      []policy.Amount
 	Status       int
 
-	number int // of the key among those of a generator, from 1; 0: not known
+	number int   // of the key among those of a generator, from 1; 0: not known
+	key    int32 // of the key among those of a Run, from 1; 0: not known
 }
 
 // Crowded gives each of the events a key of so many, and all else as a request has it: the key is
