@@ -104,8 +104,7 @@ func NewStore(store Store) *Stored {
 }
 
 // NewLimit returns a judge with a limiter of its own for each key, which is exact. The errors are
-// those of [policy.Limit.New]. A key takes its limiter for as long as the judge is there. A judge is
-// for one Run.
+// those of [policy.Limit.New]. The judge is for one Run, and keeps the limiters of all its keys.
 func NewLimit(l policy.Limit) (*Stored, error) {
 	if _, err := l.New(); err != nil {
 		return nil, err
