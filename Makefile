@@ -55,5 +55,6 @@ bench-report:
 pictures:
 	go test ./bench -run '^TestEdge$$' -update
 	go run -C bench/report . pictures
+	go test -C cmd/ratesim . -run '^TestStory$$' -update
 
 .PHONY: help check test race test-32 lint explore mutants fuzz model soak bench bench-report pictures

@@ -21,6 +21,7 @@ import (
 	"github.com/seed-3506548a/ratelimit/keyed"
 	"github.com/seed-3506548a/ratelimit/limittest"
 	"github.com/seed-3506548a/ratelimit/penalty"
+	"github.com/seed-3506548a/ratelimit/policy"
 	"github.com/seed-3506548a/ratelimit/simulate"
 	"github.com/seed-3506548a/ratelimit/slidingwindow"
 	"github.com/seed-3506548a/ratelimit/tokenbucket"
@@ -67,13 +68,14 @@ func TestArgumentErrorsNameTheFunction(t *testing.T) {
 		"keyed.Table.Limit":             second(table.Limit(bad, 1)),
 		"limittest.TestBound":           limittest.TestBound(nil, 0, nil),
 		"penalty.New":                   second(penalty.New(nil, 0)),
-		"simulate.Constant":             second(simulate.Constant(t0, bad)),
 		"simulate.Crowded":              second(simulate.Crowded(nil, 0, 0, 0, simulate.Request{})),
+		"simulate.NewLimit":             second(simulate.NewLimit(policy.Limit{As: policy.Log, Rate: good, Of: "tokens"})),
+		"simulate.ParseClient":          second(simulate.ParseClient("")),
+		"simulate.Run":                  second(simulate.Run(nil, simulate.Options{})),
+		"simulate.Constant":             second(simulate.Constant(t0, bad)),
 		"simulate.FlashCrowd":           second(simulate.FlashCrowd(t0, simulate.Crowd{Usual: bad}, 0)),
 		"simulate.OnOff":                second(simulate.OnOff(t0, bad, 1, 1, 0)),
-		"simulate.ParseClient":          second(simulate.ParseClient("")),
 		"simulate.Poisson":              second(simulate.Poisson(t0, bad, 0)),
-		"simulate.Run":                  second(simulate.Run(nil, simulate.Options{Keys: -1})),
 		"slidingwindow.NewCounter":      second(slidingwindow.NewCounter(bad, 1)),
 		"slidingwindow.Counter.SetRate": counter.SetRate(bad), "slidingwindow.Counter.SetRateAt": counter.SetRateAt(t0, bad),
 		"slidingwindow.NewLog":      second(slidingwindow.NewLog(bad)),
@@ -97,7 +99,7 @@ func TestArgumentErrorsNameTheFunction(t *testing.T) {
 		"keyed.Group.Err", "keyed.Map.Err", "ratelimit.Queue.Wait",
 		"limittest.TestAllocations", "limittest.TestLimiter",
 		"ratelimit.Rate.MarshalText", "ratelimit.Rate.UnmarshalText",
-		"simulate.NewLimit", "simulate.NewPolicy", "simulate.Seconds.MarshalJSON", "simulate.Seconds.UnmarshalJSON",
+		"simulate.NewPolicy", "simulate.Seconds.MarshalJSON", "simulate.Seconds.UnmarshalJSON",
 	}
 	require.ElementsMatch(t, returningErrors(t), append(slices.Collect(maps.Keys(rows)), others...))
 }

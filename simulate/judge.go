@@ -1,7 +1,6 @@
 package simulate
 
 import (
-	"fmt"
 	"strings"
 	"time"
 
@@ -105,13 +104,13 @@ func NewStore(store Store) *Stored {
 }
 
 // NewLimit returns a judge with a limiter of its own for each key, which is exact. The errors are
-// those of [policy.Limit.New]. A key takes its limiter for as long as the judge is there.
+// those of [policy.Limit.New]. The judge is for one Run, and keeps the limiters of all its keys.
 func NewLimit(l policy.Limit) (*Stored, error) {
 	if _, err := l.New(); err != nil {
 		return nil, err
 	}
 	if l.Of != "" || len(l.Count) > 0 {
-		return nil, fmt.Errorf("simulate.NewLimit: the limit %v counts what only a policy can: write one with it", l)
+		return nil, &ratelimit.ArgumentError{Func: "simulate.NewLimit", Field: "limit", Value: l, Want: "one of requests: a policy can have this one"}
 	}
 	return &Stored{store: &limiters{limit: l, of: map[string]ratelimit.Limiter{}}, limit: l}, nil
 }
@@ -122,7 +121,12 @@ func (j *Stored) Judge(r *Request, v *Verdict) {
 	if r.Cost == 0 {
 		v.Cost = 1
 	}
-	d := j.store.TakeAt(r.At, r.Key, v.Cost)
+	var d ratelimit.Decision
+	if own, ok := j.store.(*limiters); ok && r.key > 0 {
+		d = own.numbered(r).TakeAt(r.At, v.Cost)
+	} else {
+		d = j.store.TakeAt(r.At, r.Key, v.Cost)
+	}
 	v.OK, v.RetryAfter, v.Action, v.Decision = d.OK, d.RetryAfter, policy.Granted, nil
 	if !d.OK {
 		v.Action = policy.ByLimit
@@ -133,15 +137,33 @@ func (j *Stored) Judge(r *Request, v *Verdict) {
 type limiters struct {
 	limit policy.Limit
 	clock instant
+	all   []ratelimit.Limiter // by the numbers of keys that a Run has given them
 	of    map[string]ratelimit.Limiter
 }
 
 func (s *limiters) TakeAt(t time.Time, key string, n int) ratelimit.Decision {
 	l := s.of[key]
 	if l == nil {
-		s.clock.now = t
-		l = ratelimit.Must(s.limit.New(ratelimit.WithClock(&s.clock)))
+		l = s.make(t)
 		s.of[strings.Clone(key)] = l // it may be a part of a line
 	}
 	return l.TakeAt(t, n)
+}
+
+// numbered returns the limiter of the request's key.
+func (s *limiters) numbered(r *Request) ratelimit.Limiter {
+	for int(r.key) >= len(s.all) {
+		s.all = append(s.all, nil)
+	}
+	l := s.all[r.key]
+	if l == nil {
+		l = s.make(r.At)
+		s.all[r.key] = l
+	}
+	return l
+}
+
+func (s *limiters) make(t time.Time) ratelimit.Limiter {
+	s.clock.now = t
+	return ratelimit.Must(s.limit.New(ratelimit.WithClock(&s.clock)))
 }

@@ -26,7 +26,8 @@ type Request struct {
 	Amounts      []policy.Amount
 	Status       int
 
-	number int // of the key among those of a generator, from 1; 0: not known
+	number int   // of the key among those of a generator, from 1; 0: not known
+	key    int32 // of the key among those of a Run, from 1; 0: not known
 }
 
 // Crowded gives each of the events a key of so many, and all else as a request has it: the key is
@@ -43,24 +44,21 @@ func Crowded(events iter.Seq[Event], keys int, skew float64, seed uint64, as Req
 	if !(skew >= 0 && skew <= 3) {
 		return nil, &ratelimit.ArgumentError{Func: fn, Field: "skew", Value: skew, Want: "0 to 3"}
 	}
-	crowd := make([]Request, keys)
-	values := make([]policy.Attr, 0, keys*(len(attributes)+len(as.Attrs)))
-	for i := range crowd {
-		name := fmt.Sprint(i + 1)
-		crowd[i] = as
-		crowd[i].Key, crowd[i].number = name, i+1
-		own := len(values)
+	names, each := make([]string, keys), len(attributes)+len(as.Attrs)
+	attrs := make([]policy.Attr, 0, keys*each)
+	for i := range names {
+		names[i] = fmt.Sprint(i + 1)
 		for _, attribute := range attributes {
-			values = append(values, policy.Attr{Name: attribute, Value: name})
+			attrs = append(attrs, policy.Attr{Name: attribute, Value: names[i]})
 		}
-		values = append(values, as.Attrs...)
-		crowd[i].Attrs = values[own:len(values):len(values)]
+		attrs = append(attrs, as.Attrs...)
 	}
 	return func(yield func(Request) bool) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		for e := range events {
-			r := crowd[skewed(random, keys, skew)]
-			r.At = e.At
+			i := skewed(random, keys, skew)
+			r := as
+			r.At, r.Key, r.number, r.Attrs = e.At, names[i], i+1, attrs[i*each:(i+1)*each:(i+1)*each]
 			if e.N != 1 {
 				r.Cost = e.N
 			}

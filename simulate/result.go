@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Result is what became of requests, by one judge. Its JSON is stable: names keep their meaning, and
-// new ones may come; Schema changes otherwise. Requests are counted as often as they were tried.
+// Result is what became of requests, by one judge. Its JSON is stable: names keep their meaning,
+// and new ones may come; Schema changes otherwise. Requests count as often as they were tried.
 //
 // Requests, Never, Shadow, Unlimited, Actions and Clients count requests. The others count events,
 // so a request that costs n counts n times.

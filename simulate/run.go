@@ -59,6 +59,7 @@ func Run(requests iter.Seq[Request], o Options, subjects ...Subject) ([]*Result,
 		}
 		last = r.At
 		now, key := int64(since(start, r.At)), keys.of(&r)
+		r.key = key
 		for _, l := range lanes {
 			l.granted = l.arrive(now, key, &r)
 		}

@@ -44,8 +44,8 @@ func (s *Stamps) Watch(requests iter.Seq[Request]) iter.Seq[Request] {
 	}
 }
 
-// Warnings returns what makes results doubtful, for limits of these rates: times that are all of one
-// minute, and whole seconds where a limit is finer than that.
+// Warnings returns what makes results doubtful, for limits of these rates: times that are all of
+// one minute, and whole seconds where a limit is finer than that.
 func (s *Stamps) Warnings(rates ...ratelimit.Rate) (sentences []string) {
 	if s.Requests < 2 {
 		return nil

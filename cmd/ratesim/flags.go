@@ -79,7 +79,6 @@ func parse(name string, args []string, w world) (*options, error) {
 		f.IntVar(&o.top, "top", 10, "how `many` keys are listed")
 		f.BoolVar(&o.json, "json", false, "print JSON")
 		f.BoolVar(&o.bench, "bench", false, "print rows for benchstat")
-		f.StringVar(&o.plot, "plot", "", "draw pictures into the `folder`, as SVG and PNG")
 		f.StringVar(&o.html, "html", "", "write a report with pictures into the `file`")
 		f.IntVar(&o.capacity, "capacity", 0, "room for so `many` live keys of a limit; 0: enough for 262144, or for all generated ones")
 		f.Func("fail", "a `gate`: exit status 1 if it holds, as 'refused>1%' or 'wait>30s'; may be given again", func(s string) error {
@@ -94,6 +93,7 @@ func parse(name string, args []string, w world) (*options, error) {
 			return err
 		})
 	}
+	f.StringVar(&o.plot, "plot", "", "draw pictures into the `folder`, as SVG and PNG")
 	f.StringVar(&o.trace, "trace", "", "the log or trace: a `file`, or - for the standard input; may be compressed by gzip or zstd")
 	f.Func("format", "how the trace is written: `auto`, access, json, csv, tsv, counts; with columns, as in csv:time=when,host=who", func(s string) (err error) {
 		o.format, err = logs.ParseFormat(s)
@@ -172,7 +172,7 @@ func (o *options) check() error {
 	if o.capacity == 0 {
 		o.capacity = 1 << 18
 		if o.gen != "" {
-			o.capacity = min(max(2*o.keys, 1<<10), 1<<28)
+			o.capacity = min(max(4*o.keys, 1<<10), 1<<28)
 		}
 	}
 	return nil

@@ -16,6 +16,8 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-3506548a/ratelimit/simulate"
 )
 
 // ratesim runs the command.
@@ -231,7 +233,7 @@ func TestExplainAndCheck(t *testing.T) {
 func TestSuggest(t *testing.T) {
 	status, out, errs := ratesim(t, accessLog(3000), "suggest", "-trace", "-", "-key", "host", "-share", "20%")
 	require.Zero(t, status, errs)
-	require.Contains(t, out, "3000 requests of 9 keys. The least limits that refuse something to at most 1 keys (20 %)")
+	require.Contains(t, out, "3000 requests of 9 keys. These limits refuse something to at most 1 of them (20 %)")
 	require.Regexp(t, `log \d+/min +[01] `, out)
 	require.Regexp(t, `gcra \d+/min burst \d+ +[01]\n`, out)
 }
@@ -247,9 +249,13 @@ func TestWarnings(t *testing.T) {
 	require.Contains(t, text, "Times are whole seconds")
 	require.Contains(t, text, "1 lines have errors, 1 requests of them are lost")
 	require.NotContains(t, strings.Join(jsonOf(t, accessLog(100), "-policy", "trakt", "-trace", "-", "-subsecond", "uniform").Warnings, "\n"), "whole seconds")
+	require.Contains(t, strings.Join(jsonOf(t, accessLog(100), "-policy", "trakt", "-trace", "-", "-capacity", "2").Warnings, "\n"), "Raise -capacity 2")
 	azure := jsonOf(t, "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:17:03.9799600,4808,10\n2023-11-16 18:19:04.0319600,3180,8\n",
 		"-limit", "log 6000/min", "-trace", "-", "-format", "csv:cost=ContextTokens")
 	require.Equal(t, []int{2, 7988, 1}, []int{azure.Requests, azure.Offered, azure.Keys})
+	tokens := jsonOf(t, "TIMESTAMP,tokens\n2023-11-16 18:17:03.9799600,90000\n2023-11-16 18:17:04.0319600,80000\n", "-policy", "openai-like", "-trace", "-")
+	require.Contains(t, strings.Join(tokens.Warnings, "\n"), "all requests are POST /v1/")
+	require.Equal(t, []int{1, 1}, []int{tokens.Granted, tokens.Refused})
 }
 
 func TestZstd(t *testing.T) {
@@ -283,6 +289,25 @@ func TestPictures(t *testing.T) {
 		require.NoError(t, file.Close())
 		require.Equal(t, 1720, picture.Bounds().Dx())
 	}
+}
+
+// On a terminal there are small plots.
+func TestTerminalPlot(t *testing.T) {
+	require.Empty(t, terminalPlot(&simulate.Result{}))
+	bins := make([]simulate.Bin, 100)
+	for i := range bins {
+		bins[i] = simulate.Bin{Granted: int64(i), Refused: int64(100 - i)}
+	}
+	plot := terminalPlot(&simulate.Result{Bins: bins, BinWidth: simulate.Seconds(time.Minute)})
+	require.Contains(t, plot, "granted")
+	require.Contains(t, plot, "events in each 1m0s")
+	require.GreaterOrEqual(t, strings.Count(plot, "\n"), 10)
+	require.False(t, isTerminal(&bytes.Buffer{}))
+	in, end := progress(strings.NewReader("x"), 1, &bytes.Buffer{})
+	defer end()
+	text, err := io.ReadAll(in)
+	require.NoError(t, err)
+	require.Equal(t, "x", string(text))
 }
 
 func TestBench(t *testing.T) {

@@ -8,11 +8,11 @@ import (
 )
 
 // plot draws pictures into a folder.
-func (r *report) plot(folder string) error {
+func plot(folder string, pictures []chart.Picture) error {
 	if err := os.MkdirAll(folder, 0o777); err != nil {
 		return err
 	}
-	for _, p := range chart.All(r.results) {
+	for _, p := range pictures {
 		path := filepath.Join(folder, p.Name)
 		if err := os.WriteFile(path+".svg", []byte(p.SVG()), 0o666); err != nil {
 			return err

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"strings"
 	"time"
 
+	"github.com/seed-3506548a/ratelimit/cmd/ratesim/internal/chart"
 	"github.com/seed-3506548a/ratelimit/simulate"
 )
 
@@ -38,7 +40,7 @@ func simulation(args []string, w world) error {
 		return err
 	}
 	if o.plot != "" {
-		if err := r.plot(o.plot); err != nil {
+		if err := plot(o.plot, chart.All(r.results)); err != nil {
 			return err
 		}
 	}
@@ -74,6 +76,10 @@ func (o *options) play(all []judged, w world) (*report, error) {
 }
 
 func (o *options) playOnce(all []judged, w world) (*source, []*simulate.Result, error) {
+	if o.order != "sort" { // what is live is small, and lines of logs are much garbage
+		defer debug.SetGCPercent(debug.SetGCPercent(400))
+		defer debug.SetMemoryLimit(debug.SetMemoryLimit(240 << 20))
+	}
 	subjects, err := o.subjects(all)
 	if err != nil {
 		return nil, nil, err
@@ -124,6 +130,9 @@ func (r *report) warn() {
 		r.warnings = append(r.warnings, fmt.Sprintf("%d lines have errors, %d requests of them are lost: %s.", s.faults.Lines, s.faults.Lost, strings.Join(s.faults.Summary(), "; ")))
 	}
 	for i, j := range r.judged {
+		if n := r.results[i].Keys; n > r.options.capacity && j.policy != nil {
+			r.warnings = append(r.warnings, fmt.Sprintf("%s: %d keys may be more than there is room for: keys share what they owe then. Raise -capacity %d, and compare.", j.name, n, r.options.capacity))
+		}
 		if n := r.results[i].Unlimited; n > 0 && j.policy != nil {
 			r.warnings = append(r.warnings, fmt.Sprintf("%s: no rule is for %d of %d requests: they are not limited.", j.name, n, r.results[i].Requests))
 		}

@@ -31,7 +31,7 @@ type source struct {
 }
 
 // reordered is how many requests are kept to put them in order.
-const reordered = 1 << 17
+const reordered = 1 << 16
 
 // open returns the requests of the trace or of the generator.
 func (o *options) open(all []judged, w world) (*source, error) {
@@ -60,7 +60,8 @@ func (o *options) open(all []judged, w world) (*source, error) {
 		return nil, err
 	}
 	attributes, amounts, _ := wanted(all)
-	s.mapping = logs.Mapping{Key: o.key, Attributes: attributes, Amounts: amounts, AsUser: o.keyGiven}
+	method, path := example(all)
+	s.mapping = logs.Mapping{Key: o.key, Attributes: attributes, Amounts: amounts, AsUser: o.keyGiven, Method: method, Path: path}
 	records := logs.Spread(s.records(o, logs.Read(plain, o.format)), o.format.Every, o.seed)
 	s.requests = s.stamps.Watch(func(yield func(simulate.Request) bool) {
 		for r := range records {
@@ -161,31 +162,34 @@ func (o *options) generate(s *source, all []judged) error {
 	return nil
 }
 
-// example returns a request that the first rule of the first policy is for.
+// example returns a request that a rule is for: a GET, if there is one.
 func example(all []judged) (method, path string) {
 	method, path = "GET", "/"
+	var patterns []string
 	for _, j := range all {
 		if j.policy == nil {
 			continue
 		}
-		for _, get := range []bool{true, false} { // a GET, if there is a rule for it
-			for _, r := range j.policy.Rules {
-				if r.Mode == policy.Exempt {
-					continue
-				}
-				if len(r.Match) == 0 {
-					return method, path
-				}
-				for _, pattern := range r.Match {
-					m, p, ok := strings.Cut(pattern, " ")
-					if !ok {
-						m, p = "GET", pattern
-					}
-					if m == "GET" || !get {
-						return m, strings.NewReplacer("{$}", "", "{", "", "...}", "", "}", "").Replace(p)
-					}
-				}
+		for _, r := range j.policy.Rules {
+			if len(r.Match) == 0 && r.Mode != policy.Exempt {
+				return method, path
 			}
+			if r.Mode != policy.Exempt {
+				patterns = append(patterns, r.Match...)
+			}
+		}
+	}
+	for _, pattern := range patterns {
+		m, p, ok := strings.Cut(pattern, " ")
+		if !ok {
+			m, p = "GET", pattern
+		}
+		p = strings.NewReplacer("{$}", "", "{", "", "...}", "", "}", "").Replace(p)
+		if m == "GET" {
+			return m, p
+		}
+		if pattern == patterns[0] {
+			method, path = m, p
 		}
 	}
 	return method, path

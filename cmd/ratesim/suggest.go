@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/cmd/ratesim/internal/chart"
 	"github.com/seed-3506548a/ratelimit/simulate"
 )
 
@@ -43,24 +44,26 @@ func suggest(args []string, w world) error {
 	for _, note := range append(s.mapping.Notes(), s.stamps.Warnings(ratelimit.PerSecond(1))...) {
 		out("warning: %s", note)
 	}
-	out("%d requests of %d keys. The least limits that refuse something to at most %d keys (%.3g %%):", s.stamps.Requests, keys, int(o.share*float64(keys)), 100*o.share)
-	out("  %-28s %14s   %s", "limit", "keys refused", "the most that keys ask for in such a span: half of the keys, 90 %, 99 %, all")
+	out("%d requests of %d keys. These limits refuse something to at most %d of them (%.3g %%):", s.stamps.Requests, keys, int(o.share*float64(keys)), 100*o.share)
+	out("")
+	out("  %-24s %12s   %s", "the least in any span", "keys refused", "the most that 50 %, 90 %, 99 % and all of the keys ask for in it")
+	length := s.stamps.Last.Sub(s.stamps.First)
 	for _, span := range spans {
-		if span > s.stamps.Last.Sub(s.stamps.First)+time.Second {
+		if span > length+time.Second {
 			break
 		}
 		events, refused := demand.Window(span, o.share)
 		most := demand.Most(span, 0.5, 0.9, 0.99, 1)
-		limit := fmt.Sprintf("log %v", ratelimit.Per(int(events), span))
-		out("  %-28s %14d   %d, %d, %d, %d", limit, refused, most[0], most[1], most[2], most[3])
+		out("  %-24s %12d   %d, %d, %d, %d", fmt.Sprintf("log %v", ratelimit.Per(int(events), span)), refused, most[0], most[1], most[2], most[3])
 	}
+	out("")
+	out("  %-24s %12s", "the least burst", "keys refused")
 	for _, rate := range demand.Rates(o.share) {
 		burst, refused := demand.Burst(rate, o.share)
-		if refused > int(o.share*float64(keys)) {
-			continue
-		}
-		out("  %-28s %14d", fmt.Sprintf("gcra %v burst %d", rate, burst), refused)
+		out("  %-24s %12d", fmt.Sprintf("gcra %v burst %d", rate, burst), refused)
 	}
-	out("Try one: ratesim -limit 'LIMIT' with the same -trace and -key.")
+	if o.plot != "" {
+		return plot(o.plot, []chart.Picture{chart.Envelope(demand, o.share, length)})
+	}
 	return nil
 }

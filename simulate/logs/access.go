@@ -35,7 +35,7 @@ func (a *access) parse(r *Record, line string) (is bool, wrong *LineError) {
 
 // client reads host, identity and user: "192.0.2.1 - bob".
 func (a *access) client(r *Record, text string) bool {
-	r.names, r.values = r.names[:0], r.values[:0]
+	r.vhost = ""
 	if !printable(text) {
 		return false
 	}
@@ -63,8 +63,7 @@ func (a *access) client(r *Record, text string) bool {
 	}
 	identity, user, more := strings.Cut(rest, " ")
 	if ok && more && isAddress(identity) && !isAddress(first) && isHostName(first) {
-		r.set("vhost", first)
-		first = identity
+		r.vhost, first = first, identity
 		identity, user, more = strings.Cut(user, " ")
 	}
 	if !ok || !more || first == "" || user == "" || identity == "" || strings.HasSuffix(first, ":") ||
@@ -72,9 +71,7 @@ func (a *access) client(r *Record, text string) bool {
 		return false // else a user "- 192.0.2.1 - -" would be one, behind what another program has written
 	}
 	r.Host, r.User = first, absent(user)
-	if identity != "-" {
-		r.set("ident", identity)
-	}
+	r.ident = absent(identity)
 	return true
 }
 
@@ -87,8 +84,7 @@ func (a *access) response(r *Record, rest string) *LineError {
 	r.Target = request
 	if method, target, several := strings.Cut(request, " "); several {
 		if i := strings.LastIndex(target, " HTTP/"); i > 0 && !strings.Contains(target[:i], " ") {
-			r.Method, r.Target = method, target[:i]
-			r.set("protocol", target[i+1:])
+			r.Method, r.Target, r.protocol = method, target[:i], target[i+1:]
 		}
 	}
 	status, rest, _ := strings.Cut(rest, " ")
@@ -99,27 +95,29 @@ func (a *access) response(r *Record, rest string) *LineError {
 		}
 		return fault("the status cannot be read", status, "three digits")
 	}
-	r.Status = code
-	size, rest, _ := strings.Cut(rest, " ")
-	r.set("size", absent(size))
-	for i, name := range []string{"referer", "agent"} {
-		var text string
-		if text, rest, ok = quoted(rest); !ok {
-			if rest == "" && i == 0 {
-				return nil
-			}
-			return fault("the "+name+" is not in quotes", rest, "one in quotes, or nothing after the size")
-		}
-		r.set(name, absent(text))
-	}
-	for n := 1; rest != ""; n++ {
-		var text string
-		if text, rest, ok = quoted(rest); !ok {
-			text, rest, _ = strings.Cut(rest, " ")
-		}
-		r.set("column"+strconv.Itoa(n), absent(text))
-	}
+	r.Status, r.rest = code, rest
 	return nil
+}
+
+// column returns what an access log has behind the status: size, referer, agent, column1 and so on.
+// It is only looked for when it is asked for.
+func (r *Record) column(name string) string {
+	size, rest, _ := strings.Cut(r.rest, " ")
+	if name == "size" {
+		return absent(size)
+	}
+	known := []string{"referer", "agent"}
+	for n := -1; rest != ""; n++ {
+		text, after, ok := quoted(rest)
+		if !ok {
+			text, after, _ = strings.Cut(rest, " ")
+		}
+		if n+1 < len(known) && known[n+1] == name || n > 0 && "column"+strconv.Itoa(n) == name {
+			return absent(text)
+		}
+		rest = after
+	}
+	return ""
 }
 
 func (r *Record) set(name, value string) {

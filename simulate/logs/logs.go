@@ -62,7 +62,10 @@ type Record struct {
 
 	names, values []string // of the other columns
 	bracketed     bool     // it is a line of an access log
-	counted       bool     // it is a line of counts
+	vhost, ident  string
+	protocol      string
+	rest          string // of an access log, what is behind the status
+	counted       bool   // it is a line of counts
 }
 
 // Path returns the target without its query.
@@ -87,6 +90,19 @@ func (r *Record) Get(name string) string {
 	for i, known := range r.names {
 		if known == name {
 			return r.values[i]
+		}
+	}
+	if r.bracketed {
+		switch name {
+		case "vhost":
+			return r.vhost
+		case "ident":
+			return r.ident
+		case "protocol":
+			return r.protocol
+		case "host", "ip", "user", "method", "path", "target", "status":
+		default:
+			return r.column(name)
 		}
 	}
 	switch name {
@@ -184,10 +200,14 @@ func (in *reading) line(r *Record, line []byte) (is bool, fault *LineError) {
 	if len(line) > longest {
 		return true, &LineError{Reason: "the line is longer than 1 MiB"}
 	}
-	text := strings.TrimRight(string(clean(line)), "\r\n\t ")
-	if strings.TrimSpace(text) == "" {
+	line = clean(line)
+	for len(line) > 0 && line[len(line)-1] <= ' ' {
+		line = line[:len(line)-1]
+	}
+	if len(line) == 0 {
 		return false, nil
 	}
+	text := string(line)
 	if in.parser == nil {
 		if in.parser, in.unknown = in.format.parser(text); in.unknown != nil {
 			in.guesses++

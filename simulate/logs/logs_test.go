@@ -228,11 +228,11 @@ func FuzzRead(f *testing.F) {
 	f.Fuzz(func(t *testing.T, log string) {
 		n, last := 0, 0
 		for r, err := range logs.Read(strings.NewReader(log), logs.Auto) {
-			n++
 			var of *logs.LineError
 			if err != nil && !errors.As(err, &of) {
 				continue
 			}
+			n++
 			require.Greater(t, r.Line, last)
 			last = r.Line
 			if of != nil {
@@ -247,4 +247,17 @@ func FuzzRead(f *testing.F) {
 		}
 		require.LessOrEqual(t, n, strings.Count(log, "\n")+1)
 	})
+}
+
+// The other columns of an access log are there, too.
+func TestColumns(t *testing.T) {
+	records, faults := read(t, `example.com:443 192.0.2.1 ident bob [02/Mar/2026:08:00:08 +0000] "GET / HTTP/1.1" 200 512 "-" "an \"agent\"" 0.004 "and more" x`+"\n"+line, logs.Auto)
+	require.Empty(t, faults.Summary())
+	for name, want := range map[string]string{"vhost": "example.com:443", "host": "192.0.2.1", "ident": "ident", "protocol": "HTTP/1.1", "size": "512",
+		"referer": "", "agent": `an "agent"`, "column1": "0.004", "column2": "and more", "column3": "x", "column4": "", "column": ""} {
+		require.Equal(t, want, records[0].Get(name), name)
+		require.Equal(t, want != "", records[0].Has(name), name)
+	}
+	require.Equal(t, "5", records[1].Get("size"))
+	require.Empty(t, records[1].Get("agent"))
 }

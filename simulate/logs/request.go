@@ -1,6 +1,7 @@
 package logs
 
 import (
+	"cmp"
 	"iter"
 	"math"
 	"math/rand/v2"
@@ -26,6 +27,9 @@ type Mapping struct {
 	// AsUser has the key stand for the user, whatever the log has.
 	AsUser bool
 
+	// Method and Path are those of all requests, if the log has neither. "": GET and /.
+	Method, Path string
+
 	// Cost and Amounts name columns of numbers. A column cost is taken where Cost is "".
 	Cost    string
 	Amounts []string
@@ -33,8 +37,9 @@ type Mapping struct {
 	decided  bool
 	all      bool // there is no column of a key: all requests are of one
 	standIns []bool
-	bare     bool // there are no methods and paths: all are GET /
+	bare     bool // there are no methods and paths
 	notes    []string
+	free     []policy.Attr
 }
 
 // Everybody is the key of all requests of a log without a column of keys.
@@ -68,7 +73,8 @@ func (m *Mapping) decide(r *Record) {
 		}
 	}
 	if m.bare = r.Method == "" && r.Target == "" && !r.access(); m.bare {
-		m.notes = append(m.notes, "The trace has no methods and paths: all requests are GET /.")
+		m.Method, m.Path = cmp.Or(m.Method, "GET"), cmp.Or(m.Path, "/")
+		m.notes = append(m.notes, "The trace has no methods and paths: all requests are "+m.Method+" "+m.Path+".")
 	}
 }
 
@@ -83,7 +89,7 @@ func (m *Mapping) Request(r *Record) (q simulate.Request, err error) {
 	}
 	q = simulate.Request{At: r.At, Method: r.Method, Path: r.Path(), Status: r.Status}
 	if m.bare {
-		q.Method, q.Path = "GET", "/"
+		q.Method, q.Path = m.Method, m.Path
 	}
 	if m.all {
 		q.Key = Everybody
@@ -92,7 +98,11 @@ func (m *Mapping) Request(r *Record) (q simulate.Request, err error) {
 		q.Key = r.Get(m.Key[i])
 	}
 	if len(m.Attributes) > 0 {
-		q.Attrs = make([]policy.Attr, len(m.Attributes))
+		if len(m.free) < len(m.Attributes) {
+			m.free = make([]policy.Attr, 256*len(m.Attributes)) // one allocation for many requests
+		}
+		q.Attrs = m.free[:len(m.Attributes):len(m.Attributes)]
+		m.free = m.free[len(m.Attributes):]
 		for i, name := range m.Attributes {
 			q.Attrs[i] = policy.Attr{Name: name, Value: m.attribute(r, i, q.Key)}
 		}

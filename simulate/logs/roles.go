@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // roles are the columns that mean the same in every log, with the names that they go by, the best
@@ -87,7 +88,7 @@ func (r *Record) fill(s *stamps, places *found) *LineError {
 	var wrong *LineError
 	r.Host, ok = client(value(roleHost))
 	if !ok {
-		wrong = fault("the host is a list that cannot be read", value(roleHost), "an address, or several and commas between them")
+		wrong = fault("the host cannot be read", value(roleHost), "an address, or several and commas between them")
 	}
 	r.User, r.Method, r.Target, r.Count = value(roleUser), value(roleMethod), value(roleTarget), 1
 	if words := strings.Split(value(roleRequest), " "); len(words) == 3 {
@@ -123,5 +124,8 @@ func client(text string) (host string, ok bool) {
 	if port, err := netip.ParseAddrPort(text); err == nil {
 		return port.Addr().String(), true
 	}
-	return text, !strings.ContainsAny(text, " \x00")
+	if strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || !unicode.IsPrint(r) }) {
+		return "", false
+	}
+	return text, true
 }

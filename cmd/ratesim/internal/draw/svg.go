@@ -51,6 +51,15 @@ func (c contour) path(b *strings.Builder) {
 	x, y := hundredths(c[0].p[0].X), hundredths(c[0].p[0].Y)
 	b.WriteString("M" + number(float64(x)/100) + separated(y))
 	for _, s := range c[1:] {
+		if dx, dy := hundredths(s.p[0].X)-x, hundredths(s.p[0].Y)-y; s.n == 1 && (dx == 0 || dy == 0) {
+			if dy == 0 {
+				b.WriteString("h" + number(float64(dx)/100))
+			} else {
+				b.WriteString("v" + number(float64(dy)/100))
+			}
+			x, y = x+dx, y+dy
+			continue
+		}
 		b.WriteByte("lqc"[s.n-1])
 		for i := range s.n {
 			px, py := hundredths(s.p[i].X), hundredths(s.p[i].Y)
