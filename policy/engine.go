@@ -46,11 +46,13 @@ type Engine struct {
 	replacing sync.Mutex // guards what follows
 	seeds     map[string]maphash.Seed
 	stores    map[identity]store
+	tallies   map[identity]*tally
 	ladders   map[string]*penalties
 	whos      map[string]*penalties
 
-	revoked *strikes.Revoked
-	seed    maphash.Seed // of rules, in revoked
+	revoked   *strikes.Revoked
+	seed      maphash.Seed  // of rules, in revoked
+	unrevoked atomic.Uint64 // there was no room
 }
 
 // Option adjusts an engine under construction.
@@ -98,7 +100,7 @@ func New(p Policy, capacity int, opts ...Option) (*Engine, error) {
 	}
 	e := &Engine{
 		clock: chosen.clock, line: line, capacity: capacity, observe: chosen.observe,
-		seeds: map[string]maphash.Seed{}, stores: map[identity]store{}, ladders: map[string]*penalties{}, whos: map[string]*penalties{},
+		seeds: map[string]maphash.Seed{}, stores: map[identity]store{}, tallies: map[identity]*tally{}, ladders: map[string]*penalties{}, whos: map[string]*penalties{},
 		revoked: strikes.NewRevoked(capacity), seed: maphash.MakeSeed(),
 	}
 	g, err := e.compile(p.clone(), fn)
@@ -145,6 +147,7 @@ func (e *Engine) drop(g *generation) {
 		}
 	}
 	maps.DeleteFunc(e.stores, func(_ identity, s store) bool { return !used[s] })
+	maps.DeleteFunc(e.tallies, func(id identity, _ *tally) bool { return e.stores[id] == nil })
 }
 
 // Policy returns a copy of the policy.
