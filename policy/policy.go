@@ -186,8 +186,9 @@ type Step struct {
 	// (then it blocks; 0 is a day).
 	For Span `json:"for,omitzero"`
 
-	// Who is whom throttle, block and revoke hit, in every rule that enforces. It is written as Key
-	// of [Rule]. None, or no value for it: the key of the refused request, in this rule.
+	// Who is whom throttle, block and revoke hit, in every rule that enforces or watches. It is
+	// written as Key of [Rule]. None, or no value for it: the key of the refused request, in this
+	// rule.
 	Who []string `json:"who,omitempty"`
 }
 
