@@ -105,6 +105,20 @@ func TestP08WhatIsNoStrike(t *testing.T) {
 	require.Equal(t, 2, s.d.Reached[0].Strikes, "and not more: nothing in between was one")
 }
 
+// P8: a request that one limit could never grant, and another refuses for what the key owes, is a
+// strike by the latter, for as long as that one says.
+func TestP08ARefusalBesideNever(t *testing.T) {
+	s := newScene(t, `"rules": [{"name": "api", "limits": [{"name": "minute", "rate": "10/min", "as": "log"}, {"name": "hour", "rate": "5/h", "as": "log"}],
+		"ladder": [{"after": 1, "within": "1h", "do": "notify"}, {"after": 2, "within": "1h", "do": "notify"}]}]`)
+	s.pass(5)
+	six := &policy.Request{Cost: 6}
+	require.Len(t, s.decide(six).Reached, 1)
+	require.Equal(t, ratelimit.Never, s.d.RetryAfter)
+	require.Empty(t, s.at(time.Minute-1).decide(six).Reached)
+	require.Empty(t, s.at(time.Minute).decide(six).Reached, "the minute would grant it")
+	require.Len(t, s.refuse(policy.ByLimit, 59*time.Minute).Reached, 1, "the second strike")
+}
+
 // P8: refusals by the throttle leave the count as it is.
 func TestP08ThrottleRefusalsDoNotStrike(t *testing.T) {
 	s := newScene(t, `"rules": [{"name": "api", "key": ["user"], "limits": [{"name": "second", "rate": "1/s", "as": "log"}],
