@@ -11,12 +11,12 @@ import (
 	"github.com/seed-3506548a/ratelimit/policy"
 )
 
-// fence is a block of code in a page, of a language.
+// fence is a block of code in docs/policy.md, of a language.
 type fence struct{ language, code string }
 
-func fences(t *testing.T, page string) (all []fence) {
+func fences(t *testing.T) (all []fence) {
 	t.Helper()
-	text, err := os.ReadFile("../docs/" + page)
+	text, err := os.ReadFile("../docs/policy.md")
 	require.NoError(t, err)
 	for i, block := range strings.Split(string(text), "```") {
 		if i%2 == 1 {
@@ -33,7 +33,7 @@ func fences(t *testing.T, page string) (all []fence) {
 func TestDocs(t *testing.T) {
 	documents, explained := 0, 0
 	var last policy.Policy
-	for _, f := range fences(t, "policy.md") {
+	for _, f := range fences(t) {
 		switch f.language {
 		case "json":
 			p, err := policy.Parse([]byte(f.code))
@@ -76,13 +76,13 @@ func TestDocsOfFields(t *testing.T) {
 // TestDocsOfFaults makes the fault that the page shows the message of.
 func TestDocsOfFaults(t *testing.T) {
 	var message string
-	for _, f := range fences(t, "policy.md") {
+	for _, f := range fences(t) {
 		if strings.HasPrefix(f.code, "line ") {
 			message = strings.TrimSpace(f.code)
 		}
 	}
 	found := 0
-	for _, f := range fences(t, "policy.md") {
+	for _, f := range fences(t) {
 		if strings.Contains(f.code, `"name": "example"`) {
 			_, err := policy.Parse([]byte(strings.Replace(f.code, `"as": "gcra"`, `"as": "gcr"`, 1)))
 			require.EqualError(t, err, "policy: "+message)
@@ -95,7 +95,7 @@ func TestDocsOfFaults(t *testing.T) {
 // TestDocsOfLimits parses the limits that the page shows in a line each.
 func TestDocsOfLimits(t *testing.T) {
 	limits := 0
-	for _, f := range fences(t, "policy.md") {
+	for _, f := range fences(t) {
 		if !strings.HasPrefix(f.code, "gcra 90/min burst 10\n") {
 			continue
 		}
