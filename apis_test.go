@@ -2,10 +2,7 @@ package ratelimit_test
 
 import (
 	"fmt"
-	"math"
-	"net/http"
 	"os"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -17,38 +14,9 @@ import (
 	"github.com/seed-3506548a/ratelimit/burst"
 	"github.com/seed-3506548a/ratelimit/fixedwindow"
 	"github.com/seed-3506548a/ratelimit/gcra"
+	"github.com/seed-3506548a/ratelimit/penalty"
 	"github.com/seed-3506548a/ratelimit/slidingwindow"
 )
-
-func setRetryAfter(h http.Header, d ratelimit.Decision) {
-	if d.OK || d.RetryAfter == ratelimit.Never {
-		return
-	}
-	seconds := int64(d.RetryAfter / time.Second)
-	if d.RetryAfter%time.Second > 0 {
-		seconds++
-	}
-	h.Set("Retry-After", strconv.FormatInt(seconds, 10))
-}
-
-func TestRetryAfter(t *testing.T) {
-	for after, want := range map[time.Duration]string{
-		0:                 "0",
-		1:                 "1",
-		time.Second:       "1",
-		time.Second + 1:   "2",
-		45 * time.Second:  "45",
-		math.MaxInt64 - 1: "9223372037",
-		ratelimit.Never:   "",
-	} {
-		h := http.Header{}
-		setRetryAfter(h, ratelimit.Decision{RetryAfter: after})
-		require.Equal(t, want, h.Get("Retry-After"), after)
-	}
-	h := http.Header{}
-	setRetryAfter(h, ratelimit.Decision{OK: true})
-	require.Empty(t, h)
-}
 
 // step is a request for n events at a time of a day, and its answer: ok, how many remain, how long
 // to wait, and which limit binds.
@@ -78,11 +46,7 @@ func traktWrites(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
 }
 
 func traktReads(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
-	return fixedwindow.NewAligned(ratelimit.Per(1000, 5*time.Minute), opts...)
-}
-
-func traktReadsFromTheFirst(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
-	return fixedwindow.NewAnchored(ratelimit.Per(1000, 5*time.Minute), opts...)
+	return slidingwindow.NewLog(ratelimit.Per(1000, 5*time.Minute), opts...)
 }
 
 func TestTrakt(t *testing.T) {
@@ -98,17 +62,13 @@ func TestTrakt(t *testing.T) {
 	})
 	follow(t, mock, ratelimit.Must(traktReads(with)), []step{
 		{at: "1 12:03:10", n: 999, ok: true, left: 1},
-		{at: "1 12:04:00", n: 2, left: 1, wait: time.Minute},
+		{at: "1 12:04:00", n: 2, left: 1, wait: 4*time.Minute + 10*time.Second},
 		{at: "1 12:04:00", n: 1, ok: true},
-		{at: "1 12:04:50", n: 1, wait: 10 * time.Second}, // the Retry-After of its documentation
-		{at: "1 12:05:00", n: 1000, ok: true},
-		{at: "1 12:05:00", n: 1, wait: 5 * time.Minute},
-		{at: "1 12:05:00", n: 1001, wait: ratelimit.Never},
-	})
-	follow(t, mock, ratelimit.Must(traktReadsFromTheFirst(with)), []step{
-		{at: "2 12:03:10", n: 1000, ok: true},
-		{at: "2 12:05:00", n: 1, wait: 3*time.Minute + 10*time.Second},
-		{at: "2 12:08:10", n: 1, ok: true, left: 999},
+		{at: "1 12:05:00", n: 1, wait: 3*time.Minute + 10*time.Second}, // whether its windows are cut by the clock or not
+		{at: "1 12:08:09.999999999", n: 1, wait: 1},
+		{at: "1 12:08:10", n: 999, ok: true},
+		{at: "1 12:08:10", n: 1, wait: 50 * time.Second},
+		{at: "1 12:08:10", n: 1001, wait: ratelimit.Never},
 	})
 }
 
@@ -129,44 +89,46 @@ func TestWillItTrack(t *testing.T) {
 	})
 }
 
-func aniList(opts ...ratelimit.Option) (*fixedwindow.Limiter, ratelimit.Limiter, error) {
+func aniList(opts ...ratelimit.Option) (waitFor ratelimit.Limiter, asTheServer *penalty.Limiter, err error) {
 	perMinute, err := fixedwindow.NewAnchored(ratelimit.PerMinute(90), opts...)
 	if err != nil {
 		return nil, nil, err
 	}
-	limiter, err := burst.New(perMinute, ratelimit.PerSecond(10))
-	return perMinute, limiter, err
+	limited, err := burst.New(perMinute, ratelimit.PerSecond(10))
+	if err != nil {
+		return nil, nil, err
+	}
+	punished, err := penalty.New(limited, time.Minute)
+	return limited, punished, err
 }
 
 func TestAniList(t *testing.T) {
 	mock := clock.NewMock()
-	perMinute, limiter, err := aniList(ratelimit.WithClock(mock))
+	const minute, peak = 0, 1 // which binds
+	limited, _, err := aniList(ratelimit.WithClock(mock))
 	require.NoError(t, err)
-	const minute, peak = 0, 1 // who binds
-	follow(t, mock, limiter, []step{
+	follow(t, mock, limited, []step{
 		{at: "1 12:00:00", n: 10, ok: true, by: peak},
 		{at: "1 12:00:00.5", n: 1, wait: 500 * time.Millisecond, by: peak},
 		{at: "1 12:00:01", n: 10, ok: true, by: peak},
 	})
-	// Degraded: 30 are enforced, and 20 of them have been used. 90 are advertised.
-	require.NoError(t, perMinute.SetRate(ratelimit.PerMinute(30)))
-	follow(t, mock, limiter, []step{
-		{at: "1 12:00:02", n: 9, ok: true, left: 1, by: minute},
-		{at: "1 12:00:03", n: 1, ok: true, by: minute},
-		{at: "1 12:00:04", n: 1, wait: 56 * time.Second, by: minute},
+	for i := range 7 {
+		follow(t, mock, limited, []step{{at: fmt.Sprintf("1 12:00:0%d", 2+i), n: 9, ok: true, left: 1, by: peak}})
+	}
+	follow(t, mock, limited, []step{
+		{at: "1 12:00:09", n: 7, ok: true, by: minute},
+		{at: "1 12:00:10", n: 1, wait: 50 * time.Second, by: minute},
+		{at: "1 12:01:00", n: 1, ok: true, left: 9, by: peak},
 	})
-	advertised := perMinute.Peek(0).Remaining + 90 - perMinute.Rate().Events
-	require.Equal(t, 60, advertised, "where its clients say that they are stopped")
-	follow(t, mock, limiter, []step{
-		{at: "1 12:01:00", n: 10, ok: true, by: peak},
-		{at: "1 12:01:01", n: 10, ok: true, by: peak},
-		{at: "1 12:01:02", n: 10, ok: true, by: minute},
-		{at: "1 12:01:03", n: 1, wait: 57 * time.Second, by: minute},
-	})
-	// And well again.
-	require.NoError(t, perMinute.SetRate(ratelimit.PerMinute(90)))
-	follow(t, mock, limiter, []step{
-		{at: "1 12:01:03", n: 10, ok: true, by: peak},
+
+	_, server, err := aniList(ratelimit.WithClock(mock))
+	require.NoError(t, err)
+	follow(t, mock, server, []step{
+		{at: "1 13:00:00", n: 10, ok: true, by: peak},
+		{at: "1 13:00:00.5", n: 1, wait: time.Minute, by: peak},
+		{at: "1 13:00:30.5", n: 1, wait: 30 * time.Second, by: peak}, // the Retry-After of its documentation
+		{at: "1 13:01:00.499999999", n: 1, wait: 1, by: peak},
+		{at: "1 13:01:00.5", n: 1, ok: true, left: 9, by: peak},
 	})
 }
 
@@ -213,10 +175,12 @@ func TestAPIsAreDocumented(t *testing.T) {
 	source, err := os.ReadFile("apis_test.go")
 	require.NoError(t, err)
 	parts := strings.Split(string(page), "```")
-	require.Greater(t, len(parts), 8)
+	found := 0
 	for i := 1; i < len(parts); i += 2 {
-		code, ok := strings.CutPrefix(parts[i], "go\n")
-		require.True(t, ok, parts[i])
-		require.Contains(t, string(source), code)
+		if code, ok := strings.CutPrefix(parts[i], "go\nfunc "); ok {
+			require.Contains(t, string(source), code)
+			found++
+		}
 	}
+	require.Equal(t, 4, found)
 }

@@ -58,6 +58,7 @@ type limit struct {
 	hidden bool
 	store  store
 	class  class
+	tally  *tally
 
 	own       bound
 	overrides overrides
@@ -184,6 +185,10 @@ func (g *generation) limit(r *Rule, i, j int) (limit, error) {
 		return limit{}, err
 	}
 	g.engine.stores[id] = compiled.store
+	if compiled.tally = g.engine.tallies[id]; compiled.tally == nil {
+		compiled.tally = new(tally)
+		g.engine.tallies[id] = compiled.tally
+	}
 	compiled.class = compiled.store.class()
 	return compiled, nil
 }

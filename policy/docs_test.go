@@ -11,41 +11,101 @@ import (
 	"github.com/seed-3506548a/ratelimit/policy"
 )
 
-// TestDocs parses the documents and limits that docs/policy.md shows, and looks for each field in
-// it.
-func TestDocs(t *testing.T) {
-	page, err := os.ReadFile("../docs/policy.md")
+// fence is a block of code in docs/policy.md, of a language.
+type fence struct{ language, code string }
+
+func fences(t *testing.T) (all []fence) {
+	t.Helper()
+	text, err := os.ReadFile("../docs/policy.md")
 	require.NoError(t, err)
-	documents, limits := 0, 0
-	for i, block := range strings.Split(string(page), "```") {
-		document, isDocument := strings.CutPrefix(block, "json\n")
-		switch {
-		case i%2 == 0:
-		case isDocument:
-			_, err := policy.Parse([]byte(document))
-			require.NoError(t, err)
-			wrong := strings.Replace(document, `"as": "gcra"`, `"as": "gcr"`, 1)
-			_, err = policy.Parse([]byte(wrong))
-			require.Error(t, err)
-			require.Contains(t, string(page), strings.TrimPrefix(err.Error(), "policy: "))
+	for i, block := range strings.Split(string(text), "```") {
+		if i%2 == 1 {
+			language, code, ok := strings.Cut(block, "\n")
+			require.True(t, ok)
+			all = append(all, fence{language, code})
+		}
+	}
+	return all
+}
+
+// TestDocs parses the documents that docs/policy.md shows, asks an engine of each, and looks for
+// what the page says that they say of themselves.
+func TestDocs(t *testing.T) {
+	documents, explained := 0, 0
+	var last policy.Policy
+	for _, f := range fences(t) {
+		switch f.language {
+		case "json":
+			p, err := policy.Parse([]byte(f.code))
+			require.NoError(t, err, f.code)
+			require.NoError(t, p.Validate())
+			_, err = policy.New(p, 1000)
+			require.NoError(t, err, f.code)
+			last = p
 			documents++
-		case strings.Contains(block, "burst 10"):
-			for line := range strings.Lines(strings.TrimSpace(block)) {
-				line = strings.TrimSpace(line)
-				l, err := policy.ParseLimit(line)
-				require.NoError(t, err)
-				require.Equal(t, line, l.String())
-				limits++
+		case "text":
+			explanation := last.Explain()
+			for line := range strings.Lines(f.code) {
+				require.Contains(t, explanation, line)
+				explained++
 			}
 		}
 	}
-	require.Positive(t, documents)
-	require.Greater(t, limits, 5)
+	require.Equal(t, 8, documents, "one minute, the reference, and six recipes")
+	require.Greater(t, explained, 20)
+}
+
+// TestDocsOfFields looks for each field of a document in the page.
+func TestDocsOfFields(t *testing.T) {
+	page, err := os.ReadFile("../docs/policy.md")
+	require.NoError(t, err)
 	for _, of := range []reflect.Type{reflect.TypeFor[policy.Policy](), reflect.TypeFor[policy.Cost](), reflect.TypeFor[policy.Rule](),
 		reflect.TypeFor[policy.Limit](), reflect.TypeFor[policy.Step](), reflect.TypeFor[policy.Override]()} {
 		for i := range of.NumField() {
 			name, _, _ := strings.Cut(of.Field(i).Tag.Get("json"), ",")
-			require.Contains(t, string(page), "`"+name+"`", of)
+			require.Contains(t, string(page), "| `"+name+"`", of)
 		}
 	}
+	for i := range reflect.TypeFor[policy.Counts]().NumField() {
+		if name := reflect.TypeFor[policy.Counts]().Field(i).Name; name != "Live" {
+			require.Contains(t, string(page), "`"+name+"`")
+		}
+	}
+}
+
+// TestDocsOfFaults makes the fault that the page shows the message of.
+func TestDocsOfFaults(t *testing.T) {
+	var message string
+	for _, f := range fences(t) {
+		if strings.HasPrefix(f.code, "line ") {
+			message = strings.TrimSpace(f.code)
+		}
+	}
+	found := 0
+	for _, f := range fences(t) {
+		if strings.Contains(f.code, `"name": "example"`) {
+			_, err := policy.Parse([]byte(strings.Replace(f.code, `"as": "gcra"`, `"as": "gcr"`, 1)))
+			require.EqualError(t, err, "policy: "+message)
+			found++
+		}
+	}
+	require.Equal(t, 1, found)
+}
+
+// TestDocsOfLimits parses the limits that the page shows in a line each.
+func TestDocsOfLimits(t *testing.T) {
+	limits := 0
+	for _, f := range fences(t) {
+		if !strings.HasPrefix(f.code, "gcra 90/min burst 10\n") {
+			continue
+		}
+		for line := range strings.Lines(f.code) {
+			line = strings.TrimSpace(line)
+			l, err := policy.ParseLimit(line)
+			require.NoError(t, err)
+			require.Equal(t, line, l.String())
+			limits++
+		}
+	}
+	require.Equal(t, 6, limits)
 }

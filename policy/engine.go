@@ -13,18 +13,24 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
-// Engine asks a policy for each request. It is made by [New], and safe for simultaneous use.
+// Engine decides about requests by a policy. It is made by [New]; its zero value is of no use. It
+// is safe for simultaneous use.
 //
 // # Guarantee
 //
 // A request is charged to all limits of all rules that are for it, or to none. No limit is ever
 // exceeded for any key, whatever the times of the requests, under load, and while the policy is
-// replaced. A refusal changes nothing but strikes and what these lead to. Of requests that race for
-// the last of several limits, one may be refused that alone would be granted; at most its cost
-// stays charged, for each race lost, in limits that give nothing back: gcra and aligned.
+// replaced. A refusal changes nothing but strikes and what these lead to.
 //
-// A limit with Count is looked at before the request and charged by Done, so at most its limit, and
-// those under way, less 1, get through.
+// Two requests at once may both look at what only one of them can have. Then one is refused, and
+// what it was charged is given back. Limits that are gcra or aligned give nothing back, so its cost
+// may stay charged there: at most once for each race that it lost.
+//
+// A limit with Count is looked at before the request, and charged by Done. So as many responses as
+// its limit can be counted, and on top of these one less than there are requests under way.
+//
+// All this holds for each key, also when there are more keys than the engine has room for. Then new
+// keys may be refused for what others owe: see [Stats].
 //
 // # Cost
 //
@@ -46,11 +52,13 @@ type Engine struct {
 	replacing sync.Mutex // guards what follows
 	seeds     map[string]maphash.Seed
 	stores    map[identity]store
+	tallies   map[identity]*tally
 	ladders   map[string]*penalties
 	whos      map[string]*penalties
 
-	revoked *strikes.Revoked
-	seed    maphash.Seed // of rules, in revoked
+	revoked   *strikes.Revoked
+	seed      maphash.Seed  // of rules, in revoked
+	unrevoked atomic.Uint64 // there was no room
 }
 
 // Option adjusts an engine under construction.
@@ -64,8 +72,9 @@ type options struct {
 // WithClock makes an engine read the time from c. A nil c is an error of [New].
 func WithClock(c ratelimit.Clock) Option { return func(o *options) { o.clock = c } }
 
-// Observe has f called with each decision of Decide, but those of tests. The request and the
-// decision are valid during the call only: f must not change or keep them.
+// Observe makes an engine call f with each decision of Decide, except refusals by tests. The
+// request and the decision are valid during the call only. f must not change or keep them. It is
+// called by as many goroutines at once as call Decide.
 func Observe(f func(*Request, *Decision)) Option { return func(o *options) { o.observe = f } }
 
 const mostCapacity = 1 << 28
@@ -98,7 +107,7 @@ func New(p Policy, capacity int, opts ...Option) (*Engine, error) {
 	}
 	e := &Engine{
 		clock: chosen.clock, line: line, capacity: capacity, observe: chosen.observe,
-		seeds: map[string]maphash.Seed{}, stores: map[identity]store{}, ladders: map[string]*penalties{}, whos: map[string]*penalties{},
+		seeds: map[string]maphash.Seed{}, stores: map[identity]store{}, tallies: map[identity]*tally{}, ladders: map[string]*penalties{}, whos: map[string]*penalties{},
 		revoked: strikes.NewRevoked(capacity), seed: maphash.MakeSeed(),
 	}
 	g, err := e.compile(p.clone(), fn)
@@ -110,9 +119,10 @@ func New(p Policy, capacity int, opts ...Option) (*Engine, error) {
 }
 
 // Replace makes p the policy, in one step: each request is decided by the old one or the new one.
-// What was consumed stays consumed: a limit is kept if its rule's name and key are the same, and
-// its name, As, Of, Count and period, also if its rate or burst differ. So do strikes, blocks,
-// throttles and revocations of a rule whose name and key are the same, and of keys by Who.
+// What was consumed stays consumed in limits that are in both: whose rule has the same name and
+// key, and which have the same name, As, Of, Count and period, whatever their rate and burst.
+// Strikes, blocks, throttles and revocations stay in rules that have the same name and key, and so
+// do those of keys by Who.
 //
 // Done and Undo of a request that the old policy has decided count in limits that are kept.
 //
@@ -145,6 +155,7 @@ func (e *Engine) drop(g *generation) {
 		}
 	}
 	maps.DeleteFunc(e.stores, func(_ identity, s store) bool { return !used[s] })
+	maps.DeleteFunc(e.tallies, func(id identity, _ *tally) bool { return e.stores[id] == nil })
 }
 
 // Policy returns a copy of the policy.

@@ -110,3 +110,76 @@ func ExampleObserve_expvar() {
 	// Output:
 	// {"granted": 2, "refused by limit": 3}
 }
+
+// Tokens of a language model: the estimate is charged before a request, and what it took after it.
+func ExampleEngine_Done() {
+	p, err := policy.Parse([]byte(`{"rules": [{
+		"name": "chat", "key": ["client"],
+		"limits": [{"name": "tokens", "rate": "90000/min", "as": "gcra", "of": "tokens"}]
+	}]}`))
+	if err != nil {
+		panic(err)
+	}
+	clock := limittest.NewClock(time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC))
+	engine, err := policy.New(p, 10_000, policy.WithClock(clock))
+	if err != nil {
+		panic(err)
+	}
+	tokens := func(n int) []policy.Amount { return []policy.Amount{{Name: "tokens", N: n}} }
+	request := policy.Request{Attrs: []policy.Attr{{Name: "client", Value: "a"}}, Amounts: tokens(50_000)}
+	var d policy.Decision
+	engine.Decide(&request, &d)
+	fmt.Println(d.OK, d.Standings[0].Remaining)
+	engine.Done(&d, policy.Outcome{Status: 200, Amounts: tokens(60_000)})
+
+	engine.Decide(&request, &d)
+	fmt.Println(d.OK, d.Standings[0].Remaining, d.RetryAfter.Round(time.Millisecond))
+	// Output:
+	// true 40000
+	// false 30000 13.333s
+}
+
+// A policy is replaced while requests are decided. What was consumed stays consumed.
+func ExampleEngine_Replace() {
+	clock := limittest.NewClock(time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC))
+	p := policy.Policy{Rules: []policy.Rule{{
+		Name:   "api",
+		Key:    []string{"user"},
+		Limits: []policy.Limit{{Name: "minute", Rate: ratelimit.PerMinute(60), As: policy.Aligned}},
+	}}}
+	engine, err := policy.New(p, 10_000, policy.WithClock(clock))
+	if err != nil {
+		panic(err)
+	}
+	request := policy.Request{Attrs: []policy.Attr{{Name: "user", Value: "7"}}}
+	var d policy.Decision
+	for range 60 {
+		engine.Decide(&request, &d)
+	}
+	p.Rules[0].Limits[0].Rate = ratelimit.PerMinute(90) // the engine has a copy
+	if err := engine.Replace(p); err != nil {
+		panic(err)
+	}
+	engine.Peek(&request, &d)
+	fmt.Println(d.OK, d.Standings[0].Remaining, "of", d.Standings[0].Limit)
+	// Output:
+	// true 29 of 90
+}
+
+// What an engine had no room for, as a monitor would read it.
+func ExampleEngine_Stats() {
+	engine, err := policy.New(letters, 1, policy.WithClock(limittest.NewClock(time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC))))
+	if err != nil {
+		panic(err)
+	}
+	stats := expvar.Func(func() any { return engine.Stats().Limits[1] }) // of a server: expvar.Publish("policy", ...)
+	var d policy.Decision
+	for _, user := range []string{"1", "2", "3", "4", "5"} {
+		engine.Decide(&policy.Request{Method: "GET", Path: "/letters/7", Attrs: []policy.Attr{{Name: "user", Value: user}}}, &d)
+	}
+	fmt.Println(d.OK, d.RetryAfter)
+	fmt.Println(stats)
+	// Output:
+	// false 1h0m0s
+	// {"Rule":"letters","Name":"hour","Live":1,"Inherited":0,"Saturated":0,"Full":4,"Late":0,"Ahead":0,"Untracked":0}
+}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/limittest"
 	"github.com/seed-3506548a/ratelimit/policy"
 )
 
@@ -84,15 +86,63 @@ func ExamplePolicy_Explain() {
 	// Not limited: requests for which there is no rule that enforces.
 }
 
+// A limit from a flag or an environment variable.
 func ExampleParseLimit() {
-	l, err := policy.ParseLimit("gcra 90/min burst 10")
+	for _, text := range []string{"gcra 90/min burst 10", "counter 600/day buckets 24", "failures: log 20/hour count 401,4xx", "gcra 90 per minute"} {
+		l, err := policy.ParseLimit(text)
+		if err != nil {
+			fmt.Println(err)
+			continue
+		}
+		fmt.Println(l.As, l.Rate.Events, l.Rate.Per, l.Burst, l.Count)
+	}
+	// Output:
+	// gcra 90 1m0s 10 []
+	// counter 600 24h0m0s 24 []
+	// log 20 1h0m0s 0 [401 4xx]
+	// policy.ParseLimit: limit is "gcra 90 per minute", want a rate after the algorithm, as in "90/min" or "1000/5m"
+}
+
+// A single limiter from the text of a limit, on a clock that is set: in a program, without it.
+func ExampleLimit_New() {
+	l, err := policy.ParseLimit("log 2/min")
 	if err != nil {
 		panic(err)
 	}
-	limiter, err := l.New()
+	clock := limittest.NewClock(time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC))
+	limiter, err := l.New(ratelimit.WithClock(clock))
 	if err != nil {
 		panic(err)
 	}
-	fmt.Println(limiter.Allow())
-	// Output: true
+	for range 4 {
+		d := limiter.Take(1)
+		fmt.Println(d.OK, d.Remaining, d.RetryAfter)
+		clock.Set(clock.Now().Add(15 * time.Second))
+	}
+	// Output:
+	// true 1 0s
+	// true 0 0s
+	// false 0 30s
+	// false 0 15s
+}
+
+func ExampleLimit_String() {
+	l := policy.Limit{Name: "tokens", Rate: ratelimit.PerMinute(90_000), As: policy.GCRA, Of: "tokens"}
+	fmt.Println(l)
+	// Output: tokens: gcra 90000/min of tokens
+}
+
+// The faults of a policy that is made in Go, each with its path.
+func ExamplePolicy_Validate() {
+	p := policy.Policy{Rules: []policy.Rule{{
+		Name:   "api",
+		Key:    []string{"user"},
+		Limits: []policy.Limit{{Name: "minute", Rate: ratelimit.PerMinute(60), As: policy.Aligned, Burst: 10}},
+		Ladder: []policy.Step{{After: 3, Do: "block", For: policy.Span(time.Hour)}},
+	}}}
+	fmt.Println(p.Validate())
+	// Output:
+	// policy: 2 faults:
+	// 	rules[0].limits[0].burst is 10, want none: only gcra, interval and counter have one
+	// 	rules[0].ladder[0].within is missing, want the span in which the strikes count, as in "1h"; only after 1 needs none
 }

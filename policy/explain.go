@@ -41,7 +41,16 @@ func (p Policy) Explain() string {
 type explainer struct {
 	policy    *Policy
 	overrides map[[2]int][]*Override // by rule and limit
+	mode      Mode                   // of the rule that is explained
 	text      strings.Builder
+}
+
+// either returns the words for a rule that enforces, or for one that refuses nothing.
+func (e *explainer) either(enforced, watched string) string {
+	if e.mode == Enforce {
+		return enforced
+	}
+	return watched
 }
 
 // say writes a line.
@@ -144,6 +153,7 @@ func events(n int) string {
 
 func (e *explainer) rule(i int) {
 	r := &e.policy.Rules[i]
+	e.mode = r.Mode
 	e.say(0, "Rule %s: %s.", r.Name, requests(r.Match, r.When))
 	switch r.Mode {
 	case Exempt:
@@ -205,7 +215,10 @@ func (e *explainer) key(r *Rule) {
 		missingShare: "is counted together with all others like it",
 	}
 	what := becomes[r.Missing]
-	if r.Missing == "" && r.Mode != Enforce {
+	switch {
+	case r.Missing == "" && r.Mode == Shadow:
+		what = "is granted, not counted, and reported"
+	case r.Missing == "" && r.Mode == Watch:
 		what = "is granted, and not counted"
 	}
 	commas := ""
@@ -219,6 +232,9 @@ func (e *explainer) key(r *Rule) {
 func (e *explainer) unlimited() {
 	all := ""
 	last := "Nothing is limited, as no rule enforces."
+	if e.punishes() {
+		last = "No rule enforces: only blocked and throttled requests are refused."
+	}
 	for i := range e.policy.Rules {
 		r := &e.policy.Rules[i]
 		switch {
@@ -234,6 +250,13 @@ func (e *explainer) unlimited() {
 		last = "All requests that are not exempt are limited, by rule " + all + " at least."
 	}
 	e.say(0, "%s", last)
+}
+
+// punishes reports whether a rule that only watches has a step that refuses later requests.
+func (e *explainer) punishes() bool {
+	return slices.ContainsFunc(e.policy.Rules, func(r Rule) bool {
+		return r.Mode == Watch && slices.ContainsFunc(r.Ladder, func(s Step) bool { return s.acts() })
+	})
 }
 
 // forAll reports whether a rule limits every request.

@@ -11,15 +11,9 @@ func (e *explainer) ladder(r *Rule) {
 	if len(r.Ladder) == 0 {
 		return
 	}
-	what := "A refusal by one of these limits"
-	switch r.Mode {
-	case Watch:
-		what = "To go beyond one of these limits"
-	case Shadow:
-		what = "To be refused, were it not for the shadow,"
-	case Enforce, Exempt:
-	}
-	e.say(1, "%s is a strike. Refusals until its retry after has passed, or 1s if that is longer, belong to the same strike.", what)
+	e.say(1, "%s", e.either(
+		"A refusal by one of these limits is a strike. Refusals until its retry after has passed, or 1s if that is longer, belong to the same strike.",
+		"A request beyond one of these limits is a strike. Others until the limit has room for it, or 1s if that is longer, belong to the same strike."))
 	acting := 0
 	for i := range r.Ladder {
 		s := &r.Ladder[i]
@@ -58,7 +52,7 @@ func (s *Step) what(r *Rule) string {
 		for i, part := range parts {
 			parts[i] = strings.Join(strings.Split(part, "|"), ", or else ")
 		}
-		whom = "the " + join(parts, "and") + " in all rules that enforce"
+		whom = "the " + join(parts, "and") + " in all rules that enforce or watch"
 	}
 	if r.Mode == Shadow && s.acts() {
 		whom += " (reported only)"

@@ -14,7 +14,8 @@ func (e *explainer) limit(l *Limit, overrides []*Override) {
 		e.say(2, "It counts %s: before a request its estimate, and after it what it turned out to be.", l.Of)
 		e.say(2, "What goes beyond the estimate is charged whether it fits or not. A request without one needs room for 1.")
 	case len(l.Count) > 0:
-		e.say(2, "It counts responses with status %s, after they were made. While it is full, all requests are refused.", listed(l.Count, "or"))
+		e.say(2, "It counts responses with status %s, after they were made. While it is full, all requests %s.", listed(l.Count, "or"),
+			e.either("are refused", "go beyond it"))
 	}
 	e.bounds(2, l)
 	switch {
@@ -58,7 +59,7 @@ func (e *explainer) override(o *Override, l *Limit) {
 func (e *explainer) bounds(indent int, l *Limit) {
 	n, per := l.Rate.Events, Span(l.Rate.Per)
 	if n == 0 {
-		e.say(indent, "It grants nothing.")
+		e.say(indent, "%s", e.either("It grants nothing.", "All requests go beyond it."))
 		return
 	}
 	worst := fmt.Sprintf("at worst %d in %v", l.worst(), per)
@@ -116,15 +117,16 @@ func (l *Limit) width() time.Duration {
 // waits says how long a refused request waits.
 func (e *explainer) waits(indent int, l *Limit) {
 	bucket := l.As == GCRA || l.As == Interval
+	one := e.either("A request that it refuses waits", "A request that goes beyond it would wait")
 	switch wait := length(l.longest(1)); {
 	case l.Of != "" && bucket:
-		e.say(indent, "A request that it refuses waits until what it asks for has come back, after what went beyond estimates.")
+		e.say(indent, "%s until what it asks for has come back, after what went beyond estimates.", one)
 		return
 	case len(l.Count) > 0 && bucket:
-		e.say(indent, "A request that it refuses waits at most %s, and longer by what went beyond the limit.", wait)
+		e.say(indent, "%s at most %s, and longer by what went beyond the limit.", one, wait)
 		return
 	case l.Of != "" || len(l.Count) > 0:
-		e.say(indent, "A request that it refuses waits at most %s.", wait)
+		e.say(indent, "%s at most %s.", one, wait)
 		return
 	}
 	largest, tooLarge := 1, false
@@ -139,9 +141,9 @@ func (e *explainer) waits(indent int, l *Limit) {
 	if l.longest(largest) > l.longest(1) {
 		wait += " for 1 event and " + length(l.longest(largest)) + " for " + events(largest)
 	}
-	e.say(indent, "A request that it refuses waits at most %s.", wait)
+	e.say(indent, "%s at most %s.", one, wait)
 	if tooLarge {
-		e.say(indent, "A request of more than %s is never granted.", events(l.most()))
+		e.say(indent, "A request of more than %s %s.", events(l.most()), e.either("is never granted", "always goes beyond it"))
 	}
 }
 

@@ -2,6 +2,8 @@ package policy_test
 
 import (
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -68,4 +70,41 @@ func TestExplain(t *testing.T) {
 	require.Contains(t, shadow.Explain(), "Nothing is limited, as no rule enforces.\n")
 	p.Rules[0].Limits[0].As = ""
 	require.Contains(t, p.Explain(), "This policy is not valid.\npolicy: rules[0].limits[0].as is missing")
+}
+
+// TestExplainOfWhatRefusesNothing has rules watch, or in shadow: nothing that is said of them may
+// say that they refuse.
+func TestExplainOfWhatRefusesNothing(t *testing.T) {
+	documents := []string{explained}
+	files, err := filepath.Glob("catalog/*.json")
+	require.NoError(t, err)
+	require.Greater(t, len(files), 5)
+	for _, file := range files {
+		document, err := os.ReadFile(file)
+		require.NoError(t, err)
+		documents = append(documents, string(document))
+	}
+	for _, document := range documents {
+		p, err := policy.Parse([]byte(document))
+		require.NoError(t, err)
+		for _, mode := range []policy.Mode{policy.Watch, policy.Shadow} {
+			for i := range p.Rules {
+				if p.Rules[i].Mode == policy.Exempt {
+					continue
+				}
+				one := p
+				one.Name, one.Costs, one.Overrides, one.Rules = "", nil, nil, []policy.Rule{p.Rules[i]}
+				one.Rules[0].Mode = mode
+				text, _, _ := strings.Cut(one.Explain(), "\n\n") // without what the whole policy does
+				require.NotContains(t, text, "refuse", mode)
+				require.Contains(t, text, "granted all the same")
+				one.Rules[0].Ladder = []policy.Step{{After: 1, Do: "block", For: policy.Span(1)}}
+				last := "Nothing is limited, as no rule enforces.\n"
+				if mode == policy.Watch {
+					last = "No rule enforces: only blocked and throttled requests are refused.\n"
+				}
+				require.True(t, strings.HasSuffix(one.Explain(), last), one.Explain())
+			}
+		}
+	}
 }

@@ -61,7 +61,7 @@ func (e *Engine) throttle(p *penalties, to ratelimit.Rate) (place int32, err err
 		}
 	}
 	l := Limit{Rate: to, As: GCRA, Burst: inASecond(to)}
-	made := &limit{own: l.bind()}
+	made := &limit{own: l.bind(), tally: new(tally)}
 	if made.store, err = newStore(&l, []*bound{&made.own}, max(e.capacity/8, 64), e.clock); err != nil {
 		return 0, err
 	}

@@ -2,10 +2,10 @@ package policy
 
 import "github.com/seed-3506548a/ratelimit/internal/timeline"
 
-// Pardon ends what has become of a key by a rule's ladder: blocks, throttles and revocation, and it
-// forgets the strikes. It does so for the rule's key, and for whom its steps hit, as far as attrs
-// has the attributes of these. It reports whether there was anything to end. What the limits of the
-// key have counted stays.
+// Pardon ends what a rule's ladder has done to a key: its blocks, its throttles and its revocation.
+// It also forgets the key's strikes. It does so for the rule's own key, and for the keys that its
+// steps hit by Who, as far as attrs has their attributes. It reports whether there was anything to
+// end. What the limits have counted stays.
 func (e *Engine) Pardon(rule string, attrs ...Attr) bool {
 	g := e.current.Load()
 	values := g.names.read(nil, attrs)

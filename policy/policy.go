@@ -100,7 +100,7 @@ type Rule struct {
 
 	// Ladder is what becomes of keys that are refused again and again, at most 16 steps. A strike
 	// is a refusal by a limit of this rule. Refusals until its RetryAfter has passed, or a second
-	// if that is longer, belong to the same strike.
+	// if that is longer, belong to the same strike: an episode.
 	Ladder []Step `json:"ladder,omitempty"`
 
 	// Mode is Enforce unless it is given.
@@ -186,8 +186,9 @@ type Step struct {
 	// (then it blocks; 0 is a day).
 	For Span `json:"for,omitzero"`
 
-	// Who is whom throttle, block and revoke hit, in every rule that enforces. It is written as Key
-	// of [Rule]. None, or no value for it: the key of the refused request, in this rule.
+	// Who is the key that throttle, block and revoke hit, in every rule that enforces or watches. It
+	// is written as Key of [Rule]. None, or if the request has no value for it: the key of the rule,
+	// in this rule only.
 	Who []string `json:"who,omitempty"`
 }
 

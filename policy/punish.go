@@ -121,8 +121,12 @@ func longestWait(all []asked) (longest time.Duration) {
 // refuse finds how long the request has to wait, and whether that is a strike. Limits that would
 // grant it stand as without it.
 func (q *question) refuse() {
+	q.count(q.settlement.throttles)
 	for i := range q.settlement.matched {
 		m := &q.settlement.matched[i]
+		if m.rule.mode == Enforce {
+			q.count(q.of(m))
+		}
 		for j := range q.of(m) {
 			if a := &q.of(m)[j]; a.told.OK || m.rule.mode != Enforce {
 				a.look(q.t, 0)
@@ -254,7 +258,11 @@ func (q *question) act(m *matched, d *strikes.Dossier, s *strikes.Struck) {
 func (q *question) revoke(c *culprit) bool {
 	revoked := q.engine.revoked
 	if q.commit {
-		return revoked.Add(c.revocation())
+		added := revoked.Add(c.revocation())
+		if !added {
+			q.engine.unrevoked.Add(1)
+		}
+		return added
 	}
 	return revoked.Has(c.revocation()) || revoked.Len() < q.engine.capacity
 }

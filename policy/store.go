@@ -30,6 +30,9 @@ type store interface {
 	// refund gives back n events that were granted held before t, if the store can.
 	refund(t time.Time, key uint64, n int, held time.Duration, b *bound)
 
+	// count sets what the store has counted.
+	count(c *Counts)
+
 	// class is when the store is charged.
 	class() class
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed-3506548a/ratelimit"
@@ -23,6 +24,8 @@ type locked struct {
 	unit    ratelimit.Rate // of a gcra, what its limiter counts: parts of an event
 	buckets int            // of a counter
 	clock   ratelimit.Clock
+
+	untracked atomic.Uint64 // charges that there was no place for
 }
 
 func newLocked(l *Limit, bounds []*bound, capacity int, clock ratelimit.Clock) (store, error) {
@@ -123,11 +126,14 @@ func (s *locked) charge(t time.Time, key uint64, n int, b *bound) {
 	if n < 1 {
 		return
 	}
-	s.ChargeFunc(t, key, func(l ratelimit.Limiter, t time.Time) {
+	charged := s.ChargeFunc(t, key, func(l ratelimit.Limiter, t time.Time) {
 		r := l.(*resident)
 		r.grow(s, t, b)
 		r.inner.ChargeAt(t, times(n, b.event))
 	})
+	if !charged {
+		s.untracked.Add(1)
+	}
 }
 
 func (s *locked) refund(t time.Time, key uint64, n int, held time.Duration, b *bound) {

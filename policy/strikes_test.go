@@ -41,8 +41,9 @@ func TestP08StrikesAreEpisodes(t *testing.T) {
 	s.pass(1, "user=7")
 	require.Empty(t, s.refuse(policy.ByLimit, time.Minute, "user=7").Reached) // told 60 s
 	require.Empty(t, s.at(59*time.Second).refuse(policy.ByLimit, time.Second, "user=7").Reached)
+	require.Empty(t, s.at(59500*time.Millisecond).refuse(policy.ByLimit, 500*time.Millisecond, "user=7").Reached)
 	s.at(time.Minute).pass(1, "user=7")
-	d := s.at(61*time.Second).refuse(policy.ByLimit, 59*time.Second, "user=7")
+	d := s.at(60200*time.Millisecond).refuse(policy.ByLimit, 59800*time.Millisecond, "user=7")
 	require.Len(t, d.Reached, 1)
 	require.Equal(t, 2, d.Reached[0].Strikes)
 	require.Equal(t, "api", d.Reached[0].Rule)
@@ -102,6 +103,20 @@ func TestP08WhatIsNoStrike(t *testing.T) {
 	s.pass(1, "user=7")
 	require.Equal(t, policy.ByLimit, s.ask("user=7").Action)
 	require.Equal(t, 2, s.d.Reached[0].Strikes, "and not more: nothing in between was one")
+}
+
+// P8: a request that one limit could never grant, and another refuses for what the key owes, is a
+// strike by the latter, for as long as that one says.
+func TestP08ARefusalBesideNever(t *testing.T) {
+	s := newScene(t, `"rules": [{"name": "api", "limits": [{"name": "minute", "rate": "10/min", "as": "log"}, {"name": "hour", "rate": "5/h", "as": "log"}],
+		"ladder": [{"after": 1, "within": "1h", "do": "notify"}, {"after": 2, "within": "1h", "do": "notify"}]}]`)
+	s.pass(5)
+	six := &policy.Request{Cost: 6}
+	require.Len(t, s.decide(six).Reached, 1)
+	require.Equal(t, ratelimit.Never, s.d.RetryAfter)
+	require.Empty(t, s.at(time.Minute-1).decide(six).Reached)
+	require.Empty(t, s.at(time.Minute).decide(six).Reached, "the minute would grant it")
+	require.Len(t, s.refuse(policy.ByLimit, 59*time.Minute).Reached, 1, "the second strike")
 }
 
 // P8: refusals by the throttle leave the count as it is.
@@ -222,6 +237,7 @@ func TestP09WhoIsBlockedInEveryRule(t *testing.T) {
 		{"name": "api", "match": ["/v1/"], "key": ["user"], "limits": [{"name": "minute", "rate": "1/min", "as": "log"}],
 			"ladder": [{"after": 1, "do": "block", "for": "10m", "who": ["ip"]}]},
 		{"name": "site", "match": ["/site/"], "limits": [{"name": "minute", "rate": "100/min", "as": "log"}]},
+		{"name": "seen", "match": ["/seen/"], "limits": [{"name": "minute", "rate": "100/min", "as": "log"}], "mode": "watch"},
 		{"name": "tried", "match": ["/tried/"], "limits": [{"name": "minute", "rate": "100/min", "as": "log"}], "mode": "shadow"},
 		{"name": "health", "match": ["/health"], "mode": "exempt"}]`)
 	ask := func(path string, attrs ...string) *policy.Decision {
@@ -232,6 +248,7 @@ func TestP09WhoIsBlockedInEveryRule(t *testing.T) {
 
 	require.Equal(t, policy.ByBlock, ask("/v1/a", "user=8", "ip=1").Action, "another user of the address")
 	require.Equal(t, policy.ByBlock, ask("/site/a", "ip=1").Action)
+	require.Equal(t, policy.ByBlock, ask("/seen/a", "ip=1").Action, "a rule that watches asks for blocks")
 	require.True(t, ask("/site/a", "ip=2").OK)
 	require.True(t, ask("/site/a").OK, "nobody knows who that is")
 	require.True(t, ask("/tried/a", "ip=1").OK)

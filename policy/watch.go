@@ -32,6 +32,8 @@ func (q *question) judge(m *matched) {
 	}
 	m.crossed = m.crossed || !q.take(throttles, last)
 	if m.crossed {
+		q.count(all)
+		q.count(throttles)
 		q.undo(all)
 	}
 	if m.crossed && !shut {
