@@ -311,7 +311,7 @@ func TestCurl(t *testing.T) {
 	if err != nil {
 		t.Skip("there is no curl here")
 	}
-	e, _ := newEngine(t, willItTrackPolicy)
+	e, _ := newCatalogEngine(t, "willittrack")
 	server, _ := serve(t, "HTTP/1.1", limited(t, e, httplimit.WillItTrack, fine))
 	run := func(args ...string) string {
 		out, err := exec.CommandContext(t.Context(), curl, append([]string{"--silent", "--noproxy", "*", "--max-time", "60"}, args...)...).CombinedOutput()

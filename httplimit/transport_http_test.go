@@ -145,7 +145,7 @@ func TestOverNetHTTP(t *testing.T) {
 		})
 	})
 	bubble(t, "many", func(t *testing.T) {
-		server := unixResets(0)
+		server := unixResets(t, 0)
 		h := func(w http.ResponseWriter, r *http.Request) {
 			server.mutex.Lock()
 			defer server.mutex.Unlock()
