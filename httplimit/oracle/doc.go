@@ -1,4 +1,4 @@
-// Package oracle compares httplimit with other implementations of the same: structured fields,
+// Package oracle compares httplimit with other implementations of the same: structured fields, JSON schemas,
 // addresses of clients, and the tests of another middleware. It is a module of its own, so that
 // nobody needs these to use httplimit.
 package oracle
