@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -361,8 +362,9 @@ func TestTimeoutHandler(t *testing.T) {
 			require.NoError(t, err)
 			h := chain(limit, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				<-r.Context().Done()
-				_, err := io.WriteString(w, "fine")
-				require.ErrorIs(t, err, http.ErrHandlerTimeout)
+				if _, err := io.WriteString(w, "fine"); !errors.Is(err, http.ErrHandlerTimeout) {
+					t.Error(err)
+				}
 			}))
 			require.Equal(t, 503, do(h, "/").Code)
 			synctest.Wait()

@@ -98,8 +98,8 @@ func TestLearnedHistoryIsBounded(t *testing.T) {
 	require.Empty(t, l.windows, "so large a limit is not found out")
 }
 
-// TestLearnedPunishment refuses for a minute, whatever is left of the window: of 90 in a minute that
-// were sent in 9 seconds, this seems to be one of 69.
+// TestLearnedPunishment refuses for a minute, whatever is left of the window. A limit of 90 in a
+// minute that were sent in 9 seconds seems to be one of 69 seconds then.
 func TestLearnedPunishment(t *testing.T) {
 	const second, minute = time.Second, time.Minute
 	var l learned

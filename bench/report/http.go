@@ -22,7 +22,7 @@ func writeHTTP() error {
 // httpTable has the middlewares, without what the bare handler takes.
 func httpTable(m measured) string {
 	var b strings.Builder
-	b.WriteString("| | granted | of httplimit-perkey | B/op, allocs/op | refused | of httplimit-perkey | B/op, allocs/op |\n|---|---|---|---|---|---|---|\n")
+	b.WriteString("| | granted | of perkey-no-context | B/op, allocs/op | refused | of perkey-no-context | B/op, allocs/op |\n|---|---|---|---|---|---|---|\n")
 	bare, _ := m.median("HTTP/outcome=granted/middleware=none", "sec/op")
 	over := func(outcome, middleware string) float64 {
 		s, _ := m.median("HTTP/outcome="+outcome+"/middleware="+middleware, "sec/op")
@@ -41,7 +41,7 @@ func httpTable(m measured) string {
 			row := "HTTP/outcome=" + outcome + "/middleware=" + name
 			size, _ := m.median(row, "B/op")
 			allocs, _ := m.median(row, "allocs/op")
-			fmt.Fprintf(&b, " %s ns | %.2f | %.0f, %.0f |", digits(ns), ns/over(outcome, "httplimit-perkey"), size.Center, allocs.Center)
+			fmt.Fprintf(&b, " %s ns | %.2f | %.0f, %.0f |", digits(ns), ns/over(outcome, "httplimit-perkey-no-context"), size.Center, allocs.Center)
 		}
 		b.WriteByte('\n')
 	}
