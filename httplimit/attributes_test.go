@@ -204,7 +204,7 @@ func TestAttributesOfArgumentsThatCannotBe(t *testing.T) {
 	} {
 		require.Empty(t, read(t, a, request("/")), "it is never there")
 		want = strings.TrimSpace(want)
-		e, _ := newEngine(t, willItTrackPolicy)
+		e, _ := newCatalogEngine(t, "willittrack")
 		who := httplimit.Attributes{"user": a, "ip": good, "route": good}
 		_, err := httplimit.Middleware(e, who, httplimit.IETF(11))
 		var argument *ratelimit.ArgumentError

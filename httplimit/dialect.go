@@ -34,6 +34,17 @@ type Dialect interface {
 	Refuse(w http.ResponseWriter, r *http.Request, d *policy.Decision)
 }
 
+// tellsMore reports whether the dialect may tell MoreAfter of a request that is granted.
+func tellsMore(d Dialect) bool {
+	switch d := d.(type) {
+	case trakt, willItTrack, aniList, prayerLetters, gitHub, Fields:
+		return false
+	case ietf:
+		return d > 7
+	}
+	return true
+}
+
 // lines collects header fields, so that to set them takes two allocations. It is used again.
 type lines struct {
 	names [8]string

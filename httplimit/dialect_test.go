@@ -12,17 +12,9 @@ import (
 	"github.com/seed-3506548a/ratelimit/httplimit"
 )
 
-const traktPolicy = `{"rules": [
-	{"name": "writes", "match": ["POST /", "PUT /", "DELETE /"], "when": ["user"], "key": ["user"],
-		"limits": [{"name": "AUTHED_API_POST_LIMIT", "rate": "1/s", "as": "gcra"}]},
-	{"name": "reads", "match": ["GET /"], "when": ["user"], "key": ["user"],
-		"limits": [{"name": "AUTHED_API_GET_LIMIT", "rate": "1000/5m", "as": "anchored"}]},
-	{"name": "reads-without-user", "match": ["GET /"], "when": ["!user"], "key": ["client"],
-		"limits": [{"name": "UNAUTHED_API_GET_LIMIT", "rate": "1000/5m", "as": "anchored"}]}]}`
-
 // The published answer: X-Ratelimit and Retry-After, ten seconds before the window ends.
 func TestTrakt(t *testing.T) {
-	e, clock := newEngine(t, traktPolicy)
+	e, clock := newCatalogEngine(t, "trakt")
 	h := limited(t, e, httplimit.Trakt, fine)
 	clock.Set(time.Date(2020, 10, 10, 0, 19, 0, 0, time.UTC))
 	require.Equal(t, answer{"200 OK",
@@ -78,14 +70,9 @@ func TestTraktBlocksWithoutALimit(t *testing.T) {
 	require.Equal(t, "Forbidden.", body)
 }
 
-const willItTrackPolicy = `{"rules": [
-	{"name": "health", "match": ["/health"], "mode": "exempt"},
-	{"name": "v1", "match": ["/v1/"], "key": ["user|ip", "route"], "missing": "share",
-		"limits": [{"name": "minute", "rate": "60/min", "as": "aligned"}]}]}`
-
 // The published answer: 60 is the window's length in the text, and Retry-After what is left of it.
 func TestWillItTrack(t *testing.T) {
-	e, clock := newEngine(t, willItTrackPolicy)
+	e, clock := newCatalogEngine(t, "willittrack")
 	h := limited(t, e, httplimit.WillItTrack, fine)
 	clock.Set(t0.Add(15 * time.Second))
 	require.Equal(t, answer{"200 OK",
@@ -110,7 +97,7 @@ func TestWillItTrack(t *testing.T) {
 }
 
 func TestWillItTrackTakesTheRequestsID(t *testing.T) {
-	e, _ := newEngine(t, willItTrackPolicy)
+	e, _ := newCatalogEngine(t, "willittrack")
 	inner := limited(t, e, httplimit.WillItTrack, fine)
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Request-Id", `a"b`)
@@ -122,15 +109,9 @@ func TestWillItTrackTakesTheRequestsID(t *testing.T) {
 	requireJSON(t, body)
 }
 
-func aniListPolicy(rate string) string {
-	return `{"rules": [{"name": "api", "key": ["user|ip"],
-		"limits": [{"name": "minute", "rate": "` + rate + `", "as": "anchored", "shown": "90/min"}, {"name": "burst", "rate": "10/s", "as": "log", "hidden": true}],
-		"ladder": [{"after": 1, "do": "block", "for": "1m"}]}]}`
-}
-
 // The published answers: 90, and 30 seconds before the minute of the block ends.
 func TestAniList(t *testing.T) {
-	e, clock := newEngine(t, aniListPolicy("90/min"))
+	e, clock := newCatalogEngine(t, "anilist")
 	h := limited(t, e, httplimit.AniList, fine)
 	tripped := time.Unix(1502035959, 0).Add(-time.Minute)
 	for i := range 90 {
@@ -157,7 +138,7 @@ func TestAniList(t *testing.T) {
 
 // While degraded, a caller is refused at a remaining 60.
 func TestAniListDegraded(t *testing.T) {
-	e, clock := newEngine(t, aniListPolicy("30/min"))
+	e, clock := newCatalogEngine(t, "anilist-degraded")
 	h := limited(t, e, httplimit.AniList, fine)
 	for i := range 30 {
 		clock.Set(t0.Add(time.Duration(i) * time.Second))
@@ -197,11 +178,8 @@ var dialects = map[string]httplimit.Dialect{
 	"Fields": httplimit.Fields{Limit: "X-Limit", Remaining: "X-Remaining", Reset: "X-Reset", Used: "X-Used", Resource: "X-Resource"},
 }
 
-const prayerLettersPolicy = `{"rules": [{"name": "api", "key": ["token|ip", "route"], "missing": "share",
-	"limits": [{"name": "hour", "rate": "50/hour", "as": "log"}, {"name": "day", "rate": "600/day", "as": "log"}]}]}`
-
 func TestPrayerLetters(t *testing.T) {
-	e, clock := newEngine(t, prayerLettersPolicy)
+	e, clock := newCatalogEngine(t, "prayerletters")
 	h := limited(t, e, httplimit.PrayerLetters, fine)
 	require.Equal(t, answer{"200 OK", "Content-Type: text/plain; charset=utf-8\n", "fine"}, wire(t, h, "/letters", "X-Token: a"))
 	use(t, h, 49, "/letters", "X-Token: a")
@@ -222,7 +200,7 @@ func TestPrayerLetters(t *testing.T) {
 
 // The clients of an API can test how they cope.
 func TestTestHeaders(t *testing.T) {
-	e, _ := newEngine(t, prayerLettersPolicy)
+	e, _ := newCatalogEngine(t, "prayerletters")
 	h := limited(t, e, httplimit.PrayerLetters, fine, httplimit.TestHeaders())
 	code := func(fields ...string) int { return do(h, "/letters", append(fields, "X-Token: a")...).Code }
 	for range 1000 { // it costs nothing

@@ -47,13 +47,14 @@ func (o Fields) Headers(h http.Header, d *policy.Decision, now time.Time) {
 	f := newLines()
 	f.retryAfter(d)
 	if s := binding(d); s != nil {
-		for _, one := range []struct {
-			name string
-			n    int
-		}{{o.Limit, s.Limit}, {o.Remaining, s.Remaining}, {o.Used, max(s.Limit-s.Remaining, 0)}} {
-			if one.name != "" {
-				f.number(one.name, int64(one.n))
-			}
+		if o.Limit != "" {
+			f.number(o.Limit, int64(s.Limit))
+		}
+		if o.Remaining != "" {
+			f.number(o.Remaining, int64(s.Remaining))
+		}
+		if o.Used != "" {
+			f.number(o.Used, int64(max(s.Limit-s.Remaining, 0)))
 		}
 		if o.Resource != "" && s.Rule != "" {
 			f.word(o.Resource, s.Rule)
@@ -66,14 +67,14 @@ func (o Fields) Headers(h http.Header, d *policy.Decision, now time.Time) {
 }
 
 func (o Fields) reset(f *lines, now time.Time, after time.Duration) {
-	at := wholeSecond(now.Add(after)).UTC()
+	at := wholeSecond(now.Add(after))
 	switch o.Unit {
 	case Seconds:
 		f.number(o.Reset, seconds(after))
 	case RFC3339:
-		f.end(o.Reset, at.AppendFormat(f.text, time.RFC3339))
+		f.end(o.Reset, at.UTC().AppendFormat(f.text, time.RFC3339))
 	case HTTPDate:
-		f.end(o.Reset, at.AppendFormat(f.text, http.TimeFormat))
+		f.end(o.Reset, at.UTC().AppendFormat(f.text, http.TimeFormat))
 	default:
 		f.number(o.Reset, at.Unix())
 	}

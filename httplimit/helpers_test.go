@@ -19,6 +19,7 @@ import (
 	"github.com/seed-3506548a/ratelimit/httplimit"
 	"github.com/seed-3506548a/ratelimit/limittest"
 	"github.com/seed-3506548a/ratelimit/policy"
+	"github.com/seed-3506548a/ratelimit/policy/catalog"
 )
 
 var t0 = time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
@@ -32,6 +33,28 @@ func newEngine(t testing.TB, document string) (*policy.Engine, *limittest.Clock)
 	e, err := policy.New(p, 1000, policy.WithClock(clock))
 	require.NoError(t, err)
 	return e, clock
+}
+
+// catalogEngine returns an engine of the catalog's policy of that name.
+func catalogEngine(t testing.TB, name string, opts ...policy.Option) *policy.Engine {
+	t.Helper()
+	e, err := policy.New(loaded(t, name), 1000, opts...)
+	require.NoError(t, err)
+	return e
+}
+
+func loaded(t testing.TB, name string) policy.Policy {
+	t.Helper()
+	p, err := catalog.Load(name)
+	require.NoError(t, err)
+	return p
+}
+
+// newCatalogEngine returns an engine of the catalog's policy whose clock shows t0.
+func newCatalogEngine(t testing.TB, name string) (*policy.Engine, *limittest.Clock) {
+	t.Helper()
+	clock := limittest.NewClock(t0)
+	return catalogEngine(t, name, policy.WithClock(clock)), clock
 }
 
 // everybody reads the attributes that the tests' policies name: from header fields, but for ip.

@@ -4,15 +4,19 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
+	"net/textproto"
 	"os/exec"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -305,13 +309,80 @@ func TestCORS(t *testing.T) {
 	require.Equal(t, "0", response.Header.Get("X-RateLimit-Remaining"))
 }
 
+// Early hints and trailers pass, wrapped or not, and what counts is the status after the hints.
+func TestHintsAndTrailers(t *testing.T) {
+	for _, protocol := range protocols {
+		for _, more := range []string{"", `, "count": ["404"]`} {
+			e, _ := newEngine(t, onePerSecond(more, ""))
+			all := &running{Handler: limited(t, e, httplimit.IETF(11), http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Link", "</style.css>; rel=preload")
+				w.WriteHeader(http.StatusEarlyHints)
+				w.Header().Set("Trailer", "X-Sum")
+				w.WriteHeader(404)
+				_, _ = io.WriteString(w, "text")
+				w.Header().Set("X-Sum", "7")
+			}))}
+			server, client := serve(t, protocol, all)
+			hints := 0
+			ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got1xxResponse: func(int, textproto.MIMEHeader) error {
+				hints++
+				return nil
+			}})
+			r, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL, nil)
+			require.NoError(t, err)
+			response, err := client.Do(r)
+			require.NoError(t, err)
+			text, err := io.ReadAll(response.Body)
+			require.NoError(t, err)
+			require.NoError(t, response.Body.Close())
+			require.Equal(t, 1, hints)
+			require.Equal(t, "text", string(text))
+			require.Equal(t, "7", response.Trailer.Get("X-Sum"))
+			all.group.Wait()
+			response, _ = get(t, client, "GET", server.URL, nil)
+			require.Equal(t, 429, response.StatusCode)
+		}
+	}
+}
+
+// A TimeoutHandler before a middleware answers 503 while the handler goes on, and one behind it is
+// a handler that answers 503.
+func TestTimeoutHandler(t *testing.T) {
+	for name, chain := range map[string]func(limit func(http.Handler) http.Handler, h http.Handler) http.Handler{
+		"before": func(limit func(http.Handler) http.Handler, h http.Handler) http.Handler {
+			return http.TimeoutHandler(limit(h), time.Second, "too late")
+		},
+		"behind": func(limit func(http.Handler) http.Handler, h http.Handler) http.Handler {
+			return limit(http.TimeoutHandler(h, time.Second, "too late"))
+		},
+	} {
+		bubble(t, name, func(t *testing.T) {
+			e, _ := newEngine(t, onePerSecond(`, "count": ["503", "200"]`, ""))
+			limit, err := httplimit.Middleware(e, everybody, httplimit.IETF(11))
+			require.NoError(t, err)
+			h := chain(limit, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				<-r.Context().Done()
+				if _, err := io.WriteString(w, "fine"); !errors.Is(err, http.ErrHandlerTimeout) {
+					t.Error(err)
+				}
+			}))
+			require.Equal(t, 503, do(h, "/").Code)
+			synctest.Wait()
+			var d policy.Decision
+			e.Peek(&policy.Request{}, &d)
+			require.False(t, d.OK, "it was counted")
+			require.Equal(t, 429, do(h, "/").Code)
+		})
+	}
+}
+
 // With curl, as a person would see it.
 func TestCurl(t *testing.T) {
 	curl, err := exec.LookPath("curl")
 	if err != nil {
 		t.Skip("there is no curl here")
 	}
-	e, _ := newEngine(t, willItTrackPolicy)
+	e, _ := newCatalogEngine(t, "willittrack")
 	server, _ := serve(t, "HTTP/1.1", limited(t, e, httplimit.WillItTrack, fine))
 	run := func(args ...string) string {
 		out, err := exec.CommandContext(t.Context(), curl, append([]string{"--silent", "--noproxy", "*", "--max-time", "60"}, args...)...).CombinedOutput()

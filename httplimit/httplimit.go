@@ -19,9 +19,9 @@
 //
 // # Cost
 //
-// A request takes what its limits take, the header fields, and two allocations so that the handler
-// can find the decision in its context. The ResponseWriter is the server's own, unless a limit with
-// Count or Of is for the request.
+// A request takes what its limits take, two allocations for the header fields, and one so that the
+// handler can find the decision in its context, unless [NoContext] leaves that out. The
+// ResponseWriter is the server's own, unless a limit with Count or Of is for the request.
 package httplimit
 
 import (

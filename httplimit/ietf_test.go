@@ -55,7 +55,7 @@ func TestIETFDrafts(t *testing.T) {
 		require.Equal(t, "Content-Type: text/plain; charset=utf-8\n"+want, wire(t, h, "/").fields)
 	}
 	for _, draft := range []int{-1, 0, 5, 8, 12} {
-		e, _ := newEngine(t, traktPolicy)
+		e, _ := newCatalogEngine(t, "trakt")
 		_, err := httplimit.Middleware(e, everybody, httplimit.IETF(draft))
 		require.EqualError(t, err, "httplimit.IETF: draft is "+itoa(draft)+", want 6, 7 or 11")
 	}

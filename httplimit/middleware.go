@@ -94,8 +94,7 @@ func (m *middleware) serve(w http.ResponseWriter, r *http.Request, next http.Han
 		next.ServeHTTP(w, r)
 		return
 	}
-	v := &visit{Context: r.Context(), engine: m.engine, decision: d}
-	r = r.WithContext(v)
+	v, r := begin(r, m.engine, d)
 	if settles {
 		m.watch(w, r, next, v, q)
 		return

@@ -54,7 +54,7 @@ func PerKey[K comparable](
 		return nil, found.err
 	}
 	p := &perKey[K]{gate: g, take: store.TakeAt, key: key}
-	p.clock = store.Clock()
+	p.clock, p.more = store.Clock(), tellsMore(dialect)
 	if s, ok := store.(interface{ Rate() ratelimit.Rate }); ok {
 		p.rate = s.Rate()
 	}
@@ -76,6 +76,7 @@ type perKey[K comparable] struct {
 	take func(time.Time, K, int) ratelimit.Decision
 	key  func(*http.Request) (K, bool)
 	rate ratelimit.Rate // of the store, if it says so
+	more bool           // headers may tell MoreAfter, which costs a look
 
 	peek func(time.Time, K, int) ratelimit.Decision // nil: the store has none
 	err  func(K) error                              // likewise
@@ -94,8 +95,8 @@ func (p *perKey[K]) serve(w http.ResponseWriter, r *http.Request, next http.Hand
 	p.answer(w, r, d, now)
 	granted := d.OK
 	if granted && !p.bare {
-		v := &visit{Context: r.Context(), decision: d}
-		next.ServeHTTP(w, r.WithContext(v))
+		v, r := begin(r, nil, d)
+		next.ServeHTTP(w, r)
 		v.end()
 	}
 	decisions.Put(d)
@@ -139,6 +140,7 @@ func (p *perKey[K]) decide(d *policy.Decision, r *http.Request, now time.Time) e
 	})
 	switch {
 	case told.Remaining >= told.Limit:
+	case told.OK && !p.more: // nobody asks
 	case p.peek == nil:
 		d.MoreAfter = told.ResetAfter
 	default:

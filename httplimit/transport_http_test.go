@@ -76,15 +76,25 @@ func (p *pipe) Close() error {
 // overHTTP runs f with a client of a net/http server of h. Nothing may be left of either.
 func overHTTP(t *testing.T, h http.HandlerFunc, transport *httplimit.Transport, f func(client *http.Client, network *pipes)) {
 	t.Helper()
+	over(t, new(http.Protocols), h, transport, f)
+}
+
+// over is overHTTP by some protocols: none is HTTP/1.1.
+func over(t *testing.T, p *http.Protocols, h http.HandlerFunc, transport *httplimit.Transport, f func(client *http.Client, network *pipes)) {
+	t.Helper()
 	network := newPipes()
-	server := &http.Server{Handler: h} //nolint:gosec // its client is the test
+	server := &http.Server{Handler: h, Protocols: p} //nolint:gosec // its client is the test
+	base := &http.Transport{DialContext: network.dial, Protocols: p, ExpectContinueTimeout: time.Hour}
+	if *p == (http.Protocols{}) {
+		server.Protocols, base.Protocols = nil, nil
+	}
 	var serving sync.WaitGroup
 	serving.Go(func() {
 		if err := server.Serve(network); !errors.Is(err, http.ErrServerClosed) {
 			t.Error(err)
 		}
 	})
-	transport.Base = &http.Transport{DialContext: network.dial}
+	transport.Base = base
 	client := &http.Client{Transport: transport}
 	f(client, network)
 	client.CloseIdleConnections()
@@ -145,7 +155,7 @@ func TestOverNetHTTP(t *testing.T) {
 		})
 	})
 	bubble(t, "many", func(t *testing.T) {
-		server := unixResets(0)
+		server := unixResets(t, 0)
 		h := func(w http.ResponseWriter, r *http.Request) {
 			server.mutex.Lock()
 			defer server.mutex.Unlock()
@@ -163,6 +173,108 @@ func TestOverNetHTTP(t *testing.T) {
 		overHTTP(t, h, transport, func(*http.Client, *pipes) {
 			run(t, transport, job{200, 50, http.MethodGet, "/"})
 			require.Zero(t, server.refused)
+		})
+	})
+}
+
+// TestOverHTTP2 shares one connection by 20 requests. One of them is refused: none is lost, and the
+// connection goes on.
+func TestOverHTTP2(t *testing.T) {
+	bubble(t, "shared", func(t *testing.T) {
+		var served, refused atomic.Int64
+		h := func(w http.ResponseWriter, r *http.Request) {
+			text, err := io.ReadAll(r.Body)
+			if err != nil || string(text) != "letter" || r.ProtoMajor != 2 {
+				t.Errorf("%q, %v, %s", text, err, r.Proto)
+			}
+			if served.Add(1) == 5 {
+				refused.Add(1)
+				w.Header().Set("Retry-After", "5")
+				w.WriteHeader(http.StatusTooManyRequests)
+				_, _ = io.WriteString(w, strings.Repeat("x", 60_000))
+			}
+		}
+		p := new(http.Protocols)
+		p.SetUnencryptedHTTP2(true)
+		over(t, p, h, &httplimit.Transport{}, func(client *http.Client, network *pipes) {
+			var all sync.WaitGroup
+			for range 20 {
+				all.Go(func() {
+					resp, err := client.Post("http://api.example.com/letters", "text/plain", strings.NewReader("letter"))
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					status, _ := closing(t, resp, err)
+					if status != http.StatusOK {
+						t.Error(status)
+					}
+				})
+			}
+			all.Wait()
+			require.EqualValues(t, 1, refused.Load())
+			require.EqualValues(t, 21, served.Load())
+			require.EqualValues(t, 1, network.dialed.Load())
+		})
+	})
+}
+
+// TestExpectContinue is refused before the body is sent, and sent again with it.
+func TestExpectContinue(t *testing.T) {
+	bubble(t, "", func(t *testing.T) {
+		var bodies []string
+		h := func(w http.ResponseWriter, r *http.Request) {
+			if bodies == nil {
+				bodies = []string{}
+				w.Header().Set("Retry-After", "5")
+				w.WriteHeader(http.StatusTooManyRequests)
+				return
+			}
+			text, err := io.ReadAll(r.Body)
+			if err != nil {
+				t.Error(err)
+			}
+			bodies = append(bodies, string(text))
+		}
+		overHTTP(t, h, &httplimit.Transport{}, func(client *http.Client, _ *pipes) {
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://api.example.com/letters", strings.NewReader("letter"))
+			require.NoError(t, err)
+			r.Header.Set("Expect", "100-continue")
+			resp, err := client.Do(r)
+			status, _ := closing(t, resp, err)
+			require.Equal(t, http.StatusOK, status)
+			require.Equal(t, []string{"letter"}, bodies)
+		})
+	})
+}
+
+// TestRedirects waits at each of the places that a request is sent to, and follows where a refusal
+// and a retry were on the way.
+func TestRedirects(t *testing.T) {
+	bubble(t, "", func(t *testing.T) {
+		var paths []string
+		h := func(w http.ResponseWriter, r *http.Request) {
+			text, err := io.ReadAll(r.Body)
+			if err != nil || string(text) != "letter" {
+				t.Errorf("%q, %v", text, err)
+			}
+			paths = append(paths, r.URL.Path)
+			switch len(paths) {
+			case 1, 3:
+				w.Header().Set("Retry-After", "5")
+				w.WriteHeader(http.StatusTooManyRequests)
+			case 2:
+				http.Redirect(w, r, "moved", http.StatusTemporaryRedirect)
+			}
+		}
+		overHTTP(t, h, &httplimit.Transport{}, func(client *http.Client, _ *pipes) {
+			start := time.Now()
+			resp, err := client.Post("http://api.example.com/a/letters", "text/plain", strings.NewReader("letter"))
+			status, _ := closing(t, resp, err)
+			require.Equal(t, http.StatusOK, status)
+			require.Equal(t, []string{"/a/letters", "/a/letters", "/a/moved", "/a/moved"}, paths)
+			require.Equal(t, "/a/moved", resp.Request.URL.Path)
+			require.Equal(t, 10*time.Second, time.Since(start))
 		})
 	})
 }

@@ -25,6 +25,9 @@ type window struct {
 	expires  time.Time
 }
 
+// isLike reports whether the windows have about the same length.
+func (w window) isLike(o window) bool { return o.length/2 <= w.length && w.length/2 <= o.length }
+
 const (
 	// longestHistory bounds the memory of a barrier. Limits of more requests are not found out.
 	longestHistory = 4096
@@ -32,8 +35,8 @@ const (
 	// A gap recovers by a tenth after easeAfter, and again. From then on, each time is after half
 	// as long, down to easeOften. What was too much is taken back, and the next time is after twice
 	// as long.
-	easeAfter = 30 * time.Minute
-	easeOften = 5 * time.Minute
+	easeAfter = time.Hour
+	easeOften = 2 * time.Minute
 
 	// longestGap bounds what a contradiction can do to a client that sends little.
 	longestGap = 10 * time.Second
@@ -43,6 +46,10 @@ const (
 
 	// A refusal teaches no limit if it is over soon: after less than this part of the window.
 	mostIdle = 10
+
+	// A window is taken for a usual one if it can be, and then for so much longer, as a request may
+	// travel faster than the one before it.
+	travel = time.Second
 
 	// mostWindows is how many limits are found out: an API has a few, of different lengths.
 	mostWindows = 4
@@ -82,10 +89,8 @@ func (l *learned) granted(sent, now time.Time) {
 		l.windows[len(l.windows)-1].requests++
 	}
 	if l.gap > 0 && now.Sub(l.changed) >= l.easing {
-		if l.changed = now; l.eased {
-			l.easing = max(l.easing/2, easeOften)
-		}
-		l.eased = true
+		l.changed, l.eased = now, true
+		l.easing = max(l.easing/2, easeOften)
 		if l.gap -= l.gap / 10; l.gap < time.Millisecond {
 			l.gap = 0
 		}
@@ -126,13 +131,7 @@ func (l *learned) contradicted(sent, now time.Time, wait time.Duration) {
 	}
 	l.changed = now
 	n, elapsed := time.Duration(len(l.history)-first), now.Sub(l.history[first])
-	unit := 24 * time.Hour
-	for _, shorter := range []time.Duration{time.Hour, time.Minute, time.Second} {
-		if elapsed < shorter {
-			unit = shorter
-		}
-	}
-	l.gap = max(2*elapsed/n, 2*l.gap, unit/n)
+	l.gap = max(2*elapsed/n, 2*l.gap, usual(elapsed)/n)
 	if wait > 0 {
 		l.gap = min(l.gap, (elapsed+wait)/n)
 	}
@@ -140,9 +139,22 @@ func (l *learned) contradicted(sent, now time.Time, wait time.Duration) {
 	l.easing = max(l.easing, easeAfter)
 }
 
+// usual returns the shortest window longer than elapsed that people limit by: a second, minute,
+// hour or day.
+func usual(elapsed time.Duration) time.Duration {
+	for _, unit := range []time.Duration{time.Second, time.Minute, time.Hour} {
+		if elapsed < unit {
+			return unit
+		}
+	}
+	return 24 * time.Hour
+}
+
 // exhausted finds out a limit by a refusal that is over after wait: a window ends then, and the
 // requests that were granted fill it. Requests before a pause longer than wait are of another
-// window. A window that was found out before and has about the same length was too short.
+// window. The wait may be longer than the window, as it may be a punishment: so a length of less
+// than twice a usual one is taken for that. A window that was found out before and has about the
+// same length was too short.
 func (l *learned) exhausted(sent, now time.Time, wait time.Duration) {
 	if !l.isNew(sent, now) || len(l.history) == 0 || l.takenBack(now) {
 		return
@@ -155,12 +167,15 @@ func (l *learned) exhausted(sent, now time.Time, wait time.Duration) {
 	if wait < w.length/mostIdle || w.length >= longestBelieved || w.requests > longestHistory {
 		return
 	}
+	if unit := usual(now.Sub(l.history[first])); w.length < 2*unit && !slices.ContainsFunc(l.windows, w.isLike) {
+		w.length = min(w.length, unit+travel)
+	}
 	l.windows = slices.DeleteFunc(l.windows, func(old window) bool {
-		similar := old.length/2 <= w.length && w.length/2 <= old.length
-		if similar {
+		if w.isLike(old) {
 			w.length = max(w.length, old.length)
+			return true
 		}
-		return similar || now.After(old.expires)
+		return now.After(old.expires)
 	})
 	if len(l.windows) < mostWindows {
 		w.expires = now.Add(windowsKept * w.length)

@@ -32,20 +32,20 @@ func TestLearnedGap(t *testing.T) {
 	l.contradicted(at(minute+3*time.Second), at(minute+3110*ms), minute)
 	require.Equal(t, 2*time.Second, l.gap, "30 within a minute are 30 a minute")
 
-	l.grant(1, 32*minute, 0)
-	require.Equal(t, 1800*ms, l.gap, "it recovers after half an hour")
-	l.contradicted(at(33*minute), at(33*minute), minute)
+	l.grant(1, 62*minute, 0)
+	require.Equal(t, 1800*ms, l.gap, "it recovers after an hour")
+	l.contradicted(at(63*minute), at(63*minute), minute)
 	require.Equal(t, 2*time.Second, l.gap, "that was too much")
-	l.exhausted(at(33*minute-1), at(33*minute+ms), minute)
+	l.exhausted(at(63*minute-1), at(63*minute+ms), minute)
 	require.Empty(t, l.windows, "which the refusals at the same time say, too")
-	l.grant(1, 92*minute, 0)
+	l.grant(1, 182*minute, 0)
 	require.Equal(t, 2*time.Second, l.gap, "so it is not tried again so soon")
-	l.grant(1, 93*minute, 0)
-	require.Equal(t, 1800*ms, l.gap)
-	l.grant(1, 153*minute, 0)
-	require.Equal(t, 1620*ms, l.gap)
 	l.grant(1, 183*minute, 0)
-	require.Equal(t, 1458*ms, l.gap, "sooner after each success")
+	require.Equal(t, 1800*ms, l.gap)
+	l.grant(1, 243*minute, 0)
+	require.Equal(t, 1620*ms, l.gap, "sooner after each success")
+	l.grant(1, 273*minute, 0)
+	require.Equal(t, 1458*ms, l.gap)
 
 	l.contradicted(at(500*minute), at(500*minute), 0)
 	require.Equal(t, 1620*ms, l.gap)
@@ -96,4 +96,23 @@ func TestLearnedHistoryIsBounded(t *testing.T) {
 	require.Equal(t, at(99_999*time.Millisecond), l.history[len(l.history)-1])
 	l.exhausted(at(100*time.Second), at(100*time.Second), time.Hour)
 	require.Empty(t, l.windows, "so large a limit is not found out")
+}
+
+// TestLearnedPunishment refuses for a minute, whatever is left of the window. A limit of 90 in a
+// minute that were sent in 9 seconds seems to be one of 69 seconds then.
+func TestLearnedPunishment(t *testing.T) {
+	const second, minute = time.Second, time.Minute
+	var l learned
+	l.grant(90, 0, second/10)
+	l.exhausted(at(9*second), at(9*second), minute)
+	require.Equal(t, 61*second, l.windows[0].length, "a minute, and a second for the way")
+	l.grant(90, 69*second, second/10)
+	l.exhausted(at(130*second), at(130*second), minute)
+	require.Len(t, l.windows, 1)
+	require.Equal(t, 121*second, l.windows[0].length, "it was no minute")
+
+	l = learned{}
+	l.grant(20, 0, second/100)
+	l.exhausted(at(second), at(second), 4*second)
+	require.Equal(t, 5*second, l.windows[0].length, "no usual one is near")
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -14,37 +13,49 @@ import (
 	"github.com/seed-3506548a/ratelimit/fixedwindow"
 	"github.com/seed-3506548a/ratelimit/gcra"
 	"github.com/seed-3506548a/ratelimit/httplimit"
+	"github.com/seed-3506548a/ratelimit/policy"
 )
 
 // unixResets is a server of 60 requests a minute that says when they are reset, by a clock that is
 // off by so much.
-func unixResets(off time.Duration) *api {
-	limiter := ratelimit.Must(fixedwindow.NewAnchored(ratelimit.PerMinute(60)))
-	return &api{latency: 20 * time.Millisecond, answer: func(_ *http.Request, now time.Time) (int, http.Header, string) {
-		d := limiter.TakeAt(now, 1)
-		h := fields("Date: "+now.Add(off).UTC().Format(http.TimeFormat), "X-RateLimit-Limit: 60",
-			"X-RateLimit-Remaining: "+strconv.Itoa(d.Remaining), "X-RateLimit-Reset: "+unixUp(now.Add(off+d.ResetAfter)))
-		return status(d), h, ""
-	}}
+func unixResets(t testing.TB, off time.Duration) *api {
+	t.Helper()
+	p := mustParse(t, `{"rules": [{"name": "api", "key": ["ip"], "limits": [{"name": "minute", "rate": "60/min", "as": "anchored"}]}]}`)
+	e, err := policy.New(p, 1000, policy.WithClock(offBy(off)))
+	require.NoError(t, err)
+	h := limited(t, e, httplimit.Fields{Limit: "X-RateLimit-Limit", Remaining: "X-RateLimit-Remaining", Reset: "X-RateLimit-Reset"}, fine)
+	server := behind(h, nil)
+	origin := server.answer
+	server.answer = func(r *http.Request, now time.Time) (int, http.Header, string) {
+		status, header, body := origin(r, now)
+		header.Set("Date", now.Add(off).UTC().Format(http.TimeFormat))
+		return status, header, body
+	}
+	return server
 }
+
+// offBy is a clock that is off by so much.
+type offBy time.Duration
+
+func (c offBy) Now() time.Time { return time.Now().Add(time.Duration(c)) }
 
 // TestHeadersThatSayEnough tells the limits by headers only: nothing is refused, however many
 // goroutines there are.
 func TestHeadersThatSayEnough(t *testing.T) {
 	for _, one := range []struct {
 		name     string
-		api      func() *api
+		api      func(testing.TB) *api
 		shortest time.Duration
 	}{
-		{"resets", func() *api { return unixResets(0) }, 16 * time.Minute},
-		{"resets, by a clock that is an hour ahead", func() *api { return unixResets(time.Hour) }, 16 * time.Minute},
-		{"resets, by a clock that is an hour behind", func() *api { return unixResets(-time.Hour) }, 16 * time.Minute},
+		{"resets", func(t testing.TB) *api { return unixResets(t, 0) }, 16 * time.Minute},
+		{"resets, by a clock that is an hour ahead", func(t testing.TB) *api { return unixResets(t, time.Hour) }, 16 * time.Minute},
+		{"resets, by a clock that is an hour behind", func(t testing.TB) *api { return unixResets(t, -time.Hour) }, 16 * time.Minute},
 		{"IETF, a bucket", ietfBucket, 594 * time.Second},
 		{"Discord", discord, 199 * time.Second},
 	} {
 		for _, goroutines := range []int{1, 10, 100} {
 			bubble(t, fmt.Sprintf("%s, %d goroutines", one.name, goroutines), func(t *testing.T) {
-				server := one.api()
+				server := one.api(t)
 				took := run(t, &httplimit.Transport{Base: server, Patience: 24 * time.Hour}, job{1000, goroutines, http.MethodGet, "/a"})
 				t.Logf("%d refused, %v, %.3f of the shortest time", server.refused, took, took.Seconds()/one.shortest.Seconds())
 				require.Zero(t, server.refused)
@@ -56,7 +67,7 @@ func TestHeadersThatSayEnough(t *testing.T) {
 }
 
 // ietfBucket is a bucket of 100 a minute with a burst of 10, in the form of the IETF's draft 11.
-func ietfBucket() *api {
+func ietfBucket(testing.TB) *api {
 	limiter := ratelimit.Must(gcra.New(ratelimit.PerMinute(100), 10))
 	return &api{latency: 20 * time.Millisecond, answer: func(_ *http.Request, now time.Time) (int, http.Header, string) {
 		d := limiter.TakeAt(now, 1)
@@ -67,7 +78,7 @@ func ietfBucket() *api {
 }
 
 // discord is a bucket of 5 in each second, named, with a reset in milliseconds.
-func discord() *api {
+func discord(testing.TB) *api {
 	limiter := ratelimit.Must(fixedwindow.NewAnchored(ratelimit.PerSecond(5)))
 	return &api{latency: 20 * time.Millisecond, answer: func(_ *http.Request, now time.Time) (int, http.Header, string) {
 		d := limiter.TakeAt(now, 1)
@@ -108,7 +119,7 @@ func TestOthersUseTheLimitToo(t *testing.T) {
 // past.
 func TestBehindACache(t *testing.T) {
 	virtually(t, func(t *testing.T) {
-		server := unixResets(0)
+		server := unixResets(t, 0)
 		origin := server.answer
 		server.answer = func(r *http.Request, now time.Time) (int, http.Header, string) {
 			if server.served%3 == 1 {
@@ -130,7 +141,7 @@ func TestBehindACache(t *testing.T) {
 func TestARestart(t *testing.T) {
 	virtually(t, func(t *testing.T) {
 		start := time.Now()
-		first, second, third := unixResets(0), unixResets(0), unixResets(0)
+		first, second, third := unixResets(t, 0), unixResets(t, 0), unixResets(t, 0)
 		server := &api{latency: 20 * time.Millisecond}
 		server.answer = func(r *http.Request, now time.Time) (int, http.Header, string) {
 			switch elapsed := now.Sub(start); {
@@ -156,7 +167,7 @@ func TestARestart(t *testing.T) {
 func TestTheRateRecovers(t *testing.T) {
 	virtually(t, func(t *testing.T) {
 		start := time.Now()
-		degraded, whole := aniList(30), aniList(90)
+		degraded, whole := catalogAPI(t, "anilist-degraded", httplimit.AniList), catalogAPI(t, "anilist", httplimit.AniList)
 		server := &api{latency: 20 * time.Millisecond}
 		server.answer = func(r *http.Request, now time.Time) (int, http.Header, string) {
 			if now.Sub(start) < time.Hour {
@@ -174,7 +185,7 @@ func TestTheRateRecovers(t *testing.T) {
 		t.Logf("%d refused; in each hour %v", server.refused, each)
 		require.InDelta(t, 30*60, each[0], 180)
 		require.Greater(t, each[3], 50*60)
-		require.Greater(t, each[5], 80*60)
+		require.Greater(t, each[4], 80*60)
 		require.LessOrEqual(t, server.refused, 8)
 	})
 }
@@ -228,17 +239,18 @@ func TestTroubleIsNoLimit(t *testing.T) {
 // TestManyHosts uses one Transport for several APIs at once.
 func TestManyHosts(t *testing.T) {
 	virtually(t, func(t *testing.T) {
-		servers := map[string]*api{"/trakt": trakt(), "/willittrack": willItTrack()}
+		servers := map[string]*api{
+			"/trakt": catalogAPI(t, "trakt", httplimit.Trakt), "/v1/willittrack": catalogAPI(t, "willittrack", httplimit.WillItTrack),
+		}
 		transport := &httplimit.Transport{
 			Base: roundTripper(func(r *http.Request) (*http.Response, error) { return servers[r.URL.Path].RoundTrip(r) }),
 			Scope: func(r *http.Request) string {
-				name, _, _ := strings.Cut(r.URL.Path[1:], "/")
-				return name
+				return r.URL.Path
 			},
 		}
-		took := run(t, transport, job{900, 4, http.MethodGet, "/trakt"}, job{130, 4, http.MethodGet, "/willittrack"})
+		took := run(t, transport, job{900, 4, http.MethodGet, "/trakt"}, job{130, 4, http.MethodGet, "/v1/willittrack"})
 		require.LessOrEqual(t, took, 3*time.Minute)
-		require.LessOrEqual(t, servers["/willittrack"].refused, 3)
+		require.LessOrEqual(t, servers["/v1/willittrack"].refused, 3)
 		require.Zero(t, servers["/trakt"].refused)
 		last := servers["/trakt"].arrivals[899].Sub(servers["/trakt"].arrivals[0])
 		require.LessOrEqual(t, last, 6*time.Second, "it does not wait for the other one")

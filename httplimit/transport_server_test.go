@@ -1,10 +1,11 @@
 package httplimit_test
 
 import (
-	"fmt"
 	"io"
+	"maps"
 	"math"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"sync"
@@ -14,10 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-3506548a/ratelimit"
-	"github.com/seed-3506548a/ratelimit/fixedwindow"
-	"github.com/seed-3506548a/ratelimit/gcra"
-	"github.com/seed-3506548a/ratelimit/penalty"
-	"github.com/seed-3506548a/ratelimit/slidingwindow"
+	"github.com/seed-3506548a/ratelimit/httplimit"
 )
 
 // api is a server in memory, an http.RoundTripper: a request takes latency, and is answered in the
@@ -126,77 +124,20 @@ func status(d ratelimit.Decision) int {
 	return http.StatusTooManyRequests
 }
 
-// aniList has the headers and limits of AniList. It enforces so many a minute, and 10 a second, and
-// says 90.
-func aniList(enforced int) *api {
-	minute := ratelimit.Must(fixedwindow.NewAnchored(ratelimit.PerMinute(enforced)))
-	limiter := ratelimit.Must(penalty.New(ratelimit.Must(ratelimit.All(minute,
-		ratelimit.Must(slidingwindow.NewLog(ratelimit.PerSecond(10))))), time.Minute))
-	return &api{latency: 20 * time.Millisecond, answer: func(_ *http.Request, now time.Time) (int, http.Header, string) {
-		d := limiter.TakeAt(now, 1)
-		h := http.Header{}
-		h.Set("X-RateLimit-Limit", "90")
-		h.Set("X-RateLimit-Remaining", strconv.Itoa(minute.PeekAt(now, 1).Remaining+90-enforced))
-		if !d.OK {
-			h.Set("Retry-After", wholeSeconds(d.RetryAfter))
-			h.Set("X-RateLimit-Reset", unixUp(now.Add(d.RetryAfter)))
-			return status(d), h, `{"data":null,"errors":[{"message":"Too Many Requests.","status":429}]}`
-		}
-		return status(d), h, "{}"
+// behind is a server in memory of a handler. Each request has these header fields besides.
+func behind(h http.Handler, more http.Header) *api {
+	return &api{latency: 20 * time.Millisecond, answer: func(r *http.Request, _ time.Time) (int, http.Header, string) {
+		r = r.Clone(r.Context())
+		maps.Copy(r.Header, more)
+		r.RemoteAddr = "192.0.2.1:1234"
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		return w.Code, w.Header(), w.Body.String()
 	}}
 }
 
-// trakt has the headers and limits of Trakt.
-func trakt() *api {
-	reads := ratelimit.Must(fixedwindow.NewAnchored(ratelimit.Per(1000, 5*time.Minute)))
-	writes := ratelimit.Must(gcra.New(ratelimit.PerSecond(1), 1))
-	return &api{latency: 20 * time.Millisecond, answer: func(r *http.Request, now time.Time) (int, http.Header, string) {
-		limiter, name, period := ratelimit.Limiter(reads), "AUTHED_API_GET_LIMIT", 300
-		if r.Method != http.MethodGet {
-			limiter, name, period = writes, "AUTHED_API_POST_LIMIT", 1
-		}
-		d := limiter.TakeAt(now, 1)
-		h := http.Header{}
-		h.Set("X-Ratelimit", fmt.Sprintf(`{"name":%q,"period":%d,"limit":%d,"remaining":%d,"until":%q}`,
-			name, period, d.Limit, d.Remaining, now.Add(d.ResetAfter+time.Second-1).Truncate(time.Second).UTC().Format(time.RFC3339)))
-		if !d.OK {
-			h.Set("Retry-After", wholeSeconds(d.RetryAfter))
-		}
-		return status(d), h, ""
-	}}
-}
-
-// willItTrack has the headers and limits of WillItTrack.
-func willItTrack() *api {
-	limiter := ratelimit.Must(fixedwindow.NewAligned(ratelimit.PerMinute(60)))
-	return &api{latency: 20 * time.Millisecond, answer: func(_ *http.Request, now time.Time) (int, http.Header, string) {
-		d := limiter.TakeAt(now, 1)
-		h := http.Header{}
-		h.Set("X-RateLimit-Limit", "60")
-		h.Set("X-RateLimit-Remaining", strconv.Itoa(d.Remaining))
-		if !d.OK {
-			h.Set("Retry-After", wholeSeconds(d.RetryAfter))
-		}
-		return status(d), h, ""
-	}}
-}
-
-// prayerLetters has the limits of PrayerLetters, whose responses say nothing unless they refuse.
-func prayerLetters() *api {
-	limiter := ratelimit.Must(prayerLettersLimit())
-	return &api{latency: 20 * time.Millisecond, answer: func(_ *http.Request, now time.Time) (int, http.Header, string) {
-		d := limiter.TakeAt(now, 1)
-		h := http.Header{}
-		if !d.OK {
-			h.Set("Retry-After", wholeSeconds(d.RetryAfter))
-			return status(d), h, `{"status":429,"error":"too_many_requests"}`
-		}
-		return status(d), h, ""
-	}}
-}
-
-func prayerLettersLimit() (ratelimit.Limiter, error) {
-	return ratelimit.All(
-		ratelimit.Must(slidingwindow.NewLog(ratelimit.PerHour(50))),
-		ratelimit.Must(slidingwindow.NewLog(ratelimit.PerDay(600))))
+// catalogAPI is a server of a policy of the catalog, whose requests are those of one user.
+func catalogAPI(t testing.TB, name string, dialect httplimit.Dialect) *api {
+	t.Helper()
+	return behind(limited(t, catalogEngine(t, name), dialect, fine), fields("X-User: alice", "X-Client: app", "X-Route: /v1/shows"))
 }

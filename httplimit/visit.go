@@ -2,6 +2,7 @@ package httplimit
 
 import (
 	"context"
+	"net/http"
 	"sync"
 
 	"github.com/seed-3506548a/ratelimit/policy"
@@ -24,12 +25,21 @@ func (q *question) release() {
 // visit is the context of a request while its handler runs.
 type visit struct {
 	context.Context
-	engine *policy.Engine // nil: it is of PerKey
+	engine  *policy.Engine // nil: it is of PerKey
+	request http.Request   // with this context
 
 	mutex    sync.Mutex
 	decision *policy.Decision // nil: the handler has returned
 	copy     *policy.Decision // for the handler
 	amounts  []policy.Amount  // as the handler says
+}
+
+// begin returns the request as its handler gets it. It is in the memory of the visit, so both are
+// one allocation.
+func begin(r *http.Request, e *policy.Engine, d *policy.Decision) (*visit, *http.Request) {
+	v := &visit{Context: r.Context(), engine: e, decision: d}
+	v.request = *r.WithContext(v)
+	return v, &v.request
 }
 
 type visitKey struct{}

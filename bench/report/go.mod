@@ -9,6 +9,8 @@ require (
 	github.com/didip/tollbooth/v7 v7.0.2
 	github.com/failsafe-go/failsafe-go v0.9.8
 	github.com/go-chi/httprate v0.16.1
+	github.com/gofri/go-github-ratelimit/v2 v2.0.2
+	github.com/hashicorp/go-retryablehttp v0.7.8
 	github.com/juju/ratelimit v1.0.2
 	github.com/puzpuzpuz/xsync/v4 v4.5.0
 	github.com/seed-3506548a/ratelimit v0.0.0-00010101000000-000000000000
@@ -33,7 +35,9 @@ require (
 	github.com/bits-and-blooms/bitset v1.24.4 // indirect
 	github.com/go-pkgz/expirable-cache/v3 v3.0.0 // indirect
 	github.com/golang/freetype v0.0.0-20170609003504-e2365dfdc4a0 // indirect
+	github.com/hashicorp/go-cleanhttp v0.5.2 // indirect
 	github.com/hashicorp/golang-lru v0.5.4 // indirect
+	github.com/influxdata/tdigest v0.0.1 // indirect
 	github.com/klauspost/cpuid/v2 v2.2.10 // indirect
 	github.com/kr/text v0.2.0 // indirect
 	github.com/pkg/errors v0.9.1 // indirect

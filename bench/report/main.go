@@ -1,6 +1,8 @@
 // Command report writes the tables and draws the pictures of the documentation.
 //
 //	go run . measure                      runs all benchmarks, writes tables, draws pictures
+//	go run . http                         measures HTTP middlewares, and writes their table
+//	go run . clients                      compares HTTP clients, and writes their table
 //	go run . pictures                     draws the pictures
 //	go run . log -rate 60/min access.log  compares the limiters on a log, in compare.svg
 //
@@ -36,7 +38,17 @@ func run(args []string) error {
 		if err = r.write(); err != nil {
 			return err
 		}
+		if err = writeHTTP(); err != nil {
+			return err
+		}
+		if err = writeClients(); err != nil {
+			return err
+		}
 		return pictures()
+	case command == "http":
+		return writeHTTP()
+	case command == "clients":
+		return writeClients()
 	case command == "pictures":
 		return pictures()
 	case len(args) > 0 && args[0] == "log":
@@ -51,6 +63,6 @@ func run(args []string) error {
 		}
 		return compareLog(flags.Arg(0), rate)
 	default:
-		return fmt.Errorf("the arguments are %q, want measure, pictures or log", args)
+		return fmt.Errorf("the arguments are %q, want measure, http, clients, pictures or log", args)
 	}
 }

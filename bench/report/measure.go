@@ -24,7 +24,7 @@ func measure() (r results, err error) {
 	if r.machine, err = machine(); err != nil {
 		return r, err
 	}
-	if r.versions, err = versionsOfPeers(); err != nil {
+	if r.versions, err = versionsOf("./peers"); err != nil {
 		return r, err
 	}
 	if r.bugs, err = bugsTable(r.versions); err != nil {
@@ -52,13 +52,9 @@ func measure() (r results, err error) {
 // files.
 func (r results) write() error {
 	head := r.peers.cpu + ", " + r.machine + "\n"
-	var modules []string
-	for _, module := range slices.Sorted(maps.Keys(r.versions)) {
-		modules = append(modules, module+" "+r.versions[module])
-	}
 	const page = docs + "benchmarks.md"
 	for _, part := range []struct{ page, mark, text string }{
-		{page, "head", head + "\n" + strings.Join(modules, ", ") + ".\n"},
+		{page, "head", head + "\n" + listed(r.versions)},
 		{page, "peers", peersTable(r.peers)},
 		{page, "limiters", limitersTable(r.limiters)},
 		{page, "races", racesTable(r.races)},
@@ -101,10 +97,10 @@ func machine() (string, error) {
 	return fmt.Sprintf("%d cores, %s, %s; commit %s.", runtime.NumCPU(), strings.TrimSpace(system), runtime.Version(), strings.TrimSpace(commit)), err
 }
 
-// versionsOfPeers returns those of the modules that package peers imports, but for what tests it.
-func versionsOfPeers() (map[string]string, error) {
+// versionsOf returns those of the modules that a package imports, but for what tests it.
+func versionsOf(pkg string) (map[string]string, error) {
 	const direct = "{{with .Module}}{{if not (or .Main .Indirect .Replace)}}{{.Path}} {{.Version}}{{end}}{{end}}"
-	printed, err := output("go", "list", "-deps", "-test", "-f", direct, "./peers")
+	printed, err := output("go", "list", "-deps", "-test", "-f", direct, pkg)
 	versions := map[string]string{}
 	for line := range strings.Lines(printed) {
 		module, version, _ := strings.Cut(strings.TrimSpace(line), " ")
@@ -112,6 +108,15 @@ func versionsOfPeers() (map[string]string, error) {
 	}
 	delete(versions, "github.com/stretchr/testify")
 	return versions, err
+}
+
+// listed returns a line of modules and their versions.
+func listed(versions map[string]string) string {
+	var modules []string
+	for _, module := range slices.Sorted(maps.Keys(versions)) {
+		modules = append(modules, module+" "+versions[module])
+	}
+	return strings.Join(modules, ", ") + ".\n"
 }
 
 // output runs a command, and returns what it prints.
