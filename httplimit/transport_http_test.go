@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -97,6 +98,7 @@ func over(t *testing.T, p *http.Protocols, h http.HandlerFunc, transport *httpli
 	transport.Base = base
 	client := &http.Client{Transport: transport}
 	f(client, network)
+	synctest.Wait() // a stream of HTTP/2 ends a little after its body
 	client.CloseIdleConnections()
 	time.Sleep(time.Second)
 	require.Zero(t, network.open.Load())
@@ -191,7 +193,7 @@ func TestOverHTTP2(t *testing.T) {
 				refused.Add(1)
 				w.Header().Set("Retry-After", "5")
 				w.WriteHeader(http.StatusTooManyRequests)
-				_, _ = io.WriteString(w, strings.Repeat("x", 60_000))
+				_, _ = io.WriteString(w, strings.Repeat("x", 100_000))
 			}
 		}
 		p := new(http.Protocols)
