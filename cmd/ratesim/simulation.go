@@ -121,10 +121,11 @@ func (r *report) warn() {
 	s := r.source
 	_, _, rates := wanted(r.judged)
 	r.warnings = append(r.warnings, s.mapping.Notes()...)
-	if !r.options.subseconds {
+	if r.options.subseconds {
+		rates = nil
+	}
+	if r.options.gen == "" {
 		r.warnings = append(r.warnings, s.stamps.Warnings(rates...)...)
-	} else {
-		r.warnings = append(r.warnings, s.stamps.Warnings()...)
 	}
 	if s.faults.Lines > 0 {
 		r.warnings = append(r.warnings, fmt.Sprintf("%d lines have errors, %d requests of them are lost: %s.", s.faults.Lines, s.faults.Lost, strings.Join(s.faults.Summary(), "; ")))

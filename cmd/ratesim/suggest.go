@@ -41,8 +41,15 @@ func suggest(args []string, w world) error {
 	}
 	keys := demand.Keys()
 	out := func(format string, args ...any) { _, _ = fmt.Fprintf(w.out, format+"\n", args...) }
-	for _, note := range append(s.mapping.Notes(), s.stamps.Warnings(ratelimit.PerSecond(1))...) {
+	notes := s.mapping.Notes()
+	if o.gen == "" && !o.subseconds {
+		notes = append(notes, s.stamps.Warnings(ratelimit.PerSecond(1))...)
+	}
+	for _, note := range notes {
 		out("warning: %s", note)
+	}
+	for _, sentence := range s.faults.Summary() {
+		out("warning: %s", sentence)
 	}
 	out("%d requests of %d keys. These limits refuse something to at most %d of them (%.3g %%):", s.stamps.Requests, keys, int(o.share*float64(keys)), 100*o.share)
 	out("")
