@@ -235,6 +235,10 @@ func TestSuggest(t *testing.T) {
 	require.Zero(t, status, errs)
 	require.Contains(t, out, "3000 requests of 9 keys. These limits refuse something to at most 1 of them (20 %)")
 	require.Regexp(t, `log \d+/min +[01] `, out)
+	lines := strings.SplitAfter(accessLog(3000), "\n")
+	rand.New(rand.NewPCG(1, 2)).Shuffle(len(lines), func(i, j int) { lines[i], lines[j] = lines[j], lines[i] })
+	_, shuffled, _ := ratesim(t, strings.Join(lines, ""), "suggest", "-trace", "-", "-key", "host", "-share", "20%")
+	require.Equal(t, out, shuffled)
 	require.Regexp(t, `gcra \d+/min burst \d+ +[01]\n`, out)
 }
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -19,20 +18,13 @@ func suggest(args []string, w world) error {
 	if err != nil {
 		return err
 	}
+	o.order = asTheyCome // a Demand sorts by itself
 	s, err := o.open(nil, w)
 	if err != nil {
 		return err
 	}
 	demand := simulate.NewDemand(s.requests)
 	s.close()
-	if errors.As(s.order, new(*simulate.OrderError)) { // it sorts by itself, so read it without
-		o.order = "sort"
-		if s, err = o.open(nil, w); err != nil {
-			return err
-		}
-		demand = simulate.NewDemand(s.requests)
-		s.close()
-	}
 	switch {
 	case s.faults.Err != nil:
 		return fmt.Errorf("%s: reading ended early: %w", o.trace, s.faults.Err)
