@@ -253,7 +253,7 @@ func TestWarnings(t *testing.T) {
 	require.Contains(t, text, "Times are whole seconds")
 	require.Contains(t, text, "1 lines have errors, 1 requests of them are lost")
 	require.NotContains(t, strings.Join(jsonOf(t, accessLog(100), "-policy", "trakt", "-trace", "-", "-subsecond", "uniform").Warnings, "\n"), "whole seconds")
-	require.Contains(t, strings.Join(jsonOf(t, accessLog(100), "-policy", "trakt", "-trace", "-", "-capacity", "2").Warnings, "\n"), "Raise -capacity 2")
+	require.Contains(t, strings.Join(jsonOf(t, accessLog(100), "-policy", "trakt", "-trace", "-", "-capacity", "1").Warnings, "\n"), "Raise -capacity 1")
 	azure := jsonOf(t, "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:17:03.9799600,4808,10\n2023-11-16 18:19:04.0319600,3180,8\n",
 		"-limit", "log 6000/min", "-trace", "-", "-format", "csv:cost=ContextTokens")
 	require.Equal(t, []int{2, 7988, 1}, []int{azure.Requests, azure.Offered, azure.Keys})
