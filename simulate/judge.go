@@ -61,6 +61,15 @@ func NewPolicy(p policy.Policy, capacity int) (*Policy, error) {
 // Policy returns a copy of the policy.
 func (j *Policy) Policy() policy.Policy { return j.policy }
 
+// Stats returns what the engine has counted, as [policy.Engine.Stats]: whether decisions depended
+// on other keys, since there was no room for all of them.
+func (j *Policy) Stats() policy.Stats {
+	if j.engine == nil {
+		return policy.Stats{}
+	}
+	return j.engine.Stats()
+}
+
 // Judge implements [Judge].
 func (j *Policy) Judge(r *Request, v *Verdict) {
 	j.clock.now = r.At

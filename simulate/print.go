@@ -23,9 +23,9 @@ func (r Report) String() string {
 func (r *Result) String() string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	line("%s: %d requests of %d keys in %v, clients: %s", r.Name, r.Requests, r.Keys, rounded(r.Last.Sub(r.First)), r.Client)
-	line("  offered %d, granted %d, refused %d (%s), of %d keys (%s)", r.Offered, r.Granted, r.Refused,
-		percent(r.Refused, r.Offered), r.KeysRefused, percent(int64(r.KeysRefused), int64(r.Keys)))
+	line("%s: %d requests in %v, clients: %s", r.Name, r.Requests, rounded(r.Last.Sub(r.First)), r.Client)
+	line("  offered %d, granted %d, refused %d (%s), to %d of %d keys (%s)", r.Offered, r.Granted, r.Refused,
+		percent(r.Refused, r.Offered), r.KeysRefused, r.Keys, percent(int64(r.KeysRefused), int64(r.Keys)))
 	if r.Late > 0 {
 		line("  %d requests came late, by %v at most: they were put in order", r.Late, r.LateBy)
 	}
@@ -102,7 +102,7 @@ func (r *Result) keys(line func(string, ...any)) {
 }
 
 func (d *Diff) print(line func(string, ...any)) {
-	line("  beside %s: %d requests newly refused, of %d keys; %d newly granted, of %d keys", d.From, d.NewlyRefused, d.KeysRefused, d.NewlyGranted, d.KeysGranted)
+	line("  beside %s: newly refused %d requests (keys: %d), newly granted %d (keys: %d)", d.From, d.NewlyRefused, d.KeysRefused, d.NewlyGranted, d.KeysGranted)
 	for _, k := range d.Worst {
 		line("  %-40s %10d newly refused %10d newly granted", key(k.Key), k.NewlyRefused, k.NewlyGranted)
 	}

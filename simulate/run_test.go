@@ -52,8 +52,8 @@ func TestRun(t *testing.T) {
 	require.Len(t, r.Bins, 6)
 	require.Equal(t, simulate.Bin{At: t0, Offered: 4, Granted: 3, Refused: 1}, r.Bins[0])
 	require.Equal(t, []time.Time{t0, t0.Add(11 * time.Second)}, []time.Time{r.First, r.Last})
-	require.Equal(t, `two: 9 requests of 3 keys in 11s, clients: open
-  offered 9, granted 6, refused 3 (33 %), of 2 keys (67 %)
+	require.Equal(t, `two: 9 requests in 11s, clients: open
+  offered 9, granted 6, refused 3 (33 %), to 2 of 3 keys (67 %)
   requests refused by: limit 3
   waits: median 8s, 90% 8.5s, 99% 8.5s, longest 8.5s
   limit                                                              refused           most granted
@@ -258,7 +258,7 @@ func TestDiff(t *testing.T) {
 	require.False(t, d.Examples[0].Granted)
 	require.Equal(t, "b", d.Worst[0].Key)
 	require.Zero(t, results[2].Diff.KeysDifferent)
-	require.Contains(t, results[1].String(), "beside loose: 12 requests newly refused, of 2 keys; 1 newly granted, of 1 keys")
+	require.Contains(t, results[1].String(), "beside loose: newly refused 12 requests (keys: 2), newly granted 1 (keys: 1)")
 }
 
 // All is the same each time, for policies with ladders and clients that are random, too.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seed-3506548a/ratelimit/cmd/ratesim/internal/chart"
+	"github.com/seed-3506548a/ratelimit/policy"
 	"github.com/seed-3506548a/ratelimit/simulate"
 )
 
@@ -19,6 +20,7 @@ type report struct {
 	judged   []judged
 	results  []*simulate.Result
 	source   *source
+	crowded  []uint64 // how often there was no room for a key
 	warnings []string
 }
 
@@ -55,52 +57,62 @@ func simulation(args []string, w world) error {
 // play runs the traffic through what is tried. A file whose requests are too far out of order is
 // read again, and sorted.
 func (o *options) play(all []judged, w world) (*report, error) {
-	s, results, err := o.playOnce(all, w)
+	r, err := o.playOnce(all, w)
 	var order *simulate.OrderError
 	if errors.As(err, &order) {
 		if o.order != "auto" || o.trace == "-" {
 			return nil, fmt.Errorf("%w, or give -order sort, which keeps all of them in memory", err)
 		}
 		o.order = "sort"
-		s, results, err = o.playOnce(all, w)
+		r, err = o.playOnce(all, w)
 	}
 	if err != nil {
 		return nil, err
 	}
-	r := &report{options: o, judged: all, results: results, source: s}
-	for _, one := range results {
-		one.Late, one.LateBy = s.stamps.Late, simulate.Seconds(s.stamps.LateBy)
+	for _, one := range r.results {
+		one.Late, one.LateBy = r.source.stamps.Late, simulate.Seconds(r.source.stamps.LateBy)
 	}
 	r.warn()
 	return r, nil
 }
 
-func (o *options) playOnce(all []judged, w world) (*source, []*simulate.Result, error) {
+func (o *options) playOnce(all []judged, w world) (*report, error) {
 	if o.order != "sort" { // what is live is small, and lines of logs are much garbage
 		defer debug.SetGCPercent(debug.SetGCPercent(400))
 		defer debug.SetMemoryLimit(debug.SetMemoryLimit(240 << 20))
 	}
 	subjects, err := o.subjects(all)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	s, err := o.open(all, w)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer s.close()
 	results, err := simulate.Run(s.requests, simulate.Options{Top: max(o.top, 1), Bin: o.bin}, subjects...)
 	switch {
 	case err != nil:
-		return nil, nil, err
+		return nil, err
 	case s.faults.Err != nil:
-		return nil, nil, fmt.Errorf("%s: reading ended early: %w", o.trace, s.faults.Err)
+		return nil, fmt.Errorf("%s: reading ended early: %w", o.trace, s.faults.Err)
 	case s.order != nil:
-		return nil, nil, fmt.Errorf("%s: %w", o.trace, s.order)
+		return nil, fmt.Errorf("%s: %w", o.trace, s.order)
 	case s.stamps.Requests == 0:
-		return nil, nil, o.nothing(s)
+		return nil, o.nothing(s)
 	}
-	return s, results, nil
+	r := &report{options: o, judged: all, results: results, source: s, crowded: make([]uint64, len(all))}
+	for i := range subjects {
+		if judge, ok := subjects[i].Judge.(*simulate.Policy); ok {
+			r.crowded[i] = crowded(judge.Stats())
+		}
+	}
+	return r, nil
+}
+
+// crowded returns how often decisions depended on other keys.
+func crowded(s policy.Stats) uint64 {
+	return s.Inherited + s.Saturated + s.Full + s.Late + s.Ahead + s.Untracked + s.Forgotten + s.Unrecorded + s.Unrevoked
 }
 
 // nothing says why there are no requests.
@@ -121,17 +133,18 @@ func (r *report) warn() {
 	s := r.source
 	_, _, rates := wanted(r.judged)
 	r.warnings = append(r.warnings, s.mapping.Notes()...)
-	if !r.options.subseconds {
+	if r.options.subseconds {
+		rates = nil
+	}
+	if r.options.gen == "" {
 		r.warnings = append(r.warnings, s.stamps.Warnings(rates...)...)
-	} else {
-		r.warnings = append(r.warnings, s.stamps.Warnings()...)
 	}
 	if s.faults.Lines > 0 {
 		r.warnings = append(r.warnings, fmt.Sprintf("%d lines have errors, %d requests of them are lost: %s.", s.faults.Lines, s.faults.Lost, strings.Join(s.faults.Summary(), "; ")))
 	}
 	for i, j := range r.judged {
-		if n := r.results[i].Keys; n > r.options.capacity && j.policy != nil {
-			r.warnings = append(r.warnings, fmt.Sprintf("%s: %d keys may be more than there is room for: keys share what they owe then. Raise -capacity %d, and compare.", j.name, n, r.options.capacity))
+		if n := r.crowded[i]; n > 0 {
+			r.warnings = append(r.warnings, fmt.Sprintf("%s: %d times there was no room for a key, and what others owe was counted in its place. Raise -capacity %d, and compare.", j.name, n, r.options.capacity))
 		}
 		if n := r.results[i].Unlimited; n > 0 && j.policy != nil {
 			r.warnings = append(r.warnings, fmt.Sprintf("%s: no rule is for %d of %d requests: they are not limited.", j.name, n, r.results[i].Requests))

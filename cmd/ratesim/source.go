@@ -30,6 +30,9 @@ type source struct {
 	close    func()
 }
 
+// asTheyCome is the order of requests that are not put in order.
+const asTheyCome = "as they come"
+
 // reordered is how many requests are kept to put them in order.
 const reordered = 1 << 16
 
@@ -76,6 +79,7 @@ func (o *options) open(all []judged, w world) (*source, error) {
 		s.requests = simulate.Subseconds(s.requests, o.seed)
 	}
 	switch o.order {
+	case asTheyCome:
 	case "sort":
 		s.requests = simulate.Sorted(s.requests)
 	case "auto":

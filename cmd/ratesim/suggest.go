@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -19,20 +18,13 @@ func suggest(args []string, w world) error {
 	if err != nil {
 		return err
 	}
+	o.order = asTheyCome // a Demand sorts by itself
 	s, err := o.open(nil, w)
 	if err != nil {
 		return err
 	}
 	demand := simulate.NewDemand(s.requests)
 	s.close()
-	if errors.As(s.order, new(*simulate.OrderError)) { // it sorts by itself, so read it without
-		o.order = "sort"
-		if s, err = o.open(nil, w); err != nil {
-			return err
-		}
-		demand = simulate.NewDemand(s.requests)
-		s.close()
-	}
 	switch {
 	case s.faults.Err != nil:
 		return fmt.Errorf("%s: reading ended early: %w", o.trace, s.faults.Err)
@@ -41,8 +33,15 @@ func suggest(args []string, w world) error {
 	}
 	keys := demand.Keys()
 	out := func(format string, args ...any) { _, _ = fmt.Fprintf(w.out, format+"\n", args...) }
-	for _, note := range append(s.mapping.Notes(), s.stamps.Warnings(ratelimit.PerSecond(1))...) {
+	notes := s.mapping.Notes()
+	if o.gen == "" && !o.subseconds {
+		notes = append(notes, s.stamps.Warnings(ratelimit.PerSecond(1))...)
+	}
+	for _, note := range notes {
 		out("warning: %s", note)
+	}
+	for _, sentence := range s.faults.Summary() {
+		out("warning: %s", sentence)
 	}
 	out("%d requests of %d keys. These limits refuse something to at most %d of them (%.3g %%):", s.stamps.Requests, keys, int(o.share*float64(keys)), 100*o.share)
 	out("")

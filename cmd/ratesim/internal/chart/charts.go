@@ -59,7 +59,7 @@ func timeline(results []*simulate.Result) *draw.Picture {
 	for i, r := range results {
 		seconds := time.Duration(r.BinWidth).Seconds()
 		b := box{x: left, y: 24 + float64(i)*(panel+gap) + 40, w: width - left - right, h: panel, maxY: most * seconds}
-		head(p, b.y-28, r.Name, fmt.Sprintf("%s of %s events refused, of %d of %d keys; clients: %s", percent(r.Refused, r.Offered), count(float64(r.Offered)), r.KeysRefused, r.Keys, r.Client))
+		head(p, b.y-28, r.Name, fmt.Sprintf("%s of %s events refused, to %d of %d keys; clients: %s", percent(r.Refused, r.Offered), count(float64(r.Offered)), r.KeysRefused, r.Keys, r.Client))
 		b.yAxis(p)
 		length := time.Duration(r.BinWidth) * time.Duration(max(len(r.Bins), 1))
 		b.timeAxis(p, r.First, length, i == len(results)-1)
