@@ -17,8 +17,8 @@ import (
 var users = flag.Int("catalog.users", 10_000, "how many users TestMoreUsersThanRoom has; there is room for a tenth of them")
 
 // TestMoreUsersThanRoom has ten times as many users as an engine has room for, at such a pace that
-// the windows of four fifths of the room are open at a time. Each writes twice at once and reads 3
-// times, and a few of them 1003 times. Then a quarter of the room comes at once, which is more than
+// the windows of two fifths of the room are open at a time. Each writes twice at once and reads 3
+// times, and a few of them 1003 times. Then two thirds of the room come at once, which is more than
 // there is room for. No user is granted more than its limits, and there are no more keys than there
 // is room for. With -catalog.users 10000000 there are ten million, and room for one million.
 func TestMoreUsersThanRoom(t *testing.T) {
@@ -42,7 +42,7 @@ func TestMoreUsersThanRoom(t *testing.T) {
 		return n
 	}
 	most := uint64(0)
-	last := 5 * m * 10 * 5 / 4
+	last := 5 * m * 10 * 5 / 2
 	come := func(user, times int) (writes, reads int) {
 		write.Attrs[0].Value = strconv.Itoa(user)
 		read.Attrs[0].Value = write.Attrs[0].Value
@@ -65,7 +65,7 @@ func TestMoreUsersThanRoom(t *testing.T) {
 		*users, room, made>>20, most>>20, most/uint64(room), stats.Counts)
 
 	refused := 0
-	for user := range room / 4 {
+	for user := range room * 2 / 3 {
 		_, reads := come(*users+user, 1)
 		refused += 1 - reads
 	}
@@ -74,7 +74,7 @@ func TestMoreUsersThanRoom(t *testing.T) {
 	require.Positive(t, refused)
 	require.EqualValues(t, refused, stats.Full)
 	require.LessOrEqual(t, stats.Limits[1].Live, room)
-	t.Logf("a quarter of the room more at once: %d MB at most; %+v", most>>20, stats.Counts)
+	t.Logf("two thirds of the room more at once: %d MB at most; %+v", most>>20, stats.Counts)
 }
 
 func heap() uint64 {
