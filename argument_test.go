@@ -32,6 +32,7 @@ import (
 func TestArgumentErrorsNameTheFunction(t *testing.T) {
 	bad, good := ratelimit.PerSecond(-1), ratelimit.PerSecond(10)
 	bucket := ratelimit.Must(gcra.New(good, 10))
+	striped := ratelimit.Must(gcra.NewStriped(good, 10))
 	capped := ratelimit.Must(burst.New(bucket, good))
 	window := ratelimit.Must(fixedwindow.NewAnchored(good))
 	counter := ratelimit.Must(slidingwindow.NewCounter(good, 10))
@@ -56,6 +57,9 @@ func TestArgumentErrorsNameTheFunction(t *testing.T) {
 		"fixedwindow.Limiter.SetRate":   window.SetRate(bad),
 		"fixedwindow.Limiter.SetRateAt": window.SetRateAt(t0, bad),
 		"gcra.New":                      second(gcra.New(bad, 1)),
+		"gcra.NewStriped":               second(gcra.NewStriped(bad, 1)),
+		"gcra.Striped.SetRate":          striped.SetRate(bad, 1),
+		"gcra.Striped.SetRateAt":        striped.SetRateAt(t0, bad, 1),
 		"httplimit.Middleware":          second(httplimit.Middleware(nil, nil, nil)),
 		"httplimit.PerKey":              second(httplimit.PerKey(table, nil, nil)),
 		"gcra.Limiter.SetRate":          bucket.SetRate(bad, 1),
@@ -160,6 +164,7 @@ func TestNilClocksAndOptionsAreErrors(t *testing.T) {
 	rate := ratelimit.PerSecond(10)
 	for name, build := range map[string]limittest.New{
 		"gcra.New":                func(o ...ratelimit.Option) (ratelimit.Limiter, error) { return gcra.New(rate, 5, o...) },
+		"gcra.NewStriped":         func(o ...ratelimit.Option) (ratelimit.Limiter, error) { return gcra.NewStriped(rate, 5, o...) },
 		"tokenbucket.New":         func(o ...ratelimit.Option) (ratelimit.Limiter, error) { return tokenbucket.New(rate, 5, o...) },
 		"tokenbucket.NewInterval": func(o ...ratelimit.Option) (ratelimit.Limiter, error) { return tokenbucket.NewInterval(rate, 5, o...) },
 		"fixedwindow.NewAnchored": func(o ...ratelimit.Option) (ratelimit.Limiter, error) { return fixedwindow.NewAnchored(rate, o...) },

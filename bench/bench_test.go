@@ -32,6 +32,9 @@ var limiters = []struct {
 	{"gcra", "burst + rate", func(limit int, length time.Duration, opts ...ratelimit.Option) (ratelimit.Limiter, error) {
 		return gcra.New(ratelimit.Per(limit, length), limit, opts...)
 	}},
+	{"gcra-striped", "burst + rate", func(limit int, length time.Duration, opts ...ratelimit.Option) (ratelimit.Limiter, error) {
+		return gcra.NewStriped(ratelimit.Per(limit, length), limit, opts...)
+	}},
 	{"tokenbucket", "capacity + rate", func(limit int, length time.Duration, opts ...ratelimit.Option) (ratelimit.Limiter, error) {
 		return tokenbucket.New(ratelimit.Per(limit, length), limit, opts...)
 	}},

@@ -97,6 +97,8 @@
 //
 // A bucket can grant up to burst + rate.Events within a time of rate.Per. If no such time may have
 // more than a fixed number of events, use package slidingwindow.
+//
+// If many cores ask one limiter all the time, see [Striped].
 package gcra
 
 import (

@@ -49,6 +49,7 @@ var limiters = []struct {
 	build    func(o outcome, opts ...ratelimit.Option) (ratelimit.Limiter, error)
 	allow    func(b *testing.B, l ratelimit.Limiter) (grants int)
 	parallel func(pb *testing.PB, l ratelimit.Limiter) (grants int)
+	calls    func(calls int, l ratelimit.Limiter) (grants int)
 	take     func(b *testing.B, l ratelimit.Limiter) (grants int)
 	takeAt   func(b *testing.B, l ratelimit.Limiter, t time.Time) (grants int)
 
@@ -59,7 +60,14 @@ var limiters = []struct {
 		build: func(o outcome, opts ...ratelimit.Option) (ratelimit.Limiter, error) {
 			return gcra.New(o.rate, o.burst, opts...)
 		},
-		allow: gcraAllow, parallel: gcraParallel, take: gcraTake, takeAt: gcraTakeAt,
+		allow: gcraAllow, parallel: gcraParallel, calls: gcraCalls, take: gcraTake, takeAt: gcraTakeAt,
+	},
+	{
+		name: "gcra-striped",
+		build: func(o outcome, opts ...ratelimit.Option) (ratelimit.Limiter, error) {
+			return gcra.NewStriped(o.rate, o.burst, opts...)
+		},
+		allow: stripedAllow, parallel: stripedParallel, calls: stripedCalls, take: stripedTake, takeAt: stripedTakeAt,
 	},
 	{
 		name: "tokenbucket",
@@ -80,28 +88,28 @@ var limiters = []struct {
 		build: func(o outcome, opts ...ratelimit.Option) (ratelimit.Limiter, error) {
 			return fixedwindow.NewAnchored(o.window(), opts...)
 		},
-		allow: windowAllow, parallel: windowParallel, take: windowTake, takeAt: windowTakeAt,
+		allow: windowAllow, parallel: windowParallel, calls: windowCalls, take: windowTake, takeAt: windowTakeAt,
 	},
 	{
 		name: "fixedwindow-aligned",
 		build: func(o outcome, opts ...ratelimit.Option) (ratelimit.Limiter, error) {
 			return fixedwindow.NewAligned(o.window(), opts...)
 		},
-		allow: windowAllow, parallel: windowParallel, take: windowTake, takeAt: windowTakeAt,
+		allow: windowAllow, parallel: windowParallel, calls: windowCalls, take: windowTake, takeAt: windowTakeAt,
 	},
 	{
 		name: "slidingwindow-counter",
 		build: func(o outcome, opts ...ratelimit.Option) (ratelimit.Limiter, error) {
 			return slidingwindow.NewCounter(o.sliding(), 10, opts...)
 		},
-		allow: counterAllow, parallel: counterParallel, take: counterTake, takeAt: counterTakeAt,
+		allow: counterAllow, parallel: counterParallel, calls: counterCalls, take: counterTake, takeAt: counterTakeAt,
 	},
 	{
 		name: "slidingwindow-log",
 		build: func(o outcome, opts ...ratelimit.Option) (ratelimit.Limiter, error) {
 			return slidingwindow.NewLog(o.log(), opts...)
 		},
-		allow: logAllow, parallel: logParallel, take: logTake, takeAt: logTakeAt,
+		allow: logAllow, parallel: logParallel, calls: logCalls, take: logTake, takeAt: logTakeAt,
 	},
 }
 

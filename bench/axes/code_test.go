@@ -25,6 +25,7 @@ func TestHotPaths(t *testing.T) {
 		calls         []string
 	}{
 		{"internal/bucket", "(*Bucket).Allow", append(clocks, "bucket.(*Bucket).allowAnywhere")},
+		{"internal/bucket", "(*Striped).Allow", append(clocks, "bucket.(*Striped).allow")},
 		{"internal/window", "(*Window).Allow", append(clocks, "time.Now", "ratelimit.(*CoarseClock).unixNow", "window.(*Window).allowAnywhere")},
 		{"slidingwindow", "(*Counter).Allow", append(clocks, "slidingwindow.(*counterCore).allowAnywhere")},
 		{"slidingwindow", "(*Log).Allow", append(clocks, "slidingwindow.(*logCore).allow")},

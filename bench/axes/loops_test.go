@@ -54,6 +54,46 @@ func gcraTakeAt(b *testing.B, limiter ratelimit.Limiter, t time.Time) (grants in
 	return grants
 }
 
+func stripedAllow(b *testing.B, limiter ratelimit.Limiter) (grants int) {
+	l := limiter.(*gcra.Striped)
+	for b.Loop() {
+		if l.Allow() {
+			grants++
+		}
+	}
+	return grants
+}
+
+func stripedParallel(pb *testing.PB, limiter ratelimit.Limiter) (grants int) {
+	l := limiter.(*gcra.Striped)
+	for pb.Next() {
+		if l.Allow() {
+			grants++
+		}
+	}
+	return grants
+}
+
+func stripedTake(b *testing.B, limiter ratelimit.Limiter) (grants int) {
+	l := limiter.(*gcra.Striped)
+	for b.Loop() {
+		if l.Take(1).OK {
+			grants++
+		}
+	}
+	return grants
+}
+
+func stripedTakeAt(b *testing.B, limiter ratelimit.Limiter, t time.Time) (grants int) {
+	l := limiter.(*gcra.Striped)
+	for b.Loop() {
+		if t = t.Add(time.Microsecond); l.TakeAt(t, 1).OK {
+			grants++
+		}
+	}
+	return grants
+}
+
 func tokenAllow(b *testing.B, limiter ratelimit.Limiter) (grants int) {
 	l := limiter.(*tokenbucket.Limiter)
 	for b.Loop() {
@@ -188,6 +228,56 @@ func logTakeAt(b *testing.B, limiter ratelimit.Limiter, t time.Time) (grants int
 	l := limiter.(*slidingwindow.Log)
 	for b.Loop() {
 		if t = t.Add(time.Microsecond); l.TakeAt(t, 1).OK {
+			grants++
+		}
+	}
+	return grants
+}
+
+func gcraCalls(calls int, limiter ratelimit.Limiter) (grants int) {
+	l := limiter.(*gcra.Limiter)
+	for range calls {
+		if l.Allow() {
+			grants++
+		}
+	}
+	return grants
+}
+
+func stripedCalls(calls int, limiter ratelimit.Limiter) (grants int) {
+	l := limiter.(*gcra.Striped)
+	for range calls {
+		if l.Allow() {
+			grants++
+		}
+	}
+	return grants
+}
+
+func windowCalls(calls int, limiter ratelimit.Limiter) (grants int) {
+	l := limiter.(*fixedwindow.Limiter)
+	for range calls {
+		if l.Allow() {
+			grants++
+		}
+	}
+	return grants
+}
+
+func counterCalls(calls int, limiter ratelimit.Limiter) (grants int) {
+	l := limiter.(*slidingwindow.Counter)
+	for range calls {
+		if l.Allow() {
+			grants++
+		}
+	}
+	return grants
+}
+
+func logCalls(calls int, limiter ratelimit.Limiter) (grants int) {
+	l := limiter.(*slidingwindow.Log)
+	for range calls {
+		if l.Allow() {
 			grants++
 		}
 	}

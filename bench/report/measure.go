@@ -58,6 +58,8 @@ func (r results) write() error {
 		{page, "peers", peersTable(r.peers)},
 		{page, "limiters", limitersTable(r.limiters)},
 		{page, "races", racesTable(r.races)},
+		{page, "crowds", crowdsTable(r.peers)},
+		{page, "contention", contentionTable(r.limiters)},
 		{page, "stores", storesTable(r.peers)},
 		{page, "bugs", r.bugs},
 		{docs + "../README.md", "numbers", numbersTable(r.peers) + "\n" + head},

@@ -46,7 +46,7 @@ func peersTable(m measured) string {
 func numbersTable(m measured) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "| ns per `Allow` | granted | refused | granted, on %[1]d cores | refused, on %[1]d cores |\n|---|---|---|---|---|\n", runtime.NumCPU())
-	for _, name := range []string{"floor", "gcra", "x-time-rate", "uber", "failsafe-bursty", "juju", "sethvargo", "throttled", "ulule"} {
+	for _, name := range []string{"floor", "gcra", "gcra-striped", "x-time-rate", "uber", "failsafe-bursty", "juju", "sethvargo", "throttled", "ulule"} {
 		fmt.Fprintf(&b, "| %s |", name)
 		for _, kind := range []string{"Allow", "AllowParallel"} {
 			for _, outcome := range []string{"granted", "refused"} {
@@ -113,6 +113,56 @@ func floorOf(m measured, row string) string {
 		return "Allow/limiter=" + floor + "/outcome=" + outcome
 	}
 	return row
+}
+
+// guarantees are what limiters keep when many callers ask, in the words of their documentation or
+// as their code is.
+var guarantees = map[string]string{
+	"floor":                 "none",
+	"gcra":                  "burst + rate × t in every interval, for times in any order",
+	"gcra-striped":          "the same; it may refuse a little more",
+	"tokenbucket":           "as gcra",
+	"tokenbucket-interval":  "capacity + rate × t, rounded up to intervals",
+	"fixedwindow-anchored":  "a limit in each window of its own",
+	"fixedwindow-aligned":   "a limit in each window of the clock",
+	"slidingwindow-counter": "a limit in every window",
+	"x-time-rate":           "burst + rate × t, if times come in order; a mutex",
+	"uber":                  "spacing, with a slack of 10 events",
+	"juju":                  "capacity + rate × t, by its own clock; a mutex",
+	"failsafe-smooth":       "spacing, by its own clock; a mutex",
+	"failsafe-bursty":       "a limit in each period of its own; a mutex",
+}
+
+// crowdsTable has what grants cost to many callers, and what limiters guarantee to them.
+func crowdsTable(m measured) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "| ns per granted `Allow` | on %d cores | of gcra | 32 callers a core | of gcra | guarantees |\n|---|---|---|---|---|---|\n", runtime.NumCPU())
+	for _, name := range limitersOf(m, "AllowCrowded/") {
+		if guarantees[name] == "" {
+			continue // stores of keys
+		}
+		fmt.Fprintf(&b, "| %s |", name)
+		for _, kind := range []string{"AllowParallel", "AllowCrowded"} {
+			row := func(limiter string) string { return kind + "/limiter=" + limiter + "/outcome=granted" }
+			fmt.Fprintf(&b, " %s | %s |", m.nanos(row(name)), m.times(row(name), row("gcra")))
+		}
+		fmt.Fprintf(&b, " %s |\n", guarantees[name])
+	}
+	return b.String()
+}
+
+// contentionTable has what grants cost to one caller and to many at once, of the floors and of each
+// limiter.
+func contentionTable(m measured) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "| ns per granted `Allow` | 1 caller | %d cores | 32 callers a core | %[1]d cores, coarse clock | least share of a caller |\n|---|---|---|---|---|---|\n", runtime.NumCPU())
+	for _, name := range limitersOf(m, "Contention/") {
+		row := "Contention/limiter=" + name + "/outcome=granted/callers="
+		least, _ := m.median(row+"cores", "least-share")
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %.2f |\n", name, m.nanos(row+"1"), m.nanos(row+"cores"), m.nanos(row+"32-a-core"),
+			m.nanos("ContentionByClock/limiter="+name+"/outcome=granted/callers=cores/clock=coarse"), least.Center)
+	}
+	return b.String()
 }
 
 // racesTable has the cost of a grant and the lost races in it, by how many threads run the callers.

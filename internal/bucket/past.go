@@ -96,8 +96,9 @@ func (c *scale) reaches(m *mark, tat int64) bool {
 // before is a state that a change of rate replaced while reservations were pending.
 type before struct {
 	state
-	asked int64 // the offset of the change that was asked for
-	depth int   // how many such states lie before this one
+	asked  int64 // the offset of the change that was asked for
+	leased int64 // no lease was out at a later offset
+	depth  int   // how many such states lie before this one
 }
 
 // mostBefore limits the memory of a bucket whose rate keeps changing while an old reservation is
@@ -111,12 +112,12 @@ func (b *before) refunded(s *spec, as int64, m made, granted int64) (after state
 	if _, fits := after.convertible(b.asked, s.rate); !ok || !fits {
 		return after, false
 	}
-	return after.converted(b.asked, s.rate, s.burst), true
+	return after.converted(b.asked, b.leased, s.rate, s.burst), true
 }
 
 // chain returns what has to be remembered of a state that a change asked for at off replaces.
-func chain(st state, off int64) *before {
-	b := &before{state: st, asked: off}
+func chain(st state, off, leased int64) *before {
+	b := &before{state: st, asked: off, leased: leased}
 	if last := st.scale.spec.past.before; last != nil {
 		b.depth = last.depth + 1
 	}

@@ -14,19 +14,22 @@ import (
 // if what is owed, or may be owed, would not drain within 2^61 ns at the new rate.
 func (b *Bucket) SetRateAt(fn, field string, t time.Time, rate ratelimit.Rate, burst int) error {
 	off := b.line.At(t)
-	return b.setRate(fn, field, func() int64 { return off }, rate, burst)
+	return b.setRate(fn, field, func() int64 { return off }, noLease, rate, burst)
 }
 
 // SetRate is SetRateAt by the clock.
 func (b *Bucket) SetRate(fn, field string, rate ratelimit.Rate, burst int) error {
-	return b.setRate(fn, field, b.line.Now, rate, burst)
+	return b.setRate(fn, field, b.line.Now, noLease, rate, burst)
 }
 
 // setRate changes the rate as of the time that asked returns. When the word is frozen, it asks once
 // more, and reads the clock: otherwise events that others grant in between would drain at the new
 // rate before they were granted. Helpers may read different times, and any of them will do. Whether
 // the change can be made depends on the first time only.
-func (b *Bucket) setRate(fn, field string, asked func() int64, rate ratelimit.Rate, burst int) error {
+//
+// Events of a lease may be granted until the time that leased returns. They drain at the old rate
+// until then, so the change waits for it.
+func (b *Bucket) setRate(fn, field string, asked, leased func() int64, rate ratelimit.Rate, burst int) error {
 	if err := check(fn, field, rate, burst); err != nil {
 		return err
 	}
@@ -45,11 +48,15 @@ func (b *Bucket) setRate(fn, field string, asked func() int64, rate ratelimit.Ra
 			if _, ok := st.convertible(off, rate); !ok {
 				return nil // more is owed by now
 			}
-			as := st.latest(max(off, timeline.Clamp(asked())), timeline.Clamp(b.line.Now()))
-			return st.converted(as, rate, burst).frame()
+			until := leased()
+			as := st.latest(max(off, timeline.Clamp(asked()), until), timeline.Clamp(b.line.Now()))
+			return st.converted(as, until, rate, burst).frame()
 		}}, nil
 	})
 }
+
+// noLease is the time until which events are leased of a bucket that has no leases.
+func noLease() int64 { return math.MinInt64 + 1 }
 
 // latest returns off, or the time of the last grant if that is later. It is not known exactly: the
 // word allows no later time than newest, and callers that go by the clock, none later than now.
@@ -88,15 +95,16 @@ func (st state) convertible(off int64, rate ratelimit.Rate) (events uint64, ok b
 
 // converted returns the state of another rate that owes as many events as st does at the change,
 // rounded up by less than a tick. (If the debt were kept as a time instead, a slower rate would
-// hand out events.) Nothing is granted any more for times before the change.
-func (st state) converted(off int64, rate ratelimit.Rate, burst int) state {
+// hand out events.) Nothing is granted any more for times before the change. Events were granted by
+// leases until leased at the latest.
+func (st state) converted(off, leased int64, rate ratelimit.Rate, burst int) state {
 	c, word := &st.scale, st.word
 	old := c.spec
 	if word == 0 && old.past.none() {
 		return fresh(newSpec(rate, burst, 0, old.perEvent, noPast), off)
 	}
 	at, owed := c.changes(word, off)
-	grants := max(old.past.grants, math.MinInt64+1)
+	grants := max(old.past.grants, leased)
 	if old.perNano > 0 {
 		grants = max(grants, c.newest(word))
 	}
@@ -107,7 +115,7 @@ func (st state) converted(off int64, rate ratelimit.Rate, burst int) state {
 		s.past.owed = min(max(1, mulDivCeil(owed, s.perEvent, old.perEvent)), maxDepth) // 1: not fresh
 	}
 	if at > off {
-		s.past.before = chain(st, off)
+		s.past.before = chain(st, off, leased)
 	}
 	return owing(s, at, s.past.owed)
 }

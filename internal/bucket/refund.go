@@ -15,25 +15,31 @@ type made struct {
 }
 
 // RefundAt gives back, as of t, n events granted held before t.
-func (b *Bucket) RefundAt(t time.Time, n int, held time.Duration) {
+func (b *Bucket) RefundAt(t time.Time, n int, held time.Duration) { b.refund(t, n, held, noLease) }
+
+// refund is RefundAt for a bucket of which events were leased until the time that leased returns.
+func (b *Bucket) refund(t time.Time, n int, held time.Duration, leased func() int64) {
 	off := timeline.Clamp(b.line.At(t))
 	if held >= 0 && uint64(held) <= maxDepth+1 { // what was held for longer has drained
-		b.GiveBack(off, made{n: n}, off-int64(held))
+		b.giveBack(off, made{n: n}, off-int64(held), leased)
 	}
 }
 
 // GiveBack gives back, as of off, what was granted, or could be acted on, at granted.
+func (b *Bucket) GiveBack(off int64, m made, granted int64) { b.giveBack(off, m, granted, noLease) }
+
+// giveBack is GiveBack as of no earlier than leased returns.
 //
 // The step is computed from one load of the word and lands only if the word has not moved since. If
-// another caller's change landed first, it is computed again. The clock is read after the word, so
-// it is not earlier than any time of the clock that went into the word.
-func (b *Bucket) GiveBack(off int64, m made, granted int64) {
+// another caller's change landed first, it is computed again. The clock and leased are read after
+// the word, so they are not earlier than any time that went into the word.
+func (b *Bucket) giveBack(off int64, m made, granted int64, leased func() int64) {
 	for m.n > 0 {
 		f := b.current.Load()
 		c := &f.Scale
 		word := f.Word.Load()
 		live := word &^ frame.Frozen
-		as := max(off, timeline.Clamp(b.line.Now()))
+		as := max(off, timeline.Clamp(b.line.Now()), leased())
 		after, ok := c.refunded(live, as, m, granted)
 		switch {
 		case !ok:

@@ -73,6 +73,9 @@ var limiters = []struct {
 		}
 	}},
 	{name: "gcra", build: func(_ *testing.B, o outcome) func() bool { return newGCRA(o).Allow }},
+	{name: "gcra-striped", build: func(_ *testing.B, o outcome) func() bool {
+		return ratelimit.Must(gcra.NewStriped(o.perSecond(), o.burst())).Allow
+	}},
 	{name: "tokenbucket", build: func(_ *testing.B, o outcome) func() bool {
 		return ratelimit.Must(tokenbucket.New(o.perSecond(), o.burst())).Allow
 	}},

@@ -32,8 +32,15 @@ func BenchmarkAllow(b *testing.B) {
 	})
 }
 
-func BenchmarkAllowParallel(b *testing.B) {
-	each(b, func(b *testing.B, allow func() bool) int {
+func BenchmarkAllowParallel(b *testing.B) { each(b, parallel(1)) }
+
+// BenchmarkAllowCrowded has 32 callers on each core.
+func BenchmarkAllowCrowded(b *testing.B) { each(b, parallel(32)) }
+
+// parallel returns a run by so many callers on each core.
+func parallel(callers int) func(b *testing.B, allow func() bool) (grants int) {
+	return func(b *testing.B, allow func() bool) int {
+		b.SetParallelism(callers)
 		var sum atomic.Int64
 		b.RunParallel(func(pb *testing.PB) {
 			grants := 0
@@ -45,7 +52,7 @@ func BenchmarkAllowParallel(b *testing.B) {
 			sum.Add(int64(grants))
 		})
 		return int(sum.Load())
-	})
+	}
 }
 
 // each runs a row for every limiter and outcome. What is to refuse has granted the one that it can.

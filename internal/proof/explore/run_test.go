@@ -11,9 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestExplore runs this package's tests with the build tag explore, and those of package keyed that
-// explore its table from inside, and logs what they print: how many schedules there were. It runs a
-// sample of the scenarios; `.ci/run explore` runs all.
+// TestExplore runs this package's tests with the build tag explore, and those of packages keyed and
+// bucket that explore from inside, and logs what they print: how many schedules there were. It runs
+// a sample of the scenarios; `.ci/run explore` runs all.
 func TestExplore(t *testing.T) {
 	// The go command runs a test again if a file has changed that the test looked at.
 	for _, pattern := range []string{"*.go", "../*/*.go", "../../*/*.go", "../../../*/*.go", "../../../*.go"} {
@@ -25,7 +25,7 @@ func TestExplore(t *testing.T) {
 			require.NoError(t, err)
 		}
 	}
-	for pkg, tests := range map[string]string{".": "", "../../../keyed": "TestAllSchedules|TestPlantedFaults|TestNobodyWaits"} {
+	for pkg, tests := range map[string]string{".": "", "../../../keyed": "TestAllSchedules|TestPlantedFaults|TestNobodyWaits", "../../bucket": "TestAllSchedules"} {
 		out, err := exec.Command("go", "test", "-tags", "explore", "-short", "-v", "-run", tests, pkg).CombinedOutput()
 		t.Logf("%s", out)
 		require.NoError(t, err)

@@ -44,6 +44,9 @@ var limiters = set{
 	{"gcra", oneByOne, func(rate ratelimit.Rate, size int, c ratelimit.Clock) (ratelimit.Limiter, error) {
 		return gcra.New(rate, size, ratelimit.WithClock(c))
 	}, bounds.Bucket},
+	{"gcra, striped", oneByOne, func(rate ratelimit.Rate, size int, c ratelimit.Clock) (ratelimit.Limiter, error) {
+		return gcra.NewStriped(rate, size, ratelimit.WithClock(c))
+	}, bounds.Bucket},
 	{"tokenbucket", oneByOne, func(rate ratelimit.Rate, size int, c ratelimit.Clock) (ratelimit.Limiter, error) {
 		return tokenbucket.New(rate, size, ratelimit.WithClock(c))
 	}, bounds.Bucket},
@@ -178,7 +181,7 @@ func (s set) except(names ...string) set {
 
 var (
 	reservers  = limiters.named("gcra", "tokenbucket", "tokenbucket by interval")
-	changeable = limiters.named("gcra", "tokenbucket", "tokenbucket by interval", "anchored window", "aligned window", "log", "counter")
+	changeable = limiters.named("gcra", "gcra, striped", "tokenbucket", "tokenbucket by interval", "anchored window", "aligned window", "log", "counter")
 	refunding  = limiters.except("keyed table", "keyed windows")
 )
 

@@ -94,6 +94,11 @@ func limiters(coarse ratelimit.Clock) (all []soaked) {
 		add("gcra", bucketShare(rate, 5, 0), l, err)
 	}
 	{
+		dense := ratelimit.PerSecond(500_000)
+		l, err := gcra.NewStriped(dense, 2000)
+		add("gcra, striped", bucketShare(dense, 2000, 0), l, err)
+	}
+	{
 		l, err := gcra.New(odd, 100, ratelimit.WithClock(coarse))
 		add("gcra on a coarse clock", bucketShare(odd, 100, 0), l, err)
 	}
