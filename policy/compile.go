@@ -20,7 +20,10 @@ type generation struct {
 	whos   []*who // that a step of some rule names
 
 	locked    bool // some limit has a class before last
+	wall      bool // some limit goes by the wall clock
 	patterned bool // something is for some paths only
+	punishing bool // some rule has a ladder
+	watching  bool // some rule watches or is in shadow
 }
 
 // scope is which requests something is for.
@@ -57,6 +60,7 @@ type limit struct {
 	count  []statuses
 	hidden bool
 	store  store
+	table  *lockFree // the store, if it is one
 	class  class
 	tally  *tally
 
@@ -118,9 +122,12 @@ func (e *Engine) compile(p Policy, fn string) (*generation, error) {
 				return nil, fmt.Errorf("%s: rules[%d].limits[%d]: %w", fn, i, j, err)
 			}
 			g.locked = g.locked || l.class < last
+			g.wall = g.wall || r.Limits[j].As == Aligned
 			compiled.limits = append(compiled.limits, l)
 		}
+		g.watching = g.watching || r.Mode == Watch || r.Mode == Shadow
 		if len(r.Ladder) > 0 {
+			g.punishing = true
 			var err error
 			if compiled.ladder, err = g.ladder(r); err != nil {
 				return nil, fmt.Errorf("%s: rules[%d].ladder: %w", fn, i, err)
@@ -179,7 +186,7 @@ func (g *generation) limit(r *Rule, i, j int) (limit, error) {
 	if compiled.store = g.engine.stores[id]; compiled.store != nil {
 		err = bindAll(compiled.store, bounds)
 	} else {
-		compiled.store, err = newStore(l, bounds, g.engine.capacity, g.engine.clock)
+		compiled.store, err = g.engine.newStore(l, bounds, g.engine.capacity)
 	}
 	if err != nil {
 		return limit{}, err
@@ -190,6 +197,7 @@ func (g *generation) limit(r *Rule, i, j int) (limit, error) {
 		g.engine.tallies[id] = compiled.tally
 	}
 	compiled.class = compiled.store.class()
+	compiled.table, _ = compiled.store.(*lockFree)
 	return compiled, nil
 }
 

@@ -21,7 +21,7 @@ func (q *question) judge(m *matched) {
 	all, throttles := q.of(m), s.throttles[enforced:]
 	m.crossed = m.missing || shut
 	for i := range all {
-		all[i].look(q.t, all[i].n)
+		all[i].look(&q.at, all[i].n)
 		m.crossed = m.crossed || !all[i].told.OK
 	}
 	for i := range throttles {
@@ -52,7 +52,7 @@ func (q *question) shadowed(m *matched) (shut bool) {
 	if q.engine.revoked.Len() > 0 && q.engine.revoked.Has(c.revocation()) {
 		return true
 	}
-	d := c.strikes.Look(c.hash)
+	d := c.strikes.Held(c.hash, q.now)
 	if d == nil {
 		return false
 	}

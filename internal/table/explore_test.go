@@ -1,6 +1,6 @@
 //go:build explore
 
-package keyed
+package table
 
 import (
 	"cmp"
@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -67,6 +68,8 @@ var worlds = []world{
 		does: slices.Concat(of("take", 0, 1, 2, 3), of("take", 384, 4), of("reset", 0, 2, 3))},
 	{name: "known keys", newest: -1, words: []held{{1, 0}, {2, event}, {3, 2 * event}}, known: true,
 		does: slices.Concat(of("take", 0, 1, 2, 3), of("take", 384, 2, 3), of("charge", 0, 1, 2))},
+	{name: "seen before", newest: -1, words: []held{{1, event}, {2, 2 * event}},
+		does: slices.Concat(of("see", 0, 1, 2, 3), of("take", 0, 1, 3), of("reset", 0, 1))},
 	{name: "words that expire", newest: -1, words: []held{{8, 0}, {9, 100}, {10, -100}},
 		does: slices.Concat(of("take", -256, 2, 3), of("take", 0, 1, 2), of("take", 256, 1, 2), of("reset", 0, 2))},
 	{name: "the newest time moves", newest: early, words: []held{{9, early - 2000}, {10, -1000}, {3, early - int64(late) - 10}}, most: 100,
@@ -99,13 +102,12 @@ func (m *claim) broken() string {
 // setting is a world's table, made for one schedule.
 type setting struct {
 	world
-	core  *core
+	core  *Table
 	model *claim
 }
 
 func (w world) build() *setting {
-	table := ratelimit.Must(NewGCRA[int](ratelimit.Rate{Events: 1, Per: finest}, 2, 1, WithClock(limittest.NewClock(start))))
-	c := &table.core
+	c := gcra(ratelimit.Rate{Events: 1, Per: finest}, 2, 1, ratelimit.WithClock(limittest.NewClock(time.Unix(0, 0))))
 	m := &claim{limit: &c.limited}
 	m.model = model{scale: &c.scale, sets: make([][setSize]entry, 1), newest: c.scale.at(w.newest), clock: c.scale.at(0), still: true}
 	c.newest.Store(m.newest)
@@ -150,11 +152,13 @@ func (s *setting) operation(a action) operation {
 			var d ratelimit.Decision
 			switch a.verb {
 			case "take":
-				s.core.take(&d, a.key, a.at, 1, s.model.limit)
+				s.core.Take(&d, a.key, a.at, 1, s.model.limit)
+			case "see":
+				s.see(&d, a)
 			case "charge":
-				s.core.owe(&d, a.key, a.at, most, s.model.limit)
+				s.core.Owe(&d, a.key, a.at, most, s.model.limit)
 			case "reset":
-				s.core.reset(a.key)
+				s.core.Reset(a.key)
 			}
 			return s.told(d)
 		},
@@ -162,7 +166,7 @@ func (s *setting) operation(a action) operation {
 			var d ratelimit.Decision
 			own := &m.own[a.key]
 			switch a.verb {
-			case "take":
+			case "take", "see":
 				if d = m.take(a.key, a.at, 1, m.limit, true); d.OK {
 					*own = max(*own, m.scale.at(a.at)) + event
 				}
@@ -176,6 +180,20 @@ func (s *setting) operation(a action) operation {
 			return s.told(d)
 		},
 	}
+}
+
+// see is a take in steps.
+func (s *setting) see(d *ratelimit.Decision, a action) {
+	c, limit := s.core, s.model.limit
+	var sight Sight
+	c.See(&sight, a.key)
+	if c.Allows(&sight, a.at, 1, limit) {
+		c.TakeSeen(d, &sight, a.key, a.at, 1, limit)
+		return
+	}
+	seen := &sight.slot
+	told := c.judge(*seen, sight.now, limit.perEvent, limit)
+	c.report(d, outcome{told, seen.debt(sight.now), seen.newest}, a.at, sight.now, 1, limit)
 }
 
 func (s *setting) scenario(callers [][]action) explore.Scenario[*claim] {
@@ -196,7 +214,7 @@ func (s *setting) scenario(callers [][]action) explore.Scenario[*claim] {
 				seen[tag] = true
 			}
 			for i := range all {
-				s.core.peek(&all[i], uint64(1+i%keys), grid[i/keys], 1, s.model.limit)
+				s.core.Peek(&all[i], uint64(1+i%keys), grid[i/keys], 1, s.model.limit)
 			}
 			return all
 		},
@@ -352,7 +370,7 @@ func (w world) stall(t *testing.T, crowd, number int) bool {
 	s := w.build()
 	take := func(key uint64, at int64) bool {
 		var d ratelimit.Decision
-		s.core.take(&d, key, at, 1, s.model.limit)
+		s.core.Take(&d, key, at, 1, s.model.limit)
 		return d.OK
 	}
 	stalled := false
