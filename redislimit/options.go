@@ -1,0 +1,77 @@
+package redislimit
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/internal/identity"
+)
+
+// Option is an optional argument of a constructor.
+type Option func(*options)
+
+type options struct {
+	clock    ratelimit.Clock
+	timeout  time.Duration
+	remember int
+	combine  bool
+	nodes    int // that hold leases; 0: none do
+	chunk    int
+	err      *ratelimit.ArgumentError
+}
+
+// Timeout is how long the engine may take to answer, at most; a context may end sooner. It is 1 s
+// by default.
+func Timeout(d time.Duration) Option {
+	return func(o *options) {
+		o.timeout = d
+		o.demand(d > 0, "Timeout", d, "more than 0s")
+	}
+}
+
+// Remember is for how many keys, about, this node remembers the last refusal. Until that is over,
+// the same request is refused without asking the engine. It is 16,384 by default, which takes 128 kB
+// and 200 bytes for each refusal. 0 asks the engine each time.
+//
+// # Guarantee
+//
+// No limit is affected, as nothing is granted. A remembered refusal is one that the engine would
+// give as well, as long as no other node gives back events of the key, resets it or changes its
+// rate. RetryAfter is exact, less the time that the refusal took to arrive.
+func Remember(keys int) Option {
+	return func(o *options) {
+		o.remember = keys
+		o.demand(0 <= keys && keys <= 1<<30, "Remember", keys, "0 to 1073741824")
+	}
+}
+
+// WithClock sets the clock of this node, by which it counts how long ago it was refused, and which
+// Clock returns. It is the system's by default. Limits go by the engine's clock.
+func WithClock(c ratelimit.Clock) Option {
+	return func(o *options) {
+		o.clock = c
+		o.demand(!identity.IsNil(c), "WithClock", nil, "a clock, or no such option for the system's")
+	}
+}
+
+func (o *options) demand(ok bool, field string, value any, want string) {
+	if !ok && o.err == nil {
+		o.err = &ratelimit.ArgumentError{Field: field, Value: value, Want: want}
+	}
+}
+
+func choose(fn string, opts []Option) (o options, err error) {
+	o = options{clock: ratelimit.SystemClock{}, timeout: time.Second, remember: 1 << 14}
+	for i, opt := range opts {
+		if opt == nil {
+			return o, &ratelimit.ArgumentError{Func: fn, Field: fmt.Sprintf("opts[%d]", i), Value: nil, Want: "an option"}
+		}
+		opt(&o)
+	}
+	if o.err != nil {
+		o.err.Func = fn
+		return o, o.err
+	}
+	return o, nil
+}
