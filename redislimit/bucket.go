@@ -108,6 +108,15 @@ func (b *bucket) wait(ticks uint64) time.Duration {
 // drained returns how many ticks drain in a time, rounded up.
 func (b *bucket) drained(d time.Duration) uint64 { return mulDivCeil(uint64(d), b.perMicro, 1000) }
 
+// keeps returns an error unless a full burst of the bucket before can be owed.
+func (b *bucket) keeps(fn string, before *bucket) error {
+	if hi, lo := bits.Mul64(uint64(before.burst), b.perEvent); hi != 0 || lo > maxDepth {
+		return &ratelimit.ArgumentError{Func: fn, Field: "rate", Value: b.rate,
+			Want: fmt.Sprintf("one at which the %d events that may be owed take at most 2^51 ticks, or 0", before.burst)}
+	}
+	return nil
+}
+
 func (b *bucket) args(to []string) []string {
 	for _, ticks := range []uint64{b.perMicro, b.perEvent, b.depth, b.most} {
 		to = append(to, strconv.FormatUint(ticks, 10))

@@ -29,6 +29,23 @@ if text and string.sub(text, 1, 1) ~= 'b' then
   return redis.error_reply('RATELIMIT the key has no state of buckets')
 end
 
+-- share returns a*b/c rounded up, for a < c <= 2^51 and b <= 2^51, by long division: no number is
+-- above 2^53.
+local function share(a, b, c)
+  local quotient, rest = 0, 0
+  for bit = 51, 0, -1 do
+    quotient, rest = quotient * 2, rest * 2
+    if b >= 2 ^ bit then
+      b, rest = b - 2 ^ bit, rest + a
+    end
+    while rest >= c do
+      quotient, rest = quotient + 1, rest - c
+    end
+  end
+  if rest > 0 then quotient = quotient + 1 end
+  return quotient
+end
+
 local tats, parts, marks, reply = {}, {}, {}, {now}
 local dirty = false
 local from = 2
@@ -49,16 +66,7 @@ for j = 1, count do
         local old, new = event + 0, ARGV[at + 1] + 0
         local owed = (tat - now) * scale + part
         local rest = math.fmod(owed, old)
-        local whole = (owed - rest) / old * new
-        local product = rest * new
-        if product < 9007199254740992 then
-          local over = math.fmod(product, old)
-          rest = (product - over) / old
-          if over > 0 then rest = rest + 1 end
-        else
-          rest = math.min(new, math.ceil(product / old) + 2)
-        end
-        owed = math.min(whole + rest, ARGV[at + 3] + 0)
+        owed = math.min((owed - rest) / old * new + share(rest, new, old), ARGV[at + 3] + 0)
         part = math.fmod(owed, ARGV[at])
         tat = now + (owed - part) / ARGV[at]
         changed = string.format('%.0f', now)

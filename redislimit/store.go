@@ -67,8 +67,8 @@ func (s *Store) Peek(ctx context.Context, key string, n int) (ratelimit.Decision
 // about one more event, which is not charged; see [ratelimit.Charger].
 func (s *Store) Charge(ctx context.Context, key string, n int) (ratelimit.Decision, error) {
 	a := *s.algorithm.Load()
-	if n < 1 {
-		return s.Peek(ctx, key, min(n+1, 1))
+	if n < 0 {
+		return s.Peek(ctx, key, n)
 	}
 	return s.one(ctx, key, a, charge, 1, strconv.Itoa(min(n, maxEvents)))
 }

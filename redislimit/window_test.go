@@ -39,7 +39,7 @@ func playWindow(t *testing.T, m *mini, random *rand.Rand, s *redislimit.Store, f
 		}
 		now = now.Add(step)
 		if random.IntN(10) == 0 {
-			now = now.Truncate(per)
+			now = now.Truncate(per).Add(per) // on the edge of a window
 		}
 		now = maxTime(now, start)
 		clock.Set(now)
@@ -89,7 +89,7 @@ var windowRates = []ratelimit.Rate{
 }
 
 func TestAlignedWindowIsFixedWindow(t *testing.T) {
-	for seed := range uint64(60) {
+	for seed := range uint64(25) {
 		random := rand.New(rand.NewPCG(seed, 2))
 		m := newMini(t)
 		rate := windowRates[random.IntN(len(windowRates))]
@@ -101,7 +101,7 @@ func TestAlignedWindowIsFixedWindow(t *testing.T) {
 }
 
 func TestLogIsSlidingWindowLog(t *testing.T) {
-	for seed := range uint64(60) {
+	for seed := range uint64(25) {
 		random := rand.New(rand.NewPCG(seed, 3))
 		m := newMini(t)
 		rate := windowRates[random.IntN(len(windowRates))]
@@ -123,7 +123,7 @@ func TestLogRefund(t *testing.T) {
 		take int
 		held time.Duration
 	}{
-		{0, 2, -1}, {100, 2, -1}, {150, 1, 150}, {150, 1, 51}, {200, 2, 50}, {201, 3, 1}, {1100, 1, 1}, {1400, 2, 0}, {2400, 2, 1000},
+		{0, 2, -1}, {100, 2, -1}, {150, 1, 150}, {150, 1, 51}, {200, 2, 50}, {1100, 1, 1}, {1400, 2, 0}, {2400, 2, 1000},
 	} {
 		now := t0.Add(step.at * time.Millisecond)
 		m.SetTime(now)
