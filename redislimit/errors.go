@@ -20,7 +20,9 @@ type Error struct {
 }
 
 // Error returns the message, as in "redislimit: api:{7}: not known, so refused: i/o timeout".
-func (e *Error) Error() string { return "redislimit: " + e.Key + ": not known, so refused: " + e.Err.Error() }
+func (e *Error) Error() string {
+	return "redislimit: " + e.Key + ": not known, so refused: " + e.Err.Error()
+}
 
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }

@@ -1,6 +1,7 @@
 package redislimit
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/seed-3506548a/ratelimit"
@@ -9,7 +10,10 @@ import (
 
 // GCRA is a bucket for each key: events spread at a rate, and a burst of some at once. See package
 // gcra, with whose decisions its own agree in every field.
-type GCRA struct{ Store }
+type GCRA struct {
+	Store
+	withheld int // of the burst, for leases
+}
 
 // NewGCRA returns a limit of the given rate and burst for each key. The name is what the engine's
 // keys begin with; limits of the same name share what was consumed.
@@ -35,8 +39,20 @@ func NewGCRA(engine Engine, name string, rate ratelimit.Rate, burst int, opts ..
 	if err := checkBucket(fn, "", rate, burst); err != nil {
 		return nil, err
 	}
-	g := new(GCRA)
-	return g, g.init(fn, engine, name, newBuckets([]bucket{newBucket(rate, burst)}), opts)
+	o, err := choose(fn, opts)
+	if err != nil {
+		return nil, err
+	}
+	g := &GCRA{withheld: o.nodes * o.chunk}
+	if o.chunk > 0 {
+		if err := g.leasable(fn, burst, o.chunk); err != nil {
+			return nil, err
+		}
+		g.leases = &leases{chunk: o.chunk, of: map[string]*lease{}}
+	}
+	b := newBucket(rate, burst-g.withheld)
+	o.nodes, o.chunk = 0, 0
+	return g, g.init(fn, engine, name, newBuckets([]bucket{b}), o)
 }
 
 // SetRate changes the rate and the burst, on this node. Change them on all nodes that have the
@@ -52,7 +68,12 @@ func (g *GCRA) SetRate(rate ratelimit.Rate, burst int) error {
 	if err := checkBucket(fn, "", rate, burst); err != nil {
 		return err
 	}
-	b := newBucket(rate, burst)
+	if g.leases != nil {
+		if err := g.leasable(fn, burst, g.leases.chunk); err != nil {
+			return err
+		}
+	}
+	b := newBucket(rate, burst-g.withheld)
 	if err := b.keeps(fn, &g.buckets()[0]); err != nil {
 		return err
 	}
@@ -64,21 +85,32 @@ func (g *GCRA) SetRate(rate ratelimit.Rate, burst int) error {
 func (g *GCRA) Rate() ratelimit.Rate { return g.buckets()[0].rate }
 
 // Burst returns the burst that was set last.
-func (g *GCRA) Burst() int { return g.buckets()[0].burst }
+func (g *GCRA) Burst() int { return g.buckets()[0].burst + g.withheld }
+
+// leasable returns an error unless the burst leaves room for leases.
+func (g *GCRA) leasable(fn string, burst, chunk int) error {
+	if least := g.withheld + chunk; burst < least {
+		return &ratelimit.ArgumentError{Func: fn, Field: "burst", Value: burst,
+			Want: fmt.Sprintf("%d or more: a chunk for each node of Lease, and one more", least)}
+	}
+	return nil
+}
 
 func (s *Store) buckets() []bucket { return (*s.algorithm.Load()).(*buckets).all }
 
 // init makes s a store of the algorithm. Errors name the function fn.
-func (s *Store) init(fn string, engine Engine, name string, a algorithm, opts []Option) error {
+func (s *Store) init(fn string, engine Engine, name string, a algorithm, o options) error {
 	switch {
 	case identity.IsNil(engine):
 		return &ratelimit.ArgumentError{Func: fn, Field: "engine", Value: nil, Want: "an engine, such as goredis.New returns"}
 	case name == "" || strings.ContainsAny(name, "{}"):
 		return &ratelimit.ArgumentError{Func: fn, Field: "name", Value: name, Want: "a name without braces"}
 	}
-	o, err := choose(fn, opts)
-	if err != nil {
-		return err
+	if o.chunk > 0 {
+		return &ratelimit.ArgumentError{Func: fn, Field: "Lease", Value: o.chunk, Want: "no such option: it is for NewGCRA"}
+	}
+	if o.combine {
+		s.groups = &batches{next: map[string]*batch{}}
 	}
 	s.engine, s.prefix, s.clock, s.timeout = engine, name+":{", o.clock, o.timeout
 	s.memory = newMemory(o.remember)

@@ -40,8 +40,12 @@ func NewLog(engine Engine, name string, rate ratelimit.Rate, opts ...Option) (*L
 	if err := checkWindow(fn, rate, maxLog); err != nil {
 		return nil, err
 	}
+	o, err := choose(fn, opts)
+	if err != nil {
+		return nil, err
+	}
 	l := new(Log)
-	return l, l.init(fn, engine, name, &log{rate}, opts)
+	return l, l.init(fn, engine, name, &log{rate}, o)
 }
 
 // SetRate changes the number of events, on this node; rate.Per must stay. Change it on all nodes.

@@ -55,6 +55,43 @@ func WithClock(c ratelimit.Clock) Option {
 	}
 }
 
+// Combine sends requests for one key together that come while another is under way. It is for keys
+// with many requests at once: the engine runs fewer scripts, and a request may wait for one more.
+//
+// # Guarantee
+//
+// No limit is affected: the script decides about the requests one after the other. If the reply is
+// lost, all of them are taken as charged and refused.
+func Combine() Option { return func(o *options) { o.combine = true } }
+
+// Lease lets this node take chunks of events ahead, and grant them without asking the engine. It is
+// for a [GCRA] whose keys have many requests: a chunk is best at least twice what the rate grants
+// during a round trip to the engine. Nodes is how many nodes have the limit, at most; all of them
+// must have the same option, also those with few requests.
+//
+// # Guarantee
+//
+// The engine is given a burst that is smaller by nodes*chunk. A node holds at most a chunk of a key
+// that it was not asked for yet. What is granted in an interval was charged in it, at most
+// burst - nodes*chunk + floor(length*rate), or was held when it began, at most nodes*chunk. So in
+// every closed interval [a, b] of true time,
+//
+//	granted <= burst + floor((b-a) * rate)
+//
+// What a node holds and does not grant is withheld from others, at most a chunk of each key. A single
+// request gets at most burst - nodes*chunk, which is the Limit of a Decision. Remaining and
+// ResetAfter are as of the engine's last answer.
+//
+// The chunk must be at least 1, and burst - nodes*chunk at least a chunk. A request for more than a
+// chunk asks the engine.
+func Lease(nodes, chunk int) Option {
+	return func(o *options) {
+		o.nodes, o.chunk = nodes, chunk
+		o.demand(1 <= nodes && nodes <= 1<<20, "Lease nodes", nodes, "1 to 1048576")
+		o.demand(1 <= chunk && chunk <= maxEvents/max(nodes, 1), "Lease chunk", chunk, "1 or more, and chunks of all nodes below 2147483647")
+	}
+}
+
 func (o *options) demand(ok bool, field string, value any, want string) {
 	if !ok && o.err == nil {
 		o.err = &ratelimit.ArgumentError{Field: field, Value: value, Want: want}

@@ -39,18 +39,18 @@ func (s *Store) Take(ctx context.Context, key string, n int) (ratelimit.Decision
 	if n < 1 || n > a.limit() {
 		return s.Peek(ctx, key, n)
 	}
-	if d, ok := s.memory.refusal(s.clock, key, a, n); ok {
-		return d, nil
-	}
-	if s.leases != nil {
+	if s.leases != nil { // before refusals, as what is held was granted
 		if d, ok := s.leases.take(ctx, s, key, a, n); ok {
 			return d, nil
 		}
 	}
+	if d, ok := s.memory.refusal(s.clock, key, a, n); ok {
+		return d, nil
+	}
 	if s.groups != nil {
 		return s.groups.take(ctx, s, key, a, n)
 	}
-	return s.one(ctx, key, a, take, n, strconv.Itoa(n))
+	return s.one(ctx, key, a, take, n, itoa(n))
 }
 
 // Peek returns what Take would return, and charges nothing. It may already be outdated.
@@ -155,6 +155,8 @@ func (s *Store) run(ctx context.Context, script *Script, key string, args []stri
 
 // key returns the engine's name of a key. All that is counted of a key is in one slot of a cluster.
 func (s *Store) key(key string) string { return s.prefix + key + "}" }
+
+func itoa(n int) string { return strconv.Itoa(n) }
 
 // micros returns a time in microseconds, rounded up.
 func micros(d time.Duration) int64 {

@@ -35,8 +35,12 @@ func NewAlignedWindow(engine Engine, name string, rate ratelimit.Rate, opts ...O
 	if err := checkWindow(fn, rate, maxEvents); err != nil {
 		return nil, err
 	}
+	o, err := choose(fn, opts)
+	if err != nil {
+		return nil, err
+	}
 	w := new(AlignedWindow)
-	return w, w.init(fn, engine, name, &window{rate}, opts)
+	return w, w.init(fn, engine, name, &window{rate}, o)
 }
 
 // SetRate changes the number of events, on this node; rate.Per must stay. Change it on all nodes.
