@@ -65,6 +65,15 @@ func (e *engine) Run(ctx context.Context, script *redislimit.Script, keys, args 
 
 // eval runs a script, by its hash or its source.
 func (e *engine) eval(ctx context.Context, command, script string, keys, args []string) ([]int64, error) {
+	cmd := newEval(ctx, command, script, keys, args)
+	if err := e.client.Process(ctx, cmd); err != nil {
+		return nil, err
+	}
+	return cmd.Int64Slice()
+}
+
+// newEval returns the command that runs a script.
+func newEval(ctx context.Context, command, script string, keys, args []string) once {
 	all := make([]any, 0, 3+len(keys)+len(args))
 	all = append(all, command, script, len(keys))
 	for _, key := range keys {
@@ -77,10 +86,7 @@ func (e *engine) eval(ctx context.Context, command, script string, keys, args []
 	if len(keys) > 0 {
 		cmd.SetFirstKeyPos(3)
 	}
-	if err := e.client.Process(ctx, cmd); err != nil {
-		return nil, err
-	}
-	return cmd.Int64Slice()
+	return cmd
 }
 
 func (e *engine) Info(ctx context.Context) ([]string, error) {
