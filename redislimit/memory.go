@@ -14,7 +14,7 @@ import (
 // A refusal says what was consumed when it was sent, or later. Until the request would fit, if
 // nothing was added since, it does not fit: grants of others only add. So a remembered refusal is
 // one that the engine would give too, unless events were given back, the key was reset or the rate
-// was changed by another node.
+// was changed by another node. What others were granted since makes its numbers too small.
 //
 // A key has one slot, by its hash, and a refusal takes the slot. So looking is one load, and memory
 // is bounded. A slot whose key was changed here holds the time of the change: older refusals that
@@ -77,6 +77,17 @@ func (m *memory) put(r *refused) {
 		if old != nil && old.algorithm == nil && !old.sent.Before(r.sent) || slot.CompareAndSwap(old, r) {
 			return
 		}
+	}
+}
+
+// granted drops the refusal of a larger request of the key: more is consumed now than that says.
+func (m *memory) granted(key string) {
+	if m == nil {
+		return
+	}
+	slot := m.slot(key)
+	if r := slot.Load(); r != nil && r.algorithm != nil && r.key == key {
+		slot.CompareAndSwap(r, nil)
 	}
 }
 

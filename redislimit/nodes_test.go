@@ -83,7 +83,7 @@ func TestNodesKeepTheBound(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for seed := range uint64(4) {
+			for seed := range uint64(2) {
 				all, requests, trips := playNodes(t, seed, func(m *mini, opts ...redislimit.Option) taker {
 					l, err := row.build(m, opts...)
 					require.NoError(t, err)

@@ -38,7 +38,8 @@ func Timeout(d time.Duration) Option {
 //
 // No limit is affected, as nothing is granted. A remembered refusal is one that the engine would
 // give as well, as long as no other node gives back events of the key, resets it or changes its
-// rate. RetryAfter is exact, less the time that the refusal took to arrive.
+// rate. RetryAfter is as of the engine's last answer to this node, less the time that this took to
+// arrive; what other nodes were granted since can make the wait longer.
 func Remember(keys int) Option {
 	return func(o *options) {
 		o.remember = keys

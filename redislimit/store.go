@@ -128,14 +128,16 @@ func (s *Store) ask(ctx context.Context, key string, a algorithm, op operation, 
 		}
 		return err
 	}
-	if op == take {
-		for i := range ds {
-			if !ds[i].OK {
-				s.memory.put(&refused{key: key, algorithm: a, sent: sent, reply: reply, n: ns[i], decision: ds[i]})
-				break
-			}
+	if op != take {
+		return nil
+	}
+	for i := range ds {
+		if !ds[i].OK {
+			s.memory.put(&refused{key: key, algorithm: a, sent: sent, reply: reply, n: ns[i], decision: ds[i]})
+			return nil
 		}
 	}
+	s.memory.granted(key)
 	return nil
 }
 

@@ -89,7 +89,7 @@ var windowRates = []ratelimit.Rate{
 }
 
 func TestAlignedWindowIsFixedWindow(t *testing.T) {
-	for seed := range uint64(25) {
+	for seed := range uint64(10) {
 		random := rand.New(rand.NewPCG(seed, 2))
 		m := newMini(t)
 		rate := windowRates[random.IntN(len(windowRates))]
@@ -101,7 +101,7 @@ func TestAlignedWindowIsFixedWindow(t *testing.T) {
 }
 
 func TestLogIsSlidingWindowLog(t *testing.T) {
-	for seed := range uint64(25) {
+	for seed := range uint64(10) {
 		random := rand.New(rand.NewPCG(seed, 3))
 		m := newMini(t)
 		rate := windowRates[random.IntN(len(windowRates))]
