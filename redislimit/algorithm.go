@@ -31,8 +31,8 @@ type algorithm interface {
 	// one of the script.
 	decide(ds []ratelimit.Decision, reply []int64, op operation, ns []int) bool
 
-	// still sets d to the decision on n events a time after a refusal, if nothing was granted since,
-	// and reports whether that is a refusal, too.
+	// still sets d to the decision on n events a time after a refusal, if nothing was granted
+	// since, and reports whether that is a refusal, too.
 	still(d *ratelimit.Decision, r *refused, n int, after time.Duration) bool
 }
 

@@ -36,7 +36,7 @@ func (g *batches) take(ctx context.Context, s *Store, key string, a algorithm, n
 		g.next[key] = nil
 		g.mutex.Unlock()
 		d, err := s.one(ctx, key, a, take, n, itoa(n))
-		if b := g.following(key); b != nil {
+		if b = g.following(key); b != nil {
 			go g.send(s, key, b)
 		}
 		return d, err

@@ -73,8 +73,8 @@ func newBucket(rate ratelimit.Rate, burst int) bucket {
 	return b
 }
 
-// owed returns what is owed, in ticks, of so many microseconds and ticks; at most 2^63, which only a
-// clock that was set back by far can exceed.
+// owed returns what is owed, in ticks, of so many microseconds and ticks; at most 2^63, which only
+// a clock that was set back by far can exceed.
 func (b *bucket) owed(micros, ticks int64) uint64 {
 	const most = 1 << 63
 	hi, lo := bits.Mul64(uint64(max(micros, 0)), b.perMicro)

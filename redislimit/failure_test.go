@@ -219,8 +219,8 @@ func TestServerThatDoesNotAnswer(t *testing.T) {
 	}
 }
 
-// After a crash, a server without a file has forgotten all; one that writes each command to its file
-// has forgotten nothing.
+// After a crash, a server without a file has forgotten all; one that writes each command to its
+// file has forgotten nothing.
 func TestKill(t *testing.T) {
 	for name, row := range map[string]struct {
 		args []string
@@ -239,8 +239,8 @@ func TestKill(t *testing.T) {
 			require.Error(t, err)
 			s.start(t)
 			require.Eventually(t, func() bool {
-				_, err := limit.Peek(t.Context(), "k", 0)
-				return err == nil
+				_, failed := limit.Peek(t.Context(), "k", 0)
+				return failed == nil
 			}, 20*time.Second, time.Millisecond)
 			after, err := grants(t, limit, 110)
 			require.NoError(t, err)
@@ -289,7 +289,7 @@ func TestFailover(t *testing.T) {
 			}
 			primary.kill()
 			replica.resume(t)
-			require.NoError(t, replica.client(t).SlaveOf(t.Context(), "no", "one").Err())
+			require.NoError(t, replica.client(t).ReplicaOf(t.Context(), "no", "one").Err())
 			after, err := grants(t, hundred(t, newEngine(t, replica.options())), 110)
 			require.NoError(t, err)
 			total := before + more + after
@@ -366,7 +366,7 @@ func TestWrongType(t *testing.T) {
 				require.NoError(t, store.Reset(t.Context(), "k"))
 				for _, foreign := range []string{"", "b", "b1 2", "w1", "hello", "b1 2 3 4"} {
 					require.NoError(t, client.Set(t.Context(), "test:{k}", foreign, 0).Err())
-					_, err := store.Take(t.Context(), "k", 1)
+					_, err = store.Take(t.Context(), "k", 1)
 					if foreign != "b" || i > 0 {
 						require.Error(t, err, "%q", foreign)
 						require.Equal(t, foreign, client.Get(t.Context(), "test:{k}").Val())
@@ -392,17 +392,14 @@ func TestCluster(t *testing.T) {
 	addresses, servers := startCluster(t, 3)
 	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: addresses, ContextTimeoutEnabled: true})
 	t.Cleanup(func() { _ = client.Close() })
-	byGoRedis, err := goredis.New(client)
-	require.NoError(t, err)
+	byGoRedis := ratelimit.Must(goredis.New(client))
 	other, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: addresses, DisableCache: true})
 	require.NoError(t, err)
 	t.Cleanup(other.Close)
-	byRueidis, err := adapter.New(other)
-	require.NoError(t, err)
+	byRueidis := ratelimit.Must(adapter.New(other))
 	for name, engine := range map[string]redislimit.Engine{"go-redis": byGoRedis, "rueidis": byRueidis} {
 		t.Run(name, func(t *testing.T) {
-			limit, err := redislimit.NewSeveral(engine, name, []redislimit.Bucket{{ratelimit.PerDay(1), 10}, {ratelimit.PerDay(2), 5}})
-			require.NoError(t, err)
+			limit := ratelimit.Must(redislimit.NewSeveral(engine, name, []redislimit.Bucket{{ratelimit.PerDay(1), 10}, {ratelimit.PerDay(2), 5}}))
 			take := func(want int) {
 				for i := range 30 {
 					for range 2 {
@@ -432,7 +429,7 @@ func move(t *testing.T, cluster *redis.ClusterClient, servers []*server, key str
 	to := (from + 1) % len(servers)
 	source, target := servers[from].client(t), servers[to].client(t)
 	if source.Exists(ctx, key).Err() != nil { // moved before
-		from, to = to, from
+		to = from
 		source, target = target, source
 	}
 	ids := []string{source.Do(ctx, "cluster", "myid").Val().(string), target.Do(ctx, "cluster", "myid").Val().(string)}

@@ -100,6 +100,7 @@ func playGCRA(t *testing.T, data source) {
 			}
 			require.Equal(t, to.rate, limit.Rate())
 			got, err = limit.Peek(ctx, "k", 0)
+			require.NoError(t, err)
 			want = model.Peek(0)
 			// What is owed is rounded up to a tick, which is at most a microsecond here.
 			require.GreaterOrEqual(t, got.ResetAfter, want.ResetAfter)

@@ -33,8 +33,8 @@ type Log struct{ Store }
 //
 // for each key.
 //
-// The error is a [*ratelimit.ArgumentError] unless 0 <= rate.Events <= 65535 and rate.Per is a whole
-// number of microseconds, at most 2^51 of them (71 years); and as for [NewGCRA].
+// The error is a [*ratelimit.ArgumentError] unless 0 <= rate.Events <= 65535 and rate.Per is a
+// whole number of microseconds, at most 2^51 of them (71 years); and as for [NewGCRA].
 func NewLog(engine Engine, name string, rate ratelimit.Rate, opts ...Option) (*Log, error) {
 	const fn = "redislimit.NewLog"
 	if err := checkWindow(fn, rate, maxLog); err != nil {

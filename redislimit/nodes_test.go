@@ -96,8 +96,8 @@ func TestNodesKeepTheBound(t *testing.T) {
 	}
 }
 
-// A remembered refusal is the one that the engine would give, for any number of events, as time goes
-// on: another node that remembers nothing is told the same.
+// A remembered refusal is the one that the engine would give, for any number of events, as time
+// goes on: another node that remembers nothing is told the same.
 func TestRememberedRefusalsAreExact(t *testing.T) {
 	rate := ratelimit.PerSecond(7)
 	clock := limittest.NewClock(t0)

@@ -31,8 +31,8 @@ func Timeout(d time.Duration) Option {
 }
 
 // Remember is for how many keys, about, this node remembers the last refusal. Until that is over,
-// the same request is refused without asking the engine. It is 16,384 by default, which takes 128 kB
-// and 200 bytes for each refusal. 0 asks the engine each time.
+// the same request is refused without asking the engine. It is 16,384 by default, which takes 128
+// kB and 200 bytes for each refusal. 0 asks the engine each time.
 //
 // # Guarantee
 //
@@ -79,8 +79,8 @@ func Combine() Option { return func(o *options) { o.combine = true } }
 //
 //	granted <= burst + floor((b-a) * rate)
 //
-// What a node holds and does not grant is withheld from others, at most a chunk of each key. A single
-// request gets at most burst - nodes*chunk, which is the Limit of a Decision. Remaining and
+// What a node holds and does not grant is withheld from others, at most a chunk of each key. A
+// single request gets at most burst - nodes*chunk, which is the Limit of a Decision. Remaining and
 // ResetAfter are as of the engine's last answer.
 //
 // The chunk must be at least 1, and burst - nodes*chunk at least a chunk. A request for more than a

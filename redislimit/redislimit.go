@@ -25,19 +25,20 @@
 // # Guarantee
 //
 // The bound of a limit holds for each key over all nodes, by the engine's clock. The clocks of the
-// nodes do not matter. It needs an engine that forgets nothing: [Store.Check] warns of settings that
-// let it. If the clock is set back, what was granted keeps counting, unless its key has expired.
+// nodes do not matter. It needs an engine that forgets nothing: [Store.Check] warns of settings
+// that let it. If the clock is set back, what was granted keeps counting, unless its key has
+// expired.
 //
 // A request without an answer is taken as charged and refused, and nothing is granted twice.
 //
 // # Cost
 //
-// A request is one round trip and one script, but for refusals that are remembered ([Remember]), and
-// grants of what was taken ahead ([Lease]). A key takes about 100 bytes of the engine's memory, a
-// log 10 more for each event, and expires when it is full again.
+// A request is one round trip and one script, but for refusals that are remembered ([Remember]),
+// and grants of what was taken ahead ([Lease]). A key takes about 100 bytes of the engine's memory,
+// a log 10 more for each event, and expires when it is full again.
 //
 // # Source
 //
-// ITU-T Recommendation I.371 for the GCRA. Brandur Leach's redis-cell and the module redis_rate keep
-// one on Redis, in floating-point numbers.
+// ITU-T Recommendation I.371 for the GCRA. Brandur Leach's redis-cell and the module redis_rate
+// keep one on Redis, in floating-point numbers.
 package redislimit

@@ -42,10 +42,9 @@ func program(t testing.TB) string {
 // startServer starts a server with these settings beside those that each has.
 func startServer(t testing.TB, args ...string) *server {
 	program(t)
-	folder, err := os.MkdirTemp("", "rl") // a socket's path is short
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = os.RemoveAll(folder) })
+	folder := t.TempDir()
 	s := &server{folder: folder, socket: filepath.Join(folder, "s"), args: args}
+	require.Less(t, len(s.socket), 104, "a socket's path must be short")
 	s.start(t)
 	t.Cleanup(s.kill)
 	return s

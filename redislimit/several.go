@@ -12,9 +12,9 @@ type Bucket struct {
 	Burst int
 }
 
-// Several is several GCRAs for each key, which grant a request if every one does, such as 10 a second
-// and 1000 an hour. They are kept in one string and decided by one script. Its decisions are those of
-// [ratelimit.All] of as many gcras.
+// Several is several GCRAs for each key, which grant a request if every one does, such as 10 a
+// second and 1000 an hour. They are kept in one string and decided by one script. Its decisions are
+// those of [ratelimit.All] of as many gcras.
 type Several struct{ Store }
 
 // mostSeveral is how many limits there may be of one key.

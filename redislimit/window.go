@@ -15,7 +15,8 @@ var windowSource string
 var windowScript = newScript(windowSource)
 
 // AlignedWindow is a limit of a number of events in each window, such as each full minute, for each
-// key. See package fixedwindow, with the decisions of whose NewAligned its own agree in every field.
+// key. See package fixedwindow, with the decisions of whose NewAligned its own agree in every
+// field.
 type AlignedWindow struct{ Store }
 
 // NewAlignedWindow returns a limit of rate.Events in each window. Windows begin at multiples of

@@ -126,9 +126,9 @@ func byRueidis(b *testing.B, client *goclient.Client) redislimit.Engine {
 	return ratelimit.Must(rueidis.New(other))
 }
 
-// BenchmarkAllow is the time from one answer to the next, of all callers together, and the time that
-// the server spent in scripts for each. Keys have so much left that they grant, or are refused after
-// the first few. Errors are reported as such.
+// BenchmarkAllow is the time from one answer to the next, of all callers together, and the time
+// that the server spent in scripts for each. Keys have so much left that they grant, or are refused
+// after the first few. Errors are reported as such.
 func BenchmarkAllow(b *testing.B) {
 	for _, row := range []struct {
 		outcome       string

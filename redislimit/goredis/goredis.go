@@ -22,7 +22,7 @@ func New(client redis.UniversalClient) (redislimit.Engine, error) {
 	refuse := func(field string, value any, want string) (redislimit.Engine, error) {
 		return nil, &ratelimit.ArgumentError{Func: "goredis.New", Field: field, Value: value, Want: want}
 	}
-	heeds := false
+	var heeds bool
 	switch c := client.(type) {
 	case *redis.Client:
 		if c == nil {
