@@ -27,6 +27,10 @@ type algorithm interface {
 	// args appends what the script has to know of the limit.
 	args(to []string) []string
 
+	// quick returns a faster script for one request, if there is one, and all of its arguments. If
+	// that cannot decide, it changes nothing and returns the time only.
+	quick(n int) (*Script, []string)
+
 	// decide sets ds to the decisions on requests for ns events. It reports whether the reply is
 	// one of the script.
 	decide(ds []ratelimit.Decision, reply []int64, op operation, ns []int) bool

@@ -16,6 +16,11 @@ var bucketSource string
 
 var bucketScript = newScript(bucketSource)
 
+//go:embed take.lua
+var takeSource string
+
+var takeScript = newScript(takeSource)
+
 const (
 	maxEvents = math.MaxInt32
 
@@ -71,6 +76,13 @@ func newBucket(rate ratelimit.Rate, burst int) bucket {
 	b.depth = uint64(burst) * b.perEvent
 	b.most = maxDepth + b.depth
 	return b
+}
+
+// take returns what the script for one request has to know.
+func (b *bucket) take(n int) []string {
+	scale, cost := strconv.FormatUint(b.perMicro, 10), uint64(n)*b.perEvent
+	end := scale + " " + strconv.FormatUint(b.perEvent, 10) + " ;"
+	return []string{scale, end, strconv.FormatUint(b.depth-cost, 10), strconv.FormatUint(cost, 10)}
 }
 
 // owed returns what is owed, in ticks, of so many microseconds and ticks; at most 2^63, which only

@@ -61,6 +61,9 @@ for j = 1, count do
     t = t + 0
     if t >= now then
       tat, part, changed = t, p + 0, mark
+      if mark ~= '' and (now - mark) * ARGV[at] >= ARGV[at + 2] + 0 then
+        changed = '' -- what was granted before the change has drained
+      end
       if scale ~= ARGV[at] or event ~= ARGV[at + 1] then
         -- The rate has changed: the same number of events is owed, rounded up.
         local old, new = event + 0, ARGV[at + 1] + 0

@@ -27,6 +27,13 @@ func newBuckets(all []bucket) *buckets {
 
 func (b *buckets) script() *Script { return bucketScript }
 
+func (b *buckets) quick(n int) (*Script, []string) {
+	if len(b.all) > 1 {
+		return nil, nil
+	}
+	return takeScript, b.all[0].take(n)
+}
+
 func (b *buckets) limit() int { return b.least }
 
 func (b *buckets) args(to []string) []string {

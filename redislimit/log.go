@@ -71,6 +71,8 @@ type log struct{ rate ratelimit.Rate }
 
 func (l *log) script() *Script { return logScript }
 
+func (l *log) quick(int) (*Script, []string) { return nil, nil }
+
 func (l *log) limit() int { return l.rate.Events }
 
 func (l *log) args(to []string) []string {

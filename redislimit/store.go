@@ -118,7 +118,7 @@ func (s *Store) ask(ctx context.Context, key string, a algorithm, op operation, 
 		return nil
 	}
 	sent := s.clock.Now()
-	reply, err := s.run(ctx, a.script(), key, append(append(a.args(nil), string(op)), args...))
+	reply, err := s.decide(ctx, key, a, op, ns, args)
 	if err == nil && !a.decide(ds, reply, op, ns) {
 		err = s.fail(key, errReply)
 	}
@@ -139,6 +139,18 @@ func (s *Store) ask(ctx context.Context, key string, a algorithm, op operation, 
 	}
 	s.memory.granted(key)
 	return nil
+}
+
+// decide returns the reply of the algorithm's script.
+func (s *Store) decide(ctx context.Context, key string, a algorithm, op operation, ns []int, args []string) ([]int64, error) {
+	if op == take && len(ns) == 1 {
+		if script, args := a.quick(ns[0]); script != nil {
+			if reply, err := s.run(ctx, script, key, args); len(reply) != 1 {
+				return reply, err
+			}
+		}
+	}
+	return s.run(ctx, a.script(), key, append(append(a.args(nil), string(op)), args...))
 }
 
 // run runs a script on a key.

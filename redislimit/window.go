@@ -88,6 +88,8 @@ type window struct{ rate ratelimit.Rate }
 
 func (w *window) script() *Script { return windowScript }
 
+func (w *window) quick(int) (*Script, []string) { return nil, nil }
+
 func (w *window) limit() int { return w.rate.Events }
 
 func (w *window) args(to []string) []string {
