@@ -403,8 +403,8 @@ func TestCluster(t *testing.T) {
 			take := func(want int) {
 				for i := range 30 {
 					for range 2 {
-						d, err := limit.Take(t.Context(), fmt.Sprint("key", i), 1)
-						require.NoError(t, err)
+						d, failed := limit.Take(t.Context(), fmt.Sprint("key", i), 1)
+						require.NoError(t, failed)
 						require.Equal(t, want, d.Remaining, "key %d", i)
 						want--
 					}

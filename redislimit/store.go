@@ -144,8 +144,8 @@ func (s *Store) ask(ctx context.Context, key string, a algorithm, op operation, 
 // decide returns the reply of the algorithm's script.
 func (s *Store) decide(ctx context.Context, key string, a algorithm, op operation, ns []int, args []string) ([]int64, error) {
 	if op == take && len(ns) == 1 {
-		if script, args := a.quick(ns[0]); script != nil {
-			if reply, err := s.run(ctx, script, key, args); len(reply) != 1 {
+		if script, few := a.quick(ns[0]); script != nil {
+			if reply, err := s.run(ctx, script, key, few); len(reply) != 1 {
 				return reply, err
 			}
 		}

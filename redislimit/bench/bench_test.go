@@ -39,7 +39,7 @@ func start(b *testing.B, callers int) *goclient.Client {
 	if err != nil {
 		b.Skip("there is no redis-server in PATH")
 	}
-	folder, err := os.MkdirTemp("", "rl")
+	folder, err := os.MkdirTemp("", "rl") //nolint:usetesting // a socket's path must be short, and these names are long
 	require.NoError(b, err)
 	socket := filepath.Join(folder, "s")
 	cmd := exec.Command(path, "--port", "0", "--unixsocket", socket, "--dir", folder, "--save", "", "--logfile", filepath.Join(folder, "log"))
