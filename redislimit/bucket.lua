@@ -141,7 +141,9 @@ if dirty then
     state = state .. string.format('%.0f %.0f ', tats[j], parts[j]) .. ARGV[4 * j - 2] .. ' ' .. ARGV[4 * j - 1] .. ' ' .. marks[j] .. ';'
     if tats[j] >= last then last = tats[j] + 1 end
   end
-  -- Whole milliseconds, rounded up: a key that expires before it has drained would grant too much.
-  redis.call('SET', KEYS[1], state, 'PXAT', string.format('%.0f', math.ceil(last / 1000)))
+  -- Whole milliseconds, rounded up: a key that expires before it has drained would grant too much. A
+  -- second more is for clocks that are set back a little, and because a key that is made anew for
+  -- each request costs more than one that stays.
+  redis.call('SET', KEYS[1], state, 'PXAT', string.format('%.0f', math.ceil(last / 1000) + 1000))
 end
 return reply

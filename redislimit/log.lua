@@ -51,7 +51,7 @@ local function push(n, time)
       length = length - over
     end
   end
-  redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', math.ceil((time + per) / 1000)))
+  redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', math.ceil((time + per) / 1000) + 1000))
 end
 
 local reply = {now}

@@ -35,7 +35,7 @@
 //
 // A request is one round trip and one script, but for refusals that are remembered ([Remember]),
 // and grants of what was taken ahead ([Lease]). A key takes about 100 bytes of the engine's memory,
-// a log 10 more for each event, and expires when it is full again.
+// a log 10 more for each event, and expires when it has been full for a second.
 //
 // # Source
 //

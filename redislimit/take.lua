@@ -20,6 +20,6 @@ if (tat - now) * ARGV[1] + part <= ARGV[3] + 0 then
   local left = math.fmod(sum, ARGV[1])
   local drained = tat + (sum - left) / ARGV[1]
   redis.call('SET', KEYS[1], string.format('b%.0f %.0f ', drained, left) .. ARGV[2],
-    'PXAT', string.format('%.0f', math.ceil((drained + 1) / 1000)))
+    'PXAT', string.format('%.0f', math.ceil((drained + 1) / 1000) + 1000))
 end
 return {now, tat - now, part}

@@ -39,6 +39,6 @@ elseif op == 'refund' then
 end
 if count ~= before then
   local text = string.format('w%.0f %.0f', start, count)
-  redis.call('SET', KEYS[1], text, 'PXAT', string.format('%.0f', math.ceil((start + per) / 1000)))
+  redis.call('SET', KEYS[1], text, 'PXAT', string.format('%.0f', math.ceil((start + per) / 1000) + 1000))
 end
 return reply
