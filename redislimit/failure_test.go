@@ -272,7 +272,11 @@ func TestFailover(t *testing.T) {
 			before, err := grants(t, limit, 60)
 			require.NoError(t, err)
 			require.Equal(t, 60, before)
-			require.NoError(t, client.Wait(t.Context(), 1, 20*time.Second).Err())
+			copied := replica.client(t)
+			require.Eventually(t, func() bool {
+				state, failed := client.Get(t.Context(), "test:{k}").Result()
+				return failed == nil && state == copied.Get(t.Context(), "test:{k}").Val()
+			}, 30*time.Second, time.Millisecond)
 			replica.pause(t)
 			if waits {
 				engine, err = goredis.NewReplicated(client, 1, 10*time.Millisecond)
