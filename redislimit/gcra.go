@@ -53,7 +53,10 @@ func NewGCRA(engine Engine, name string, rate ratelimit.Rate, burst int, opts ..
 	}
 	b := newBucket(rate, burst-g.withheld)
 	o.nodes, o.chunk = 0, 0
-	return g, g.init(fn, engine, name, newBuckets([]bucket{b}), o)
+	if err = g.init(fn, engine, name, newBuckets([]bucket{b}), o); err != nil {
+		return nil, err
+	}
+	return g, nil
 }
 
 // SetRate changes the rate and the burst, on this node. Change them on all nodes that have the

@@ -45,7 +45,10 @@ func NewLog(engine Engine, name string, rate ratelimit.Rate, opts ...Option) (*L
 		return nil, err
 	}
 	l := new(Log)
-	return l, l.init(fn, engine, name, &log{rate}, o)
+	if err = l.init(fn, engine, name, &log{rate}, o); err != nil {
+		return nil, err
+	}
+	return l, nil
 }
 
 // SetRate changes the number of events, on this node; rate.Per must stay. Change it on all nodes.

@@ -34,7 +34,10 @@ func NewSeveral(engine Engine, name string, limits []Bucket, opts ...Option) (*S
 		return nil, err
 	}
 	s := new(Several)
-	return s, s.init(fn, engine, name, newBuckets(all), o)
+	if err = s.init(fn, engine, name, newBuckets(all), o); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // SetRate changes the limits, on this node; their number must stay. See [GCRA.SetRate].

@@ -41,7 +41,10 @@ func NewAlignedWindow(engine Engine, name string, rate ratelimit.Rate, opts ...O
 		return nil, err
 	}
 	w := new(AlignedWindow)
-	return w, w.init(fn, engine, name, &window{rate}, o)
+	if err = w.init(fn, engine, name, &window{rate}, o); err != nil {
+		return nil, err
+	}
+	return w, nil
 }
 
 // SetRate changes the number of events, on this node; rate.Per must stay. Change it on all nodes.
