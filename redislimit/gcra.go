@@ -46,7 +46,7 @@ func NewGCRA(engine Engine, name string, rate ratelimit.Rate, burst int, opts ..
 	}
 	g := &GCRA{withheld: o.nodes * o.chunk}
 	if o.chunk > 0 {
-		if err := g.leasable(fn, burst, o.chunk); err != nil {
+		if err = g.leasable(fn, burst, o.chunk); err != nil {
 			return nil, err
 		}
 		g.leases = &leases{chunk: o.chunk, of: map[string]*lease{}}
