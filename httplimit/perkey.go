@@ -11,9 +11,9 @@ import (
 	"github.com/seed-3506548a/ratelimit/policy"
 )
 
-// PerKey returns what puts one limit for each key in front of a handler, without a policy: that of
-// a [keyed.Table], a [keyed.Map], a [keyed.Group] or one of package redislimit. An [Attribute] can be the key of a store of
-// strings:
+// PerKey returns what puts one limit for each key in front of a handler, without a policy: that
+// of a [keyed.Table], a [keyed.Map], a [keyed.Group] or one of package redislimit. An
+// [Attribute] can be the key of a store of strings:
 //
 //	table, err := keyed.NewGCRA[string](ratelimit.PerMinute(90), 10, 100_000)
 //	limit, err := httplimit.PerKey(table, httplimit.ClientIP().Prefix(32, 64), httplimit.IETF(11))
