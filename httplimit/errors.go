@@ -21,8 +21,8 @@ var (
 // StoreError is when the store of [PerKey] could not decide about a request, for a reason that has
 // nothing to do with the limit of its key.
 type StoreError struct {
-	By  int   // Decision.By: keyed.Full, keyed.NoLimiter, keyed.Late or keyed.Ahead
-	Err error // why there is no limiter, if the store says so
+	By  int   // Decision.By: keyed.Full, keyed.NoLimiter, keyed.Late, keyed.Ahead, or another store's own
+	Err error // why there is no limiter or no answer, if the store says so
 }
 
 // Error returns the message, as in "httplimit: the store has no place for the key".
@@ -40,6 +40,9 @@ func (e *StoreError) Error() string {
 	case keyed.Ahead:
 		return "httplimit: the request's time is far ahead of the store's clock"
 	default:
+		if e.Err != nil {
+			return "httplimit: the store could not decide: " + e.Err.Error()
+		}
 		return fmt.Sprintf("httplimit: the store could not decide (%d)", e.By)
 	}
 }

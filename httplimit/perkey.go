@@ -11,9 +11,9 @@ import (
 	"github.com/seed-3506548a/ratelimit/policy"
 )
 
-// PerKey returns what puts one limit for each key in front of a handler, without a policy: that of
-// a [keyed.Table], a [keyed.Map] or a [keyed.Group]. An [Attribute] can be the key of a store of
-// strings:
+// PerKey returns what puts one limit for each key in front of a handler, without a policy: that
+// of a [keyed.Table], a [keyed.Map], a [keyed.Group] or one of package redislimit. An
+// [Attribute] can be the key of a store of strings:
 //
 //	table, err := keyed.NewGCRA[string](ratelimit.PerMinute(90), 10, 100_000)
 //	limit, err := httplimit.PerKey(table, httplimit.ClientIP().Prefix(32, 64), httplimit.IETF(11))
@@ -123,9 +123,9 @@ func (p *perKey[K]) decide(d *policy.Decision, r *http.Request, now time.Time) e
 		}
 	}
 	told := p.take(now, k, n)
-	if !told.OK && told.By <= keyed.Full && told.By >= keyed.Ahead {
+	if !told.OK && told.By < 0 && told.By != keyed.Inherited {
 		e := &StoreError{By: told.By}
-		if told.By == keyed.NoLimiter && p.err != nil {
+		if (told.By == keyed.NoLimiter || told.By < keyed.Inherited) && p.err != nil {
 			e.Err = p.err(k)
 		}
 		return e

@@ -1,0 +1,152 @@
+package redislimit
+
+import (
+	"context"
+	"time"
+
+	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/internal/waiting"
+)
+
+var (
+	_ ratelimit.Charger = view{}
+	_ ratelimit.Failer  = view{}
+	_ ratelimit.Wrapper = guarded{}
+	_ ratelimit.Charger = guarded{}
+	_ ratelimit.Failer  = guarded{}
+)
+
+// OnError is what a [ratelimit.Limiter] of a key answers if the engine does not. The zero value is
+// [FailClosed].
+type OnError struct {
+	open bool
+	to   ratelimit.Limiter
+}
+
+// FailClosed refuses what the engine does not answer. RetryAfter is [ratelimit.Never], so
+// [ratelimit.Wait] returns the engine's error.
+var FailClosed = OnError{}
+
+// FailOpen grants what the engine does not answer, beyond any limit.
+var FailOpen = OnError{open: true}
+
+// FailTo asks another limiter about what the engine does not answer, such as one of this process
+// with a part of the limit. It grants at most its own limit on top.
+func FailTo(l ratelimit.Limiter) OnError { return OnError{to: l} }
+
+// Limiter returns the limit of a key as a [ratelimit.Limiter]. It is also a [ratelimit.Charger] and
+// a [ratelimit.Failer]. Two of one key are equal.
+//
+// Its methods ask the engine, for at most the time of [Timeout], and decide by its clock: the times
+// that they are given do not matter. An answer that the engine has not given has [Unreachable] in
+// Decision.By, and comes from otherwise.
+func (s *Store) Limiter(key string, otherwise OnError) ratelimit.Limiter {
+	v := view{s, key}
+	if !otherwise.open && otherwise.to == nil {
+		return v
+	}
+	return guarded{v, otherwise}
+}
+
+// TakeAt is Take for [httplimit.PerKey], without a context. The time does not matter. What the
+// engine does not answer is refused, with [Unreachable] in Decision.By.
+func (s *Store) TakeAt(_ time.Time, key string, n int) ratelimit.Decision {
+	d, _ := s.Take(context.Background(), key, n)
+	return d
+}
+
+// Clock returns the clock of this node; see [WithClock].
+func (s *Store) Clock() ratelimit.Clock { return s.clock }
+
+// Err returns why the engine did not answer last, or nil if it did, whatever the key.
+func (s *Store) Err(string) error {
+	if e := s.failed.Load(); e != nil {
+		return e
+	}
+	return nil
+}
+
+// changed forgets what is remembered of a key, and wakes those that wait for it.
+func (s *Store) changed(key string) {
+	s.memory.forget(key, s.clock.Now())
+	waiting.Changed(view{s, key})
+}
+
+// view is the limit of a key.
+type view struct {
+	store *Store
+	key   string
+}
+
+func (v view) Allow() bool { return v.Take(1).OK }
+
+func (v view) Take(n int) ratelimit.Decision { return v.store.TakeAt(time.Time{}, v.key, n) }
+
+func (v view) TakeAt(_ time.Time, n int) ratelimit.Decision { return v.Take(n) }
+
+func (v view) PeekAt(_ time.Time, n int) ratelimit.Decision {
+	d, _ := v.store.Peek(context.Background(), v.key, n)
+	return d
+}
+
+func (v view) ChargeAt(_ time.Time, n int) ratelimit.Decision {
+	d, _ := v.store.Charge(context.Background(), v.key, n)
+	return d
+}
+
+func (v view) RefundAt(_ time.Time, n int, held time.Duration) {
+	_ = v.store.Refund(context.Background(), v.key, n, held)
+}
+
+func (v view) Clock() ratelimit.Clock { return v.store.clock }
+
+func (v view) Err() error { return v.store.Err(v.key) }
+
+// guarded is the limit of a key that does not fail closed. It is a Wrapper, so that all limiters of
+// one key have one in common.
+type guarded struct {
+	view
+	otherwise OnError
+}
+
+func (g guarded) Unwrap() []ratelimit.Limiter { return []ratelimit.Limiter{g.view} }
+
+func (g guarded) Allow() bool { return g.Take(1).OK }
+
+func (g guarded) Take(n int) ratelimit.Decision { return g.TakeAt(g.Clock().Now(), n) }
+
+func (g guarded) TakeAt(t time.Time, n int) ratelimit.Decision {
+	return g.guard(g.view.Take(n), n, func(l ratelimit.Limiter) ratelimit.Decision { return l.TakeAt(t, n) })
+}
+
+func (g guarded) PeekAt(t time.Time, n int) ratelimit.Decision {
+	return g.guard(g.view.PeekAt(t, n), n, func(l ratelimit.Limiter) ratelimit.Decision { return l.PeekAt(t, n) })
+}
+
+func (g guarded) ChargeAt(t time.Time, n int) ratelimit.Decision {
+	return g.guard(g.view.ChargeAt(t, n), n, func(l ratelimit.Limiter) ratelimit.Decision { return ratelimit.Charge(l, t, n) })
+}
+
+// guard returns the engine's decision, or the one that stands in for it.
+func (g guarded) guard(d ratelimit.Decision, n int, ask func(ratelimit.Limiter) ratelimit.Decision) ratelimit.Decision {
+	if d.By != Unreachable {
+		return d
+	}
+	if g.otherwise.to != nil {
+		d = ask(g.otherwise.to)
+		d.By = Unreachable
+		return d
+	}
+	if n >= 0 && n <= d.Limit {
+		d.OK, d.Remaining, d.RetryAfter, d.ResetAfter = true, d.Limit, 0, 0
+	}
+	return d
+}
+
+// Err returns nil if what stands in for the engine can grant.
+func (g guarded) Err() error {
+	if l, ok := g.otherwise.to.(ratelimit.Failer); ok {
+		return l.Err()
+	}
+	return nil
+}
