@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -94,9 +95,9 @@ func limiters(coarse ratelimit.Clock) (all []soaked) {
 		add("gcra", bucketShare(rate, 5, 0), l, err)
 	}
 	{
-		dense := ratelimit.PerSecond(500_000)
-		l, err := gcra.NewStriped(dense, 2000)
-		add("gcra, striped", bucketShare(dense, 2000, 0), l, err)
+		dense := ratelimit.PerSecond(62_000) // hardly enough to lease
+		l, err := gcra.NewStriped(dense, 33*runtime.GOMAXPROCS(0)+10)
+		add("gcra, striped", bucketShare(dense, l.Burst(), 0), l, err)
 	}
 	{
 		l, err := gcra.New(odd, 100, ratelimit.WithClock(coarse))
