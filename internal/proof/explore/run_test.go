@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestExplore runs this package's tests with the build tag explore, and those of packages keyed and
+// TestExplore runs this package's tests with the build tag explore, and those of packages table and
 // bucket that explore from inside, and logs what they print: how many schedules there were. It runs
 // a sample of the scenarios; `.ci/run explore` runs all.
 func TestExplore(t *testing.T) {
@@ -25,7 +25,7 @@ func TestExplore(t *testing.T) {
 			require.NoError(t, err)
 		}
 	}
-	for pkg, tests := range map[string]string{".": "", "../../../keyed": "TestAllSchedules|TestPlantedFaults|TestNobodyWaits", "../../bucket": "TestAllSchedules"} {
+	for pkg, tests := range map[string]string{".": "", "../../table": "TestAllSchedules|TestPlantedFaults|TestNobodyWaits", "../../bucket": "TestAllSchedules"} {
 		out, err := exec.Command("go", "test", "-tags", "explore", "-short", "-v", "-run", tests, pkg).CombinedOutput()
 		t.Logf("%s", out)
 		require.NoError(t, err)
