@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// writeHTTP measures middlewares, and writes their table. Each count is a run of all, so that a time
-// in which the machine is slower does not fall on one of them.
+// writeHTTP measures middlewares, and writes their table. Each count is a run of all, so that a
+// time in which the machine is slower does not fall on one of them.
 func writeHTTP() error {
 	on, err := machine()
 	if err != nil {
