@@ -186,9 +186,9 @@ type Step struct {
 	// (then it blocks; 0 is a day).
 	For Span `json:"for,omitzero"`
 
-	// Who is the key that throttle, block and revoke hit, in every rule that enforces or watches. It
-	// is written as Key of [Rule]. None, or if the request has no value for it: the key of the rule,
-	// in this rule only.
+	// Who is the key that throttle, block and revoke hit, in every rule that enforces or watches.
+	// It is written as Key of [Rule]. None, or if the request has no value for it: the key of the
+	// rule, in this rule only.
 	Who []string `json:"who,omitempty"`
 }
 
