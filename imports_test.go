@@ -22,7 +22,7 @@ var layers = [][]string{
 	{"internal/identity", "internal/waiting"},
 	{"."},
 	{"internal/atomics", "internal/timeline", "limittest"},
-	{"internal/frame", "internal/reservation", "internal/strikes"},
+	{"internal/frame", "internal/reservation", "internal/strikes", "internal/table"},
 	{"internal/bucket", "internal/window"},
 	{"fixedwindow", "gcra", "slidingwindow", "tokenbucket"},
 	{"burst", "penalty"},

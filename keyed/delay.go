@@ -1,11 +1,9 @@
 package keyed
 
 import (
-	"math/bits"
 	"time"
 
 	"github.com/seed-3506548a/ratelimit"
-	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
 var (
@@ -41,37 +39,14 @@ func (g *Group[R]) delayAt(t time.Time, r R, n int) (longest time.Duration) {
 // delayAt is exact as long as no other key of the set takes anything. With FailOpen, a new key does
 // not wait.
 func (t *Table[K]) delayAt(at time.Time, k K, n int) time.Duration {
-	return t.core.delay(t.hash(k), t.core.line.At(at), n, &t.core.limited)
+	return t.core.Delay(t.hash(k), t.core.Line().At(at), n, t.core.Own())
 }
 
 // DelayAt returns the least time after t in which n more events of the key can be granted by the
 // limit.
 func (v limitedView[K]) DelayAt(t time.Time, n int) time.Duration {
 	c := &v.table.core
-	return c.delay(v.table.hash(v.key), c.line.At(t), n, &v.limit)
-}
-
-func (c *core) delay(hash uint64, off int64, n int, limit *Limit) time.Duration {
-	switch {
-	case n == 0:
-		return 0
-	case n < 0 || limit.most == 0 || limit.table != c:
-		return ratelimit.Never
-	}
-	now := c.scale.at(off)
-	s := c.look(c.place(hash))
-	if c.failOpen && !s.present {
-		return 0
-	}
-	high, cost := bits.Mul64(uint64(n), limit.perEvent)
-	if high > 0 || cost > c.scale.top-now+limit.depth {
-		return ratelimit.Never
-	}
-	least := now + s.debt(now) + cost - limit.depth // depth is less than any time
-	if now+late < s.newest {
-		least = max(least, s.newest-late)
-	}
-	return timeline.Wait(timeline.Clamp(off), c.scale.when(least))
+	return c.Delay(v.table.hash(v.key), c.Line().At(t), n, &v.limit.limit)
 }
 
 // delayAt asks the key's limiter, if it is there and is a Delayer. Otherwise it is 0.

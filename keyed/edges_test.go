@@ -1,6 +1,7 @@
 package keyed
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -18,11 +19,11 @@ func TestStatsOfWindows(t *testing.T) {
 	c := limittest.NewClock(start)
 	table, err := NewAlignedWindow[int](ratelimit.PerSecond(10), 1, WithClock(c))
 	require.NoError(t, err)
-	for key := range setSize {
+	for key := range 8 {
 		require.True(t, table.Allow(key))
 	}
-	require.Equal(t, setSize, table.Stats().Live)
-	require.True(t, table.Allow(setSize))
+	require.Equal(t, 8, table.Stats().Live)
+	require.True(t, table.Allow(8))
 	require.EqualValues(t, 1, table.Stats().Inherited)
 }
 
@@ -160,7 +161,7 @@ func TestMapSomebodyElseWasFaster(t *testing.T) {
 
 func tableAt(t *testing.T, burst int) (*Table[int], *limittest.Clock) {
 	c := limittest.NewClock(start)
-	table, err := NewGCRA[int](ratelimit.Rate{Events: 1, Per: finest}, burst, 1, WithClock(c)) // a tick is a nanosecond
+	table, err := NewGCRA[int](ratelimit.Rate{Events: 1, Per: 256}, burst, 1, WithClock(c)) // a tick is a nanosecond
 	require.NoError(t, err)
 	return table, c
 }
@@ -208,4 +209,35 @@ func TestLimitsOfARateOfNothing(t *testing.T) {
 	require.NoError(t, err)
 	_, err = windows.Limit(ratelimit.PerSecond(1), 1)
 	require.EqualError(t, err, "keyed.Table.Limit: rate.Events is 1, want at most 0, as the table was made")
+}
+
+// Beyond the end of time, it stands still.
+func TestNothingComesAfterTheEndOfTime(t *testing.T) {
+	clock := limittest.NewClock(time.Unix(0, 0))
+	table := ratelimit.Must(NewGCRA[int](ratelimit.PerSecond(1), 1, 4, WithClock(clock)))
+	end := time.Unix(0, 0).Add(math.MaxInt64)
+	clock.Set(end)
+	require.True(t, table.TakeAt(end, 1, 1).OK)
+	require.Equal(t, ratelimit.Decision{Limit: 1, RetryAfter: ratelimit.Never, ResetAfter: ratelimit.Never}, table.TakeAt(end, 1, 1))
+}
+
+// What can never be granted is not granted by FailOpen either, nor counted.
+func TestFailOpenOfNothing(t *testing.T) {
+	for _, opts := range [][]Option{{FailOpen()}, nil} {
+		table := ratelimit.Must(NewGCRA[int](ratelimit.PerSecond(0), 1, 4, opts...))
+		require.False(t, table.Allow(1))
+		require.Equal(t, Stats{Slots: 8}, table.Stats())
+	}
+}
+
+// TestWhoInheritsIsCounted has nine keys in eight words.
+func TestWhoInheritsIsCounted(t *testing.T) {
+	table, err := NewGCRA[int](ratelimit.PerSecond(1), 2, 4, WithClock(limittest.NewClock(time.Unix(0, 0))))
+	require.NoError(t, err)
+	for key := range 8 {
+		require.True(t, table.Allow(key))
+	}
+	require.Zero(t, table.Stats().Inherited)
+	require.True(t, table.Allow(8), "on top of what another owes")
+	require.EqualValues(t, 1, table.Stats().Inherited)
 }

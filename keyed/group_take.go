@@ -5,13 +5,14 @@ import (
 	"time"
 
 	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/internal/table"
 )
 
 // member is a Member, and its store if that is a Table: a Table is called directly, so that it
 // fills the decision in place, and hashes the key once.
 type member[R any] struct {
 	Member[R]
-	table *core
+	table *table.Table
 }
 
 // cost is what a request costs the members: n events of each, or those of each.
@@ -46,7 +47,7 @@ func (g *Group[R]) take(d *merged, t time.Time, r R, c cost, each []ratelimit.De
 	var one ratelimit.Decision
 	for i := 1; i < len(g.members); i++ {
 		m, n := &g.members[i], c.of(i)
-		if m.table != nil && m.table.fits(m.hashOnce(&known, i, r), m.table.line.At(t), n, &m.table.limited) {
+		if m.table != nil && m.table.Fits(m.hashOnce(&known, i, r), m.table.Line().At(t), n, m.table.Own()) {
 			continue
 		}
 		if one = m.peek(t, r, n); !one.OK {
@@ -60,7 +61,7 @@ func (g *Group[R]) take(d *merged, t time.Time, r R, c cost, each []ratelimit.De
 			told = &each[i]
 		}
 		if m.table != nil {
-			m.table.take(told, m.hashOnce(&known, i, r), m.table.line.At(t), c.of(i), &m.table.limited)
+			m.table.Take(told, m.hashOnce(&known, i, r), m.table.Line().At(t), c.of(i), m.table.Own())
 		} else {
 			*told = m.take(t, r, c.of(i))
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/internal/table"
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 	"github.com/seed-3506548a/ratelimit/internal/waiting"
 )
@@ -94,8 +95,8 @@ func NewMap[K comparable](capacity int, factory func(K) (ratelimit.Limiter, erro
 	refuse := func(field string, value any, want string) (*Map[K], error) {
 		return nil, &ratelimit.ArgumentError{Func: fn, Field: field, Value: value, Want: want}
 	}
-	if capacity < 1 || capacity > maxCapacity {
-		return refuse("capacity", capacity, fmt.Sprintf("1 to %d", maxCapacity))
+	if capacity < 1 || capacity > table.MaxCapacity {
+		return refuse("capacity", capacity, fmt.Sprintf("1 to %d", table.MaxCapacity))
 	}
 	if factory == nil {
 		return refuse("factory", nil, "a function that makes the limiter of a key")

@@ -5,6 +5,7 @@ import (
 
 	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/internal/identity"
+	"github.com/seed-3506548a/ratelimit/internal/table"
 )
 
 // Member is a [Store] in a [Group], with the key that a request has there. [By] makes one.
@@ -17,9 +18,9 @@ type Member[R any] interface {
 	reset(r R)
 	limiter(r R) ratelimit.Limiter
 	err(r R) error
-	keyedStore() any // nil if there is none
-	core() *core     // of the store, if it is a Table; else nil
-	hash(r R) uint64 // of the key there
+	keyedStore() any    // nil if there is none
+	core() *table.Table // of the store, if it is a Table; else nil
+	hash(r R) uint64    // of the key there
 	clock() ratelimit.Clock
 	capacity() int
 }
@@ -38,7 +39,7 @@ type by[R any, K comparable] struct {
 	key   func(R) K
 }
 
-func (m *by[R, K]) core() *core {
+func (m *by[R, K]) core() *table.Table {
 	if m.table == nil {
 		return nil
 	}

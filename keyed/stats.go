@@ -1,9 +1,5 @@
 package keyed
 
-import (
-	"sync/atomic"
-)
-
 // Stats is what a [Table] has counted since it was made.
 //
 // Three fields are about new keys whose set has only live keys: see Capacity in the package
@@ -31,54 +27,4 @@ type MapStats struct {
 	Late    uint64 // requests refused because their time was too old: see the constant Late
 	Failed  uint64 // times that the factory made no limiter: see NoLimiter
 	Err     error  // why it did not, the last time
-}
-
-// rare counts what seldom happens. There are several, each in a cache line, so that callers that
-// count do not meet.
-type rare struct {
-	inherited, saturated, untracked, late, ahead, retries atomic.Uint64
-	_                                                     [16]byte
-}
-
-// add counts a verdict.
-func (r *rare) add(told verdict) {
-	switch told {
-	case crowded:
-		r.saturated.Add(1)
-	case untracked:
-		r.untracked.Add(1)
-	case tooLate:
-		r.late.Add(1)
-	case tooEarly:
-		r.ahead.Add(1)
-	}
-}
-
-// stats counts the live keys in the sets that it looks at.
-func (c *core) stats(off int64) (s Stats) {
-	const most = 1024
-	now, newest := c.scale.at(off), c.newest.Load()
-	sets := len(c.sets)
-	looked := min(sets, most)
-	live := 0
-	for i := range looked {
-		seen := &c.sets[int64(i)*int64(sets)/int64(looked)]
-		for j := range seen {
-			if word := seen[j].Load(); tagOf(word) != 0 && owed(word, now, newest) > 0 {
-				live++
-			}
-		}
-	}
-	s.Slots = sets * setSize
-	s.Live = int(int64(live) * int64(sets) / int64(looked))
-	for i := range c.rare {
-		r := &c.rare[i]
-		s.Inherited += r.inherited.Load()
-		s.Saturated += r.saturated.Load()
-		s.Untracked += r.untracked.Load()
-		s.Late += r.late.Load()
-		s.Ahead += r.ahead.Load()
-		s.Retries += r.retries.Load()
-	}
-	return s
 }

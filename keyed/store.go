@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/internal/table"
 )
 
 // Store limits each key on its own. [Table], [Map] and [Group] are Stores.
@@ -54,11 +55,11 @@ var (
 // Values of By in the Decision of a [Table] or a [Map] that refuses a request for another reason
 // than the key's own limit. With Full and NoLimiter, Limit and Remaining are 0.
 const (
-	Full      = -1 // Map: there is no room for a new key
-	NoLimiter = -2 // Map: the function given to NewMap made no limiter for the key: see Map.Err
-	Late      = -3 // the time is very old: see Wrong times in the package documentation
-	Ahead     = -4 // Table: the time is far in the future: see there
-	Inherited = -5 // Table: a new key has to take the word of a live key, which owes too much
+	Full      = -1              // Map: there is no room for a new key
+	NoLimiter = -2              // Map: the function given to NewMap made no limiter for the key: see Map.Err
+	Late      = table.Late      // the time is very old: see Wrong times in the package documentation
+	Ahead     = table.Ahead     // Table: the time is far in the future: see there
+	Inherited = table.Inherited // Table: a new key has to take the word of a live key, which owes too much
 )
 
 // view is the limiter of one key, by its store.
@@ -122,13 +123,13 @@ func (v limitedView[K]) TakeAt(t time.Time, n int) ratelimit.Decision {
 
 func (v limitedView[K]) PeekAt(t time.Time, n int) (d ratelimit.Decision) {
 	c := &v.table.core
-	c.peek(&d, v.table.hash(v.key), c.line.At(t), n, &v.limit)
+	c.Peek(&d, v.table.hash(v.key), c.Line().At(t), n, &v.limit.limit)
 	return d
 }
 
 func (v limitedView[K]) ChargeAt(t time.Time, n int) (d ratelimit.Decision) {
 	c := &v.table.core
-	c.owe(&d, v.table.hash(v.key), c.line.At(t), n, &v.limit)
+	c.Owe(&d, v.table.hash(v.key), c.Line().At(t), n, &v.limit.limit)
 	return d
 }
 

@@ -1,13 +1,11 @@
 package keyed
 
 import (
-	"fmt"
 	"hash/maphash"
-	"math"
 	"time"
 
 	"github.com/seed-3506548a/ratelimit"
-	"github.com/seed-3506548a/ratelimit/internal/atomics"
+	"github.com/seed-3506548a/ratelimit/internal/table"
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 	"github.com/seed-3506548a/ratelimit/internal/waiting"
 )
@@ -21,27 +19,19 @@ import (
 // The zero Table is not usable, and its methods panic: call [NewGCRA] or [NewAlignedWindow]. A
 // Table is safe for simultaneous use, and must not be copied after first use.
 type Table[K comparable] struct {
-	core core
+	core table.Table
+	seed maphash.Seed
 }
 
-// core is a table of hashed keys.
-type core struct {
-	line     timeline.Timeline
-	scale    scale
-	limited  Limit // of the table
-	seed     maphash.Seed
-	sets     []set
-	capacity int
-	failOpen bool
-	made     int64 // when, by its clock
-	replays  bool  // its clock is a caller's own, such as a mock, and may stand still in a replay
+// Limit is a rate and a burst for keys of a [Table], other than the table's own. [Table.Limit]
+// makes one. The zero Limit refuses every event.
+type Limit struct{ limit table.Limit }
 
-	newest atomics.Uint64 // see set
+// Rate returns the rate that the limit was made with.
+func (l Limit) Rate() ratelimit.Rate { return l.limit.Rate() }
 
-	rare [8]rare
-}
-
-const maxCapacity = min(1<<30, math.MaxInt/32)
+// Burst returns the burst that the limit was made with.
+func (l Limit) Burst() int { return l.limit.Burst() }
 
 // NewGCRA returns a table that grants each key up to burst events at once, and further events at
 // the rate. A key is limited as by a limiter of package gcra, but may get an event up to one tick
@@ -63,10 +53,9 @@ const maxCapacity = min(1<<30, math.MaxInt/32)
 // with the rate of the fastest limit.
 func NewGCRA[K comparable](rate ratelimit.Rate, burst, capacity int, opts ...Option) (*Table[K], error) {
 	const fn = "keyed.NewGCRA"
-	if err := checkRate(fn, rate); err != nil {
-		return nil, err
-	}
-	return newTable[K](fn, newGCRA(rate), rate, burst, capacity, opts)
+	return newTable[K](fn, opts, func(t *table.Table, line timeline.Timeline) error {
+		return t.InitGCRA(fn, rate, burst, capacity, line)
+	})
 }
 
 // NewAlignedWindow returns a table that grants each key up to rate.Events events in each window.
@@ -92,61 +81,46 @@ func NewAlignedWindowTo[K comparable](rate ratelimit.Rate, at time.Time, capacit
 }
 
 func newAligned[K comparable](fn string, rate ratelimit.Rate, at time.Time, capacity int, opts []Option) (*Table[K], error) {
-	if err := checkRate(fn, rate); err != nil {
-		return nil, err
-	}
-	if rate.Events > maxWindow {
-		return nil, &ratelimit.ArgumentError{Func: fn, Field: "rate.Events", Value: rate.Events, Want: fmt.Sprintf("0 to %d", maxWindow)}
-	}
-	t, err := newTable[K](fn, newWindow(rate), rate, max(rate.Events, 1), capacity, opts)
-	if err != nil {
-		return nil, err
-	}
-	line := &t.core.line
-	made := line.Origin
-	line.Align(rate.Per, at)
-	t.core.made = line.At(made)
-	return t, nil
+	return newTable[K](fn, opts, func(t *table.Table, line timeline.Timeline) error {
+		return t.InitAligned(fn, rate, at, capacity, line)
+	})
 }
 
-func newTable[K comparable](fn string, s scale, rate ratelimit.Rate, burst, capacity int, opts []Option) (*Table[K], error) {
-	if capacity < 1 || capacity > maxCapacity {
-		return nil, &ratelimit.ArgumentError{Func: fn, Field: "capacity", Value: capacity, Want: fmt.Sprintf("1 to %d", maxCapacity)}
-	}
+func newTable[K comparable](fn string, opts []Option, init func(*table.Table, timeline.Timeline) error) (*Table[K], error) {
 	chosen, err := choose(fn, opts)
 	if err != nil {
 		return nil, err
 	}
-	t := &Table[K]{core{scale: s, seed: maphash.MakeSeed(), capacity: capacity, failOpen: chosen.failOpen}}
-	c := &t.core
-	if c.limited, err = c.limit(fn, rate, burst); err != nil {
+	line, err := timeline.New(fn, chosen.clock)
+	if err != nil {
 		return nil, err
 	}
-	if c.line, err = timeline.New(fn, chosen.clock); err != nil {
+	t := &Table[K]{seed: maphash.MakeSeed()}
+	if chosen.failOpen {
+		t.core.FailOpen()
+	}
+	if err := init(&t.core, line); err != nil {
 		return nil, err
 	}
-	c.replays = c.line.Injected != nil && c.line.Coarse == nil
-	c.sets = newSets((2*capacity + setSize - 1) / setSize)
 	return t, nil
 }
 
 // Allow reports whether one event of the key may happen now, and charges it if so. It is a faster
 // Take(k, 1).OK.
 func (t *Table[K]) Allow(k K) bool {
-	c := &t.core
-	return c.charge(t.hash(k), c.scale.at(c.line.Now()), 1, &c.limited).ok()
+	return t.core.Allow(t.hash(k), t.core.Line().Now())
 }
 
 // Take charges n events of the key now, all of them or none. Decision.By is [Late], [Ahead] or
 // [Inherited] if the request is refused for one of these reasons, and else 0.
 func (t *Table[K]) Take(k K, n int) (d ratelimit.Decision) {
-	t.core.take(&d, t.hash(k), t.core.line.Now(), n, &t.core.limited)
+	t.core.Take(&d, t.hash(k), t.core.Line().Now(), n, t.core.Own())
 	return d
 }
 
 // TakeAt is like [Table.Take], as of the time at.
 func (t *Table[K]) TakeAt(at time.Time, k K, n int) (d ratelimit.Decision) {
-	t.core.take(&d, t.hash(k), t.core.line.At(at), n, &t.core.limited)
+	t.core.Take(&d, t.hash(k), t.core.Line().At(at), n, t.core.Own())
 	return d
 }
 
@@ -158,24 +132,24 @@ func (t *Table[K]) TakeAt(at time.Time, k K, n int) (d ratelimit.Decision) {
 // limit does not change that, and grants nothing until the rest of these 60 s fits into its own
 // burst. Call [Table.Reset] to let the key begin anew.
 func (t *Table[K]) TakeLimitAt(at time.Time, k K, n int, limit Limit) (d ratelimit.Decision) {
-	t.core.take(&d, t.hash(k), t.core.line.At(at), n, &limit)
+	t.core.Take(&d, t.hash(k), t.core.Line().At(at), n, &limit.limit)
 	return d
 }
 
 // PeekLimitAt returns what TakeLimitAt would, and charges nothing. It may already be outdated.
 func (t *Table[K]) PeekLimitAt(at time.Time, k K, n int, limit Limit) (d ratelimit.Decision) {
-	t.core.peek(&d, t.hash(k), t.core.line.At(at), n, &limit)
+	t.core.Peek(&d, t.hash(k), t.core.Line().At(at), n, &limit.limit)
 	return d
 }
 
 // FitsLimitAt reports PeekLimitAt(at, k, n, limit).OK, and costs less.
 func (t *Table[K]) FitsLimitAt(at time.Time, k K, n int, limit Limit) bool {
-	return t.core.fits(t.hash(k), t.core.line.At(at), n, &limit)
+	return t.core.Fits(t.hash(k), t.core.Line().At(at), n, &limit.limit)
 }
 
 // ChargeLimitAt is ChargeAt by another limit than the table's, which [Table.Limit] has made.
 func (t *Table[K]) ChargeLimitAt(at time.Time, k K, n int, limit Limit) (d ratelimit.Decision) {
-	t.core.owe(&d, t.hash(k), t.core.line.At(at), n, &limit)
+	t.core.Owe(&d, t.hash(k), t.core.Line().At(at), n, &limit.limit)
 	return d
 }
 
@@ -186,13 +160,13 @@ func (t *Table[K]) ChargeLimitAt(at time.Time, k K, n int, limit Limit) (d ratel
 // A key can owe 2^38 ticks, which are at least 2^30 events at the table's rate, or 2^38 events of a
 // window. What exceeds that is not counted. ChargeAt is lock-free and does not allocate.
 func (t *Table[K]) ChargeAt(at time.Time, k K, n int) (d ratelimit.Decision) {
-	t.core.owe(&d, t.hash(k), t.core.line.At(at), n, &t.core.limited)
+	t.core.Owe(&d, t.hash(k), t.core.Line().At(at), n, t.core.Own())
 	return d
 }
 
 // PeekAt returns what TakeAt would, and charges nothing. It may already be outdated.
 func (t *Table[K]) PeekAt(at time.Time, k K, n int) (d ratelimit.Decision) {
-	t.core.peek(&d, t.hash(k), t.core.line.At(at), n, &t.core.limited)
+	t.core.Peek(&d, t.hash(k), t.core.Line().At(at), n, t.core.Own())
 	return d
 }
 
@@ -215,13 +189,14 @@ func (t *Table[K]) PeekAt(at time.Time, k K, n int) (d ratelimit.Decision) {
 //     is rate.Events, or 1 if that is 0.
 func (t *Table[K]) Limit(rate ratelimit.Rate, burst int) (Limit, error) {
 	t.must()
-	return t.core.limit("keyed.Table.Limit", rate, burst)
+	l, err := t.core.Limit("keyed.Table.Limit", rate, burst)
+	return Limit{l}, err
 }
 
 // Reset forgets the key: its next request is that of a new key. What the key owed stays in its word
 // until it has drained, so a new key may inherit it if all words of the set owe something.
 func (t *Table[K]) Reset(k K) {
-	t.core.reset(t.hash(k))
+	t.core.Reset(t.hash(k))
 	waiting.Changed(view[K]{t, k})
 }
 
@@ -237,29 +212,29 @@ func (t *Table[K]) LimiterBy(k K, limit Limit) ratelimit.Limiter { return limite
 func (t *Table[K]) RefundAt(time.Time, K, int, time.Duration) {}
 
 // Clock returns the clock that Allow and Take read.
-func (t *Table[K]) Clock() ratelimit.Clock { return t.core.line.Clock() }
+func (t *Table[K]) Clock() ratelimit.Clock { return t.core.Line().Clock() }
 
 // Rate returns the rate that the table was made with.
-func (t *Table[K]) Rate() ratelimit.Rate { return t.core.limited.rate }
+func (t *Table[K]) Rate() ratelimit.Rate { return t.core.Own().Rate() }
 
 // Burst returns the burst that the table was made with, or for aligned windows rate.Events.
-func (t *Table[K]) Burst() int { return t.core.limited.burst }
+func (t *Table[K]) Burst() int { return t.core.Own().Burst() }
 
 // Capacity returns the capacity that the table was made with.
-func (t *Table[K]) Capacity() int { return t.core.capacity }
+func (t *Table[K]) Capacity() int { return t.core.Capacity() }
 
 // Stats returns what the table has counted. It reads up to 8192 words.
 func (t *Table[K]) Stats() Stats {
 	t.must()
-	return t.core.stats(t.core.line.Now())
+	return Stats(t.core.Stats(t.core.Line().Now()))
 }
 
 func (t *Table[K]) hash(k K) uint64 {
 	t.must()
-	return maphash.Comparable(t.core.seed, k)
+	return maphash.Comparable(t.seed, k)
 }
 
-func (t *Table[K]) made() bool { return t.core.sets != nil }
+func (t *Table[K]) made() bool { return t.core.Made() }
 
 func (t *Table[K]) must() {
 	if !t.made() {

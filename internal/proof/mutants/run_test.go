@@ -55,9 +55,11 @@ var (
 	slideFast  = suite{pkg: "slidingwindow", args: "-compare.operations 30000 -test.skip ^(TestCounterBound|TestLogOutgrowsItsFrame|TestCounterOutgrowsItsFrame)$", limit: 3 * time.Second}
 	slideAll   = suite{pkg: "slidingwindow", args: "-compare.operations 60000", limit: 60 * time.Second}
 	burstAll   = suite{pkg: "burst", limit: 3 * time.Second}
-	keyedFast  = suite{pkg: "keyed", args: "-keyed.operations 30000 -test.skip ^(TestBoundUnderKeyRotation|TestWindowTicks|TestTicks|TestMapIsOneLimiterForEachKey)$", limit: 3 * time.Second}
-	keyedAll   = suite{pkg: "keyed", args: "-keyed.operations 60000", limit: 120 * time.Second}
-	keyedSteps = suite{tags: "explore", pkg: "keyed", args: "-test.short -test.run TestAllSchedules", limit: 100 * time.Second}
+	keyedFast  = suite{pkg: "keyed", args: "-test.skip ^(TestBoundUnderKeyRotation|TestMapIsOneLimiterForEachKey)$", limit: 3 * time.Second}
+	keyedAll   = suite{pkg: "keyed", limit: 120 * time.Second}
+	tableFast  = suite{pkg: "internal/table", args: "-table.operations 30000 -test.skip ^(TestWindowTicks|TestTicks)$", limit: 3 * time.Second}
+	tableAll   = suite{pkg: "internal/table", args: "-table.operations 60000", limit: 120 * time.Second}
+	tableSteps = suite{tags: "explore", pkg: "internal/table", args: "-test.short -test.run TestAllSchedules", limit: 100 * time.Second}
 	coarse     = suite{pkg: ".", args: "-test.run Coarse", limit: 3 * time.Second}
 	playFast   = suite{pkg: "simulate", args: "-test.skip ^(TestConstant|TestOnOff|TestPoisson)$", limit: 3 * time.Second}
 	playAll    = suite{pkg: "simulate", limit: 20 * time.Second}
@@ -78,7 +80,7 @@ var suites = map[string][]suite{
 	"./coarse":              {coarse, rootFast, fixedFast},
 	"internal/identity":     {sameAll, rootFast, keyedFast},
 	"internal/waiting":      {rootFast},
-	"internal/timeline":     {coarse, gcraFast, fixedFast, tokenFast, slideFast, keyedFast, rootFast, gcraAll, fixedAll},
+	"internal/timeline":     {coarse, gcraFast, fixedFast, tokenFast, slideFast, tableFast, keyedFast, rootFast, gcraAll, fixedAll},
 	"internal/atomics":      {slideFast, gcraFast, tokenFast, slideAll},
 	"internal/frame":        {gcraFast, slideFast, fixedFast, tokenFast, explore("TestAllSchedules/(bucket|log)|TestNobody")},
 	"internal/reservation":  {tokenFast, gcraFast, explore("TestCancelOnce")},
@@ -91,7 +93,8 @@ var suites = map[string][]suite{
 	"slidingwindow/counter": {slideFast, burstAll, coarse, slideAll, explore("TestAllSchedules/counter|TestRefusal|TestNobody")},
 	"slidingwindow/log":     {slideFast, burstAll, coarse, slideAll, explore("TestAllSchedules/log|TestRefusal|TestNobody")},
 	"burst":                 {burstAll, rootFast},
-	"keyed":                 {keyedFast, keyedAll, keyedSteps},
+	"internal/table":        {tableFast, keyedFast, tableAll, keyedAll, tableSteps},
+	"keyed":                 {keyedFast, keyedAll},
 	"simulate":              {playFast, playAll},
 }
 

@@ -1,4 +1,4 @@
-package keyed
+package table
 
 import (
 	"math"
@@ -19,8 +19,7 @@ import (
 func TestVisitorsThatComeLate(t *testing.T) {
 	const burst = 1 << 30
 	clock := limittest.NewClock(time.Unix(0, 0))
-	table := ratelimit.Must(NewGCRA[int](ratelimit.PerSecond(1_000_000), burst, 4, WithClock(clock)))
-	c := &table.core
+	c := gcra(ratelimit.PerSecond(1_000_000), burst, 4, ratelimit.WithClock(clock))
 	now := c.scale.at(0)
 	require.True(t, c.charge(1, now, 1, &c.limited).ok())
 	clock.Set(time.Unix(0, 0).AddDate(100, 0, 0))
@@ -40,9 +39,14 @@ func TestComingBackTogether(t *testing.T) {
 	const keys, burst = 2000, 1 << 30
 	for _, laps := range []float64{1.5, 3.0001, 5, 7, 9.5} {
 		clock := limittest.NewClock(time.Unix(0, 0))
-		table := ratelimit.Must(NewGCRA[int](ratelimit.PerSecond(1_000_000), burst, 50_000, WithClock(clock)))
+		table := gcra(ratelimit.PerSecond(1_000_000), burst, 50_000, ratelimit.WithClock(clock))
+		take := func(key int, at time.Time, n int) bool {
+			var d ratelimit.Decision
+			table.Take(&d, mixed(uint64(key)), table.line.At(at), n, &table.limited)
+			return d.OK
+		}
 		for key := range 50_000 {
-			require.True(t, table.TakeAt(time.Unix(0, 0), key, 1+key).OK)
+			require.True(t, take(key, time.Unix(0, 0), 1+key))
 		}
 		at := time.Unix(0, 0).Add(time.Duration(laps * float64(lap) * 1000 / 256)) // a tick is 1000/256 ns
 		clock.Set(at)
@@ -51,7 +55,7 @@ func TestComingBackTogether(t *testing.T) {
 		for range 8 {
 			all.Go(func() {
 				for key := range granted {
-					if table.TakeAt(at, key, burst).OK {
+					if take(key, at, burst) {
 						granted[key].Add(1)
 					}
 				}
@@ -60,9 +64,9 @@ func TestComingBackTogether(t *testing.T) {
 		all.Wait()
 		for key := range granted {
 			require.EqualValues(t, 1, granted[key].Load(), "after %v laps", laps)
-			require.False(t, table.TakeAt(at, key, burst).OK)
+			require.False(t, take(key, at, burst))
 		}
-		requireNoKeyTwice(t, &table.core)
+		requireNoKeyTwice(t, table)
 	}
 }
 
@@ -72,8 +76,7 @@ func TestEachSetIsLookedAfterOnceInALap(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 2000 {
 		capacity := 4 * (1 + random.IntN(40))
-		table := ratelimit.Must(NewGCRA[int](ratelimit.PerSecond(1), 1, capacity, WithClock(limittest.NewClock(time.Unix(0, 0)))))
-		c := &table.core
+		c := gcra(ratelimit.PerSecond(1), 1, capacity, ratelimit.WithClock(limittest.NewClock(time.Unix(0, 0))))
 		from := firstTick + random.Uint64N(1<<63)
 		if sets := uint64(len(c.sets)); sets > 2 && random.IntN(2) > 0 {
 			from = (1+random.Uint64N((sets-1)/2))*(math.MaxUint64/sets) - random.Uint64N(lap)
@@ -113,8 +116,7 @@ func TestDebtsAreGoneAfterWholeRounds(t *testing.T) {
 	const burst = 1 << 30
 	for k := range uint64(80) {
 		clock := limittest.NewClock(time.Unix(0, 0))
-		table := ratelimit.Must(NewGCRA[int](ratelimit.PerSecond(1_000_000), burst, 4, WithClock(clock)))
-		c := &table.core
+		c := gcra(ratelimit.PerSecond(1_000_000), burst, 4, ratelimit.WithClock(clock))
 		now := c.scale.at(0)
 		clock.Set(time.Unix(0, 0).AddDate(100, 0, 0))
 		require.True(t, c.charge(2, now, 1, &c.limited).ok())
@@ -126,28 +128,17 @@ func TestDebtsAreGoneAfterWholeRounds(t *testing.T) {
 	}
 }
 
-// Beyond the end of time, it stands still.
-func TestNothingComesAfterTheEndOfTime(t *testing.T) {
-	clock := limittest.NewClock(time.Unix(0, 0))
-	table := ratelimit.Must(NewGCRA[int](ratelimit.PerSecond(1), 1, 4, WithClock(clock)))
-	end := time.Unix(0, 0).Add(math.MaxInt64)
-	clock.Set(end)
-	require.True(t, table.TakeAt(end, 1, 1).OK)
-	require.Equal(t, ratelimit.Decision{Limit: 1, RetryAfter: ratelimit.Never, ResetAfter: ratelimit.Never}, table.TakeAt(end, 1, 1))
-}
-
 // A word without a tag stays one that is not empty, whatever its TAT is raised to.
 func TestWordsStayTaken(t *testing.T) {
-	table := ratelimit.Must(NewGCRA[int](ratelimit.PerSecond(1), 1, 4, WithClock(limittest.NewClock(time.Unix(0, 0)))))
-	c := &table.core
+	c := gcra(ratelimit.PerSecond(1), 1, 4, ratelimit.WithClock(limittest.NewClock(time.Unix(0, 0))))
 	now := c.scale.at(0)
 	require.True(t, c.charge(0x77, now, 1, &c.limited).ok())
-	c.reset(0x77)
+	c.Reset(0x77)
 	round := (now>>tatBits + 1) << tatBits
 	c.advance(round + late) // from where they are raised to 0 modulo 2^40
 	c.advance(round + late + lap)
 	require.Equal(t, uint64(1), c.place(0x77).word(0).Load())
-	require.Zero(t, c.stats(0).Live)
+	require.Zero(t, c.Stats(0).Live)
 
 	// Keys whose hash would make no tag have one.
 	require.True(t, c.charge(0, round+late+lap, 1, &c.limited).ok())
@@ -164,37 +155,15 @@ func TestSetsAreCacheLines(t *testing.T) {
 	}
 }
 
-// What can never be granted is not granted by FailOpen either, nor counted.
-func TestFailOpenOfNothing(t *testing.T) {
-	for _, opts := range [][]Option{{FailOpen()}, nil} {
-		table := ratelimit.Must(NewGCRA[int](ratelimit.PerSecond(0), 1, 4, opts...))
-		require.False(t, table.Allow(1))
-		require.Equal(t, Stats{Slots: 8}, table.Stats())
-	}
-}
-
 // TestStatsAddUp has counted something in each of the lines that are counted in.
 func TestStatsAddUp(t *testing.T) {
-	table, err := NewGCRA[int](ratelimit.PerSecond(1), 1, 8)
-	require.NoError(t, err)
-	for i := range table.core.rare {
-		r := &table.core.rare[i]
+	table := gcra(ratelimit.PerSecond(1), 1, 8)
+	for i := range table.rare {
+		r := &table.rare[i]
 		r.inherited.Add(1)
 		r.saturated.Add(2)
 		r.untracked.Add(3)
 		r.retries.Add(4)
 	}
-	require.Equal(t, Stats{Slots: 16, Inherited: 8, Saturated: 16, Untracked: 24, Retries: 32}, table.Stats())
-}
-
-// TestWhoInheritsIsCounted has nine keys in eight words.
-func TestWhoInheritsIsCounted(t *testing.T) {
-	table, err := NewGCRA[int](ratelimit.PerSecond(1), 2, 4, WithClock(limittest.NewClock(time.Unix(0, 0))))
-	require.NoError(t, err)
-	for key := range 8 {
-		require.True(t, table.Allow(key))
-	}
-	require.Zero(t, table.Stats().Inherited)
-	require.True(t, table.Allow(8), "on top of what another owes")
-	require.EqualValues(t, 1, table.Stats().Inherited)
+	require.Equal(t, Stats{Slots: 16, Inherited: 8, Saturated: 16, Untracked: 24, Retries: 32}, table.Stats(0))
 }

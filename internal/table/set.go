@@ -1,4 +1,4 @@
-package keyed
+package table
 
 import (
 	"math/bits"
@@ -120,22 +120,22 @@ func owed(word, now, newest uint64) uint64 {
 
 // advance moves the newest time on to now. If that is far, it goes by laps until all words are old,
 // and skips whole rounds of the 40 bits then: they look the same afterwards.
-func (c *core) advance(now uint64) {
+func (t *Table) advance(now uint64) {
 	hopped := uint64(0)
 	for {
-		newest := c.newest.Load()
+		newest := t.newest.Load()
 		switch far := now - newest; {
 		case newest == 0: // no word was ever written
-			c.newest.CompareAndSwap(0, now)
+			t.newest.CompareAndSwap(0, now)
 			continue
 		case now <= newest:
 			return
 		case hopped >= half && far > tatMask:
-			c.newest.CompareAndSwap(newest, newest+far&^tatMask)
+			t.newest.CompareAndSwap(newest, newest+far&^tatMask)
 			continue
 		default:
 			to := newest + min(far, lap)
-			if c.sweep(newest, to) && c.newest.CompareAndSwap(newest, to) {
+			if t.sweep(newest, to) && t.newest.CompareAndSwap(newest, to) {
 				hopped += to - newest
 			}
 		}
@@ -144,19 +144,19 @@ func (c *core) advance(now uint64) {
 
 // sweep visits the sets whose turn it is while the newest time moves on between two times, at most
 // a lap apart. It reports false, and gives up, if another caller has moved it.
-func (c *core) sweep(from, to uint64) bool {
-	sets := uint64(len(c.sets))
+func (t *Table) sweep(from, to uint64) bool {
+	sets := uint64(len(t.sets))
 	visited := func(at uint64) uint64 { // since the beginning of time
 		high, low := bits.Mul64(at, sets)
 		return high<<(64-lapBits) | low>>lapBits
 	}
 	old := from - late
 	for v := visited(from); v < visited(to); v++ {
-		turn := &c.sets[v%sets]
+		turn := &t.sets[v%sets]
 		for i := range turn {
 			for {
 				word := turn[i].Load()
-				if c.newest.Load() != from { // or what the word says would be another time
+				if t.newest.Load() != from { // or what the word says would be another time
 					return false
 				}
 				if word == 0 || tat(word, from) >= old || turn[i].CompareAndSwap(word, notEmpty(pack(tagOf(word), old))) {
@@ -172,14 +172,14 @@ func (c *core) sweep(from, to uint64) bool {
 // the least of all.
 func notEmpty(word uint64) uint64 { return max(word, 1) }
 
-// reset takes the tag off the key's word.
-func (c *core) reset(hash uint64) {
-	p := c.place(hash)
+// Reset takes the tag off the key's word.
+func (t *Table) Reset(hash uint64) {
+	p := t.place(hash)
 	for {
-		s := c.look(p)
+		s := t.look(p)
 		if !s.present || s.word.CompareAndSwap(s.was, notEmpty(pack(0, s.was))) {
 			return
 		}
-		c.count(hash).retries.Add(1)
+		t.count(hash).retries.Add(1)
 	}
 }

@@ -1,4 +1,4 @@
-package keyed
+package table
 
 import (
 	"flag"
@@ -15,7 +15,7 @@ import (
 	"github.com/seed-3506548a/ratelimit/limittest"
 )
 
-var operations = flag.Int("keyed.operations", 100_000, "operations that TestModel compares with the model")
+var operations = flag.Int("table.operations", 100_000, "operations that TestModel compares with the model")
 
 // model is the rule as it is written down, with whole times instead of 40 bits.
 type model struct {
@@ -209,27 +209,22 @@ func (m *model) reset(hash uint64) {
 // play compares a table with the model, in a world of so many operations.
 func play(t *testing.T, random *rand.Rand, operations int) (granted int) {
 	capacity := 1 + random.IntN(40)
-	var options []Option
 	failOpen := random.IntN(5) == 0
-	if failOpen {
-		options = append(options, FailOpen())
-	}
 	origin := []time.Time{time.Unix(0, 0), time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2157, 5, 6, 7, 8, 9, 10, time.UTC)}[random.IntN(3)]
 	clock := limittest.NewClock(origin)
-	options = append(options, WithClock(clock))
 	rate := randomRate(random)
-	var table *Table[int]
-	var err error
+	var c *Table
 	if random.IntN(3) == 0 {
 		rate.Events = min(rate.Events, maxWindow)
-		table, err = NewAlignedWindow[int](rate, capacity, options...)
+		c = aligned(rate, capacity, ratelimit.WithClock(clock))
 	} else {
 		burst := 1 + random.IntN(1<<random.IntN(31))
 		burst = int(min(uint64(burst), maxDepth/ticksPerEvent(rate)))
-		table, err = NewGCRA[int](rate, burst, capacity, options...)
+		c = gcra(rate, burst, capacity, ratelimit.WithClock(clock))
 	}
-	require.NoError(t, err)
-	c := &table.core
+	if failOpen {
+		c.FailOpen()
+	}
 	m := &model{scale: &c.scale, sets: make([][setSize]entry, len(c.sets)), failOpen: failOpen}
 	limits := []*Limit{&c.limited}
 	for range 2 {
@@ -238,7 +233,7 @@ func play(t *testing.T, random *rand.Rand, operations int) (granted int) {
 		if c.scale.aligned {
 			burst = other.Events
 		}
-		if limit, err := table.Limit(other, burst); err == nil {
+		if limit, err := c.Limit("table.Limit", other, burst); err == nil {
 			limits = append(limits, &limit)
 		}
 	}
@@ -294,26 +289,26 @@ func play(t *testing.T, random *rand.Rand, operations int) (granted int) {
 			if len(keys)%2 == 0 {
 				continue
 			}
-			c.reset(hash)
+			c.Reset(hash)
 			m.reset(hash)
 			delete(truth, key)
 			alone = false // what it owed is left for the others
 			continue
 		case 1:
-			c.peek(&got, hash, off, n, limit)
+			c.Peek(&got, hash, off, n, limit)
 			want = m.take(hash, off, n, limit, false)
 		case 2:
 			if random.IntN(4) > 0 {
 				continue
 			}
-			c.owe(&got, hash, off, n, limit)
+			c.Owe(&got, hash, off, n, limit)
 			want = m.owe(hash, off, n, limit, m.latest())
 			if m.owed.cost > 0 {
 				truth[key] = max(truth[key], m.owed.at) + m.owed.cost
 			}
 		default:
 			before := c.words()
-			c.take(&got, hash, off, n, limit)
+			c.Take(&got, hash, off, n, limit)
 			want = m.take(hash, off, n, limit, true)
 			if !got.OK || n == 0 {
 				require.Equal(t, before, c.words(), "a refusal writes nothing")
@@ -342,7 +337,7 @@ func play(t *testing.T, random *rand.Rand, operations int) (granted int) {
 }
 
 // words returns what all sets have in them.
-func (c *core) words() (all [][setSize]uint64) {
+func (c *Table) words() (all [][setSize]uint64) {
 	all = make([][setSize]uint64, len(c.sets))
 	for i := range c.sets {
 		for j := range c.sets[i] {
@@ -352,7 +347,7 @@ func (c *core) words() (all [][setSize]uint64) {
 	return all
 }
 
-func requireNoKeyTwice(t testing.TB, c *core) {
+func requireNoKeyTwice(t testing.TB, c *Table) {
 	for i := range c.sets {
 		seen := map[uint64]bool{}
 		for j := range c.sets[i] {

@@ -1,4 +1,4 @@
-package keyed
+package table
 
 import (
 	"math/bits"
@@ -36,9 +36,9 @@ type place struct {
 	tag uint64
 }
 
-func (c *core) place(hash uint64) place {
-	i, _ := bits.Mul64(hash, uint64(len(c.sets)))
-	return place{&c.sets[i], max(hash&(1<<(64-tatBits)-1), 1)}
+func (t *Table) place(hash uint64) place {
+	i, _ := bits.Mul64(hash, uint64(len(t.sets)))
+	return place{&t.sets[i], max(hash&(1<<(64-tatBits)-1), 1)}
 }
 
 // word returns the i-th word that is looked at. Which is the first depends on the key, so that most
@@ -57,144 +57,149 @@ type slot struct {
 func (s slot) debt(now uint64) uint64 { return owed(s.was, now, s.newest) }
 
 // look finds the key, or the word that it would take.
-func (c *core) look(p place) slot {
+func (t *Table) look(p place) slot {
 	word := p.word(0)
 	if was := word.Load(); tagOf(was) == p.tag {
-		return slot{word, was, c.newest.Load(), true}
+		return slot{word, was, t.newest.Load(), true}
 	}
-	return c.search(p)
+	return t.search(p)
 }
 
 // search is look, beyond the first word.
-func (c *core) search(p place) slot {
+func (t *Table) search(p place) slot {
 	var seen [setSize]uint64
 	for i := range uint64(setSize) {
 		word := p.word(i)
 		if seen[i] = word.Load(); tagOf(seen[i]) == p.tag {
-			return slot{word, seen[i], c.newest.Load(), true}
+			return slot{word, seen[i], t.newest.Load(), true}
 		}
 	}
-	newest := c.newest.Load()
+	newest := t.newest.Load()
 	i := least(&seen, newest)
 	return slot{p.word(i), seen[i], newest, false}
 }
 
 // charge is the rule: see [set]. A lost race means that another caller's change of the set has
 // landed. A refusal stores nothing. n is from 1 to the most of the limit.
-func (c *core) charge(hash, now, n uint64, limit *Limit) outcome {
-	p := c.place(hash)
+func (t *Table) charge(hash, now, n uint64, limit *Limit) outcome {
+	p := t.place(hash)
 	cost := n * limit.perEvent
 	for {
-		s := c.look(p)
+		s := t.look(p)
 		debt := s.debt(now)
 		fits := debt+cost <= limit.depth
 		switch {
-		case now+late < s.newest || c.moves(now, s.newest) || !fits && !s.present:
-			if told := c.seldom(hash, s, now, cost, limit); told != granted {
+		case now+late < s.newest || t.moves(now, s.newest) || !fits && !s.present:
+			if told := t.seldom(hash, s, now, cost, limit); told != granted {
 				return outcome{told, debt, s.newest}
 			}
 		case !fits:
 			return outcome{refused, debt, s.newest}
 		case s.word.CompareAndSwap(s.was, pack(p.tag, now+debt+cost)):
 			if !s.present && debt > 0 {
-				c.count(hash).inherited.Add(1)
+				t.count(hash).inherited.Add(1)
 			}
 			return outcome{granted, debt, s.newest}
 		default:
-			c.count(hash).retries.Add(1)
+			t.count(hash).retries.Add(1)
 		}
 	}
 }
 
 // seldom counts what is not granted, and if it is, moves the newest time for it.
-func (c *core) seldom(hash uint64, s slot, now, cost uint64, limit *Limit) verdict {
-	told := c.judge(s, now, cost, limit)
+func (t *Table) seldom(hash uint64, s slot, now, cost uint64, limit *Limit) verdict {
+	told := t.judge(s, now, cost, limit)
 	if told == granted {
-		c.advance(now)
+		t.advance(now)
 	} else {
-		c.count(hash).add(told)
+		t.count(hash).add(told)
 	}
 	return told
 }
 
 // judge returns the verdict on a request of that cost at now.
-func (c *core) judge(s slot, now, cost uint64, limit *Limit) verdict {
+func (t *Table) judge(s slot, now, cost uint64, limit *Limit) verdict {
 	switch {
 	case now+late < s.newest:
 		return tooLate
-	case c.moves(now, s.newest) && now > c.latest():
+	case t.moves(now, s.newest) && now > t.latest():
 		return tooEarly
 	case s.debt(now)+cost <= limit.depth:
 		return granted
 	case s.present || cost > limit.depth:
 		return refused
-	case c.failOpen:
+	case t.failOpen:
 		return untracked
 	}
 	return crowded
 }
 
 // moves reports whether a grant at now moves the newest time.
-func (c *core) moves(now, newest uint64) bool { return now > newest+slack || newest == 0 }
+func (t *Table) moves(now, newest uint64) bool { return now > newest+slack || newest == 0 }
 
 // latest returns the latest time that may move the newest one: see [Ahead]. If the clock is a
 // caller's own, and has not moved since the table was made, a time may also be up to slack after
 // the newest grant. So a replay works without moving the clock, if its grants are no further apart.
 // But while the clock stands still, each wrong time within that moves the newest time further
 // ahead. While it goes, none does.
-func (c *core) latest() uint64 {
-	off := c.line.Now()
-	now := c.scale.at(off)
-	if newest := c.newest.Load(); c.replays && off == c.made && newest > 0 {
+func (t *Table) latest() uint64 {
+	off := t.line.Now()
+	now := t.scale.at(off)
+	if newest := t.newest.Load(); t.replays && off == t.made && newest > 0 {
 		now = max(now, newest+slack)
 	}
 	return now + slack
 }
 
-func (c *core) count(hash uint64) *rare { return &c.rare[hash%uint64(len(c.rare))] }
+func (t *Table) count(hash uint64) *rare { return &t.rare[hash%uint64(len(t.rare))] }
 
-// take charges n events of the key at off, and sets d to the decision.
-func (c *core) take(d *ratelimit.Decision, hash uint64, off int64, n int, limit *Limit) {
-	if n <= 0 || n > limit.most || limit.table != c {
-		c.peek(d, hash, off, n, limit)
-		return
-	}
-	now := c.scale.at(off)
-	o := c.charge(hash, now, uint64(n), limit)
-	c.report(d, o, off, now, n, limit)
+// Allow charges one event of the key at off, by the table's own limit, and reports whether it did.
+func (t *Table) Allow(hash uint64, off int64) bool {
+	return t.charge(hash, t.scale.at(off), 1, &t.limited).ok()
 }
 
-// peek sets d to what take would decide.
-func (c *core) peek(d *ratelimit.Decision, hash uint64, off int64, n int, limit *Limit) {
-	if limit.table != c {
+// Take charges n events of the key at off, and sets d to the decision.
+func (t *Table) Take(d *ratelimit.Decision, hash uint64, off int64, n int, limit *Limit) {
+	if n <= 0 || n > limit.most || limit.table != t {
+		t.Peek(d, hash, off, n, limit)
+		return
+	}
+	now := t.scale.at(off)
+	o := t.charge(hash, now, uint64(n), limit)
+	t.report(d, o, off, now, n, limit)
+}
+
+// Peek sets d to what Take would decide.
+func (t *Table) Peek(d *ratelimit.Decision, hash uint64, off int64, n int, limit *Limit) {
+	if limit.table != t {
 		*d = ratelimit.Decision{OK: n == 0}
 		if n != 0 {
 			d.RetryAfter = ratelimit.Never
 		}
 		return
 	}
-	now := c.scale.at(off)
-	s := c.look(c.place(hash))
+	now := t.scale.at(off)
+	s := t.look(t.place(hash))
 	o := outcome{refused, s.debt(now), s.newest}
 	if n > 0 && n <= limit.most {
-		o.told = c.judge(s, now, uint64(n)*limit.perEvent, limit)
-	} else if told := c.judge(s, now, 0, limit); told == tooLate || told == tooEarly {
+		o.told = t.judge(s, now, uint64(n)*limit.perEvent, limit)
+	} else if told := t.judge(s, now, 0, limit); told == tooLate || told == tooEarly {
 		o.told = told
 	}
-	c.report(d, o, off, now, n, limit)
+	t.report(d, o, off, now, n, limit)
 }
 
-// fits reports whether take would grant n events of the key at off.
-func (c *core) fits(hash uint64, off int64, n int, limit *Limit) bool {
-	if limit.table != c || n <= 0 || n > limit.most {
+// Fits reports whether Take would grant n events of the key at off.
+func (t *Table) Fits(hash uint64, off int64, n int, limit *Limit) bool {
+	if limit.table != t || n <= 0 || n > limit.most {
 		return n == 0
 	}
-	now := c.scale.at(off)
-	return c.judge(c.look(c.place(hash)), now, uint64(n)*limit.perEvent, limit) >= untracked
+	now := t.scale.at(off)
+	return t.judge(t.look(t.place(hash)), now, uint64(n)*limit.perEvent, limit) >= untracked
 }
 
 // report sets d to the decision on n events at off, which is now in ticks, from the outcome.
-func (c *core) report(d *ratelimit.Decision, o outcome, off int64, now uint64, n int, limit *Limit) {
+func (t *Table) report(d *ratelimit.Decision, o outcome, off int64, now uint64, n int, limit *Limit) {
 	*d = ratelimit.Decision{OK: o.ok() || n == 0, Limit: limit.most}
 	off = timeline.Clamp(off)
 	debt := o.debt
@@ -220,9 +225,9 @@ func (c *core) report(d *ratelimit.Decision, o outcome, off int64, now uint64, n
 	default:
 		d.By = refuser[o.told]
 		least := now + debt + uint64(n)*limit.perEvent - limit.depth
-		d.RetryAfter = timeline.Wait(off, c.scale.when(max(least, soonest)))
+		d.RetryAfter = timeline.Wait(off, t.scale.when(max(least, soonest)))
 	}
 	if debt > 0 || o.told == tooLate {
-		d.ResetAfter = timeline.Wait(off, c.scale.when(max(now+debt, soonest)))
+		d.ResetAfter = timeline.Wait(off, t.scale.when(max(now+debt, soonest)))
 	}
 }

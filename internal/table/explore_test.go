@@ -1,6 +1,6 @@
 //go:build explore
 
-package keyed
+package table
 
 import (
 	"cmp"
@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -99,13 +100,12 @@ func (m *claim) broken() string {
 // setting is a world's table, made for one schedule.
 type setting struct {
 	world
-	core  *core
+	core  *Table
 	model *claim
 }
 
 func (w world) build() *setting {
-	table := ratelimit.Must(NewGCRA[int](ratelimit.Rate{Events: 1, Per: finest}, 2, 1, WithClock(limittest.NewClock(start))))
-	c := &table.core
+	c := gcra(ratelimit.Rate{Events: 1, Per: finest}, 2, 1, ratelimit.WithClock(limittest.NewClock(time.Unix(0, 0))))
 	m := &claim{limit: &c.limited}
 	m.model = model{scale: &c.scale, sets: make([][setSize]entry, 1), newest: c.scale.at(w.newest), clock: c.scale.at(0), still: true}
 	c.newest.Store(m.newest)
@@ -150,11 +150,11 @@ func (s *setting) operation(a action) operation {
 			var d ratelimit.Decision
 			switch a.verb {
 			case "take":
-				s.core.take(&d, a.key, a.at, 1, s.model.limit)
+				s.core.Take(&d, a.key, a.at, 1, s.model.limit)
 			case "charge":
-				s.core.owe(&d, a.key, a.at, most, s.model.limit)
+				s.core.Owe(&d, a.key, a.at, most, s.model.limit)
 			case "reset":
-				s.core.reset(a.key)
+				s.core.Reset(a.key)
 			}
 			return s.told(d)
 		},
@@ -196,7 +196,7 @@ func (s *setting) scenario(callers [][]action) explore.Scenario[*claim] {
 				seen[tag] = true
 			}
 			for i := range all {
-				s.core.peek(&all[i], uint64(1+i%keys), grid[i/keys], 1, s.model.limit)
+				s.core.Peek(&all[i], uint64(1+i%keys), grid[i/keys], 1, s.model.limit)
 			}
 			return all
 		},
@@ -352,7 +352,7 @@ func (w world) stall(t *testing.T, crowd, number int) bool {
 	s := w.build()
 	take := func(key uint64, at int64) bool {
 		var d ratelimit.Decision
-		s.core.take(&d, key, at, 1, s.model.limit)
+		s.core.Take(&d, key, at, 1, s.model.limit)
 		return d.OK
 	}
 	stalled := false

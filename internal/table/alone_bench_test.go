@@ -1,4 +1,4 @@
-package keyed
+package table
 
 import (
 	"strconv"
@@ -13,8 +13,7 @@ import (
 // the word where they are looked for first.
 func BenchmarkAlone(b *testing.B) {
 	for _, keys := range []int{100_000, 1_000_000, 10_000_000} {
-		table := ratelimit.Must(NewGCRA[int](ratelimit.PerSecond(1), 1<<30, keys))
-		c := &table.core
+		c := gcra(ratelimit.PerSecond(1), 1<<30, keys)
 		now := c.scale.at(0)
 		seen := uint64(0)
 		see := func(keys int) { // all in the time of one event
