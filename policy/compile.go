@@ -20,6 +20,7 @@ type generation struct {
 	whos   []*who // that a step of some rule names
 
 	locked    bool // some limit has a class before last
+	wall      bool // some limit goes by the wall clock
 	patterned bool // something is for some paths only
 }
 
@@ -57,6 +58,7 @@ type limit struct {
 	count  []statuses
 	hidden bool
 	store  store
+	table  *lockFree // the store, if it is one
 	class  class
 	tally  *tally
 
@@ -118,6 +120,7 @@ func (e *Engine) compile(p Policy, fn string) (*generation, error) {
 				return nil, fmt.Errorf("%s: rules[%d].limits[%d]: %w", fn, i, j, err)
 			}
 			g.locked = g.locked || l.class < last
+			g.wall = g.wall || r.Limits[j].As == Aligned
 			compiled.limits = append(compiled.limits, l)
 		}
 		if len(r.Ladder) > 0 {
@@ -179,7 +182,7 @@ func (g *generation) limit(r *Rule, i, j int) (limit, error) {
 	if compiled.store = g.engine.stores[id]; compiled.store != nil {
 		err = bindAll(compiled.store, bounds)
 	} else {
-		compiled.store, err = newStore(l, bounds, g.engine.capacity, g.engine.clock)
+		compiled.store, err = g.engine.newStore(l, bounds, g.engine.capacity)
 	}
 	if err != nil {
 		return limit{}, err
@@ -190,6 +193,7 @@ func (g *generation) limit(r *Rule, i, j int) (limit, error) {
 		g.engine.tallies[id] = compiled.tally
 	}
 	compiled.class = compiled.store.class()
+	compiled.table, _ = compiled.store.(*lockFree)
 	return compiled, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/internal/table"
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
@@ -27,6 +28,9 @@ type asked struct {
 	cost  int // is charged then
 	told  ratelimit.Decision
 
+	sight   table.Sight // of the key, if the store is a table,
+	allowed bool        // by which it is allowed
+
 	beyond int // a test takes off the limit
 
 	until   int64      // of a throttle: its end,
@@ -39,19 +43,19 @@ type question struct {
 	*Decision
 	engine *Engine
 	g      *generation
-	t      time.Time
-	now    int64 // t, in nanoseconds since the engine was made
+	at     moment
+	now    int64 // the same, as all but limits has it
 	commit bool
 
 	blocked time.Duration // until the last block ends; 0: there is none
 }
 
 func (e *Engine) ask(r *Request, d *Decision, commit bool) {
-	q := question{Decision: d, engine: e, g: e.current.Load(), t: e.now(r.Time), commit: commit}
-	q.now = timeline.Clamp(e.line.At(q.t))
+	g := e.current.Load()
+	q := question{Decision: d, engine: e, g: g, at: e.moment(r.Time, g.wall), commit: commit}
+	q.now = timeline.Clamp(q.at.off)
+	d.clear()
 	s := &d.settlement
-	*d = Decision{Binding: -1, MoreAfter: ratelimit.Never, Standings: d.Standings[:0], Reached: d.Reached[:0],
-		settlement: settlement{matched: s.matched[:0], asked: s.asked[:0], throttles: s.throttles[:0], attributes: s.attributes}}
 	if !q.match(r) {
 		d.OK, d.Action = true, ByExempt
 		return
@@ -70,8 +74,31 @@ func (e *Engine) ask(r *Request, d *Decision, commit bool) {
 	}
 	q.report()
 	if q.OK && commit {
-		s.generation, s.at = q.g, q.t
+		s.generation, s.at = q.g, q.at.t
 	}
+}
+
+// clear makes d that of a new request, field by field: a copy of the whole would take longer.
+func (d *Decision) clear() {
+	d.OK, d.Action, d.RetryAfter = false, Granted, 0
+	d.Standings, d.Reached = d.Standings[:0], d.Reached[:0]
+	d.Binding, d.MoreAfter, d.Shadow = -1, ratelimit.Never, false
+	s := &d.settlement
+	s.generation = nil
+	s.matched, s.asked, s.throttles = s.matched[:0], s.asked[:0], s.throttles[:0]
+}
+
+// moment returns the moment of a time. Now is read as an offset, which costs less, unless something
+// goes by the wall clock.
+func (e *Engine) moment(t time.Time, wall bool) moment {
+	if t.IsZero() {
+		if !wall && e.line.Injected == nil {
+			off := e.line.Now()
+			return moment{e.line.Origin.Add(time.Duration(off)), off}
+		}
+		t = e.clock.Now()
+	}
+	return moment{t, e.line.At(t)}
 }
 
 // match finds the rules that are for the request, and the limits that apply. It returns false if
@@ -118,15 +145,20 @@ func (q *question) match(r *Request) bool {
 	return true
 }
 
-// apply adds a limit that applies, by the override that is for the request, if there is one.
+// apply adds a limit that applies, by the override that is for the request, if there is one. If it
+// is in a table, its key is seen there: what else there is to do then, and to see in other tables,
+// goes on before that has come from memory.
 func (q *question) apply(l *limit, hash uint64, cost int, r *Request, t *target) {
-	a := asked{limit: l, bound: &l.own, hash: hash, n: cost, cost: cost}
-	if b := l.overrides.of(t, q.settlement.attributes); b != nil {
-		a.bound = b
-		if b.unlimited {
+	b := &l.own
+	if o := l.overrides.of(t, q.settlement.attributes); o != nil {
+		if b = o; b.unlimited {
 			return
 		}
 	}
+	a := next(&q.settlement.asked)
+	a.limit, a.bound, a.hash, a.n, a.cost = l, b, hash, cost, cost
+	a.told, a.allowed, a.charged = ratelimit.Decision{}, false, false
+	a.beyond, a.owner = 0, nil
 	switch {
 	case l.count != nil:
 		a.n, a.cost = 1, 0
@@ -136,22 +168,37 @@ func (q *question) apply(l *limit, hash uint64, cost int, r *Request, t *target)
 			a.n, a.cost = 1, 0
 		}
 	}
-	q.settlement.asked = append(q.settlement.asked, a)
+	if l.table != nil {
+		l.table.See(&a.sight, hash)
+	}
+}
+
+// next returns a further element, which may be as it was used before.
+func next[T any](all *[]T) *T {
+	n := len(*all)
+	if n == cap(*all) {
+		*all = slices.Grow(*all, 1)
+	}
+	*all = (*all)[:n+1]
+	return &(*all)[n]
 }
 
 // of returns the limits of a rule.
 func (q *question) of(m *matched) []asked { return q.settlement.asked[m.from:m.to] }
 
 // look asks all limits of rules that enforce, and what penalties there are, and says what refuses.
-// The limit that is charged first is not asked, as long as nothing else refuses: to charge it is to
-// ask it.
+// Of a Map, the limit that is charged first is not asked, as long as nothing else refuses: to
+// charge it is to ask it.
 func (q *question) look(tests bool) {
 	q.OK = true
 	q.penalties()
 	if q.throttled() {
 		q.refused(ByThrottle)
 	}
-	lead := q.lead()
+	var lead *asked
+	if q.g.locked {
+		lead = q.lead()
+	}
 	for i := range q.settlement.matched {
 		m := &q.settlement.matched[i]
 		if m.rule.mode != Enforce {
@@ -174,16 +221,22 @@ func (q *question) look(tests bool) {
 // lookAt asks a limit. How it stands is not needed if it is charged next, which says so.
 func (q *question) lookAt(a *asked, tests bool) {
 	if q.OK && q.commit && !tests {
-		if a.told.OK = a.limit.store.fits(q.t, a.hash, a.n, a.bound); a.told.OK {
+		if t := a.limit.table; t != nil {
+			a.allowed = t.Allows(&a.sight, t.off(&q.at), a.n, &a.bound.ticks)
+			a.told.OK = a.allowed
+		} else {
+			a.told.OK = a.limit.store.fits(q.at, a.hash, a.n, a.bound)
+		}
+		if a.told.OK {
 			return
 		}
 	}
-	if a.look(q.t, a.n); !a.told.OK {
+	if a.look(&q.at, a.n); !a.told.OK {
 		q.refused(ByLimit)
 	}
 }
 
-// lead returns the limit that is charged first, if one is.
+// lead returns the limit of a Map that is charged first, if one is.
 func (q *question) lead() (lead *asked) {
 	for i := range q.settlement.matched {
 		m := &q.settlement.matched[i]
@@ -191,7 +244,8 @@ func (q *question) lead() (lead *asked) {
 			continue
 		}
 		for j := range q.of(m) {
-			if a := &q.of(m)[j]; a.cost != 0 && (lead == nil || a.limit.class < lead.limit.class) {
+			a := &q.of(m)[j]
+			if a.cost != 0 && a.limit.class < last && (lead == nil || a.limit.class < lead.limit.class) {
 				lead = a
 			}
 		}
@@ -199,7 +253,7 @@ func (q *question) lead() (lead *asked) {
 	return lead
 }
 
-func (a *asked) look(t time.Time, n int) { a.limit.store.look(&a.told, t, a.hash, n, a.bound) }
+func (a *asked) look(at *moment, n int) { a.limit.store.look(&a.told, *at, a.hash, n, a.bound) }
 
 // precedence is the order in which actions are told, the first first.
 var precedence = []Action{ByRevoke, ByBlock, ByMissing, ByLimit, ByThrottle, ByTest}
@@ -240,8 +294,12 @@ func (q *question) take(all []asked, of class) bool {
 		if a.limit.class != of || a.cost == 0 {
 			continue
 		}
-		if q.commit {
-			a.limit.store.take(&a.told, q.t, a.hash, a.cost, a.bound)
+		switch t := a.limit.table; {
+		case !q.commit:
+		case a.allowed:
+			t.TakeSeen(&a.told, &a.sight, a.hash, t.off(&q.at), a.cost, &a.bound.ticks)
+		default:
+			a.limit.store.take(&a.told, q.at, a.hash, a.cost, a.bound)
 		}
 		if a.charged = a.told.OK; !a.charged {
 			return false
@@ -253,11 +311,11 @@ func (q *question) take(all []asked, of class) bool {
 // undo gives back what was charged, after a race was lost.
 func (q *question) undo(all []asked) {
 	now := q.engine.clock.Now()
-	if now.Before(q.t) {
-		now = q.t
+	if now.Before(q.at.t) {
+		now = q.at.t
 	}
 	for i := range all {
-		all[i].undo(now, now.Sub(q.t))
+		all[i].undo(now, now.Sub(q.at.t))
 	}
 }
 

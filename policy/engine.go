@@ -6,7 +6,6 @@ import (
 	"maps"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/internal/strikes"
@@ -177,10 +176,3 @@ func (e *Engine) Decide(r *Request, d *Decision) {
 // Peek. Then it refuses times before its last grant, and gives back nothing that it granted until
 // then.
 func (e *Engine) Peek(r *Request, d *Decision) { e.ask(r, d, false) }
-
-func (e *Engine) now(t time.Time) time.Time {
-	if t.IsZero() {
-		return e.clock.Now()
-	}
-	return t
-}

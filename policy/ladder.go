@@ -62,10 +62,11 @@ func (e *Engine) throttle(p *penalties, to ratelimit.Rate) (place int32, err err
 	}
 	l := Limit{Rate: to, As: GCRA, Burst: inASecond(to)}
 	made := &limit{own: l.bind(), tally: new(tally)}
-	if made.store, err = newStore(&l, []*bound{&made.own}, max(e.capacity/8, 64), e.clock); err != nil {
+	if made.store, err = e.newStore(&l, []*bound{&made.own}, max(e.capacity/8, 64)); err != nil {
 		return 0, err
 	}
 	made.class = made.store.class()
+	made.table, _ = made.store.(*lockFree)
 	*p.slowed = append(*p.slowed, throttle{to, made})
 	return int32(len(*p.slowed) - 1), nil
 }

@@ -10,8 +10,8 @@ import (
 )
 
 // table is the model of a keyed.Table that has room for all keys: what a key owes is a time, in
-// ticks. Of a gcra these are a 256th of an event at rate * 2^k, and begin at the origin; of
-// windows, 2^22 go by at once, an event is one of them, and a window owes at most all.
+// ticks. Of a gcra these are a 256th of an event at rate * 2^k, and begin at the engine's origin;
+// of windows, 2^22 go by at once, an event is one of them, and a window owes at most all.
 //
 // A caller is late who is more than 2^24 ticks behind the newest time, and ahead who is more than
 // 2^23 after that and after the clock, or, as long as the clock has not moved, 2^24 after the
@@ -49,8 +49,8 @@ func (m *reference) newTable(l policy.Limit, overridden []policy.Limit) *table {
 	for per/(2*events) >= 600*256 && 2*events <= math.MaxInt32 && 256*2*burst <= 1<<37 {
 		events, burst, own = 2*events, 2*burst, 256
 	}
-	now := m.clock.Now()
-	return &table{m: m, ticks: times(own, events), length: big.NewInt(per), own: own, origin: now, made: now, tats: map[string]int64{}}
+	return &table{m: m, ticks: times(own, events), length: big.NewInt(per), own: own,
+		origin: m.origin, made: m.clock.Now(), tats: map[string]int64{}}
 }
 
 func (m *reference) newWindows(l policy.Limit) *table {

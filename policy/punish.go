@@ -85,7 +85,7 @@ func (q *question) slow(c culprit, until int64, slow int32) {
 func (q *question) throttled() (refused bool) {
 	for i := range q.settlement.throttles {
 		a := &q.settlement.throttles[i]
-		a.look(q.t, a.n)
+		a.look(&q.at, a.n)
 		refused = refused || !a.told.OK
 	}
 	return refused
@@ -129,7 +129,7 @@ func (q *question) refuse() {
 		}
 		for j := range q.of(m) {
 			if a := &q.of(m)[j]; a.told.OK || m.rule.mode != Enforce {
-				a.look(q.t, 0)
+				a.look(&q.at, 0)
 			}
 		}
 	}

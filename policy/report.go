@@ -45,7 +45,7 @@ func (q *question) tighten(a *asked, to int) {
 		return
 	}
 	told := &q.settlement.told
-	a.limit.store.look(told, q.t, a.hash, a.n+beyond, a.bound)
+	a.limit.store.look(told, q.at, a.hash, a.n+beyond, a.bound)
 	if told.OK {
 		return
 	}
@@ -63,9 +63,9 @@ func (q *question) report() {
 		for j := m.from; j < m.to; j++ {
 			a := &s.asked[j]
 			if q.OK && a.told.OK && !a.charged {
-				a.look(q.t, 0)
+				a.look(&q.at, 0)
 			}
-			q.Standings = append(q.Standings, a.standing(m.rule))
+			a.standing(next(&q.Standings), m.rule)
 			if q.candidate(m.rule, a) && (binding < 0 || q.binds(j, binding)) {
 				binding = j
 			}
@@ -80,21 +80,19 @@ func (q *question) report() {
 	}
 }
 
-// standing returns how the limit stands, as it is shown.
-func (a *asked) standing(r *rule) Standing {
-	limit, remaining, rate := a.told.Limit, a.told.Remaining, a.bound.rate
-	if limit == 0 && a.beyond == 0 { // the limiter was not asked
-		limit = a.bound.most
+// standing sets s to how the limit stands, as it is shown.
+func (a *asked) standing(s *Standing, r *rule) {
+	s.Rule, s.Name, s.Rate = r.name, a.limit.name, a.bound.rate
+	s.Limit, s.Remaining = a.told.Limit, a.told.Remaining
+	if s.Limit == 0 && a.beyond == 0 { // the limiter was not asked
+		s.Limit = a.bound.most
 	}
 	if shown := a.bound.shown; shown != nil {
-		remaining = min(max(remaining+shown.Events-limit, 0), shown.Events)
-		limit, rate = shown.Events, *shown
+		s.Remaining = min(max(s.Remaining+shown.Events-s.Limit, 0), shown.Events)
+		s.Limit, s.Rate = shown.Events, *shown
 	}
-	return Standing{
-		Rule: r.name, Name: a.limit.name, Rate: rate, Limit: limit, Remaining: remaining,
-		RetryAfter: a.told.RetryAfter, ResetAfter: a.told.ResetAfter,
-		Crossed: !a.told.OK, Hidden: a.limit.hidden, Shadow: r.mode == Shadow, Reduced: a.bound.reduced,
-	}
+	s.RetryAfter, s.ResetAfter = a.told.RetryAfter, a.told.ResetAfter
+	s.Crossed, s.Hidden, s.Shadow, s.Reduced = !a.told.OK, a.limit.hidden, r.mode == Shadow, a.bound.reduced
 }
 
 // refusing reports whether the limits decide what is told: then those that refuse are.
@@ -144,15 +142,18 @@ func (q *question) moreAfter(a *asked) time.Duration {
 		return ratelimit.Never
 	case a.told.Limit == 0 && a.beyond == 0: // the limiter was not asked
 		return a.told.RetryAfter
+	case a.charged && a.allowed:
+		t := a.limit.table
+		return t.MoreAfter(&a.told, &a.sight, t.off(&q.at), &a.bound.ticks)
 	}
 	told := &q.settlement.told
 	if a.charged && !q.commit { // what the request would be charged comes first
 		n += a.cost
 	}
 	if n > a.bound.most { // one more than there is in a full limiter: when one event is back
-		a.limit.store.look(told, q.t, a.hash, 1, a.bound)
+		a.limit.store.look(told, q.at, a.hash, 1, a.bound)
 		return told.ResetAfter
 	}
-	a.limit.store.look(told, q.t, a.hash, n, a.bound)
+	a.limit.store.look(told, q.at, a.hash, n, a.bound)
 	return told.RetryAfter
 }

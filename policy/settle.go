@@ -30,8 +30,8 @@ func (e *Engine) Done(d *Decision, o Outcome) {
 	if s.generation == nil {
 		return
 	}
+	at := e.moment(o.Time, s.generation.wall)
 	s.generation = nil
-	t := e.now(o.Time)
 	for i := range s.matched {
 		m := &s.matched[i]
 		if m.crossed || m.missing { // it would have refused the request
@@ -42,11 +42,11 @@ func (e *Engine) Done(d *Decision, o Outcome) {
 			switch {
 			case a.limit.count != nil:
 				if a.limit.counts(o.Status) {
-					a.limit.store.charge(t, a.hash, s.cost, a.bound)
+					a.limit.store.charge(at, a.hash, s.cost, a.bound)
 				}
 			case a.limit.of != "":
 				if actual, ok := amount(o.Amounts, a.limit.of); ok {
-					a.settle(t, s.at, actual)
+					a.settle(at, s.at, actual)
 				}
 			}
 		}
@@ -64,16 +64,16 @@ func (l *limit) counts(status int) bool {
 }
 
 // settle charges what an amount turned out to be more than was charged, or gives back the rest.
-func (a *asked) settle(t, at time.Time, actual int) {
+func (a *asked) settle(at moment, granted time.Time, actual int) {
 	charged := 0
 	if a.charged {
 		charged = a.cost
 	}
 	switch actual = max(actual, 0); {
 	case actual > charged:
-		a.limit.store.charge(t, a.hash, actual-charged, a.bound)
+		a.limit.store.charge(at, a.hash, actual-charged, a.bound)
 	case actual < charged:
-		a.limit.store.refund(t, a.hash, charged-actual, max(t.Sub(at), 0), a.bound)
+		a.limit.store.refund(at.t, a.hash, charged-actual, max(at.t.Sub(granted), 0), a.bound)
 	}
 }
 

@@ -34,12 +34,12 @@ func TestP14WhereLimitsLive(t *testing.T) {
 		e, err := New(p, 100)
 		require.NoError(t, err)
 		g := e.current.Load()
-		_, ok := g.rules[0].limits[0].store.(table)
+		_, ok := g.rules[0].limits[0].store.(*lockFree)
 		require.Equal(t, c.lockFree, ok, c.limit)
 		require.Equal(t, c.lockFree, !g.locked)
 		for _, throttles := range [][]throttle{g.rules[0].ladder.throttles, g.whos[0].throttles} {
 			require.Len(t, throttles, 1)
-			require.IsType(t, table{}, throttles[0].limit.store)
+			require.IsType(t, (*lockFree)(nil), throttles[0].limit.store)
 		}
 	}
 }

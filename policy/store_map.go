@@ -79,8 +79,8 @@ func (s *locked) build(b *bound) (meter, error) {
 	}
 }
 
-func (s *locked) look(d *ratelimit.Decision, t time.Time, key uint64, n int, b *bound) {
-	told, found := s.PeekFunc(t, key, func(l ratelimit.Limiter, t time.Time) ratelimit.Decision {
+func (s *locked) look(d *ratelimit.Decision, at moment, key uint64, n int, b *bound) {
+	told, found := s.PeekFunc(at.t, key, func(l ratelimit.Limiter, t time.Time) ratelimit.Decision {
 		r := l.(*resident)
 		return r.ask(s, t, n, b, ratelimit.Limiter.PeekAt)
 	})
@@ -88,7 +88,7 @@ func (s *locked) look(d *ratelimit.Decision, t time.Time, key uint64, n int, b *
 		*d = told
 		return
 	}
-	*d = s.unseen(t, n, b)
+	*d = s.unseen(at.t, n, b)
 }
 
 // unseen returns what a key is told that is not there: what a limiter says that is made for the
@@ -105,28 +105,28 @@ func (s *locked) unseen(t time.Time, n int, b *bound) ratelimit.Decision {
 	return d
 }
 
-func (s *locked) fits(t time.Time, key uint64, n int, b *bound) bool {
+func (s *locked) fits(at moment, key uint64, n int, b *bound) bool {
 	var d ratelimit.Decision
-	s.look(&d, t, key, n, b)
+	s.look(&d, at, key, n, b)
 	return d.OK
 }
 
-func (s *locked) take(d *ratelimit.Decision, t time.Time, key uint64, n int, b *bound) {
+func (s *locked) take(d *ratelimit.Decision, at moment, key uint64, n int, b *bound) {
 	if n < 1 || n > b.most {
-		s.look(d, t, key, n, b)
+		s.look(d, at, key, n, b)
 		return
 	}
-	*d = s.TakeFunc(t, key, func(l ratelimit.Limiter) ratelimit.Decision {
+	*d = s.TakeFunc(at.t, key, func(l ratelimit.Limiter) ratelimit.Decision {
 		r := l.(*resident)
-		return r.ask(s, t, n, b, ratelimit.Limiter.TakeAt)
+		return r.ask(s, at.t, n, b, ratelimit.Limiter.TakeAt)
 	})
 }
 
-func (s *locked) charge(t time.Time, key uint64, n int, b *bound) {
+func (s *locked) charge(at moment, key uint64, n int, b *bound) {
 	if n < 1 {
 		return
 	}
-	charged := s.ChargeFunc(t, key, func(l ratelimit.Limiter, t time.Time) {
+	charged := s.ChargeFunc(at.t, key, func(l ratelimit.Limiter, t time.Time) {
 		r := l.(*resident)
 		r.grow(s, t, b)
 		r.inner.ChargeAt(t, times(n, b.event))

@@ -21,7 +21,7 @@ func (q *question) judge(m *matched) {
 	all, throttles := q.of(m), s.throttles[enforced:]
 	m.crossed = m.missing || shut
 	for i := range all {
-		all[i].look(q.t, all[i].n)
+		all[i].look(&q.at, all[i].n)
 		m.crossed = m.crossed || !all[i].told.OK
 	}
 	for i := range throttles {

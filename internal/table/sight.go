@@ -1,0 +1,46 @@
+package table
+
+import (
+	"time"
+
+	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/internal/timeline"
+)
+
+// Sight is what a caller has seen of a key, and what came of it: a Take in steps. A caller that
+// asks several tables first sees its key in each, so that it waits for the memory of all at once.
+// Then it asks whether all allow the request, and then takes.
+//
+// To take by a sight is a turn of the loop of Take whose look was earlier. So it lands only if the
+// key's word is still what was seen; if not, the loop looks again.
+type Sight struct {
+	slot    slot
+	now     uint64 // of the request, in ticks
+	outcome outcome
+}
+
+// See looks at the key.
+func (t *Table) See(s *Sight, hash uint64) { s.slot = t.look(t.place(hash)) }
+
+// Allows reports whether Take would grant n events at off to the key, as it was seen.
+func (t *Table) Allows(s *Sight, off int64, n int, limit *Limit) bool {
+	s.now = t.scale.at(off)
+	if limit.table != t || n <= 0 || n > limit.most {
+		return n == 0
+	}
+	return t.judge(s.slot, s.now, uint64(n)*limit.perEvent, limit) >= untracked
+}
+
+// TakeSeen is Take of the key that was seen, which Allows has granted n events, more than 0.
+func (t *Table) TakeSeen(d *ratelimit.Decision, s *Sight, hash uint64, off int64, n int, limit *Limit) {
+	s.outcome = t.land(s.slot, hash, s.now, uint64(n), limit)
+	t.report(d, s.outcome, off, s.now, n, limit)
+	s.outcome.debt += uint64(n) * limit.perEvent
+}
+
+// MoreAfter returns how long after off the key will have one event more than has remained by d,
+// which TakeSeen has granted.
+func (t *Table) MoreAfter(d *ratelimit.Decision, s *Sight, off int64, limit *Limit) time.Duration {
+	due := s.now + s.outcome.debt + uint64(d.Remaining+1)*limit.perEvent - limit.depth
+	return timeline.Wait(timeline.Clamp(off), t.scale.when(due))
+}

@@ -1,0 +1,138 @@
+package policy
+
+import (
+	"math"
+	"time"
+
+	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/internal/table"
+	"github.com/seed-3506548a/ratelimit/internal/timeline"
+)
+
+// lockFree is a store in a table, as of keyed.Table. What is asked of a bucket most often is asked
+// of the table itself, in steps: see asked.
+type lockFree struct {
+	table.Table
+	aligned bool
+	window  table.Limit // all that a window can count; of windows only
+}
+
+// off returns the moment on the table's timeline: that of a bucket's is the engine's.
+func (s *lockFree) off(at *moment) int64 {
+	if s.aligned {
+		return s.Line().At(at.t)
+	}
+	return at.off
+}
+
+// A bucket's table is made for a rate times 2^k, so that a tick is a small fraction of an event,
+// and other rates are rounded by less: the greatest k with ticks of 600 ns and more, since a caller
+// is late after 2^24 ticks (10 s), and a burst of 2^37 ticks at most. If that cannot keep all
+// bounds, ticks may be shorter.
+const (
+	finest   = 256 // ticks of an event of the table's own rate
+	minTick  = 600 // nanoseconds
+	maxDepth = 1 << 37
+)
+
+// newBucketTable returns nil if no table can keep all bounds.
+func newBucketTable(bounds []*bound, capacity int, line *timeline.Timeline) *lockFree {
+	base := *bounds[0]
+	for _, b := range bounds[1:] {
+		if base.rate.Events == 0 {
+			base = *b
+		}
+	}
+	if base.rate.Events == 0 {
+		base.rate.Events, base.burst = 1, 1
+	}
+	rates := func(k int) (ratelimit.Rate, bool) {
+		events := base.rate.Events << k
+		return ratelimit.Per(events, base.rate.Per), events > 0 && events <= math.MaxInt32 && events>>k == base.rate.Events &&
+			int64(base.burst) <= maxDepth>>k/finest
+	}
+	best := 0
+	for k := 1; ; k++ {
+		rate, ok := rates(k)
+		if !ok || int64(rate.Per)/int64(rate.Events) < minTick*finest {
+			break
+		}
+		best = k
+	}
+	for k := best; ; k++ {
+		rate, ok := rates(k)
+		if !ok && k > best {
+			return nil
+		}
+		s := new(lockFree)
+		if s.InitGCRA(fnTable, rate, 1, capacity, *line) != nil {
+			return nil
+		}
+		if bindAll(s, bounds) == nil {
+			return s
+		}
+	}
+}
+
+// The table of a window is as wide as can be, so that a Replace may raise the limit.
+const widest = 1 << 22
+
+// newWindowTable returns nil if no table can keep all bounds.
+func newWindowTable(bounds []*bound, capacity int, line *timeline.Timeline) *lockFree {
+	s := &lockFree{aligned: true}
+	rate := ratelimit.Per(widest, bounds[0].rate.Per)
+	if s.InitAligned(fnTable, rate, time.Unix(0, 0), capacity, *line) != nil {
+		return nil
+	}
+	var err error
+	if s.window, err = s.Limit(fnTable, rate, widest); err != nil || bindAll(s, bounds) != nil {
+		return nil
+	}
+	return s
+}
+
+// fnTable is the function in errors of what a table cannot keep.
+const fnTable = "keyed.Table.Limit"
+
+func (s *lockFree) bind(b *bound) (err error) {
+	b.ticks, err = s.Limit(fnTable, b.rate, max(b.most, 1))
+	return err
+}
+
+func (s *lockFree) look(d *ratelimit.Decision, at moment, key uint64, n int, b *bound) {
+	s.Peek(d, key, s.off(&at), n, &b.ticks)
+}
+
+func (s *lockFree) fits(at moment, key uint64, n int, b *bound) bool {
+	return s.Fits(key, s.off(&at), n, &b.ticks)
+}
+
+func (s *lockFree) take(d *ratelimit.Decision, at moment, key uint64, n int, b *bound) {
+	s.Take(d, key, s.off(&at), n, &b.ticks)
+}
+
+func (s *lockFree) charge(at moment, key uint64, n int, b *bound) {
+	off := s.off(&at)
+	if s.aligned {
+		n = min(n, s.room(off, key))
+	}
+	var d ratelimit.Decision
+	s.Owe(&d, key, off, n, &b.ticks)
+}
+
+// room returns how many events a window can count yet, or the last one that has counted some: more
+// would be counted in the next. Where a charge is made at another time than off, that is not known.
+func (s *lockFree) room(off int64, key uint64) int {
+	var d ratelimit.Decision
+	if s.Peek(&d, key, off, 1, &s.window); d.By == table.Late || d.By == table.Ahead {
+		return widest
+	}
+	if s.Peek(&d, key, off, 0, &s.window); d.ResetAfter > 0 {
+		s.Peek(&d, key, off+int64(d.ResetAfter)-1, 0, &s.window)
+	}
+	return d.Remaining
+}
+
+func (s *lockFree) refund(time.Time, uint64, int, time.Duration, *bound) {}
+
+func (s *lockFree) class() class { return last }
