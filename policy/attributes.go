@@ -3,6 +3,7 @@ package policy
 import (
 	"hash/maphash"
 	"math/bits"
+	"slices"
 	"strings"
 )
 
@@ -39,17 +40,13 @@ func (n *names) index(name string, seeds map[string]maphash.Seed) int {
 
 // read sets values to the attributes of a request, reusing its memory.
 func (n *names) read(values []attribute, attrs []Attr) []attribute {
-	values = values[:0]
-	for range n.list {
-		values = append(values, attribute{})
-	}
+	values = slices.Grow(values[:0], len(n.list))[:len(n.list)]
+	clear(values)
 	for i := range attrs {
-		if attrs[i].Value == "" {
-			continue
-		}
-		for j, name := range n.list {
-			if name == attrs[i].Name && values[j].value == "" {
-				values[j].value = attrs[i].Value
+		a := &attrs[i]
+		for j := range n.list {
+			if n.list[j] == a.Name && values[j].value == "" {
+				values[j].value = a.Value
 			}
 		}
 	}

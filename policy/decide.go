@@ -52,7 +52,7 @@ type question struct {
 
 func (e *Engine) ask(r *Request, d *Decision, commit bool) {
 	g := e.current.Load()
-	q := question{Decision: d, engine: e, g: g, at: e.moment(r.Time, g.wall), commit: commit}
+	q := question{Decision: d, engine: e, g: g, at: e.moment(r.Time, g), commit: commit}
 	q.now = timeline.Clamp(q.at.off)
 	d.clear()
 	s := &d.settlement
@@ -89,14 +89,18 @@ func (d *Decision) clear() {
 }
 
 // moment returns the moment of a time. Now is read as an offset, which costs less, unless something
-// goes by the wall clock.
-func (e *Engine) moment(t time.Time, wall bool) moment {
-	if t.IsZero() {
-		if !wall && e.line.Injected == nil {
-			off := e.line.Now()
-			return moment{e.line.Origin.Add(time.Duration(off)), off}
-		}
+// goes by the wall clock. If no limit is in a Map, the time itself is left out.
+func (e *Engine) moment(t time.Time, g *generation) moment {
+	switch {
+	case !t.IsZero():
+	case g.wall || e.line.Injected != nil:
 		t = e.clock.Now()
+	default:
+		off := e.line.Now()
+		if g.locked {
+			t = e.line.Origin.Add(time.Duration(off))
+		}
+		return moment{t, off}
 	}
 	return moment{t, e.line.At(t)}
 }
@@ -117,7 +121,8 @@ func (q *question) match(r *Request) bool {
 				s.matched = s.matched[:0]
 				return false
 			}
-			s.matched = append(s.matched, matched{rule: rule})
+			m := next(&s.matched)
+			m.rule, m.crossed = rule, false
 		}
 	}
 	if len(s.matched) == 0 {
@@ -125,23 +130,24 @@ func (q *question) match(r *Request) bool {
 	}
 	cost := q.g.cost(r, &t)
 	s.cost = cost
-	kept := s.matched[:0]
-	for _, m := range s.matched {
-		hash, ok := m.rule.key.hash(&q.g.names, s.attributes)
-		if !ok && m.rule.skip {
+	kept := 0
+	for i := range s.matched {
+		rule := s.matched[i].rule
+		hash, ok := rule.key.hash(&q.g.names, s.attributes)
+		if !ok && rule.skip {
 			continue
 		}
-		m.hash, m.missing = hash, !ok
-		m.from = len(s.asked)
-		for i := range m.rule.limits {
-			if l := &m.rule.limits[i]; ok {
-				q.apply(l, hash, cost, r, &t)
+		m := &s.matched[kept]
+		kept++
+		m.rule, m.hash, m.missing, m.from = rule, hash, !ok, len(s.asked)
+		for i := range rule.limits {
+			if ok {
+				q.apply(&rule.limits[i], hash, cost, r, &t)
 			}
 		}
 		m.to = len(s.asked)
-		kept = append(kept, m)
 	}
-	s.matched = kept
+	s.matched = s.matched[:kept]
 	return true
 }
 

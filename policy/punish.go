@@ -48,7 +48,7 @@ func (q *question) punish(c culprit) {
 		q.refused(ByRevoke)
 		q.blocked = ratelimit.Never
 	}
-	d := c.strikes.Look(c.hash)
+	d := c.strikes.Held(c.hash, q.now)
 	if d == nil {
 		return
 	}

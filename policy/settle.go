@@ -30,7 +30,7 @@ func (e *Engine) Done(d *Decision, o Outcome) {
 	if s.generation == nil {
 		return
 	}
-	at := e.moment(o.Time, s.generation.wall)
+	at := e.moment(o.Time, s.generation)
 	s.generation = nil
 	for i := range s.matched {
 		m := &s.matched[i]

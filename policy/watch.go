@@ -52,7 +52,7 @@ func (q *question) shadowed(m *matched) (shut bool) {
 	if q.engine.revoked.Len() > 0 && q.engine.revoked.Has(c.revocation()) {
 		return true
 	}
-	d := c.strikes.Look(c.hash)
+	d := c.strikes.Held(c.hash, q.now)
 	if d == nil {
 		return false
 	}

@@ -8,6 +8,7 @@ const places = 8
 // bucket has the dossiers of the first n places. It is immutable; there is none without keys.
 type bucket struct {
 	n      int
+	held   int64 // from then on no key is blocked or throttled
 	hashes [places]uint64
 	all    [places]*Dossier
 }
@@ -50,7 +51,7 @@ func (b *bucket) without(hash uint64) *bucket {
 	if b.n == 1 {
 		return nil
 	}
-	next := new(bucket)
+	next := &bucket{held: b.held}
 	for i := range b.n {
 		if b.hashes[i] != hash {
 			next.hashes[next.n], next.all[next.n] = b.hashes[i], b.all[i]

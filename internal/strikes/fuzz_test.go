@@ -181,9 +181,23 @@ func play(t testing.TB, data []byte) (compared, counted int) {
 		w.look(t, "Look", hash, w.table.Look(hash), w.now)
 		other := w.keys[w.below(len(w.keys))]
 		w.look(t, "Look", other, w.table.Look(other), w.moments[w.below(len(w.moments))])
+		w.held(t, hash, w.now)
+		w.held(t, other, w.moments[w.below(len(w.moments))])
 		require.Equal(t, w.model.Stats, w.table.Stats())
 	}
 	return compared, counted
+}
+
+// held requires Held to know a key as Look does, if it is blocked or throttled.
+func (w *world) held(t testing.TB, hash uint64, at int64) {
+	want := w.table.Look(hash)
+	if want != nil {
+		_, blocked := want.Blocked(at)
+		if _, _, throttled := want.Throttled(at); !blocked && !throttled {
+			want = nil
+		}
+	}
+	require.True(t, want == w.table.Held(hash, at), "Held: key %x at %d", hash, at)
 }
 
 // strike refuses a request of the key, and reports whether it was a strike.

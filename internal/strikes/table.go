@@ -29,10 +29,11 @@
 //
 // # Cost
 //
-// A look at a key loads one pointer, and compares at most 8 hashes if the bucket has keys. A
-// refusal in an episode costs the same. A strike copies the bucket: two allocations of 144 bytes.
-// All calls are lock-free. A table takes 2 bytes for each key of its capacity, and 160 to 288 bytes
-// for each key that it remembers.
+// A look at a key loads one pointer, and compares at most 8 hashes if the bucket has keys. Whether a
+// key is blocked or throttled costs less if no key of the bucket is: it compares one time. A refusal
+// in an episode costs a look. A strike copies the bucket: two allocations of 144 bytes. All calls
+// are lock-free. A table takes 2 bytes for each key of its capacity, and 160 to 288 bytes for each
+// key that it remembers.
 package strikes
 
 import (
@@ -77,6 +78,17 @@ func (t *Table) at(hash uint64) *atomics.Pointer[bucket] {
 func (t *Table) Look(hash uint64) *Dossier {
 	if b := t.at(hash).Load(); b != nil {
 		return b.find(hash)
+	}
+	return nil
+}
+
+// Held is Look for keys that are blocked or throttled at now, and nil for others. It costs less: if
+// no key of the bucket is, it reads only that.
+func (t *Table) Held(hash uint64, now int64) *Dossier {
+	if b := t.at(hash).Load(); b != nil && now < b.held {
+		if d := b.find(hash); d != nil && d.held(now) {
+			return d
+		}
 	}
 	return nil
 }
@@ -172,10 +184,11 @@ func (t *Table) Stats() Stats {
 // replace publishes a copy of the bucket with the dossier in that place, unless another call has
 // changed the bucket.
 func (t *Table) replace(at *atomics.Pointer[bucket], b *bucket, place int, hash uint64, d *Dossier, now int64) bool {
-	next := new(bucket)
+	next := &bucket{held: never}
 	if b != nil {
 		*next = *b
 	}
+	next.held = max(next.held, d.block, d.throttle)
 	forgets := place < next.n && next.hashes[place] != hash && !next.all[place].over(now)
 	next.n = max(next.n, place+1)
 	next.hashes[place], next.all[place] = hash, d
