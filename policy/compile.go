@@ -265,7 +265,8 @@ func (o *overrides) of(t *target, values []attribute) *bound {
 func (s *scope) includes(t *target, values []attribute) bool {
 	matched := len(s.match) == 0
 	for i := 0; i < len(s.match) && !matched; i++ {
-		matched = s.match[i].match(t)
+		p := &s.match[i]
+		matched = !p.rejects(t) && p.match(t) // which begins with the same, but is a call
 	}
 	for i := 0; i < len(s.when) && matched; i++ {
 		matched = s.when[i].holds(values[s.when[i].attribute].value)

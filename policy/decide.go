@@ -137,6 +137,9 @@ func (q *question) match(r *Request) bool {
 		if !ok && rule.skip {
 			continue
 		}
+		if ok {
+			rule.fetch(hash)
+		}
 		m := &s.matched[kept]
 		kept++
 		m.rule, m.hash, m.missing, m.from = rule, hash, !ok, len(s.asked)
@@ -151,9 +154,19 @@ func (q *question) match(r *Request) bool {
 	return true
 }
 
-// apply adds a limit that applies, by the override that is for the request, if there is one. If it
-// is in a table, its key is seen there: what else there is to do then, and to see in other tables,
-// goes on before that has come from memory.
+// fetch begins to read what is known of a key, so that it comes from memory all at once.
+func (r *rule) fetch(hash uint64) {
+	for i := range r.limits {
+		if t := r.limits[i].table; t != nil {
+			t.Fetch(hash)
+		}
+	}
+	if r.ladder != nil {
+		r.ladder.strikes.Fetch(hash)
+	}
+}
+
+// apply adds a limit that applies, by the override that is for the request, if there is one.
 func (q *question) apply(l *limit, hash uint64, cost int, r *Request, t *target) {
 	b := &l.own
 	if o := l.overrides.of(t, q.settlement.attributes); o != nil {
@@ -173,9 +186,6 @@ func (q *question) apply(l *limit, hash uint64, cost int, r *Request, t *target)
 		if a.n, a.cost = n, n; !ok {
 			a.n, a.cost = 1, 0
 		}
-	}
-	if l.table != nil {
-		l.table.See(&a.sight, hash)
 	}
 }
 
@@ -228,6 +238,7 @@ func (q *question) look(tests bool) {
 func (q *question) lookAt(a *asked, tests bool) {
 	if q.OK && q.commit && !tests {
 		if t := a.limit.table; t != nil {
+			t.See(&a.sight, a.hash)
 			a.allowed = t.Allows(&a.sight, t.off(&q.at), a.n, &a.bound.ticks)
 			a.told.OK = a.allowed
 		} else {

@@ -78,19 +78,39 @@ func newTarget(method, escaped string) target {
 	if !strings.HasPrefix(escaped, "/") {
 		return target{}
 	}
-	clean := escaped
-	if strings.Contains(escaped, "//") || strings.Contains(escaped, "/.") {
-		clean = path.Clean(escaped)
-		if strings.HasSuffix(escaped, "/") && clean != "/" {
-			clean += "/"
+	t := target{methodBit(method), method, escaped, true}
+	clean := true
+	last := byte(0)
+	for i := range len(escaped) { // one look at each byte costs less than to search three times
+		c := escaped[i]
+		if last == '/' && (c == '/' || c == '.') {
+			clean = false
 		}
+		if c == '%' {
+			t.plain = false
+		}
+		last = c
 	}
-	return target{methodBit(method), method, clean, strings.IndexByte(clean, '%') < 0}
+	if !clean {
+		t.path = path.Clean(escaped)
+		if last == '/' && t.path != "/" {
+			t.path += "/"
+		}
+		t.plain = strings.IndexByte(t.path, '%') < 0 // what was cleaned away does not count
+	}
+	return t
+}
+
+// rejects reports whether the pattern is not for the target at the first look, which decides about
+// most: in a plain path, the prefix must end where a segment does.
+func (p *pattern) rejects(t *target) bool {
+	end := len(p.prefix)
+	return p.methods&t.bit == 0 || t.plain && (end > len(t.path) || end < len(t.path) && t.path[end] != '/')
 }
 
 // match reports whether the pattern is for the target.
 func (p *pattern) match(t *target) bool {
-	if p.methods&t.bit == 0 || p.method != "" && p.method != t.method {
+	if p.rejects(t) || p.method != "" && p.method != t.method {
 		return false
 	}
 	path, segments := t.path, p.segments

@@ -82,6 +82,13 @@ func (t *Table) Look(hash uint64) *Dossier {
 	return nil
 }
 
+// Fetch has the processor fetch what Held reads, and does not wait for it.
+func (t *Table) Fetch(hash uint64) {
+	if b := t.at(hash).Load(); b != nil {
+		atomic.LoadInt64(&b.held) // immutable; but a plain load without a use is left out
+	}
+}
+
 // Held is Look for keys that are blocked or throttled at now, and nil for others. It costs less: if
 // no key of the bucket is, it reads only that.
 func (t *Table) Held(hash uint64, now int64) *Dossier {

@@ -68,6 +68,8 @@ var worlds = []world{
 		does: slices.Concat(of("take", 0, 1, 2, 3), of("take", 384, 4), of("reset", 0, 2, 3))},
 	{name: "known keys", newest: -1, words: []held{{1, 0}, {2, event}, {3, 2 * event}}, known: true,
 		does: slices.Concat(of("take", 0, 1, 2, 3), of("take", 384, 2, 3), of("charge", 0, 1, 2))},
+	{name: "seen before", newest: -1, words: []held{{1, event}, {2, 2 * event}},
+		does: slices.Concat(of("see", 0, 1, 2, 3), of("take", 0, 1, 3), of("reset", 0, 1))},
 	{name: "words that expire", newest: -1, words: []held{{8, 0}, {9, 100}, {10, -100}},
 		does: slices.Concat(of("take", -256, 2, 3), of("take", 0, 1, 2), of("take", 256, 1, 2), of("reset", 0, 2))},
 	{name: "the newest time moves", newest: early, words: []held{{9, early - 2000}, {10, -1000}, {3, early - int64(late) - 10}}, most: 100,
@@ -151,6 +153,8 @@ func (s *setting) operation(a action) operation {
 			switch a.verb {
 			case "take":
 				s.core.Take(&d, a.key, a.at, 1, s.model.limit)
+			case "see":
+				s.see(&d, a)
 			case "charge":
 				s.core.Owe(&d, a.key, a.at, most, s.model.limit)
 			case "reset":
@@ -162,7 +166,7 @@ func (s *setting) operation(a action) operation {
 			var d ratelimit.Decision
 			own := &m.own[a.key]
 			switch a.verb {
-			case "take":
+			case "take", "see":
 				if d = m.take(a.key, a.at, 1, m.limit, true); d.OK {
 					*own = max(*own, m.scale.at(a.at)) + event
 				}
@@ -176,6 +180,20 @@ func (s *setting) operation(a action) operation {
 			return s.told(d)
 		},
 	}
+}
+
+// see is a take in steps.
+func (s *setting) see(d *ratelimit.Decision, a action) {
+	c, limit := s.core, s.model.limit
+	var sight Sight
+	c.See(&sight, a.key)
+	if c.Allows(&sight, a.at, 1, limit) {
+		c.TakeSeen(d, &sight, a.key, a.at, 1, limit)
+		return
+	}
+	seen := &sight.slot
+	told := c.judge(*seen, sight.now, limit.perEvent, limit)
+	c.report(d, outcome{told, seen.debt(sight.now), seen.newest}, a.at, sight.now, 1, limit)
 }
 
 func (s *setting) scenario(callers [][]action) explore.Scenario[*claim] {

@@ -19,6 +19,9 @@ type Sight struct {
 	outcome outcome
 }
 
+// Fetch has the processor fetch the word where the key is looked for first, and does not wait for it.
+func (t *Table) Fetch(hash uint64) { t.place(hash).word(0).Load() }
+
 // See looks at the key.
 func (t *Table) See(s *Sight, hash uint64) { s.slot = t.look(t.place(hash)) }
 
