@@ -22,6 +22,8 @@ type generation struct {
 	locked    bool // some limit has a class before last
 	wall      bool // some limit goes by the wall clock
 	patterned bool // something is for some paths only
+	punishing bool // some rule has a ladder
+	watching  bool // some rule watches or is in shadow
 }
 
 // scope is which requests something is for.
@@ -123,7 +125,9 @@ func (e *Engine) compile(p Policy, fn string) (*generation, error) {
 			g.wall = g.wall || r.Limits[j].As == Aligned
 			compiled.limits = append(compiled.limits, l)
 		}
+		g.watching = g.watching || r.Mode == Watch || r.Mode == Shadow
 		if len(r.Ladder) > 0 {
+			g.punishing = true
 			var err error
 			if compiled.ladder, err = g.ladder(r); err != nil {
 				return nil, fmt.Errorf("%s: rules[%d].ladder: %w", fn, i, err)
@@ -265,8 +269,7 @@ func (o *overrides) of(t *target, values []attribute) *bound {
 func (s *scope) includes(t *target, values []attribute) bool {
 	matched := len(s.match) == 0
 	for i := 0; i < len(s.match) && !matched; i++ {
-		p := &s.match[i]
-		matched = !p.rejects(t) && p.match(t) // which begins with the same, but is a call
+		matched = s.match[i].match(t)
 	}
 	for i := 0; i < len(s.when) && matched; i++ {
 		matched = s.when[i].holds(values[s.when[i].attribute].value)

@@ -10,8 +10,8 @@ import (
 // maxWindow limits the events of a window, so that what may be late is a few windows at least.
 const maxWindow = 1 << 22
 
-// Limit is a rate and a burst for keys of a [Table]. [Table.Limit] makes one. The zero Limit refuses
-// every event.
+// Limit is a rate and a burst for keys of a [Table]. [Table.Limit] makes one. The zero Limit
+// refuses every event.
 type Limit struct {
 	table    *Table
 	rate     ratelimit.Rate

@@ -1,4 +1,4 @@
-// Package table is the core of keyed.Table, and keeps the gcra and aligned limits of package policy:
+// Package table is the core of keyed.Table, and has the gcra and aligned limits of package policy:
 // a limit for each key, in memory of a fixed size. Keys are 64-bit hashes, and times are offsets on
 // the table's timeline.
 //
