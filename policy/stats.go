@@ -107,10 +107,10 @@ func (l *limit) stats() Counts {
 	return c
 }
 
-// count adds what a Table has counted of its own. What it has refused is in the tally: an engine
+// count adds what a table has counted of its own. What it has refused is in the tally: an engine
 // looks at most limits before it charges any, and a Table does not count looks.
-func (s table) count(c *Counts) {
-	stats := s.Stats()
+func (s *lockFree) count(c *Counts) {
+	stats := s.Stats(s.Line().Now())
 	c.Live, c.Inherited = stats.Live, stats.Inherited
 }
 

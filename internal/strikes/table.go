@@ -29,11 +29,11 @@
 //
 // # Cost
 //
-// A look at a key loads one pointer, and compares at most 8 hashes if the bucket has keys. Whether a
-// key is blocked or throttled costs less if no key of the bucket is: it compares one time. A refusal
-// in an episode costs a look. A strike copies the bucket: two allocations of 144 bytes. All calls
-// are lock-free. A table takes 2 bytes for each key of its capacity, and 160 to 288 bytes for each
-// key that it remembers.
+// A look at a key loads one pointer, and compares at most 8 hashes if the bucket has keys. Whether
+// a key is blocked or throttled costs less if no key of the bucket is: one comparison. A refusal in
+// an episode costs a look. A strike copies the bucket: two allocations of 144 bytes. All calls are
+// lock-free. A table takes 2 bytes for each key of its capacity, and 160 to 288 bytes for each key
+// that it remembers.
 package strikes
 
 import (

@@ -19,7 +19,7 @@ type Sight struct {
 	outcome outcome
 }
 
-// Fetch has the processor fetch the word where the key is looked for first, and does not wait for it.
+// Fetch has the processor fetch the word where the key is looked for first, without waiting for it.
 func (t *Table) Fetch(hash uint64) { t.place(hash).word(0).Load() }
 
 // See looks at the key.
