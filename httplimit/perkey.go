@@ -95,8 +95,8 @@ func (p *perKey[K]) serve(w http.ResponseWriter, r *http.Request, next http.Hand
 	p.answer(w, r, d, now)
 	granted := d.OK
 	if granted && !p.bare {
-		v, r := begin(r, nil, d)
-		next.ServeHTTP(w, r)
+		v, visited := begin(r, nil, d)
+		next.ServeHTTP(w, visited)
 		v.end()
 	}
 	decisions.Put(d)

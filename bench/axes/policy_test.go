@@ -48,8 +48,8 @@ func ten() string {
 // BenchmarkPolicy measures Decide of an engine beside the same limits by hand, and a keyed.Map
 // beside a keyed.Table. Keys come at random, in another order than that in which they were seen
 // first. The metric x is how many times as long a row takes as another one does, in the median of
-// its counts, and above by how many nanoseconds it takes longer: Decide with two limits than two Takes,
-// with one than one, with ten rules than with one, and a hit of a Map than of a Table.
+// its counts, and above by how many nanoseconds it takes longer: Decide with two limits than two
+// Takes, with one than one, with ten rules than with one, and a hit of a Map than of a Table.
 func BenchmarkPolicy(b *testing.B) {
 	keys := *keys
 	all := make([]string, keys)

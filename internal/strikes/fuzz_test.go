@@ -197,7 +197,9 @@ func (w *world) held(t testing.TB, hash uint64, at int64) {
 			want = nil
 		}
 	}
-	require.True(t, want == w.table.Held(hash, at), "Held: key %x at %d", hash, at)
+	if got := w.table.Held(hash, at); got != want {
+		require.Same(t, want, got, "Held: key %x at %d", hash, at)
+	}
 }
 
 // strike refuses a request of the key, and reports whether it was a strike.
