@@ -30,8 +30,9 @@ func TestHotPaths(t *testing.T) {
 		{"slidingwindow", "(*Counter).Allow", append(clocks, "slidingwindow.(*counterCore).allowAnywhere")},
 		{"slidingwindow", "(*Log).Allow", append(clocks, "slidingwindow.(*logCore).allow")},
 		{"slidingwindow", "(*logCore).allow", []string{"slidingwindow.(*logScale).move", "slidingwindow.(*logCore).allowAnyway"}},
-		{"keyed", "(*core).charge", []string{"keyed.(*core).look", "keyed.(*core).seldom"}},
-		{"keyed", "(*core).look", []string{"keyed.(*core).search"}},
+		{"internal/table", "(*Table).charge", []string{"table.(*Table).look", "table.(*Table).land"}},
+		{"internal/table", "(*Table).look", []string{"table.(*Table).search"}},
+		{"internal/table", "(*Table).land", []string{"table.(*Table).look", "table.(*Table).seldom"}},
 	} {
 		calls := callsOf(t, path.pkg, path.function)
 		require.ElementsMatch(t, path.calls, calls, "%s.%s", path.pkg, path.function)
