@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -362,9 +361,7 @@ func TestTimeoutHandler(t *testing.T) {
 			require.NoError(t, err)
 			h := chain(limit, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				<-r.Context().Done()
-				if _, err := io.WriteString(w, "fine"); !errors.Is(err, http.ErrHandlerTimeout) {
-					t.Error(err)
-				}
+				_, _ = io.WriteString(w, "fine") // what comes of it depends on which of the two is faster
 			}))
 			require.Equal(t, 503, do(h, "/").Code)
 			synctest.Wait()
