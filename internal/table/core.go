@@ -79,17 +79,13 @@ func (t *Table) search(p place) slot {
 	return slot{p.word(i), seen[i], newest, false}
 }
 
-// charge is the rule: see [set]. n is from 1 to the most of the limit.
+// charge is the rule: see [set]. A lost race means that another caller's change of the set has
+// landed. A refusal stores nothing. n is from 1 to the most of the limit.
 func (t *Table) charge(hash, now, n uint64, limit *Limit) outcome {
-	return t.land(t.look(t.place(hash)), hash, now, n, limit)
-}
-
-// land charges a key that was seen in s. A lost race means that another caller's change of the word
-// has landed since. A refusal stores nothing.
-func (t *Table) land(s slot, hash, now, n uint64, limit *Limit) outcome {
 	p := t.place(hash)
 	cost := n * limit.perEvent
-	for ; ; s = t.look(p) {
+	for {
+		s := t.look(p)
 		debt := s.debt(now)
 		fits := debt+cost <= limit.depth
 		switch {
