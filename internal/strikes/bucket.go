@@ -7,7 +7,7 @@ const places = 8
 
 // bucket has the dossiers of the first n places. It is immutable; there is none without keys.
 type bucket struct {
-	n      int
+	n      int32
 	held   int64 // from then on no key is blocked or throttled
 	hashes [places]uint64
 	all    [places]*Dossier
@@ -35,7 +35,7 @@ func (b *bucket) place(hash uint64, now int64) int {
 		return i
 	}
 	if b.n < places {
-		return b.n
+		return int(b.n)
 	}
 	victim := -1
 	for i, d := range &b.all {

@@ -85,7 +85,7 @@ func (t *Table) Look(hash uint64) *Dossier {
 // Fetch has the processor fetch what Held reads, and does not wait for it.
 func (t *Table) Fetch(hash uint64) {
 	if b := t.at(hash).Load(); b != nil {
-		atomic.LoadInt64(&b.held) // immutable; but a plain load without a use is left out
+		atomic.LoadInt32(&b.n) // immutable; but a plain load without a use is left out
 	}
 }
 
@@ -196,8 +196,8 @@ func (t *Table) replace(at *atomics.Pointer[bucket], b *bucket, place int, hash 
 		*next = *b
 	}
 	next.held = max(next.held, d.block, d.throttle)
-	forgets := place < next.n && next.hashes[place] != hash && !next.all[place].over(now)
-	next.n = max(next.n, place+1)
+	forgets := int32(place) < next.n && next.hashes[place] != hash && !next.all[place].over(now)
+	next.n = max(next.n, int32(place+1))
 	next.hashes[place], next.all[place] = hash, d
 	if !at.CompareAndSwap(b, next) {
 		return false
