@@ -46,6 +46,15 @@ func TestModelStriped(t *testing.T) {
 	})
 }
 
+// One event in 73 years is the most ticks there are, and no rate to lease at.
+func TestSlowestStriped(t *testing.T) {
+	l, err := gcra.NewStriped(ratelimit.Per(1, 1<<61), 1)
+	require.NoError(t, err)
+	require.True(t, l.Allow())
+	require.False(t, l.Allow())
+	require.False(t, l.Take(1).OK)
+}
+
 // A Striped conforms. Only where it leases, simultaneous callers may get less than there is
 // together.
 func TestConformStriped(t *testing.T) {

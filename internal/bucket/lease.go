@@ -138,7 +138,7 @@ func (o *offer) last() int64 { return o.first + length - 1 }
 func (c *scale) offers(word uint64, held lease, off int64, share uint64) (o offer) {
 	o.first = off &^ mostLeft
 	switch {
-	case c.perNano*length < worth*c.perEvent, o.first < held.first(), !c.holds(o.first), !c.holds(o.last()):
+	case c.perNano*(length/worth) < c.perEvent, o.first < held.first(), !c.holds(o.first), !c.holds(o.last()):
 		return o
 	}
 	o.from = max(word, c.ticks(o.last()))
