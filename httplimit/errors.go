@@ -15,7 +15,7 @@ var (
 
 	// ErrTrustsNobody is when a request has X-Forwarded-For, and [ClientIP] trusts no proxy: if
 	// there is one in front, all its clients share limits.
-	ErrTrustsNobody = errors.New("httplimit: ClientIP trusts no proxy, and the request has X-Forwarded-For: name the proxy's network, if there is one")
+	ErrTrustsNobody = errors.New("httplimit: there is X-Forwarded-For, and ClientIP trusts no proxy: name yours")
 )
 
 // StoreError is when the store of [PerKey] could not decide about a request, for a reason that has

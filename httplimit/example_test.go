@@ -166,7 +166,7 @@ func ExampleSettle() {
 // OnError says what becomes of requests about which nothing can be decided: here they are served.
 func ExampleOnError() {
 	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-		if a.Key == slog.TimeKey {
+		if a.Key == slog.TimeKey || a.Key == slog.MessageKey {
 			return slog.Attr{}
 		}
 		return a
@@ -177,8 +177,8 @@ func ExampleOnError() {
 	}
 	engine := ratelimit.Must(policy.New(p, 100_000))
 	limit, err := httplimit.Middleware(engine, httplimit.Attributes{"ip": httplimit.ClientIP()}, httplimit.IETF(11),
-		httplimit.OnError(func(_ http.ResponseWriter, r *http.Request, err error) bool {
-			logger.Error("rate limit", "error", err, "path", r.URL.Path)
+		httplimit.OnError(func(_ http.ResponseWriter, _ *http.Request, err error) bool {
+			logger.Error("rate limit", "error", err)
 			return true
 		}))
 	if err != nil {
@@ -190,7 +190,7 @@ func ExampleOnError() {
 	limit(hello).ServeHTTP(w, r)
 	fmt.Print(w.Body)
 	// Output:
-	// level=ERROR msg="rate limit" error="httplimit: ClientIP trusts no proxy, and the request has X-Forwarded-For: name the proxy's network, if there is one" path=/
+	// level=ERROR error="httplimit: there is X-Forwarded-For, and ClientIP trusts no proxy: name yours"
 	// hello
 }
 

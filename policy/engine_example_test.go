@@ -4,7 +4,7 @@ import (
 	"expvar"
 	"fmt"
 	"log/slog"
-	"os"
+	"strings"
 	"time"
 
 	"github.com/seed-3506548a/ratelimit"
@@ -53,9 +53,10 @@ func ExampleEngine() {
 	// served, 0 left in a second
 }
 
-// What is refused is logged.
+// What is refused is logged. Here each attribute of a decision has a line of its own.
 func ExampleObserve() {
-	log := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
+	var out strings.Builder
+	log := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{
 		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 			if a.Key == slog.TimeKey {
 				return slog.Attr{} // so that this example always prints the same
@@ -80,10 +81,32 @@ func ExampleObserve() {
 			clock.Set(clock.Now().Add(time.Second))
 		}
 	}
+	fmt.Print(strings.ReplaceAll(out.String(), " decision.", "\n  decision."))
 	// Output:
-	// level=WARN msg=refused path=/letters/7 decision.ok=false decision.action=limit decision.retry_after=1s decision.rule=letters decision.limit=second decision.remaining=0
-	// level=WARN msg=refused path=/letters/7 decision.ok=false decision.action=limit decision.retry_after=10m0s decision.rule=letters decision.limit=second decision.remaining=0 decision.reached.rule=letters decision.reached.do=block decision.reached.strikes=2
-	// level=WARN msg=refused path=/letters/7 decision.ok=false decision.action=block decision.retry_after=9m59s decision.rule=letters decision.limit=second decision.remaining=2
+	// level=WARN msg=refused path=/letters/7
+	//   decision.ok=false
+	//   decision.action=limit
+	//   decision.retry_after=1s
+	//   decision.rule=letters
+	//   decision.limit=second
+	//   decision.remaining=0
+	// level=WARN msg=refused path=/letters/7
+	//   decision.ok=false
+	//   decision.action=limit
+	//   decision.retry_after=10m0s
+	//   decision.rule=letters
+	//   decision.limit=second
+	//   decision.remaining=0
+	//   decision.reached.rule=letters
+	//   decision.reached.do=block
+	//   decision.reached.strikes=2
+	// level=WARN msg=refused path=/letters/7
+	//   decision.ok=false
+	//   decision.action=block
+	//   decision.retry_after=9m59s
+	//   decision.rule=letters
+	//   decision.limit=second
+	//   decision.remaining=2
 }
 
 // Decisions are counted, by what decided.
@@ -172,14 +195,14 @@ func ExampleEngine_Stats() {
 	if err != nil {
 		panic(err)
 	}
-	stats := expvar.Func(func() any { return engine.Stats().Limits[1] }) // of a server: expvar.Publish("policy", ...)
 	var d policy.Decision
 	for _, user := range []string{"1", "2", "3", "4", "5"} {
 		engine.Decide(&policy.Request{Method: "GET", Path: "/letters/7", Attrs: []policy.Attr{{Name: "user", Value: user}}}, &d)
 	}
 	fmt.Println(d.OK, d.RetryAfter)
-	fmt.Println(stats)
+	of := engine.Stats().Limits[1]
+	fmt.Printf("%s/%s: %d live keys, %d refusals as there was no room\n", of.Rule, of.Name, of.Live, of.Full)
 	// Output:
 	// false 1h0m0s
-	// {"Rule":"letters","Name":"hour","Live":1,"Inherited":0,"Saturated":0,"Full":4,"Late":0,"Ahead":0,"Untracked":0}
+	// letters/hour: 1 live keys, 4 refusals as there was no room
 }

@@ -90,8 +90,9 @@ func ExamplePolicy_Explain() {
 func ExampleParseLimit() {
 	for _, text := range []string{"gcra 90/min burst 10", "counter 600/day buckets 24", "failures: log 20/hour count 401,4xx", "gcra 90 per minute"} {
 		l, err := policy.ParseLimit(text)
-		if err != nil {
-			fmt.Println(err)
+		var wrong *ratelimit.ArgumentError
+		if errors.As(err, &wrong) {
+			fmt.Printf("%q, want %s\n", wrong.Value, wrong.Want)
 			continue
 		}
 		fmt.Println(l.As, l.Rate.Events, l.Rate.Per, l.Burst, l.Count)
@@ -100,7 +101,7 @@ func ExampleParseLimit() {
 	// gcra 90 1m0s 10 []
 	// counter 600 24h0m0s 24 []
 	// log 20 1h0m0s 0 [401 4xx]
-	// policy.ParseLimit: limit is "gcra 90 per minute", want a rate after the algorithm, as in "90/min" or "1000/5m"
+	// "gcra 90 per minute", want a rate after the algorithm, as in "90/min" or "1000/5m"
 }
 
 // A single limiter from the text of a limit, on a clock that is set: in a program, without it.

@@ -109,7 +109,7 @@ func TestClients(t *testing.T) {
 		fmt.Printf("| %s |", j.name)
 		for _, c := range clients {
 			synctest.Test(t, func(t *testing.T) {
-				time.Sleep(time.Until(begin))
+				time.Sleep(time.Until(begin)) // virtual time, as all of it
 				least := shortest(t, load(t, j.policy), j.method, j.requests)
 				engine, err := policy.New(load(t, j.policy), 1000)
 				require.NoError(t, err)
@@ -126,7 +126,7 @@ func TestClients(t *testing.T) {
 	}
 }
 
-// server is in memory. A request takes latency.
+// server is in memory. A request takes latency, of the virtual time of the test.
 type server struct {
 	handler http.Handler
 	refused atomic.Int64
