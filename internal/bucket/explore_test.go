@@ -180,7 +180,7 @@ func TestAllSchedules(t *testing.T) {
 	}{{[]int{1, 1}, 5000}, {[]int{2, 1}, 2000}, {[]int{2, 2}, 1000}, {[]int{1, 1, 1}, 100}} {
 		t.Run(fmt.Sprintf("striped bucket/callers with %v operations", shape.acts), func(t *testing.T) {
 			if testing.Short() {
-				shape.plots /= 10
+				shape.plots /= 50
 			}
 			random := rand.New(rand.NewPCG(uint64(i), 2))
 			schedules, states, bounded, lost := 0, 0, 0, atomics.LostRaces.Load()

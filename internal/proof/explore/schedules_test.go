@@ -102,12 +102,12 @@ func (k kind) explore(w world, all [][][]string) (total explore.Result, bounded 
 	return total, bounded
 }
 
-// sample returns two of the scenarios, if all are too many.
+// sample returns one of the scenarios, if all are too many.
 func sample(all [][][]string) [][][]string {
-	if !testing.Short() || len(all) <= 2 {
+	if !testing.Short() {
 		return all
 	}
-	return [][][]string{all[len(all)/4], all[len(all)/2]}
+	return all[len(all)/2 : len(all)/2+1]
 }
 
 func TestAllSchedules(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var faultsToRun = flag.Int("mutants.faults", 4, "how many faults of faults.txt, chosen by the commit, tests must find; 0: all")
+var faultsToRun = flag.Int("mutants.faults", 2, "how many faults of faults.txt, chosen by the commit, tests must find; 0: all")
 
 // fault is a paragraph of faults.txt.
 type fault struct {
