@@ -19,16 +19,9 @@ import (
 	"github.com/seed-3506548a/ratelimit/keyed"
 )
 
-func limited(next http.Handler) (http.Handler, error) {
-	users, err := keyed.NewGCRA[string](ratelimit.PerMinute(90), 10, 100_000) // 100,000 users at a time
-	if err != nil {
-		return nil, err
-	}
-	limit, err := httplimit.PerKey(users, userOf, httplimit.IETF(11))
-	if err != nil {
-		return nil, err
-	}
-	return limit(next), nil
+func limited(next http.Handler) http.Handler {
+	users := ratelimit.Must(keyed.NewGCRA[string](ratelimit.PerMinute(90), 10, 100_000)) // 100,000 users at a time
+	return ratelimit.Must(httplimit.PerKey(users, userOf, httplimit.IETF(11)))(next)
 }
 
 func userOf(r *http.Request) (string, bool) {
@@ -64,8 +57,7 @@ func TestReadme(t *testing.T) {
 
 // The handler and the client of the README, at work.
 func TestReadmeHandlerAndClient(t *testing.T) {
-	handler, err := limited(http.NotFoundHandler())
-	require.NoError(t, err)
+	handler := limited(http.NotFoundHandler())
 	server := httptest.NewServer(handler)
 	defer server.Close()
 	client := polite(ratelimit.Must(gcra.New(ratelimit.PerSecond(1000), 2)))

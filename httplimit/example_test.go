@@ -178,7 +178,7 @@ func ExampleOnError() {
 	engine := ratelimit.Must(policy.New(p, 100_000))
 	limit, err := httplimit.Middleware(engine, httplimit.Attributes{"ip": httplimit.ClientIP()}, httplimit.IETF(11),
 		httplimit.OnError(func(_ http.ResponseWriter, _ *http.Request, err error) bool {
-			logger.Error("rate limit", "error", err)
+			logger.Error("rate limit", "err", err)
 			return true
 		}))
 	if err != nil {
@@ -190,7 +190,7 @@ func ExampleOnError() {
 	limit(hello).ServeHTTP(w, r)
 	fmt.Print(w.Body)
 	// Output:
-	// level=ERROR error="httplimit: there is X-Forwarded-For, and ClientIP trusts no proxy: name yours"
+	// level=ERROR err="httplimit: there is X-Forwarded-For, and ClientIP trusts no proxy: name yours"
 	// hello
 }
 

@@ -77,8 +77,8 @@ func (m measured) nanos(row string) string {
 	return fmt.Sprintf("%s ± %s", digits(s.Center*1e9), strings.TrimSpace(s.PctRangeString()))
 }
 
-// times returns how often a row's time for an op another's goes into it, as "1.06 ×"; "~ 1.01 ×" if
-// the two may be the same, by a Mann-Whitney U test at 5 %.
+// times returns how many times the base row's time for an op goes into the row's, as "1.06 ×"; "~
+// 1.01 ×" if the two may be the same, by a Mann-Whitney U test at 5 %.
 func (m measured) times(row, base string) string {
 	s, ok := m.median(row, "sec/op")
 	b, ok2 := m.median(base, "sec/op")

@@ -46,7 +46,7 @@ func peersTable(m measured) string {
 func numbersTable(m measured) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "| ns per `Allow` | granted | refused | granted, on %[1]d cores | refused, on %[1]d cores |\n|---|---|---|---|---|\n", runtime.NumCPU())
-	for _, name := range []string{"floor", "gcra", "gcra-striped", "x-time-rate", "uber", "failsafe-bursty", "juju", "sethvargo", "throttled", "ulule"} {
+	for _, name := range []string{"floor", "gcra", "gcra-striped", "x-time-rate", "uber", "failsafe-bursty", "sethvargo", "throttled"} {
 		fmt.Fprintf(&b, "| %s |", name)
 		for _, kind := range []string{"Allow", "AllowParallel"} {
 			for _, outcome := range []string{"granted", "refused"} {
