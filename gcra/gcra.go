@@ -194,6 +194,8 @@ func (l *Limiter) PeekAt(t time.Time, n int) (d ratelimit.Decision) {
 // t must not be earlier than any time used since the grant, and counts as at least the limiter's
 // clock; see [ratelimit.Limiter]. So a replay that gives events back needs a clock that shows the
 // time of the replay.
+//
+// It allocates nothing, unless another refund is under way: then it may make two small allocations.
 func (l *Limiter) RefundAt(t time.Time, n int, held time.Duration) {
 	l.bucket.RefundAt(t, n, held)
 	waiting.Changed(l)

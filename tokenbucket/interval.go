@@ -95,6 +95,8 @@ func (l *Interval) Tokens() int { return l.Peek(0).Remaining }
 //
 // t must not be earlier than any time used since the tokens were taken, and counts as at least the
 // limiter's clock; see [ratelimit.Limiter].
+//
+// It allocates nothing, unless another refund is under way: then it may make two small allocations.
 func (l *Interval) RefundAt(t time.Time, n int, held time.Duration) {
 	l.window.RefundAt(t, n, held)
 	waiting.Changed(l)

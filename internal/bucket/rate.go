@@ -14,12 +14,12 @@ import (
 // if what is owed, or may be owed, would not drain within 2^61 ns at the new rate.
 func (b *Bucket) SetRateAt(fn, field string, t time.Time, rate ratelimit.Rate, burst int) error {
 	off := b.line.At(t)
-	return b.setRate(fn, field, func() int64 { return off }, noLease, rate, burst)
+	return b.setRate(fn, field, func() int64 { return off }, nil, rate, burst)
 }
 
 // SetRate is SetRateAt by the clock.
 func (b *Bucket) SetRate(fn, field string, rate ratelimit.Rate, burst int) error {
-	return b.setRate(fn, field, b.line.Now, noLease, rate, burst)
+	return b.setRate(fn, field, b.line.Now, nil, rate, burst)
 }
 
 // setRate changes the rate as of the time that asked returns. When the word is frozen, it asks once
@@ -27,9 +27,9 @@ func (b *Bucket) SetRate(fn, field string, rate ratelimit.Rate, burst int) error
 // rate before they were granted. Helpers may read different times, and any of them will do. Whether
 // the change can be made depends on the first time only.
 //
-// Events of a lease may be granted until the time that leased returns. They drain at the old rate
+// Events of a lease may be granted until leased, if that is not nil. They drain at the old rate
 // until then, so the change waits for it.
-func (b *Bucket) setRate(fn, field string, asked, leased func() int64, rate ratelimit.Rate, burst int) error {
+func (b *Bucket) setRate(fn, field string, asked func() int64, leased *horizon, rate ratelimit.Rate, burst int) error {
 	if err := check(fn, field, rate, burst); err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func (b *Bucket) setRate(fn, field string, asked, leased func() int64, rate rate
 			if _, ok := st.convertible(off, rate); !ok {
 				return nil // more is owed by now
 			}
-			until := leased()
+			until := leased.load()
 			as := st.latest(max(off, timeline.Clamp(asked()), until), timeline.Clamp(b.line.Now()))
 			return st.converted(as, until, rate, burst).frame()
 		}}, nil
@@ -56,7 +56,7 @@ func (b *Bucket) setRate(fn, field string, asked, leased func() int64, rate rate
 }
 
 // noLease is the time until which events are leased of a bucket that has no leases.
-func noLease() int64 { return math.MinInt64 + 1 }
+const noLease = math.MinInt64 + 1
 
 // latest returns off, or the time of the last grant if that is later. It is not known exactly: the
 // word allows no later time than newest, and callers that go by the clock, none later than now.

@@ -15,10 +15,10 @@ type made struct {
 }
 
 // RefundAt gives back, as of t, n events granted held before t.
-func (b *Bucket) RefundAt(t time.Time, n int, held time.Duration) { b.refund(t, n, held, noLease) }
+func (b *Bucket) RefundAt(t time.Time, n int, held time.Duration) { b.refund(t, n, held, nil) }
 
-// refund is RefundAt for a bucket of which events were leased until the time that leased returns.
-func (b *Bucket) refund(t time.Time, n int, held time.Duration, leased func() int64) {
+// refund is RefundAt for a bucket of which events were leased until leased, if that is not nil.
+func (b *Bucket) refund(t time.Time, n int, held time.Duration, leased *horizon) {
 	off := timeline.Clamp(b.line.At(t))
 	if held >= 0 && uint64(held) <= maxDepth+1 { // what was held for longer has drained
 		b.giveBack(off, made{n: n}, off-int64(held), leased)
@@ -26,42 +26,63 @@ func (b *Bucket) refund(t time.Time, n int, held time.Duration, leased func() in
 }
 
 // GiveBack gives back, as of off, what was granted, or could be acted on, at granted.
-func (b *Bucket) GiveBack(off int64, m made, granted int64) { b.giveBack(off, m, granted, noLease) }
+func (b *Bucket) GiveBack(off int64, m made, granted int64) { b.giveBack(off, m, granted, nil) }
 
-// giveBack is GiveBack as of no earlier than leased returns.
+// refunding is the claim of a refund to its frame.
+var refunding plan
+
+// giveBack is GiveBack as of no earlier than leased.
 //
 // The step is computed from one load of the word and lands only if the word has not moved since. If
 // another caller's change landed first, it is computed again. The clock and leased are read after
 // the word, so they are not earlier than any time that went into the word.
-func (b *Bucket) giveBack(off int64, m made, granted int64, leased func() int64) {
+//
+// Equal words are not enough for that: if the word fell and rose again, a later time went into it.
+// So a refund claims the frame, as only refunds lower a word. If another refund has claimed it, a
+// new frame takes its place, and the clock and leased are read when the word is frozen.
+func (b *Bucket) giveBack(off int64, m made, granted int64, leased *horizon) {
 	for m.n > 0 {
 		f := b.current.Load()
-		c := &f.Scale
+		if !f.Claim(&refunding) {
+			if b.current.Replace(f, b.refundFrozen(off, m, granted, leased)) {
+				return
+			}
+			continue
+		}
 		word := f.Word.Load()
-		live := word &^ frame.Frozen
-		as := max(off, timeline.Clamp(b.line.Now()), leased())
-		after, ok := c.refunded(live, as, m, granted)
+		after, ok := f.Scale.refunded(word&^frame.Frozen, b.asOf(off, leased), m, granted)
 		switch {
 		case !ok:
+			f.Release(&refunding)
 			return
-		case word >= frame.Frozen:
-			b.current.Help(f)
-		case after.scale == *c:
-			if f.Word.CompareAndSwap(word, after.word) {
+		case after.scale != f.Scale:
+			if b.current.Replace(f, b.refundFrozen(off, m, granted, leased)) {
 				return
 			}
+		case word < frame.Frozen && f.Word.CompareAndSwap(word, after.word):
+			f.Release(&refunding)
+			return
 		default:
-			refund := &plan{Successor: func(_ *bucketFrame, last uint64) *bucketFrame {
-				if last != word {
-					return nil
-				}
-				return after.frame()
-			}}
-			if b.current.Replace(f, refund) {
-				return
-			}
+			f.Release(&refunding)
 		}
 	}
+}
+
+// asOf returns the time of a refund as of off. It is not earlier than any that went into a word
+// that was loaded before.
+func (b *Bucket) asOf(off int64, leased *horizon) int64 {
+	return max(off, timeline.Clamp(b.line.Now()), leased.load())
+}
+
+// refundFrozen plans a refund in a frame of its own.
+func (b *Bucket) refundFrozen(off int64, m made, granted int64, leased *horizon) *plan {
+	return &plan{Successor: func(f *bucketFrame, word uint64) *bucketFrame {
+		after, ok := f.Scale.refunded(word, b.asOf(off, leased), m, granted)
+		if !ok {
+			return frame.New(f.Scale, word)
+		}
+		return after.frame()
+	}}
 }
 
 // refunded returns the state after a refund as of as, in the same scale if it can. It is not ok if

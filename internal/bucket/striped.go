@@ -37,7 +37,14 @@ type horizon struct {
 }
 
 func (h *horizon) raise(off int64) { h.at.Max(uint64(off) ^ 1<<63) }
-func (h *horizon) load() int64     { return max(int64(h.at.Load()^1<<63), noLease()) }
+
+// load returns the horizon; a nil one is that of a bucket without leases.
+func (h *horizon) load() int64 {
+	if h == nil {
+		return noLease
+	}
+	return max(int64(h.at.Load()^1<<63), noLease)
+}
 
 // Init makes b a bucket for burst events in which nothing was ever granted, with at least so many
 // stripes, and two or more. Errors are those of [Bucket.Init].
@@ -226,19 +233,19 @@ func (b *Striped) DelayAt(t time.Time, n int) time.Duration {
 // RefundAt gives back, as of t, n events granted held before t. The refund is as of the end of the
 // last lease, if that is later: events may be granted until then.
 func (b *Striped) RefundAt(t time.Time, n int, held time.Duration) {
-	b.core.refund(t, n, held, b.leased.load)
+	b.core.refund(t, n, held, b.leased)
 }
 
 // SetRateAt is [Bucket.SetRateAt], but the change takes effect not before the end of the last
 // lease.
 func (b *Striped) SetRateAt(fn, field string, t time.Time, rate ratelimit.Rate, burst int) error {
 	off := b.core.line.At(t)
-	return b.core.setRate(fn, field, func() int64 { return off }, b.leased.load, rate, burst)
+	return b.core.setRate(fn, field, func() int64 { return off }, b.leased, rate, burst)
 }
 
 // SetRate is SetRateAt by the clock.
 func (b *Striped) SetRate(fn, field string, rate ratelimit.Rate, burst int) error {
-	return b.core.setRate(fn, field, b.core.line.Now, b.leased.load, rate, burst)
+	return b.core.setRate(fn, field, b.core.line.Now, b.leased, rate, burst)
 }
 
 // Rate returns the rate that the bucket was made with or that it was set to last.

@@ -17,8 +17,8 @@ const Frozen = 1 << 63
 // equal states; otherwise the limiter must let none come back. A frozen word never changes.
 type Frame[Scale any] struct {
 	Word  atomics.Uint64
-	Scale Scale // immutable
-	next  atomics.Pointer[Plan[Scale]]
+	Scale Scale                        // immutable
+	next  atomics.Pointer[Plan[Scale]] // nil, a claim, or the plan that is agreed on
 }
 
 // New returns a frame that no other caller has seen yet.
@@ -27,6 +27,17 @@ func New[Scale any](scale Scale, word uint64) *Frame[Scale] {
 	f.Word.Init(word)
 	return f
 }
+
+// Claim reports whether the caller may make its change in this frame: nobody else has claimed it or
+// plans to replace it. Where all callers that make changes of some kind claim the frame first, no
+// such change of another caller lands in it until Release. A claim is a plan without a Successor.
+//
+// A caller without the claim does not wait for it: it replaces the frame. Then the word of the one
+// that has the claim is frozen.
+func (f *Frame[Scale]) Claim(claim *Plan[Scale]) bool { return f.next.CompareAndSwap(nil, claim) }
+
+// Release ends a claim. If the frame was replaced meanwhile, it changes nothing.
+func (f *Frame[Scale]) Release(claim *Plan[Scale]) { f.next.CompareAndSwap(claim, nil) }
 
 // Plan is a change that needs another frame. Successor makes that frame from the old one and its
 // last word. Every caller that helps to replace the frame calls it, and one result is published. So
@@ -57,8 +68,7 @@ func (c *Current[Scale]) Load() *Frame[Scale] { return c.frame.Load() }
 // published. A replacement completes the call that planned it, so this is lock-free. (To freeze
 // first and to thaw with a clone is not: two callers could undo each other's work forever.)
 func (c *Current[Scale]) Replace(f *Frame[Scale], p *Plan[Scale]) bool {
-	f.next.CompareAndSwap(nil, p)
-	agreed := f.next.Load()
+	agreed := f.agree(p)
 	word := f.Word.Or(Frozen) &^ Frozen
 	successor := agreed.Successor(f, word)
 	changed := successor != nil
@@ -67,6 +77,20 @@ func (c *Current[Scale]) Replace(f *Frame[Scale], p *Plan[Scale]) bool {
 	}
 	c.frame.CompareAndSwap(f, successor)
 	return changed && agreed == p
+}
+
+// agree returns the plan that all callers follow: p, or an earlier one. It takes the place of a
+// claim.
+func (f *Frame[Scale]) agree(p *Plan[Scale]) *Plan[Scale] {
+	for {
+		agreed := f.next.Load()
+		if agreed != nil && agreed.Successor != nil {
+			return agreed
+		}
+		if f.next.CompareAndSwap(agreed, p) {
+			return p
+		}
+	}
 }
 
 // Change makes the change that plan returns for the current frame. If another caller's plan comes

@@ -22,39 +22,60 @@ func (w *Window) RefundAt(t time.Time, n int, held time.Duration) {
 	}
 }
 
+// refunding is the claim of a refund to its frame.
+var refunding plan
+
 // GiveBack gives back, as of off, what was granted, or could be acted on, at granted.
 //
 // The step is computed from one load of the word and lands only if the word has not moved since. If
 // another caller's change landed first, it is computed again. The clock is read after the word, so
 // it is not earlier than any time of the clock that went into the word.
+//
+// Equal words are not enough for that: if the word fell and rose again, a later time went into it.
+// So a refund claims the frame, as only refunds lower a count. If another refund has claimed it, a
+// new frame takes its place, and the clock is read when the word is frozen.
 func (w *Window) GiveBack(off int64, m made, granted int64) {
 	for m.n > 0 {
 		f := w.current.Load()
+		if !f.Claim(&refunding) {
+			if w.current.Replace(f, w.refundFrozen(off, m, granted)) {
+				return
+			}
+			continue
+		}
 		c := &f.Scale
 		word := f.Word.Load()
-		st := c.state(word)
-		s, after, ok := c.spec.refunded(st, max(off, timeline.Clamp(w.line.Now())), m, granted)
+		s, after, ok := c.spec.refunded(c.state(word), w.asOf(off), m, granted)
 		switch {
 		case !ok:
+			f.Release(&refunding)
 			return
-		case word >= frame.Frozen:
-			w.current.Help(f)
-		case s == c.spec && c.counts(after):
-			if f.Word.CompareAndSwap(word, c.word(after)) {
+		case s != c.spec || !c.counts(after):
+			if w.current.Replace(f, w.refundFrozen(off, m, granted)) {
 				return
 			}
+		case word < frame.Frozen && f.Word.CompareAndSwap(word, c.word(after)):
+			f.Release(&refunding)
+			return
 		default:
-			refund := &plan{Successor: func(_ *windowFrame, last uint64) *windowFrame {
-				if last != word {
-					return nil
-				}
-				return newFrame(s, after.start, after)
-			}}
-			if w.current.Replace(f, refund) {
-				return
-			}
+			f.Release(&refunding)
 		}
 	}
+}
+
+// asOf returns the time of a refund as of off. It is not earlier than any time of the clock that
+// went into a word that was loaded before.
+func (w *Window) asOf(off int64) int64 { return max(off, timeline.Clamp(w.line.Now())) }
+
+// refundFrozen plans a refund in a frame of its own.
+func (w *Window) refundFrozen(off int64, m made, granted int64) *plan {
+	return &plan{Successor: func(f *windowFrame, word uint64) *windowFrame {
+		s, after, ok := f.Scale.spec.refunded(f.Scale.state(word), w.asOf(off), m, granted)
+		if !ok {
+			return frame.New(f.Scale, word)
+		}
+		return newFrame(s, after.start, after)
+	}}
 }
 
 // refunded returns the state after a refund as of as, and its spec. It is not ok if nothing is

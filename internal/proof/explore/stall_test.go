@@ -37,6 +37,26 @@ func TestNobodyWaitsForASuspendedCaller(t *testing.T) {
 	}
 }
 
+// A refund that is suspended holds up neither another refund nor a change of rate, whatever step it
+// is suspended before.
+func TestNobodyWaitsForASuspendedRefund(t *testing.T) {
+	for _, k := range explored {
+		t.Run(k.name, func(t *testing.T) {
+			stalled := true
+			for number := 0; stalled; number++ {
+				s := k.build(k.worlds[0])
+				require.True(t, s.limiter.TakeAt(s.now, 1).OK)
+				before := s.limiter.PeekAt(s.now, 0).Remaining
+				stalled = explore.Stall(func() { s.limiter.RefundAt(s.now, 1, s.now.Sub(s.taken)) }, number, func() {
+					s.limiter.RefundAt(s.now, 1, 0)
+					require.GreaterOrEqual(t, s.limiter.PeekAt(s.now, 0).Remaining, before)
+					require.NoError(t, s.limiter.SetRateAt(s.now, s.other, 1))
+				})
+			}
+		})
+	}
+}
+
 // stall suspends a crowd of callers before the step of the given number, and asks for 200 events,
 // some of which are granted. It reports whether a caller had so many steps.
 func (k kind) stall(t *testing.T, w world, crowd, number int) bool {
