@@ -1,6 +1,7 @@
 package axes_test
 
 import (
+	"fmt"
 	"runtime"
 	"slices"
 	"sync"
@@ -67,35 +68,64 @@ func BenchmarkContentionByClock(b *testing.B) {
 	}
 }
 
+// BenchmarkAtLimit has callers ask for more than the limit, as fast as they can. of-rate is what was
+// granted, of what the rate allows in the time that it took; a burst is on top of that.
+func BenchmarkAtLimit(b *testing.B) {
+	for _, crowd := range crowds[1:] {
+		for _, rate := range []int{100_000, 1_000_000, 10_000_000} {
+			for _, limiter := range limiters {
+				if limiter.name != "gcra" && limiter.name != "gcra-striped" {
+					continue
+				}
+				name := fmt.Sprintf("limiter=%s/outcome=mixed/callers=%s/rate=%d", limiter.name, crowd.name, rate)
+				o := outcome{"mixed", ratelimit.PerSecond(rate), rate / 100}
+				l := ratelimit.Must(limiter.build(o))
+				b.Run(name, func(b *testing.B) {
+					limiter.calls(2*o.burst, l) // what an idle limiter grants at once
+					b.ResetTimer()
+					granted := share(b, crowd.count, func(calls int) int { return limiter.calls(calls, l) }, make([]float64, crowd.count))
+					b.ReportMetric(float64(granted)/(float64(rate)*b.Elapsed().Seconds()), "of-rate")
+				})
+			}
+		}
+	}
+}
+
 // batch is how many calls a caller makes at a time.
 const batch = 512
 
-// contend has count callers share b.N calls. Each call of call makes so many, and returns how many
-// were granted.
+// contend has count callers share b.N calls, which must all but be granted. Each call of call makes
+// so many, and returns how many were granted.
 func contend(b *testing.B, name string, count int, call func(calls int) (grants int)) {
 	b.Run(name, func(b *testing.B) {
-		var left, grants atomic.Int64
-		left.Store(int64(b.N))
 		made := make([]float64, count)
-		var group sync.WaitGroup
-		for caller := range count {
-			group.Go(func() {
-				for {
-					calls := min(left.Add(-batch)+batch, batch)
-					if calls <= 0 {
-						return
-					}
-					grants.Add(int64(call(int(calls))))
-					made[caller] += float64(calls)
-				}
-			})
-		}
-		group.Wait()
-		if float64(grants.Load()) < 0.95*float64(b.N) {
-			b.Fatalf("granted %d of %d", grants.Load(), b.N)
+		if granted := share(b, count, call, made); float64(granted) < 0.95*float64(b.N) {
+			b.Fatalf("granted %d of %d", granted, b.N)
 		}
 		if count == runtime.GOMAXPROCS(0) {
 			b.ReportMetric(slices.Min(made)*float64(count)/float64(b.N), "least-share")
 		}
 	})
+}
+
+// share has count callers share b.N calls, and returns how many were granted. It sets made to how
+// many each of them has made.
+func share(b *testing.B, count int, call func(calls int) (grants int), made []float64) int64 {
+	var left, grants atomic.Int64
+	left.Store(int64(b.N))
+	var group sync.WaitGroup
+	for caller := range count {
+		group.Go(func() {
+			for {
+				calls := min(left.Add(-batch)+batch, batch)
+				if calls <= 0 {
+					return
+				}
+				grants.Add(int64(call(int(calls))))
+				made[caller] += float64(calls)
+			}
+		})
+	}
+	group.Wait()
+	return grants.Load()
 }

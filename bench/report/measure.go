@@ -60,6 +60,7 @@ func (r results) write() error {
 		{page, "races", racesTable(r.races)},
 		{page, "crowds", crowdsTable(r.peers)},
 		{page, "contention", contentionTable(r.limiters)},
+		{page, "at limit", atLimitTable(r.limiters)},
 		{page, "stores", storesTable(r.peers)},
 		{page, "bugs", r.bugs},
 		{docs + "../README.md", "numbers", numbersTable(r.peers) + "\n" + head},

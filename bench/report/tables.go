@@ -58,11 +58,15 @@ func numbersTable(m measured) string {
 	return b.String()
 }
 
-// limitersTable has every row of bench, beside the one that shows what it cannot do without.
+// limitersTable has every row of bench but those of many callers, which have tables of their own,
+// beside the one that shows what it cannot do without.
 func limitersTable(m measured) string {
 	var b strings.Builder
 	b.WriteString("| | ns | of its floor | single calls |\n|---|---|---|---|\n")
 	for _, row := range m.names {
+		if strings.HasPrefix(row, "Contention") || strings.HasPrefix(row, "AtLimit") {
+			continue
+		}
 		single := ""
 		if p50, ok := m.median(row, "p50-sec"); ok {
 			p99, _ := m.median(row, "p99-sec")
@@ -161,6 +165,24 @@ func contentionTable(m measured) string {
 		least, _ := m.median(row+"cores", "least-share")
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %.2f |\n", name, m.nanos(row+"1"), m.nanos(row+"cores"), m.nanos(row+"32-a-core"),
 			m.nanos("ContentionByClock/limiter="+name+"/outcome=granted/callers=cores/clock=coarse"), least.Center)
+	}
+	return b.String()
+}
+
+// atLimitTable has which part of the rate is granted to callers that ask for more.
+func atLimitTable(m measured) string {
+	rates := []string{"100000", "1000000", "10000000"}
+	var b strings.Builder
+	b.WriteString("| granted, of the rate | callers | 100,000/s | 1,000,000/s | 10,000,000/s |\n|---|---|---|---|---|\n")
+	for _, callers := range []string{"cores", "32-a-core"} {
+		for _, name := range limitersOf(m, "AtLimit/") {
+			fmt.Fprintf(&b, "| %s | %s |", name, callers)
+			for _, rate := range rates {
+				of, _ := m.median("AtLimit/limiter="+name+"/outcome=mixed/callers="+callers+"/rate="+rate, "of-rate")
+				fmt.Fprintf(&b, " %.3f |", of.Center)
+			}
+			b.WriteByte('\n')
+		}
 	}
 	return b.String()
 }
