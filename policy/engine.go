@@ -120,8 +120,9 @@ func New(p Policy, capacity int, opts ...Option) (*Engine, error) {
 // Replace makes p the policy, in one step: each request is decided by the old one or the new one.
 // What was consumed stays consumed in limits that are in both: whose rule has the same name and
 // key, and which have the same name, As, Of, Count and period, whatever their rate and burst.
-// Strikes, blocks, throttles and revocations stay in rules that have the same name and key, and so
-// do those of keys by Who.
+// Strikes, blocks and throttles stay in rules that have the same name and key and a ladder in both,
+// and so do those of keys by Who. Revocations stay until they are pardoned, also while no rule has
+// them.
 //
 // Done and Undo of a request that the old policy has decided count in limits that are kept.
 //
@@ -147,12 +148,21 @@ func (e *Engine) Replace(p Policy) error {
 
 // drop forgets the state of what is not in the policy any more.
 func (e *Engine) drop(g *generation) {
-	used := map[store]bool{}
+	used, held := map[store]bool{}, map[*penalties]bool{}
 	for i := range g.rules {
 		for j := range g.rules[i].limits {
 			used[g.rules[i].limits[j].store] = true
 		}
+		if l := g.rules[i].ladder; l != nil {
+			held[l.penalties] = true
+		}
 	}
+	for _, w := range g.whos {
+		held[w.penalties] = true
+	}
+	unheld := func(_ string, p *penalties) bool { return !held[p] }
+	maps.DeleteFunc(e.ladders, unheld)
+	maps.DeleteFunc(e.whos, unheld)
 	maps.DeleteFunc(e.stores, func(_ identity, s store) bool { return !used[s] })
 	maps.DeleteFunc(e.tallies, func(id identity, _ *tally) bool { return e.stores[id] == nil })
 }

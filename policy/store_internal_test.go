@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -41,5 +43,27 @@ func TestP14WhereLimitsLive(t *testing.T) {
 			require.Len(t, throttles, 1)
 			require.IsType(t, (*lockFree)(nil), throttles[0].limit.store)
 		}
+	}
+}
+
+// P13: an engine keeps nothing of rules that were replaced, however many there were, but for
+// revocations.
+func TestP13WhatIsForgotten(t *testing.T) {
+	const text = `{"rules": [{"name": "%s", "key": ["user"], "limits": [{"name": "limit", "rate": "1/min", "as": "gcra"}],
+		"ladder": [{"after": 1, "within": "1h", "do": "throttle", "to": "1/s", "for": "1h", "who": ["%s"]}]}]}`
+	var e *Engine
+	for i := range 5 {
+		p, err := Parse(fmt.Appendf(nil, text, strings.Repeat("a", i+1), strings.Repeat("b", i+1)))
+		require.NoError(t, err)
+		if i == 0 {
+			e, err = New(p, 100)
+		} else {
+			err = e.Replace(p)
+		}
+		require.NoError(t, err)
+		require.Len(t, e.stores, 1)
+		require.Len(t, e.tallies, 1)
+		require.Len(t, e.ladders, 1)
+		require.Len(t, e.whos, 1)
 	}
 }

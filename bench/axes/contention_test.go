@@ -68,8 +68,8 @@ func BenchmarkContentionByClock(b *testing.B) {
 	}
 }
 
-// BenchmarkAtLimit has callers ask for more than the limit, as fast as they can. of-rate is what was
-// granted, of what the rate allows in the time that it took; a burst is on top of that.
+// BenchmarkAtLimit has callers ask for more than the limit, as fast as they can. of-rate is what
+// was granted, of what the rate allows in the time that it took; a burst is on top of that.
 func BenchmarkAtLimit(b *testing.B) {
 	for _, crowd := range crowds[1:] {
 		for _, rate := range []int{100_000, 1_000_000, 10_000_000} {
