@@ -66,6 +66,13 @@ var (
 	sameAll    = suite{pkg: "internal/identity", limit: 3 * time.Second}
 	bucketSize = suite{pkg: "internal/bucket", limit: 3 * time.Second}
 	windowSize = suite{pkg: "internal/window", limit: 3 * time.Second}
+	penaltyAll = suite{pkg: "penalty", limit: 10 * time.Second}
+	strikesAll = suite{pkg: "internal/strikes", limit: 20 * time.Second}
+	policyFast = suite{pkg: "policy", args: "-test.skip ^(TestModel|TestRandom|TestRace)", limit: 10 * time.Second}
+	policyAll  = suite{pkg: "policy", limit: 60 * time.Second}
+	storyAll   = suite{pkg: "policy/catalog", limit: 10 * time.Second}
+	httpAll    = suite{pkg: "httplimit", limit: 60 * time.Second}
+	logsAll    = suite{pkg: "simulate/logs", limit: 10 * time.Second}
 )
 
 func explore(tests string) suite {
@@ -96,6 +103,11 @@ var suites = map[string][]suite{
 	"internal/table":        {tableFast, keyedFast, tableAll, keyedAll, tableSteps},
 	"keyed":                 {keyedFast, keyedAll},
 	"simulate":              {playFast, playAll},
+	"simulate/logs":         {logsAll, playAll},
+	"penalty":               {penaltyAll, rootFast},
+	"internal/strikes":      {strikesAll, policyFast, policyAll},
+	"policy":                {policyFast, storyAll, policyAll},
+	"httplimit":             {httpAll},
 }
 
 // suitesOf returns what the mutants of a file are tested by.
