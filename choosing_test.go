@@ -191,10 +191,10 @@ func TestMemory(t *testing.T) {
 		build func() (ratelimit.Limiter, error)
 		bytes float64
 	}{
-		{func() (ratelimit.Limiter, error) { return gcra.New(minute, 10) }, 272},
-		{func() (ratelimit.Limiter, error) { return tokenbucket.New(minute, 10) }, 272},
-		{func() (ratelimit.Limiter, error) { return tokenbucket.NewInterval(minute, 100) }, 240},
-		{func() (ratelimit.Limiter, error) { return fixedwindow.NewAligned(minute) }, 240},
+		{func() (ratelimit.Limiter, error) { return gcra.New(minute, 10) }, 128},
+		{func() (ratelimit.Limiter, error) { return tokenbucket.New(minute, 10) }, 128},
+		{func() (ratelimit.Limiter, error) { return tokenbucket.NewInterval(minute, 100) }, 128},
+		{func() (ratelimit.Limiter, error) { return fixedwindow.NewAligned(minute) }, 128},
 		{func() (ratelimit.Limiter, error) { return slidingwindow.NewCounter(minute, 10) }, 464},
 		{func() (ratelimit.Limiter, error) { return slidingwindow.NewLog(minute) }, 2016},
 	} {

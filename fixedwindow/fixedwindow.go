@@ -57,11 +57,12 @@
 // also does one compare-and-swap, and a refusal writes nothing. Only Take, Peek and the opening of
 // a window divide. A limiter is lock-free, and every call takes O(1) time.
 //
-// On a 64-bit platform a limiter takes 240 bytes: 64 for the limiter, a cache line of 64 with the
-// state, and 112 for the rate. No decision allocates, with one exception: when times outgrow the
-// word, one grant makes three allocations of 104 bytes together. With NewAnchored that happens once
-// in 2^(62 - bitlen(rate.Events)) steps, but at least once in 73 years: every 52 days for 1000
-// every 5 minutes. With aligned windows of a second or more it happens every 68 to 73 years.
+// On a 64-bit platform a limiter is one allocation of 128 bytes: two cache lines, the second of
+// which has the state. Limiters that are made for the same rate share 112 bytes more. No
+// decision allocates, with one exception: when times outgrow the word, one grant makes three
+// allocations of 104 bytes together. With NewAnchored that happens once in 2^(62 -
+// bitlen(rate.Events)) steps, but at least once in 73 years: every 52 days for 1000 every 5
+// minutes. With aligned windows of a second or more it happens every 68 to 73 years.
 //
 // # Source
 //

@@ -75,8 +75,8 @@
 // callers on many cores do not slow each other down. The limiter is lock-free, and every call takes
 // O(1) time.
 //
-// On a 64-bit platform a limiter takes 272 bytes: 64 for the limiter, a cache line of 64 with the
-// TAT, and 144 for the rate and the burst.
+// On a 64-bit platform a limiter is one allocation of 128 bytes: two cache lines, the second of
+// which has the TAT. Limiters that are made for the same rate and burst share 144 bytes more.
 //
 // No decision allocates, with one exception. The TAT is a number of ticks since a start, in 63
 // bits. When a time is beyond their range, one grant moves the start, which takes three allocations

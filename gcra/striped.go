@@ -63,7 +63,7 @@ var (
 // A grant of a lease is a clock read and one compare-and-swap of the stripe's own cache line. A
 // refusal costs a little more than that of a Limiter. No decision allocates, with the exceptions
 // that the package documentation has. It is lock-free: a caller only tries again if the change of
-// another one landed. It takes 384 bytes, and 512 for each core, rounded up to a power of two.
+// another one landed. It takes 256 bytes, and 512 for each core, rounded up to a power of two.
 //
 // The zero value is not usable: most methods panic. Call [NewStriped]. A Striped is safe for
 // simultaneous use and must not be copied after first use.

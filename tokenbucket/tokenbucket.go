@@ -62,11 +62,11 @@
 // A Limiter costs what a limiter of package gcra costs, in time and memory.
 //
 // An Interval divides only in Take and Peek, and at the end of an interval. On a 64-bit platform it
-// takes 240 bytes: 64 for the limiter, a cache line of 64 with the state, and 112 for the rate. No
-// decision allocates, with one exception: when times outgrow the word, one grant makes three
-// allocations of 104 bytes together. That happens once in 2^(62 - bitlen(capacity)) steps less
-// rate.Per, but at least once in 73 years: every 9 years for a capacity of 10, and every 52 days
-// for 1000 every 5 minutes.
+// is one allocation of 128 bytes: two cache lines, the second of which has the state. Intervals
+// that are made for the same rate and capacity share 112 bytes more. No decision allocates, with
+// one exception: when times outgrow the word, one grant makes three allocations of 104 bytes
+// together. That happens once in 2^(62 - bitlen(capacity)) steps less rate.Per, but at least once
+// in 73 years: every 9 years for a capacity of 10, and every 52 days for 1000 every 5 minutes.
 //
 // # Source
 //

@@ -92,6 +92,9 @@ func (x *Uint64) Load() uint64 {
 	return v
 }
 
+// Fetch does nothing, so it is no step.
+func (x *Uint64) Fetch() {}
+
 // Init is Store before any other caller sees x, or the cache line that starts with it.
 func (x *Uint64) Init(v uint64) {
 	created(unsafe.Pointer(x), 64)

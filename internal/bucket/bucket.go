@@ -37,6 +37,7 @@ type Bucket struct {
 	// The frame is replaced when a time lies outside of what it can count, and when the rate
 	// changes.
 	current frame.Current[scale]
+	first   bucketFrame // in a cache line of its own
 }
 
 // Init makes b a bucket for burst events in which nothing was ever granted. Errors name the
@@ -49,7 +50,10 @@ func (b *Bucket) Init(fn, field string, rate ratelimit.Rate, burst int, opts []r
 	if b.line, err = timeline.New(fn, opts); err != nil {
 		return err
 	}
-	b.current.Init(fresh(newSpec(rate, burst, 0, 1, noPast), 0).frame())
+	s := specs.Get(frame.Arguments{Rate: rate, Most: burst}, func() *spec { return newSpec(rate, burst, 0, 1, noPast) })
+	st := fresh(s, 0)
+	b.first.Init(st.scale, st.word)
+	b.current.Init(&b.first)
 	return nil
 }
 
@@ -128,6 +132,7 @@ func (b *Bucket) ReserveAt(d *ratelimit.Decision, owner any, t time.Time, n int,
 // A refusal, and n == 0, may answer from a frozen word: that word was the limiter's state until its
 // frame was replaced, which was not before f was loaded.
 func (b *Bucket) take(d *ratelimit.Decision, off int64, n int, patience time.Duration) (made, time.Duration) {
+	b.first.Fetch()
 	off = timeline.Clamp(off)
 	for {
 		f := b.current.Load()
@@ -175,6 +180,7 @@ func (b *Bucket) Peek(d *ratelimit.Decision, n int) { b.peek(d, b.line.Now(), n)
 func (b *Bucket) PeekAt(d *ratelimit.Decision, t time.Time, n int) { b.peek(d, b.line.At(t), n) }
 
 func (b *Bucket) peek(d *ratelimit.Decision, off int64, n int) {
+	b.first.Fetch()
 	off = timeline.Clamp(off)
 	f := b.current.Load()
 	c := &f.Scale

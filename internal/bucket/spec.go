@@ -6,6 +6,7 @@ import (
 	"math/bits"
 
 	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/internal/frame"
 )
 
 const (
@@ -37,6 +38,9 @@ type spec struct {
 
 	past past
 }
+
+// specs has the specs of buckets that have no past.
+var specs frame.Specs[spec]
 
 // check checks a constructor's arguments. Errors name the function fn, and call burst field.
 func check(fn, field string, rate ratelimit.Rate, burst int) error {

@@ -24,6 +24,8 @@ type Striped struct {
 	shift   uint8  // of here, to a stripe's index: below 64
 	share   uint64 // leases take one of so many parts of what there is room for
 	leased  *horizon
+
+	_ [16]byte // so that it is whole cache lines, and what changes in the core is in another than the rest
 }
 
 // horizon is the latest offset at which an event of a lease may be granted. It is in order of

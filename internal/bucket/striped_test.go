@@ -344,7 +344,9 @@ func TestStripedSizes(t *testing.T) {
 	require.EqualValues(t, 64, unsafe.Sizeof(stripe{}))
 	require.EqualValues(t, 64, unsafe.Sizeof(horizon{}))
 	if unsafe.Sizeof(uintptr(0)) == 8 {
-		require.EqualValues(t, 112, unsafe.Sizeof(Striped{}))
+		require.EqualValues(t, 192, unsafe.Sizeof(Striped{}))
+		require.EqualValues(t, 64, unsafe.Offsetof(Bucket{}.first))
+		require.EqualValues(t, 128, unsafe.Sizeof(Bucket{}))
 	}
 	for _, n := range []int{1, 2, 3, 16, 17, mostStripes, mostStripes + 1, math.MaxInt} {
 		b := newHot(t, 1000, 1, n).Striped

@@ -23,10 +23,21 @@ type Frame[Scale any] struct {
 
 // New returns a frame that no other caller has seen yet.
 func New[Scale any](scale Scale, word uint64) *Frame[Scale] {
-	f := &Frame[Scale]{Scale: scale}
-	f.Word.Init(word)
+	f := new(Frame[Scale])
+	f.Init(scale, word)
 	return f
 }
+
+// Init is New for a frame that lies in its limiter, as the first one may: then the two take one
+// allocation.
+func (f *Frame[Scale]) Init(scale Scale, word uint64) {
+	f.Scale = scale
+	f.Word.Init(word)
+}
+
+// Fetch has the CPU fetch the cache line of a first frame, beside that of its limiter. Otherwise it
+// would wait for the limiter's, which has the pointer to the current frame.
+func (f *Frame[Scale]) Fetch() { f.Word.Fetch() }
 
 // Claim reports whether the caller may make its change in this frame: nobody else has claimed it or
 // plans to replace it. Where all callers that make changes of some kind claim the frame first, no

@@ -34,6 +34,12 @@ type (
 
 // newFrame returns a frame with the given state, for off and for times around it.
 func newFrame(s *spec, off int64, st state) *windowFrame {
+	c := newScale(s, off, st)
+	return frame.New(c, c.word(st))
+}
+
+// newScale returns the scale of such a frame.
+func newScale(s *spec, off int64, st state) scale {
 	c := scale{start: s.floor(off - s.quarter), span: uint64(3*s.quarter - 3*s.grid - s.length), grid: s.grid,
 		length: uint64(s.length), limit: uint32(s.limit), bits: uint8(s.bits), wall: s.kind == Aligned, spec: s}
 	if !st.fresh && st.start < s.changed {
@@ -42,7 +48,7 @@ func newFrame(s *spec, off int64, st state) *windowFrame {
 	if first := c.start + s.grid; first <= timeline.Top {
 		c.span = min(c.span, uint64(timeline.Top-first))
 	}
-	return frame.New(c, c.word(st))
+	return c
 }
 
 func (c *scale) holds(off int64) bool { return uint64(off-c.start-c.grid) <= c.span }

@@ -7,6 +7,7 @@ import (
 	"sort"
 
 	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/internal/frame"
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
@@ -49,6 +50,9 @@ type spec struct {
 
 	before *before // what the change replaced, while reservations of before it are pending
 }
+
+// specs has the specs of windows whose rate has not changed.
+var specs frame.Specs[spec]
 
 // check checks a constructor's arguments. Errors name the function fn, and call the capacity field.
 func check(kind Kind, fn, field string, rate ratelimit.Rate, capacity int) error {

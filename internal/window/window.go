@@ -36,6 +36,7 @@ type Window struct {
 	// The frame is replaced when a time lies outside of what it can count, and when the rate
 	// changes.
 	current frame.Current[scale]
+	first   windowFrame // in a cache line of its own
 }
 
 // Init makes w a window in which nothing was ever granted. Errors name the function fn, and call
@@ -48,7 +49,13 @@ func (w *Window) Init(kind Kind, fn, field string, rate ratelimit.Rate, capacity
 	if w.line, err = timeline.New(fn, opts); err != nil {
 		return err
 	}
-	w.current.Init(newFrame(newSpec(kind, rate, capacity, 0, math.MinInt64), 0, state{fresh: true}))
+	s := specs.Get(frame.Arguments{Rate: rate, Most: capacity, Kind: int(kind)}, func() *spec {
+		return newSpec(kind, rate, capacity, 0, math.MinInt64)
+	})
+	fresh := state{fresh: true}
+	c := newScale(s, 0, fresh)
+	w.first.Init(c, c.word(fresh))
+	w.current.Init(&w.first)
 	return nil
 }
 
@@ -140,6 +147,7 @@ func (w *Window) ReserveAt(d *ratelimit.Decision, owner any, t time.Time, n int,
 // A refusal, and n == 0, may answer from a frozen word: that word was the limiter's state until its
 // frame was replaced, which was not before f was loaded.
 func (w *Window) take(d *ratelimit.Decision, off int64, n int, patience time.Duration) (made, time.Duration) {
+	w.first.Fetch()
 	off = timeline.Clamp(off)
 	for {
 		f := w.current.Load()
@@ -187,6 +195,7 @@ func (w *Window) Peek(d *ratelimit.Decision, n int) { w.peek(d, w.line.Now(), n)
 func (w *Window) PeekAt(d *ratelimit.Decision, t time.Time, n int) { w.peek(d, w.line.At(t), n) }
 
 func (w *Window) peek(d *ratelimit.Decision, off int64, n int) {
+	w.first.Fetch()
 	off = timeline.Clamp(off)
 	f := w.current.Load()
 	c := &f.Scale

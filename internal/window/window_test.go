@@ -15,5 +15,6 @@ func TestSizes(t *testing.T) {
 	}
 	require.EqualValues(t, 64, unsafe.Sizeof(windowFrame{}))
 	require.EqualValues(t, 104, unsafe.Sizeof(spec{}))
-	require.EqualValues(t, 64, unsafe.Sizeof(Window{}))
+	require.EqualValues(t, 64, unsafe.Offsetof(Window{}.first))
+	require.EqualValues(t, 128, unsafe.Sizeof(Window{}))
 }
