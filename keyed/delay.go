@@ -54,6 +54,6 @@ func (m *Map[K]) delayAt(t time.Time, k K, n int) (delay time.Duration) {
 	if n < 0 {
 		return ratelimit.Never
 	}
-	m.shards[m.home(k)].with(k, func(e resident) { delay = e.delay(&m.line, t, n) })
+	m.with(k, func(e resident) { delay = e.delay(&m.line, t, n) })
 	return delay
 }

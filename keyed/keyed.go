@@ -5,7 +5,7 @@
 //     and it allocates nothing after it was made. Its limit is a rate with a burst ([NewGCRA]), or
 //     a number of events in each aligned window ([NewAlignedWindow]).
 //   - A [Map] keeps a [ratelimit.Limiter] of any kind for each key, made by a function that you
-//     pass to [NewMap]. Its limiters are in Go maps behind mutexes.
+//     pass to [NewMap]. Its limiters are in hash tables behind mutexes.
 //   - A [Group] limits one request by several keys at once, each key in a Store of its own.
 //
 // An example:

@@ -30,12 +30,14 @@ import (
 //
 //   - [Full]: there is no room for a new key. If the map has as many keys as its capacity, it
 //     evicts an idle key for a new one. A key is idle if its limiter has a ResetAfter of 0, and
-//     Limit events Remaining. The keys are divided among up to 64 shards, each with a mutex. The
+//     Limit events Remaining. The keys are divided among up to 256 shards, each with a mutex. The
 //     map looks at up to 8 keys of the new key's shard, and evicts the one that has been idle for
-//     longest. If none of these is idle, it looks at up to 8 keys of the next shard, and so on. If
-//     it finds none, it refuses the new key. RetryAfter is when the first of them will be idle: an
-//     estimate, which is exact if the capacity is at most 8. A key must be idle both at the time of
-//     the request and by the map's clock, so a time in the future makes no room.
+//     longest. If none of these is idle, it looks at up to 8 keys of another shard, and so on, up
+//     to 64 shards. If it finds none, it refuses the new key. RetryAfter is when the first of them
+//     will be idle: an estimate, which is exact if the capacity is at most 8. For up to 10 ms after
+//     such a search, or until RetryAfter if that is less, it looks at keys of 4 shards only. A key
+//     must be idle both at the time of the request and by the map's clock, so a time in the future
+//     makes no room.
 //   - [Late]: the time of the request is very old. See Wrong times in the package documentation.
 //     What it says of keys that are added afterwards holds for keys of the same shard. Allow and
 //     Take are late only if the clock has jumped ahead and back; then new keys are late until it
@@ -57,9 +59,11 @@ import (
 // # Cost
 //
 // A decision hashes the key, locks the mutex of its shard, and asks the limiter. It allocates
-// nothing if the key is there. A new key costs its limiter and an entry of a Go map. If the map is
-// full, it also costs a look at 1 to 512 other keys. There is no goroutine, and keys stay until
-// another key needs their place.
+// nothing if the key is there. A key takes its limiter, and a slot of its shard's hash table: 48
+// bytes for a string on a 64-bit platform, and 4 slots to 8 slots for 3 keys. The table of a shard
+// doubles when it is full, and never shrinks. If the map is full, a new key also costs a look at
+// other keys: up to 512 in the first search that finds none, and up to 32 in those of the next 10
+// ms. There is no goroutine, and keys stay until another key needs their place.
 type Map[K comparable] struct {
 	line     timeline.Timeline
 	factory  func(K) (ratelimit.Limiter, error)
@@ -70,6 +74,7 @@ type Map[K comparable] struct {
 	_ [128]byte // between what only is read, and what is written
 
 	count                          atomic.Int64 // places taken: there are never more keys than that
+	vain                           atomic.Int64 // until when few shards are searched
 	evicted, refused, late, failed atomic.Uint64
 	failure                        atomic.Pointer[error] // the last
 }
@@ -118,9 +123,9 @@ func NewMap[K comparable](capacity int, factory func(K) (ratelimit.Limiter, erro
 	}
 	m := &Map[K]{line: line, factory: factory, seed: maphash.MakeSeed(), shards: make([]shard[K], shards), capacity: capacity}
 	for i := range m.shards {
-		m.shards[i].entries = map[K]resident{}
 		m.shards[i].floor = timeline.Bottom
 	}
+	m.vain.Store(timeline.Bottom)
 	return m, nil
 }
 
@@ -164,7 +169,7 @@ func (m *Map[K]) take(t time.Time, k K, n int) (d ratelimit.Decision, late bool)
 	if n < 1 {
 		return m.PeekAt(t, k, n), false
 	}
-	return m.charge(m.home(k), t, k, n, taking)
+	return m.charge(m.hash(k), t, k, n, taking)
 }
 
 // ChargeAt counts n events of the key as granted at t, even if they exceed its limit: see
@@ -172,14 +177,14 @@ func (m *Map[K]) take(t time.Time, k K, n int) (d ratelimit.Decision, late bool)
 // in the map is added; if there is no room, or no limiter, nothing is charged, and Decision.By is
 // the reason.
 func (m *Map[K]) ChargeAt(t time.Time, k K, n int) ratelimit.Decision {
-	home := m.home(k)
+	hash := m.hash(k)
 	switch {
 	case n < 0:
 		return standing(m.PeekAt(t, k, 0), m.PeekAt(t, k, n))
 	case n == 0:
 		return standing(m.PeekAt(t, k, 0), m.PeekAt(t, k, 1))
 	}
-	d, _ := m.charge(home, t, k, n, owing)
+	d, _ := m.charge(hash, t, k, n, owing)
 	return d
 }
 
@@ -190,7 +195,7 @@ func (m *Map[K]) ChargeAt(t time.Time, k K, n int) ratelimit.Decision {
 // time, and so does a key that is evicted later. f runs under a lock, and must not call the map.
 // Callers that wait for the key notice a change of its limiter only if it is made by Update.
 func (m *Map[K]) Update(k K, f func(ratelimit.Limiter)) bool {
-	if !m.shards[m.home(k)].with(k, func(e resident) { f(e.limiter) }) {
+	if !m.with(k, func(e resident) { f(e.limiter) }) {
 		return false
 	}
 	waiting.Changed(view[K]{m, k})
@@ -200,7 +205,7 @@ func (m *Map[K]) Update(k K, f func(ratelimit.Limiter)) bool {
 // Err returns why there is no limiter for the key, or nil if there is one. For a key that is not in
 // the map, it calls factory again.
 func (m *Map[K]) Err(k K) error {
-	if m.shards[m.home(k)].with(k, func(resident) {}) {
+	if m.with(k, func(resident) {}) {
 		return nil
 	}
 	_, err := m.build(k)
@@ -211,13 +216,13 @@ func (m *Map[K]) Err(k K) error {
 // is not in the map, it asks a limiter that factory makes for this call only. In a full map, the
 // next request may look at other keys, and find another one idle.
 func (m *Map[K]) PeekAt(t time.Time, k K, n int) ratelimit.Decision {
-	home := m.home(k)
-	d, floor, ok := m.shards[home].find(&m.line, t, k, n)
+	hash := m.hash(k)
+	d, floor, ok := m.home(hash).find(&m.line, t, k, hash, n)
 	if ok {
 		return d
 	}
 	if lateness(&m.line, t, floor) == 0 && m.count.Load() >= int64(m.capacity) {
-		if wait := m.search(home, m.earlier(t)); wait > 0 {
+		if wait := m.search(hash, m.earlier(t)); wait > 0 {
 			return refusal(n, wait, Full)
 		}
 	}
@@ -232,14 +237,14 @@ func (m *Map[K]) PeekAt(t time.Time, k K, n int) ratelimit.Decision {
 // It does nothing if the key was evicted since. Do not refund what was granted before a Reset: it
 // would come out of what was granted after it.
 func (m *Map[K]) RefundAt(t time.Time, k K, n int, held time.Duration) {
-	if m.shards[m.home(k)].with(k, func(e resident) { e.refund(&m.line, t, n, held) }) {
+	if m.with(k, func(e resident) { e.refund(&m.line, t, n, held) }) {
 		waiting.Changed(view[K]{m, k})
 	}
 }
 
 // Reset forgets the key, and what it owes: its next request is that of a new key.
 func (m *Map[K]) Reset(k K) {
-	if m.shards[m.home(k)].forget(k) {
+	if hash := m.hash(k); m.home(hash).forget(k, hash) {
 		m.count.Add(-1)
 		waiting.Changed(view[K]{m, k})
 	}
@@ -288,13 +293,4 @@ func (m *Map[K]) Stats() MapStats {
 		stats.Err = *failure
 	}
 	return stats
-}
-
-func (m *Map[K]) made() bool { return m.shards != nil }
-
-func (m *Map[K]) home(k K) int {
-	if !m.made() {
-		panic("keyed: a Map that was not made: call NewMap")
-	}
-	return int(maphash.Comparable(m.seed, k) & uint64(len(m.shards)-1))
 }

@@ -66,12 +66,12 @@ func (m *Map[K]) PeekFunc(t time.Time, k K, f func(l ratelimit.Limiter, t time.T
 	if ok {
 		return d, true
 	}
-	home := m.home(k)
-	if late := lateness(&m.line, t, m.shards[home].since()); late > 0 {
+	hash := m.hash(k)
+	if late := lateness(&m.line, t, m.home(hash).since()); late > 0 {
 		return refusal(1, late, Late), true
 	}
 	if m.count.Load() >= int64(m.capacity) {
-		if wait := m.search(home, m.earlier(t)); wait > 0 {
+		if wait := m.search(hash, m.earlier(t)); wait > 0 {
 			return refusal(1, wait, Full), true
 		}
 	}
@@ -80,10 +80,11 @@ func (m *Map[K]) PeekFunc(t time.Time, k K, f func(l ratelimit.Limiter, t time.T
 
 // ask calls f with the limiter of a key that is there, and reports whether t was late.
 func (m *Map[K]) ask(t time.Time, k K, f func(l ratelimit.Limiter, t time.Time, late time.Duration) ratelimit.Decision) (d ratelimit.Decision, late, ok bool) {
-	s := &m.shards[m.home(k)]
+	hash := m.hash(k)
+	s := m.home(hash)
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	e, ok := s.entries[k]
+	e, ok := s.resident(k, hash)
 	if !ok {
 		return d, false, false
 	}
@@ -93,7 +94,7 @@ func (m *Map[K]) ask(t time.Time, k K, f func(l ratelimit.Limiter, t time.Time, 
 
 // make makes a place for a key and a limiter, by a charge of nothing; or returns why it cannot.
 func (m *Map[K]) make(t time.Time, k K) (d ratelimit.Decision, ok bool) {
-	d, _ = m.charge(m.home(k), t, k, 0, owing)
+	d, _ = m.charge(m.hash(k), t, k, 0, owing)
 	if d.By != Full && d.By != NoLimiter {
 		return d, true
 	}
