@@ -48,9 +48,9 @@ func (s *locked) bind(b *bound) error {
 	}
 	b.event, b.depth = 1, b.most
 	if s.as == GCRA && b.most > 0 {
-		event, whole := b.in(s.unit)
+		event, _ := b.in(s.unit)
 		depth := new(big.Int).Mul(event, big.NewInt(int64(b.most)))
-		if depth.Cmp(big.NewInt(math.MaxInt32)) > 0 || !whole && event.Int64() < 1<<10 {
+		if depth.Cmp(big.NewInt(math.MaxInt32)) > 0 || !b.counts(s.unit) {
 			return &ratelimit.ArgumentError{Func: "policy.New", Field: "rate", Value: b.rate,
 				Want: "one that can share what is owed with " + s.unit.String() + ": not so much faster or slower"}
 		}
@@ -84,11 +84,14 @@ func (s *locked) look(d *ratelimit.Decision, at moment, key uint64, n int, b *bo
 		r := l.(*resident)
 		return r.ask(s, t, n, b, ratelimit.Limiter.PeekAt)
 	})
-	if found {
-		*d = told
-		return
+	switch *d = told; {
+	case !found:
+		*d = s.unseen(at.t, n, b)
+	case n == 0: // which the map itself refuses
+		d.OK, d.RetryAfter = true, 0
+	case n < 0 || n > b.most:
+		d.RetryAfter = ratelimit.Never
 	}
-	*d = s.unseen(at.t, n, b)
 }
 
 // unseen returns what a key is told that is not there: what a limiter says that is made for the
