@@ -70,6 +70,9 @@ func (g *barrier) answered(p *passage, now time.Time, granted bool) {
 	}
 }
 
+// refresh has others wait for the answer to the next request, as for the first.
+func (g *barrier) refresh() { g.fresh, g.probe = true, nil }
+
 // pause closes the barrier until at least t.
 func (g *barrier) pause(t time.Time) {
 	if g.fresh { // what was sent first is not the probe of this pause
