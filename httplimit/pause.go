@@ -1,7 +1,9 @@
 package httplimit
 
 import (
+	"maps"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -96,6 +98,17 @@ func (g *barrier) quota(name string) *allowance {
 		g.quotas[name] = q
 	}
 	return q
+}
+
+// forget drops the limits that nothing was left of when p passed, and that its answer does not
+// name although it was granted: they are no more.
+func (g *barrier) forget(p *passage, named []*allowance) {
+	if g.probe != p {
+		return
+	}
+	maps.DeleteFunc(g.quotas, func(_ string, q *allowance) bool {
+		return q.left < 0 && !q.resetAt.After(p.at) && !slices.Contains(named, q)
+	})
 }
 
 // idle reports whether the barrier can be forgotten.

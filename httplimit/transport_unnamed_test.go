@@ -40,3 +40,44 @@ func TestPartsWithoutName(t *testing.T) {
 		}
 	})
 }
+
+// TestALimitThatIsNamedNoMore is used up when responses stop naming it. One request finds out after
+// the reset that it is no more.
+func TestALimitThatIsNamedNoMore(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		named []string
+		wait  time.Duration // until there is more
+	}{
+		{"with a reset", []string{"X-RateLimit-Limit: 10", "X-RateLimit-Remaining: 0", "X-RateLimit-Reset: 60"}, time.Minute},
+		{"without one", []string{"X-RateLimit-Limit: 10", "X-RateLimit-Remaining: 0"}, 0},
+		{"of a part", []string{"X-RateLimit-Resource: core", "X-RateLimit-Remaining: 0", "X-RateLimit-Reset: 60"}, time.Minute},
+		{"of the host", []string{"X-RateLimit-Global: true", "X-RateLimit-Remaining: 0", "X-RateLimit-Reset: 60"}, time.Minute},
+	} {
+		bubble(t, c.name, func(t *testing.T) {
+			server := &api{latency: 100 * time.Millisecond}
+			server.answer = func(*http.Request, time.Time) (int, http.Header, string) {
+				if server.served == 0 {
+					return http.StatusOK, fields(c.named...), ""
+				}
+				return http.StatusOK, nil, ""
+			}
+			transport := &httplimit.Transport{Base: server}
+			run(t, transport, job{1, 1, http.MethodGet, "/a"})
+			require.Equal(t, c.wait+2*server.latency, run(t, transport, job{20, 20, http.MethodGet, "/a"}))
+			require.Equal(t, server.latency, run(t, transport, job{20, 20, http.MethodGet, "/a"}))
+		})
+	}
+}
+
+// TestALimitThatIsStillNamed is used up all the time, without a word on when there is more: then
+// requests go one at a time, as each could be refused.
+func TestALimitThatIsStillNamed(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		server := &api{latency: 100 * time.Millisecond}
+		server.answer = func(*http.Request, time.Time) (int, http.Header, string) {
+			return http.StatusOK, fields("X-RateLimit-Remaining: 0"), ""
+		}
+		require.Equal(t, 20*server.latency, run(t, &httplimit.Transport{Base: server}, job{20, 20, http.MethodGet, "/a"}))
+	})
+}
