@@ -95,12 +95,16 @@ func (p *perKey[K]) serve(w http.ResponseWriter, r *http.Request, next http.Hand
 	p.answer(w, r, d, now)
 	granted := d.OK
 	if granted && !p.bare {
-		v, visited := begin(r, nil, d)
-		next.ServeHTTP(w, visited)
-		v.end()
+		v := begin(r, nil, d)
+		defer func() { // also if the handler panics
+			v.end(r)
+			decisions.Put(d)
+		}()
+		next.ServeHTTP(w, &v.request)
+		return
 	}
 	decisions.Put(d)
-	if granted && p.bare {
+	if granted {
 		next.ServeHTTP(w, r)
 	}
 }
