@@ -116,12 +116,7 @@ func (m *middleware) fit(w http.ResponseWriter, r *http.Request, p *plan) bool {
 			return false
 		}
 	}
-	if p.trustsNobody && len(r.Header["X-Forwarded-For"]) > 0 && !m.trustsNobody.Load() {
-		if m.trustsNobody.CompareAndSwap(false, true) && !m.reported(w, r, ErrTrustsNobody) {
-			return false
-		}
-	}
-	return true
+	return !p.trustsNobody || m.peerCounts(w, r, &m.trustsNobody)
 }
 
 // ask asks the engine about the request. It sets all that another request has left in q.

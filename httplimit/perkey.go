@@ -3,6 +3,7 @@ package httplimit
 import (
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed-3506548a/ratelimit"
@@ -50,10 +51,11 @@ func PerKey[K comparable](
 	case g.estimate != nil:
 		return nil, &ratelimit.ArgumentError{Func: fn, Field: "Estimate", Value: true, Want: "no such option: it is for a policy"}
 	}
-	if found := examine(func(r *http.Request) { key(r) }); found.err != nil {
+	found := examine(func(r *http.Request) { key(r) })
+	if found.err != nil {
 		return nil, found.err
 	}
-	p := &perKey[K]{gate: g, take: store.TakeAt, key: key}
+	p := &perKey[K]{gate: g, take: store.TakeAt, key: key, trustsNobody: found.trustsNobody}
 	p.clock, p.more = store.Clock(), tellsMore(dialect)
 	if s, ok := store.(interface{ Rate() ratelimit.Rate }); ok {
 		p.rate = s.Rate()
@@ -80,9 +82,15 @@ type perKey[K comparable] struct {
 
 	peek func(time.Time, K, int) ratelimit.Decision // nil: the store has none
 	err  func(K) error                              // likewise
+
+	trustsNobody bool // the key does
+	reported     atomic.Bool
 }
 
 func (p *perKey[K]) serve(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	if p.trustsNobody && !p.peerCounts(w, r, &p.reported) {
+		return
+	}
 	d := decisions.Get().(*policy.Decision)
 	now := p.clock.Now()
 	if err := p.decide(d, r, now); err != nil {
