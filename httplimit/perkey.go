@@ -20,7 +20,8 @@ import (
 //	limit, err := httplimit.PerKey(table, httplimit.ClientIP().Prefix(32, 64), httplimit.IETF(11))
 //
 // A request without a key is refused, by 403. Dialects call the limit "default", and by its rate,
-// if the store has a method Rate. What the store could not decide goes to [OnError].
+// if the store has a method Rate. If it has no method PeekAt, t of IETF(11) is left out where the
+// decision does not show it. What the store could not decide goes to [OnError].
 //
 // The error is a [*ratelimit.ArgumentError] if store, key or dialect is nil, for the options
 // [Estimate] and [TestHeaders], and if the key, the dialect or an option was made of arguments that
@@ -152,10 +153,9 @@ func (p *perKey[K]) decide(d *policy.Decision, r *http.Request, now time.Time) e
 	})
 	switch {
 	case told.Remaining >= told.Limit:
-	case told.OK && !p.more: // nobody asks
-	case p.peek == nil:
-		d.MoreAfter = told.ResetAfter
-	default:
+	case !told.OK && n == told.Remaining+1: // that is what was asked for
+		d.MoreAfter = told.RetryAfter
+	case p.peek != nil && (p.more || !told.OK):
 		d.MoreAfter = p.peek(now, k, told.Remaining+1).RetryAfter
 	}
 	return nil
