@@ -24,10 +24,12 @@ func TestUploadsAreRemoved(t *testing.T) {
 	plain, _ := newEngine(t, `{"rules": [{"name": "api", "limits": [{"name": "all", "rate": "100/s", "as": "gcra"}]}]}`)
 	settled, _ := newEngine(t, `{"rules": [{"name": "api", "limits": [{"name": "all", "rate": "100/s", "as": "gcra", "count": ["5xx"]}]}]}`)
 	ways := map[string]func(http.Handler) http.Handler{
-		"a key":               perKey,
-		"a policy":            func(h http.Handler) http.Handler { return limited(t, plain, httplimit.IETF(11), h) },
-		"settled":             func(h http.Handler) http.Handler { return limited(t, settled, httplimit.IETF(11), h) },
-		"settled, no context": func(h http.Handler) http.Handler { return limited(t, settled, httplimit.IETF(11), h, httplimit.NoContext()) },
+		"a key":    perKey,
+		"a policy": func(h http.Handler) http.Handler { return limited(t, plain, httplimit.IETF(11), h) },
+		"settled":  func(h http.Handler) http.Handler { return limited(t, settled, httplimit.IETF(11), h) },
+		"settled, no context": func(h http.Handler) http.Handler {
+			return limited(t, settled, httplimit.IETF(11), h, httplimit.NoContext())
+		},
 		"a key, behind a policy": func(h http.Handler) http.Handler {
 			return limited(t, plain, httplimit.IETF(11), perKey(h))
 		},
