@@ -27,7 +27,7 @@ func limited(next http.Handler) http.Handler {
 }
 
 func userOf(r *http.Request) (string, bool) {
-	name, _, ok := r.BasicAuth() // the password is checked elsewhere
+	name, _, ok := r.BasicAuth() // the password was checked before
 	return name, ok
 }
 

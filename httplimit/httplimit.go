@@ -26,6 +26,7 @@ package httplimit
 
 import (
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed-3506548a/ratelimit"
@@ -91,4 +92,10 @@ func (g *gate) undecided(w http.ResponseWriter, r *http.Request, err error) (pro
 // to know.
 func (g *gate) reported(w http.ResponseWriter, r *http.Request, err error) (proceed bool) {
 	return g.onError == nil || g.undecided(w, r, err)
+}
+
+// peerCounts reports whether to go on with a request that is counted by its peer's address: yes,
+// unless it has passed a proxy and [OnError] says no. reported is whether that was asked.
+func (g *gate) peerCounts(w http.ResponseWriter, r *http.Request, reported *atomic.Bool) bool {
+	return len(r.Header["X-Forwarded-For"]) == 0 || reported.Load() || reported.Swap(true) || g.reported(w, r, ErrTrustsNobody)
 }

@@ -94,14 +94,16 @@ func (m *middleware) serve(w http.ResponseWriter, r *http.Request, next http.Han
 		next.ServeHTTP(w, r)
 		return
 	}
-	v, r := begin(r, m.engine, d)
+	v := begin(r, m.engine, d)
 	if settles {
 		m.watch(w, r, next, v, q)
 		return
 	}
-	next.ServeHTTP(w, r)
-	v.end()
-	q.release()
+	defer func() { // also if the handler panics
+		v.end(r)
+		q.release()
+	}()
+	next.ServeHTTP(w, &v.request)
 }
 
 // fit reports whether to go on with the request: that is what [OnError] says about what is wrong.
@@ -114,12 +116,7 @@ func (m *middleware) fit(w http.ResponseWriter, r *http.Request, p *plan) bool {
 			return false
 		}
 	}
-	if p.trustsNobody && len(r.Header["X-Forwarded-For"]) > 0 && !m.trustsNobody.Load() {
-		if m.trustsNobody.CompareAndSwap(false, true) && !m.reported(w, r, ErrTrustsNobody) {
-			return false
-		}
-	}
-	return true
+	return !p.trustsNobody || m.peerCounts(w, r, &m.trustsNobody)
 }
 
 // ask asks the engine about the request. It sets all that another request has left in q.
@@ -150,21 +147,21 @@ func (m *middleware) ask(q *question, r *http.Request, p *plan) {
 }
 
 // watch serves a request with limits that are settled when it is over.
-func (m *middleware) watch(w http.ResponseWriter, r *http.Request, next http.Handler, v *visit, q *question) {
+func (m *middleware) watch(w http.ResponseWriter, came *http.Request, next http.Handler, v *visit, q *question) {
 	t := &tracker{ResponseWriter: w}
-	body := &counted{ReadCloser: r.Body}
-	if r.Body != nil && r.Body != http.NoBody {
-		r.Body = body
+	body := &counted{ReadCloser: came.Body}
+	if came.Body != nil && came.Body != http.NoBody {
+		v.request.Body = body
 	}
 	panics := true
 	defer func() {
-		v.end()
+		v.end(came)
 		in, out := body.n.Load(), t.written.Load()
 		v.amounts = append(v.amounts, counts("bytes", in+out), counts("bytes-in", in), counts("bytes-out", out))
 		m.engine.Done(&q.decision, policy.Outcome{Status: t.outcome(panics), Amounts: v.amounts})
 		q.release()
 	}()
-	next.ServeHTTP(t.wrapped(), r)
+	next.ServeHTTP(t.wrapped(), &v.request)
 	panics = false
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/httplimit"
 	"github.com/seed-3506548a/ratelimit/keyed"
+	"github.com/seed-3506548a/ratelimit/limittest"
 	"github.com/seed-3506548a/ratelimit/policy"
 )
 
@@ -326,6 +327,33 @@ func TestNobodyIsTrusted(t *testing.T) {
 	require.Empty(t, told.all, "somebody is, or the user has chosen to believe it")
 	h := serve(httplimit.ClientIP(), &reports{})
 	require.Equal(t, 503, do(h, "/", "X-Forwarded-For: 203.0.113.9").Code, "not to proceed")
+	require.Equal(t, 200, do(h, "/", "X-Forwarded-For: 203.0.113.9").Code)
+}
+
+// Neither is it by PerKey, which says so, too.
+func TestNobodyIsTrustedByPerKey(t *testing.T) {
+	table := ratelimit.Must(keyed.NewGCRA[string](ratelimit.PerMinute(60), 60, 100, keyed.WithClock(limittest.NewClock(t0))))
+	serve := func(key httplimit.Attribute, opts ...httplimit.Option) http.Handler {
+		return ratelimit.Must(httplimit.PerKey(table, key, httplimit.IETF(11), opts...))(fine)
+	}
+	own := func(r *http.Request) (string, bool) { return httplimit.ClientIP()(r) }
+	for _, key := range []httplimit.Attribute{httplimit.ClientIP(), httplimit.ClientIP().Prefix(24, 64), own} {
+		told := reports{proceed: true}
+		h := serve(key, httplimit.OnError(told.onError))
+		use(t, h, 2, "/")
+		require.Empty(t, told.all)
+		use(t, h, 3, "/", "X-Forwarded-For: 203.0.113.9")
+		require.Equal(t, []error{httplimit.ErrTrustsNobody}, told.all)
+	}
+	told := reports{proceed: true}
+	use(t, serve(httplimit.ClientIP(prefix("192.0.2.0/24")), httplimit.OnError(told.onError)), 1, "/", "X-Forwarded-For: 203.0.113.9")
+	require.Empty(t, told.all)
+	use(t, serve(httplimit.ClientIP()), 1, "/", "X-Forwarded-For: 203.0.113.9")
+	told = reports{}
+	h := serve(httplimit.ClientIP(), httplimit.OnError(told.onError))
+	before := table.PeekAt(t0, "192.0.2.1", 1).Remaining
+	require.Equal(t, 503, do(h, "/", "X-Forwarded-For: 203.0.113.9").Code, "not to proceed")
+	require.Equal(t, before, table.PeekAt(t0, "192.0.2.1", 1).Remaining, "nothing is charged")
 	require.Equal(t, 200, do(h, "/", "X-Forwarded-For: 203.0.113.9").Code)
 }
 

@@ -1,7 +1,9 @@
 package httplimit
 
 import (
+	"maps"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -70,6 +72,9 @@ func (g *barrier) answered(p *passage, now time.Time, granted bool) {
 	}
 }
 
+// refresh has others wait for the answer to the next request, as for the first.
+func (g *barrier) refresh() { g.fresh, g.probe = true, nil }
+
 // pause closes the barrier until at least t.
 func (g *barrier) pause(t time.Time) {
 	if g.fresh { // what was sent first is not the probe of this pause
@@ -93,6 +98,17 @@ func (g *barrier) quota(name string) *allowance {
 		g.quotas[name] = q
 	}
 	return q
+}
+
+// forget drops the limits that nothing was left of when p passed, and that its answer does not
+// name although it was granted: they are no more.
+func (g *barrier) forget(p *passage, named []*allowance) {
+	if g.probe != p {
+		return
+	}
+	maps.DeleteFunc(g.quotas, func(_ string, q *allowance) bool {
+		return q.left < 0 && !q.resetAt.After(p.at) && !slices.Contains(named, q)
+	})
 }
 
 // idle reports whether the barrier can be forgotten.

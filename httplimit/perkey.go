@@ -3,6 +3,7 @@ package httplimit
 import (
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed-3506548a/ratelimit"
@@ -19,7 +20,8 @@ import (
 //	limit, err := httplimit.PerKey(table, httplimit.ClientIP().Prefix(32, 64), httplimit.IETF(11))
 //
 // A request without a key is refused, by 403. Dialects call the limit "default", and by its rate,
-// if the store has a method Rate. What the store could not decide goes to [OnError].
+// if the store has a method Rate. If it has no method PeekAt, t of IETF(11) is left out where the
+// decision does not show it. What the store could not decide goes to [OnError].
 //
 // The error is a [*ratelimit.ArgumentError] if store, key or dialect is nil, for the options
 // [Estimate] and [TestHeaders], and if the key, the dialect or an option was made of arguments that
@@ -50,10 +52,11 @@ func PerKey[K comparable](
 	case g.estimate != nil:
 		return nil, &ratelimit.ArgumentError{Func: fn, Field: "Estimate", Value: true, Want: "no such option: it is for a policy"}
 	}
-	if found := examine(func(r *http.Request) { key(r) }); found.err != nil {
+	found := examine(func(r *http.Request) { key(r) })
+	if found.err != nil {
 		return nil, found.err
 	}
-	p := &perKey[K]{gate: g, take: store.TakeAt, key: key}
+	p := &perKey[K]{gate: g, take: store.TakeAt, key: key, trustsNobody: found.trustsNobody}
 	p.clock, p.more = store.Clock(), tellsMore(dialect)
 	if s, ok := store.(interface{ Rate() ratelimit.Rate }); ok {
 		p.rate = s.Rate()
@@ -80,9 +83,15 @@ type perKey[K comparable] struct {
 
 	peek func(time.Time, K, int) ratelimit.Decision // nil: the store has none
 	err  func(K) error                              // likewise
+
+	trustsNobody bool // the key does
+	reported     atomic.Bool
 }
 
 func (p *perKey[K]) serve(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	if p.trustsNobody && !p.peerCounts(w, r, &p.reported) {
+		return
+	}
 	d := decisions.Get().(*policy.Decision)
 	now := p.clock.Now()
 	if err := p.decide(d, r, now); err != nil {
@@ -95,12 +104,16 @@ func (p *perKey[K]) serve(w http.ResponseWriter, r *http.Request, next http.Hand
 	p.answer(w, r, d, now)
 	granted := d.OK
 	if granted && !p.bare {
-		v, visited := begin(r, nil, d)
-		next.ServeHTTP(w, visited)
-		v.end()
+		v := begin(r, nil, d)
+		defer func() { // also if the handler panics
+			v.end(r)
+			decisions.Put(d)
+		}()
+		next.ServeHTTP(w, &v.request)
+		return
 	}
 	decisions.Put(d)
-	if granted && p.bare {
+	if granted {
 		next.ServeHTTP(w, r)
 	}
 }
@@ -140,10 +153,9 @@ func (p *perKey[K]) decide(d *policy.Decision, r *http.Request, now time.Time) e
 	})
 	switch {
 	case told.Remaining >= told.Limit:
-	case told.OK && !p.more: // nobody asks
-	case p.peek == nil:
-		d.MoreAfter = told.ResetAfter
-	default:
+	case !told.OK && n == told.Remaining+1: // that is what was asked for
+		d.MoreAfter = told.RetryAfter
+	case p.peek != nil && (p.more || !told.OK):
 		d.MoreAfter = p.peek(now, k, told.Remaining+1).RetryAfter
 	}
 	return nil

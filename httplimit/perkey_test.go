@@ -45,6 +45,35 @@ func TestPerKey(t *testing.T) {
 	use(t, h, 1, "/", "X-User: 7")
 }
 
+// unpeekable is a store that only takes, as those of package redislimit.
+type unpeekable struct{ table *keyed.Table[string] }
+
+func (s unpeekable) TakeAt(t time.Time, key string, n int) ratelimit.Decision {
+	return s.table.TakeAt(t, key, n)
+}
+
+func (s unpeekable) Clock() ratelimit.Clock { return s.table.Clock() }
+
+// A store that cannot be asked when there is one more has said so if it has refused just that.
+func TestPerKeyOfAStoreWithoutPeekAt(t *testing.T) {
+	clock := limittest.NewClock(t0)
+	table := ratelimit.Must(keyed.NewGCRA[string](ratelimit.PerMinute(60), 3, 1000, keyed.WithClock(clock)))
+	cost := 1
+	limit := ratelimit.Must(httplimit.PerKey(unpeekable{table}, httplimit.Header("X-User"), httplimit.IETF(11),
+		httplimit.Cost(func(*http.Request) int { return cost })))
+	h := limit(fine)
+	for _, want := range []struct {
+		cost      int
+		ratelimit string
+	}{
+		{1, `"default";r=2`}, {3, `"default";r=2;t=1`}, {1, `"default";r=1`}, {3, `"default";r=1`}, {4, `"default";r=1`},
+		{1, `"default";r=0`}, {1, `"default";r=0;t=1`}, {2, `"default";r=0`},
+	} {
+		cost = want.cost
+		require.Equal(t, []string{want.ratelimit}, field(do(h, "/", "X-User: 7"), "RateLimit"), "%+v", want)
+	}
+}
+
 func TestPerKeyInEachDialect(t *testing.T) {
 	for name, dialect := range dialects {
 		clock := limittest.NewClock(t0)

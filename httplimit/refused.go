@@ -19,7 +19,7 @@ type RefusedError struct {
 	Request *http.Request
 
 	// Status, Header, Body and Readings are from the response. They are empty if there is none.
-	// Body is the beginning of what the server sent, at most 4 KiB.
+	// Body is the beginning of what the server sent within a second, at most 4 KiB.
 	Status   int
 	Header   http.Header
 	Body     []byte

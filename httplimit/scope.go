@@ -62,16 +62,17 @@ func (s *scope) laneFor(r *http.Request, now time.Time) *lane {
 			return s.lane(partition, now)
 		}
 	}
-	l := s.lane("", now)
-	if len(s.routes) > 0 { // it may have a limit of its own, so one request goes ahead
-		l.barrier.fresh = true
-	}
-	return l
+	return s.lane("", now)
 }
 
+// lane returns the lane of a partition. If it is new, there may be more, so of the requests whose
+// partition is not known one goes ahead.
 func (s *scope) lane(partition string, now time.Time) *lane {
 	l := s.lanes[partition]
 	if l == nil {
+		if partition != "" {
+			s.lane("", now).barrier.refresh()
+		}
 		for _, all := range []bool{false, true} { // idle ones, and if there are too many others, all
 			if len(s.lanes) < mostKept {
 				break

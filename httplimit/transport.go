@@ -43,9 +43,9 @@ import (
 //
 // A request is sent again only if its body can be had again, by GetBody. The caller's request is
 // never changed. If a request cannot be sent again, the caller gets the last response and no error,
-// and its body can be read; see [AsRefused]. If it was never sent, the error is a [*RefusedError]:
-// at once, if the wait would end after the context's deadline. If the context ends while the
-// request waits, the error is that of the context.
+// and its body can be read, if 4 KiB or all of it comes within a second; see [AsRefused]. If it was
+// never sent, the error is a [*RefusedError]: at once, if the wait would end after the context's
+// deadline. If the context ends while the request waits, the error is that of the context.
 //
 // # Use
 //

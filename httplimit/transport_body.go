@@ -3,17 +3,27 @@ package httplimit
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"sync"
+	"time"
 )
 
 const (
 	longestDrained = 64 << 10 // of a body whose request is sent again, so that the connection can be used again
 	longestCopied  = 4 << 10  // of a body for RefusedError
+
+	// slowestHeld is how long so much of a body may take. Then the body is closed, so that the
+	// request goes on.
+	slowestHeld = time.Second
 )
 
 // errNoBody is why a request is not sent again.
 var errNoBody = errors.New("httplimit: the body cannot be had again")
+
+// errSlowBody is why a refusal's body cannot be read on.
+var errSlowBody = fmt.Errorf("httplimit: the rest of the body did not come within %v", slowestHeld)
 
 func closeBody(r *http.Request) {
 	if r.Body != nil {
@@ -45,18 +55,27 @@ func hold(resp *http.Response, e *RefusedError, again bool) {
 	if again {
 		most = longestDrained
 	}
-	begin, err := io.ReadAll(io.LimitReader(resp.Body, most))
+	body := heldBody{resp.Body, closeOnce(resp.Body.Close)}
+	slow := time.AfterFunc(slowestHeld, func() { _ = body.Close() })
+	begin, err := io.ReadAll(io.LimitReader(body, most))
+	inTime := slow.Stop()
 	e.Body = begin[:min(len(begin), longestCopied)]
 	markRefused(resp, e)
-	rest := heldBody{Reader: io.MultiReader(bytes.NewReader(begin), errorOr(resp.Body, err)), Closer: resp.Body}
 	if again {
-		if err == nil && int64(len(begin)) == most {
-			err = io.ErrUnexpectedEOF
-		}
-		_ = resp.Body.Close()
-		rest = heldBody{Reader: io.MultiReader(bytes.NewReader(begin), errorOr(http.NoBody, err)), Closer: http.NoBody}
+		_ = body.Close()
 	}
-	resp.Body = rest
+	var rest io.Reader = body
+	switch whole := err == nil && int64(len(begin)) < most; {
+	case whole:
+		rest = http.NoBody
+	case !inTime:
+		rest = failing{errSlowBody}
+	case err != nil:
+		rest = failing{err}
+	case again:
+		rest = failing{io.ErrUnexpectedEOF}
+	}
+	resp.Body = heldBody{io.MultiReader(bytes.NewReader(begin), rest), body}
 }
 
 type heldBody struct {
@@ -64,14 +83,14 @@ type heldBody struct {
 	io.Closer
 }
 
-// errorOr returns r, or a reader that fails with the error that r has failed with.
-func errorOr(r io.Reader, err error) io.Reader {
-	if err != nil {
-		return failing{err}
-	}
-	return r
-}
+// closeOnce is an [io.Closer] of which later calls return what the first has returned.
+func closeOnce(f func() error) io.Closer { return closer(sync.OnceValue(f)) }
 
+type closer func() error
+
+func (c closer) Close() error { return c() }
+
+// failing is a reader that fails.
 type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }

@@ -179,6 +179,75 @@ func TestOverNetHTTP(t *testing.T) {
 	})
 }
 
+const slowBody = "httplimit: the rest of the body did not come within 1s"
+
+// TestABodyThatStalls is refused with a body of which only the beginning comes. The request is sent
+// again, or given up, after a second at most, and what has come can be read.
+func TestABodyThatStalls(t *testing.T) {
+	for _, c := range []struct {
+		name, begin string
+		stalls      time.Duration
+		patience    time.Duration
+		refusals    int
+		want        time.Duration
+		fails       string // how reading the body does
+	}{
+		{"given up", "Slow", time.Minute, 100 * time.Millisecond, 9, time.Second, slowBody},
+		{"nothing comes, given up", "", time.Minute, 100 * time.Millisecond, 9, time.Second, slowBody},
+		{"late, given up", "Slow", 900 * time.Millisecond, 100 * time.Millisecond, 9, 900 * time.Millisecond, ""},
+		{"enough comes, given up", strings.Repeat("x", 4<<10), time.Minute, 100 * time.Millisecond, 9, 0, ""},
+		{"sent again", "Slow", time.Minute, 0, 1, 10 * time.Second, ""},
+		{"sent again, and given up", "Slow", time.Minute, 0, 9, 31 * time.Second, slowBody},
+		{"whole, sent again, and not a second time", "Slow", 0, 15 * time.Second, 2, 10 * time.Second, ""},
+	} {
+		for _, protocol := range []string{"HTTP/1.1", "HTTP/2"} {
+			bubble(t, c.name+", "+protocol, func(t *testing.T) {
+				served := 0
+				h := func(w http.ResponseWriter, r *http.Request) {
+					if served++; served > c.refusals {
+						return
+					}
+					w.Header().Set("Retry-After", strconv.Itoa(served*10))
+					w.WriteHeader(http.StatusTooManyRequests)
+					_, _ = io.WriteString(w, c.begin)
+					_ = http.NewResponseController(w).Flush()
+					select {
+					case <-time.After(c.stalls):
+					case <-r.Context().Done():
+					}
+				}
+				p := new(http.Protocols)
+				if protocol == "HTTP/2" {
+					p.SetUnencryptedHTTP2(true)
+				}
+				var told []string
+				transport := &httplimit.Transport{Patience: c.patience, On429: func(e *httplimit.RefusedError) { told = append(told, string(e.Body)) }}
+				over(t, p, h, transport, func(client *http.Client, _ *pipes) {
+					start := time.Now()
+					resp, err := client.Get("http://api.example.com/") //nolint:noctx // nothing ends it
+					require.NoError(t, err)
+					require.Equal(t, c.want, time.Since(start))
+					for _, body := range told {
+						require.Equal(t, c.begin, body)
+					}
+					text, err := io.ReadAll(resp.Body)
+					if c.fails != "" {
+						require.EqualError(t, err, c.fails)
+					} else {
+						require.NoError(t, err)
+					}
+					if resp.StatusCode == http.StatusOK {
+						require.Equal(t, 1, c.refusals)
+					} else {
+						require.Equal(t, c.begin, string(text))
+					}
+					require.NoError(t, resp.Body.Close())
+				})
+			})
+		}
+	}
+}
+
 // TestOverHTTP2 shares one connection by 20 requests. One of them is refused: none is lost, and the
 // connection goes on.
 func TestOverHTTP2(t *testing.T) {

@@ -18,6 +18,7 @@ func (t *Transport) learn(p *passage, req *http.Request, status int, readings []
 	s := p.scope
 	unseen := s.unseen(p)
 	resets := false
+	var named []*allowance
 	for _, r := range readings {
 		g := s.barrierOf(r, now)
 		if r.Partition != "" {
@@ -28,9 +29,13 @@ func (t *Transport) learn(p *passage, req *http.Request, status int, readings []
 			resets = resets || q.resets
 			q.update(r, unseen, now)
 			q.resets = q.resets || !refused && r.Reset > 0
+			named = append(named, q)
 		}
 	}
 	if !refused {
+		for _, g := range p.barriers {
+			g.forget(p, named)
+		}
 		for _, g := range p.barriers[1:] {
 			g.granted(p.at, now)
 		}

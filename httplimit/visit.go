@@ -34,12 +34,12 @@ type visit struct {
 	amounts  []policy.Amount  // as the handler says
 }
 
-// begin returns the request as its handler gets it. It is in the memory of the visit, so both are
-// one allocation.
-func begin(r *http.Request, e *policy.Engine, d *policy.Decision) (*visit, *http.Request) {
+// begin returns the visit of a request, with the request as its handler gets it. That is in the
+// memory of the visit, so both are one allocation.
+func begin(r *http.Request, e *policy.Engine, d *policy.Decision) *visit {
 	v := &visit{Context: r.Context(), engine: e, decision: d}
 	v.request = *r.WithContext(v)
-	return v, &v.request
+	return v
 }
 
 type visitKey struct{}
@@ -61,11 +61,15 @@ func visiting(ctx context.Context) *visit {
 // outer returns the visit of a middleware before this one, or nil.
 func (v *visit) outer() *visit { return visiting(v.Context) }
 
-// end takes the decision away from the handler.
-func (v *visit) end() {
+// end takes the decision away from the handler. The request as it came to the middleware gets the
+// form that the handler has parsed: the server removes the files of that.
+func (v *visit) end(came *http.Request) {
 	v.mutex.Lock()
 	v.decision = nil
 	v.mutex.Unlock()
+	if form := v.request.MultipartForm; form != nil && came.MultipartForm == nil {
+		came.MultipartForm = form
+	}
 }
 
 // FromContext returns a copy of the decision about the request that is being served, which a
