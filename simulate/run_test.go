@@ -316,3 +316,33 @@ func TestRunOfManyKeys(t *testing.T) {
 	require.Equal(t, 10, r.Keys)
 	require.Equal(t, []any{"(others)", int64(90)}, []any{r.Worst[0].Key, r.Worst[0].Refused})
 }
+
+// Keys of a generator may be changed on their way: they count as they arrive.
+func TestKeysThatAreChanged(t *testing.T) {
+	requests := func(yield func(simulate.Request) bool) {
+		events := simulate.Until(ratelimit.Must(simulate.Poisson(t0, ratelimit.PerSecond(10), 1)), t0.Add(time.Minute))
+		n := 0
+		for r := range ratelimit.Must(simulate.Crowded(events, 50, 1, 1, simulate.Request{}, "user")) {
+			if n++; n%2 == 0 {
+				r.Key = "even"
+			}
+			if n%3 == 0 {
+				r.Attrs = []policy.Attr{{Name: "user", Value: "third"}}
+			}
+			if !yield(r) {
+				return
+			}
+		}
+	}
+	plain := slices.Collect(requests)
+	for i := range plain { // none of what the generator knows
+		plain[i] = simulate.Request{At: plain[i].At, Key: plain[i].Key, Attrs: plain[i].Attrs}
+	}
+	p := parsed(`{"rules": [{"name": "a", "key": ["user"], "limits": [{"name": "five", "rate": "5/min", "as": "log"}]}]}`)
+	for _, judge := range []func() simulate.Judge{func() simulate.Judge { return judging(p) }, func() simulate.Judge { return limited("log 5/min") }} {
+		want := run(t, plain, simulate.Options{}, simulate.Subject{Judge: judge()})
+		got := run(t, slices.Collect(requests), simulate.Options{}, simulate.Subject{Judge: judge()})
+		require.Equal(t, want, got)
+		require.Positive(t, got[0].Refused)
+	}
+}
