@@ -232,10 +232,14 @@ func reference(t *testing.T, p policy.Policy, requests []simulate.Request, r *si
 // A store is replayed as it is.
 func TestRunOfStores(t *testing.T) {
 	table := ratelimit.Must(keyed.NewGCRA[string](ratelimit.PerSecond(1), 2, 100, keyed.WithClock(limittest.NewClock(t0))))
-	r := run(t, []simulate.Request{by("a", 0), by("a", 0), by("a", 0), by("b", 0)}, simulate.Options{}, simulate.Subject{Judge: simulate.NewStore(table)})[0]
+	r := run(t, []simulate.Request{by("a", 0), by("a", 0), by("a", 0), by("b", 0)}, simulate.Options{}, simulate.Subject{Judge: ratelimit.Must(simulate.NewStore(table))})[0]
 	require.Equal(t, []int64{3, 1}, []int64{r.Granted, r.Refused})
 	require.Empty(t, r.Limits)
-	require.Panics(t, func() { simulate.NewStore(nil) })
+	for _, store := range []simulate.Store{nil, (*keyed.Table[string])(nil)} {
+		judge, err := simulate.NewStore(store)
+		require.Nil(t, judge)
+		require.EqualError(t, err, "simulate.NewStore: store is nil, want a table, a map, or another store")
+	}
 }
 
 // The second policy is compared with the first.
