@@ -106,6 +106,23 @@ func TestRunOfPolicies(t *testing.T) {
 	require.EqualValues(t, r.Refused, actions["block"]+actions["limit"])
 }
 
+// What a rule in shadow would have refused is reported of each key, behind what was refused.
+func TestRunOfShadows(t *testing.T) {
+	p := parsed(`{"rules": [
+		{"name": "now", "key": ["user"], "limits": [{"name": "three", "rate": "3/min", "as": "log"}]},
+		{"name": "next", "key": ["user"], "mode": "shadow", "limits": [{"name": "one", "rate": "1/min", "as": "log"}]}]}`)
+	requests := []simulate.Request{by("d", 0), by("c", 0), by("b", 1), by("b", 2), by("a", 3), by("a", 4), by("a", 5), by("a", 6)}
+	r := run(t, requests, simulate.Options{}, simulate.Subject{Name: "p", Judge: judging(p)})[0]
+	require.Equal(t, []any{int64(3), 2, 1}, []any{r.Shadow, r.KeysShadow, r.KeysRefused})
+	require.Contains(t, r.String(), `
+  rules in shadow would have refused 3 requests, of 2 of 4 keys
+  worst keys                                  offered    granted    refused  in shadow
+  a                                                 4          3          1          2
+  b                                                 2          2          0          1
+`)
+	require.Equal(t, []string{"c", "d"}, []string{r.Worst[2].Key, r.Worst[3].Key})
+}
+
 // TestRunEqualsReference compares counts with a loop over single limiters, on random traffic.
 func TestRunEqualsReference(t *testing.T) {
 	for seed := range uint64(100) {

@@ -27,10 +27,10 @@ type tally struct {
 	limits                   limits
 }
 
-// perKey are the events of a key.
+// perKey are the events of a key, and its requests that rules in shadow would have refused.
 type perKey struct {
-	offered, refused int64
-	row              int32 // over time, from the first refusal on; 0: there is none
+	offered, refused, shadow int64
+	row                      int32 // over time, from the first refusal on; 0: there is none
 }
 
 func newTally(s Subject, o Options) tally {
@@ -63,6 +63,7 @@ func (t *tally) count(now int64, key int32, r *Request, v *Verdict) {
 		}
 		if d.Shadow {
 			t.shadow++
+			k.shadow++
 		}
 		for i := range d.Reached {
 			t.reach(&d.Reached[i])
@@ -107,34 +108,39 @@ func (t *tally) reach(r *policy.Reached) {
 	t.steps[i].Times++
 }
 
-// worst returns the keys of which most was refused, or offered where that is the same.
-func (t *tally) worst(keys *keys) (refused int, worst []Key) {
+// worst sets the keys of which most was refused, or else in shadow, or else offered; and how many
+// keys were refused.
+func (t *tally) worst(r *Result, keys *keys) {
 	var all []int32
-	worst = []Key{}
+	r.Worst = []Key{}
 	for i := range t.keys {
-		if t.keys[i].refused > 0 {
-			refused++
+		k := &t.keys[i]
+		if k.refused > 0 {
+			r.KeysRefused++
 		}
-		if t.keys[i].offered > 0 || t.keys[i].refused > 0 {
+		if k.shadow > 0 {
+			r.KeysShadow++
+		}
+		if k.offered > 0 || k.refused > 0 {
 			all = append(all, int32(i))
 		}
 	}
 	before := func(a, b int32) int {
 		x, y := &t.keys[a], &t.keys[b]
-		return cmp.Or(cmp.Compare(y.refused, x.refused), cmp.Compare(y.offered, x.offered), cmp.Compare(keys.name(a), keys.name(b)))
+		return cmp.Or(cmp.Compare(y.refused, x.refused), cmp.Compare(y.shadow, x.shadow), cmp.Compare(y.offered, x.offered),
+			cmp.Compare(keys.name(a), keys.name(b)))
 	}
 	slices.SortFunc(all, before)
 	for _, key := range all[:min(len(all), t.options.Top)] {
 		k := &t.keys[key]
-		w := Key{Key: keys.name(key), Offered: k.offered, Granted: k.offered - k.refused, Refused: k.refused}
+		w := Key{Key: keys.name(key), Offered: k.offered, Granted: k.offered - k.refused, Refused: k.refused, Shadow: k.shadow}
 		if k.row > 0 {
 			for _, b := range t.rows.of[k.row-1] {
 				w.Bins = append(w.Bins, Cells{b.granted, b.refused})
 			}
 		}
-		worst = append(worst, w)
+		r.Worst = append(r.Worst, w)
 	}
-	return refused, worst
 }
 
 // result returns what was counted.
@@ -146,7 +152,7 @@ func (l *lane) result(keys *keys) *Result {
 		Keys: len(keys.names), MoreKeys: keys.others, Shadow: t.shadow, Unlimited: t.unlimited, Steps: t.steps,
 		Limits: t.limits.result(keys), Actions: []Acted{}, Bins: []Bin{},
 	}
-	r.KeysRefused, r.Worst = t.worst(keys)
+	t.worst(r, keys)
 	for _, action := range []policy.Action{policy.ByLimit, policy.ByThrottle, policy.ByBlock, policy.ByRevoke, policy.ByMissing} {
 		for _, a := range t.actions {
 			if a.Action == string(action) {
