@@ -5,6 +5,7 @@ import (
 	"iter"
 	"math"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"time"
 
@@ -57,12 +58,16 @@ func Crowded(events iter.Seq[Event], keys int, skew float64, seed uint64, as Req
 	if !(skew >= 0 && skew <= 3) {
 		return nil, &ratelimit.ArgumentError{Func: fn, Field: "skew", Value: skew, Want: "0 to 3"}
 	}
-	names, each := make([]string, keys), len(attributes)+len(as.Attrs)
-	attrs := make([]policy.Attr, 0, keys*each)
-	for i := range names {
-		names[i] = fmt.Sprint(i + 1)
-		for _, attribute := range attributes {
-			attrs = append(attrs, policy.Attr{Name: attribute, Value: names[i]})
+	all, hidden := attributes, 0
+	if len(attributes) == 0 {
+		all, hidden = []string{""}, 1
+	}
+	each := len(all) + len(as.Attrs)
+	attrs := make([]policy.Attr, 0, keys*each) // the first of each key is its name, too: one place in memory for both
+	for i := range keys {
+		name := strconv.Itoa(i + 1)
+		for _, attribute := range all {
+			attrs = append(attrs, policy.Attr{Name: attribute, Value: name})
 		}
 		attrs = append(attrs, as.Attrs...)
 	}
@@ -72,7 +77,8 @@ func Crowded(events iter.Seq[Event], keys int, skew float64, seed uint64, as Req
 		r := as
 		for e := range events {
 			i := pick(random)
-			r.At, r.Key, r.Attrs = e.At, names[i], attrs[i*each:(i+1)*each:(i+1)*each]
+			of := attrs[i*each : (i+1)*each : (i+1)*each]
+			r.At, r.Key, r.Attrs = e.At, of[0].Value, of[hidden:]
 			r.named, r.number = r.Key, int32(i+1)
 			if r.Cost = as.Cost; e.N != 1 {
 				r.Cost = e.N
