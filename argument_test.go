@@ -74,6 +74,7 @@ func TestArgumentErrorsNameTheFunction(t *testing.T) {
 		"penalty.New":                   second(penalty.New(nil, 0)),
 		"simulate.Crowded":              second(simulate.Crowded(nil, 0, 0, 0, simulate.Request{})),
 		"simulate.NewLimit":             second(simulate.NewLimit(policy.Limit{As: policy.Log, Rate: good, Of: "tokens"})),
+		"simulate.NewStore":             second(simulate.NewStore(nil)),
 		"simulate.ParseClient":          second(simulate.ParseClient("")),
 		"simulate.Run":                  second(simulate.Run(nil, simulate.Options{})),
 		"simulate.Constant":             second(simulate.Constant(t0, bad)),

@@ -19,7 +19,7 @@ const module = "github.com/seed-3506548a/ratelimit"
 // layers lists what may be imported, the lowest first: a package imports only from layers below its
 // own. The algorithms therefore never import one another.
 var layers = [][]string{
-	{"internal/identity", "internal/waiting"},
+	{"internal/identity", "internal/logline", "internal/waiting"},
 	{"."},
 	{"internal/atomics", "internal/timeline", "limittest"},
 	{"internal/frame", "internal/reservation", "internal/strikes", "internal/table"},

@@ -31,10 +31,11 @@ func TestWindowsThatArePutTogether(t *testing.T) {
 // Bins are put together when there are too many, and nothing is lost.
 func TestSeriesThatIsPutTogether(t *testing.T) {
 	s, r := newSeries(0, 8), newRows()
+	require.Equal(t, []int32{1, 2}, []int32{r.next(), r.next()})
 	var offered int64
 	for i := range int64(5000) {
 		s.add(i*3e8, i%3 > 0, 1)
-		r.add(i*3e8, int32(i%2), true, i%3 > 0, 1)
+		r.add(i*3e8, int32(i%2+1), i%3 > 0, 1)
 		offered++
 	}
 	require.LessOrEqual(t, len(s.bins), 8)

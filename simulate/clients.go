@@ -66,6 +66,7 @@ type clients struct {
 	random  *rand.Rand
 	waiting waiting
 	order   uint64
+	sent    Request         // the last; each of its own would be allocated
 	pauses  map[int32]int64 // of keys that obey, until when
 
 	retries, late, gaveUp int
@@ -119,8 +120,9 @@ func (l *lane) sendUntil(now int64) {
 // send plays a request, and lets the client wait if it was refused.
 func (l *lane) send(t try) bool {
 	c := &l.clients
-	t.request.At = l.origin.Add(time.Duration(t.at))
-	v := l.ask(t.at, t.key, &t.request)
+	c.sent = t.request
+	c.sent.At = l.origin.Add(time.Duration(t.at))
+	v := l.ask(t.at, t.key, &c.sent)
 	if t.number > 0 {
 		c.retries++
 	}

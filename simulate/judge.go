@@ -101,15 +101,15 @@ type Stored struct {
 	limit policy.Limit
 }
 
-// NewStore returns a judge that takes the requests of each key from a store. It panics if that is
-// nil.
+// NewStore returns a judge that takes the requests of each key from a store. The error is a
+// [*ratelimit.ArgumentError] if that is nil.
 //
 // Make the store with a clock that shows the time of the first request, as for [Replay].
-func NewStore(store Store) *Stored {
+func NewStore(store Store) (*Stored, error) {
 	if identity.IsNil(store) {
-		panic("simulate.NewStore: store is nil, want one")
+		return nil, &ratelimit.ArgumentError{Func: "simulate.NewStore", Field: "store", Value: nil, Want: "a table, a map, or another store"}
 	}
-	return &Stored{store: store}
+	return &Stored{store: store}, nil
 }
 
 // NewLimit returns a judge with a limiter of its own for each key, which is exact. The errors are

@@ -29,10 +29,7 @@ type ruleKey struct {
 	parts   [][]string
 	numbers map[string]int32
 	names   []string
-	known   []struct { // of the caller of that number: the last value, and its number here
-		value  string
-		number int32
-	}
+	own     []int32 // by the numbers of a Run's keys: of the same value here, plus 1; 0: not known
 }
 
 func newLimits(j Judge) (l limits) {
@@ -87,7 +84,7 @@ func (l *limits) count(now int64, key int32, r *Request, v *Verdict) {
 		}
 		if charged := c.charged(r, n); v.OK && charged > 0 {
 			if c.rule != rule {
-				rule, number = c.rule, l.number(c.rule, key, r)
+				rule, number = c.rule, l.number(c.rule, r)
 			}
 			c.windows.grant(now, number, charged)
 		}
@@ -123,43 +120,54 @@ func hasStatus(pattern string, status int) bool {
 }
 
 // number returns the number of a request's key in a rule, from 0.
-func (l *limits) number(rule int, caller int32, r *Request) int32 {
+func (l *limits) number(rule int, r *Request) int32 {
 	k := &l.rules[rule]
-	var value string
 	if len(k.parts) == 1 && len(k.parts[0]) == 1 {
-		value = attribute(r, k.parts[0][0])
-	} else if len(k.parts) > 0 {
-		l.grouped = l.grouped[:0]
-		for _, part := range k.parts {
-			for j, name := range part {
-				if v := attribute(r, name); v != "" {
-					l.grouped = append(append(append(l.grouped, byte('0'+j)), v...), 0)
-					break
-				}
+		value := attribute(r, k.parts[0][0])
+		if value == r.Key && r.key > 0 {
+			return k.ofKey(r)
+		}
+		return k.of(value, r)
+	}
+	l.grouped = l.grouped[:0]
+	for _, part := range k.parts {
+		for j, name := range part {
+			if v := attribute(r, name); v != "" {
+				l.grouped = append(append(append(l.grouped, byte('0'+j)), v...), 0)
+				break
 			}
-			l.grouped = append(l.grouped, 1)
 		}
-		if n, ok := k.numbers[string(l.grouped)]; ok {
-			return n
-		}
-		value = string(l.grouped)
+		l.grouped = append(l.grouped, 1)
 	}
-	for int(caller) >= len(k.known) {
-		k.known = append(k.known, struct {
-			value  string
-			number int32
-		}{"", -1})
+	if n, ok := k.numbers[string(l.grouped)]; ok {
+		return n
 	}
-	if known := &k.known[caller]; known.number >= 0 && known.value == value {
-		return known.number
+	return k.add(string(l.grouped))
+}
+
+// ofKey returns the number of the request's key, which a Run has numbered already.
+func (k *ruleKey) ofKey(r *Request) int32 {
+	for int(r.key) >= len(k.own) {
+		k.own = append(k.own, 0)
 	}
-	n, ok := k.numbers[value]
-	if !ok {
-		n, value = int32(len(k.names)), strings.Clone(value)
-		k.names = append(k.names, value)
-		k.numbers[value] = n
+	own := &k.own[r.key]
+	if *own == 0 {
+		*own = k.of(r.Key, r) + 1
 	}
-	k.known[caller].value, k.known[caller].number = value, n
+	return *own - 1
+}
+
+func (k *ruleKey) of(value string, r *Request) int32 {
+	if n, ok := k.numbers[value]; ok {
+		return n
+	}
+	return k.add(r.kept(value))
+}
+
+func (k *ruleKey) add(value string) int32 {
+	n := int32(len(k.names))
+	k.names = append(k.names, value)
+	k.numbers[value] = n
 	return n
 }
 

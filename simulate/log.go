@@ -9,9 +9,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/seed-3506548a/ratelimit/internal/identity"
+	"github.com/seed-3506548a/ratelimit/internal/logline"
 )
 
 // Entry is a line of an access log in the Common or the Combined Log Format.
@@ -30,10 +30,7 @@ type Entry struct {
 	Agent   string // the same
 }
 
-const (
-	longestLine   = 1 << 20
-	byteOrderMark = "\ufeff"
-)
+const byteOrderMark = "\ufeff"
 
 // ReadLog reads an access log, a line at a time. The sequence can be run through as often as r can
 // be read.
@@ -56,13 +53,13 @@ func ReadLog(r io.Reader) iter.Seq2[Entry, error] {
 		panic("simulate.ReadLog: r is nil, want a reader")
 	}
 	return func(yield func(Entry, error) bool) {
-		lines := lineReader{log: bufio.NewReader(r)}
-		for number := 1; ; number++ {
-			line, last, err := lines.next()
+		lines := logline.Reader{Log: bufio.NewReader(r)}
+		for {
+			line, last, err := lines.Next()
 			var e Entry
 			switch text := strings.TrimSpace(strings.TrimPrefix(string(line), byteOrderMark)); {
 			case err != nil: // the line is not whole
-			case len(line) > longestLine:
+			case len(line) > logline.Longest:
 				err = errors.New("it is longer than 1 MiB")
 			case text != "":
 				e, err = parse(text)
@@ -72,7 +69,7 @@ func ReadLog(r io.Reader) iter.Seq2[Entry, error] {
 				continue // empty
 			}
 			if err != nil {
-				err = fmt.Errorf("simulate.ReadLog: line %d: %w", number, err)
+				err = fmt.Errorf("simulate.ReadLog: line %d: %w", lines.Number, err)
 			}
 			if !yield(e, err) || last {
 				return
@@ -81,43 +78,16 @@ func ReadLog(r io.Reader) iter.Seq2[Entry, error] {
 	}
 }
 
-// lineReader reads lines. Of one that is too long it keeps just enough to show that.
-type lineReader struct {
-	log  *bufio.Reader
-	line []byte
-}
-
-// next returns the next line, which is valid until the one after that, and whether it is the last.
-// If there is an error, the line is not whole.
-func (r *lineReader) next() (line []byte, last bool, err error) {
-	r.line = r.line[:0]
-	for {
-		part, err := r.log.ReadSlice('\n')
-		if len(r.line) <= longestLine {
-			r.line = append(r.line, part...)
-		}
-		if err == io.EOF {
-			return r.line, true, nil
-		}
-		if len(part) == 0 || !errors.Is(err, bufio.ErrBufferFull) {
-			return r.line, err != nil, err
-		}
-	}
-}
-
-// clockFormat is that of the time between the brackets.
-const clockFormat = "02/Jan/2006:15:04:05 -0700"
-
 func parse(line string) (e Entry, err error) {
-	client, rest, ok := strings.Cut(line, " [")
+	client, rest, ok := logline.CutClient(line)
 	fields := strings.SplitN(client, " ", 3) // a user may have spaces
-	if !ok || len(fields) < 3 || !printable(client) || prefixed(fields[1], fields[2]) {
+	if !ok || len(fields) < 3 || !logline.Printable(client) || logline.Prefixed(fields[1], fields[2]) {
 		return Entry{}, fmt.Errorf("it begins with %.64q, want host, identity, user and [time]", line)
 	}
-	e.Host, e.User = fields[0], absent(fields[2])
+	e.Host, e.User = fields[0], logline.Absent(fields[2])
 	stamp, rest, ok := strings.Cut(rest, "] ")
-	if e.At, err = time.Parse(clockFormat, stamp); !ok || err != nil || len(stamp) != len(clockFormat) {
-		return Entry{}, fmt.Errorf("time is %.64q, want one as in [%s]", stamp, clockFormat)
+	if e.At, err = time.Parse(logline.Stamp, stamp); !ok || err != nil || len(stamp) != len(logline.Stamp) {
+		return Entry{}, fmt.Errorf("time is %.64q, want one as in [%s]", stamp, logline.Stamp)
 	}
 	request, rest, ok := quoted(rest)
 	if !ok {
@@ -143,58 +113,18 @@ func parse(line string) (e Entry, err error) {
 	if !ok || !ok2 {
 		return Entry{}, fmt.Errorf("after the size comes %.64q, want referer and user agent in quotes, or nothing", rest)
 	}
-	e.Referer, e.Agent = absent(referer), absent(agent)
+	e.Referer, e.Agent = logline.Absent(referer), logline.Absent(agent)
 	return e, nil
-}
-
-func printable(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
-}
-
-// prefixed reports whether host, identity and user come after something else. Then the identity,
-// which nearly all servers log as -, is in what looks like the user.
-func prefixed(identity, user string) bool {
-	return identity == "" || user != "-" && strings.Contains(" "+user+" ", " - ")
 }
 
 // quoted cuts a text in quotes, and the space behind it, off s.
 func quoted(s string) (text, rest string, ok bool) {
-	if !strings.HasPrefix(s, `"`) {
+	text, rest, ok = logline.Quoted(s)
+	after, spaced := strings.CutPrefix(rest, " ")
+	if !ok || rest != "" && !spaced {
 		return "", s, false
 	}
-	for i := 1; i < len(s); i++ {
-		switch s[i] {
-		case '\\':
-			i++
-		case '"':
-			rest, spaced := strings.CutPrefix(s[i+1:], " ")
-			if rest != "" && !spaced {
-				return "", s, false
-			}
-			return unescaped(s[:i+1]), rest, true
-		}
-	}
-	return "", s, false
+	return text, after, true
 }
 
 func digits(s string) bool { return strings.Trim(s, "0123456789") == "" }
-
-// unescaped returns what is in the quotes; as it is, if an escape means nothing.
-func unescaped(s string) string {
-	inside := s[1 : len(s)-1]
-	if !strings.Contains(inside, `\`) {
-		return inside
-	}
-	if text, err := strconv.Unquote(s); err == nil {
-		return text
-	}
-	return inside
-}
-
-// absent returns "" for what the log says - for.
-func absent(s string) string {
-	if s == "-" {
-		return ""
-	}
-	return s
-}

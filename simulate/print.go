@@ -50,7 +50,7 @@ func (r *Result) String() string {
 		line("  %s: %s after %d strikes, %d times", s.Rule, s.Do, s.After, s.Times)
 	}
 	if r.Shadow > 0 {
-		line("  rules in shadow would have refused %d requests", r.Shadow)
+		line("  rules in shadow would have refused %d requests, of %d of %d keys", r.Shadow, r.KeysShadow, r.Keys)
 	}
 	r.keys(line)
 	if r.Diff != nil {
@@ -90,13 +90,19 @@ func (l *Limit) title() string {
 }
 
 func (r *Result) keys(line func(string, ...any)) {
-	if r.KeysRefused == 0 || r.Keys < 2 {
+	if r.KeysRefused+r.KeysShadow == 0 || r.Keys < 2 {
 		return
 	}
-	line("  %-40s %10s %10s %10s", "worst keys", "offered", "granted", "refused")
+	shadow := func(column any) string {
+		if r.KeysShadow == 0 {
+			return ""
+		}
+		return fmt.Sprintf(" %10v", column)
+	}
+	line("  %-40s %10s %10s %10s%s", "worst keys", "offered", "granted", "refused", shadow("in shadow"))
 	for _, k := range r.Worst {
-		if k.Refused > 0 {
-			line("  %-40s %10d %10d %10d", key(k.Key), k.Offered, k.Granted, k.Refused)
+		if k.Refused > 0 || k.Shadow > 0 {
+			line("  %-40s %10d %10d %10d%s", key(k.Key), k.Offered, k.Granted, k.Refused, shadow(k.Shadow))
 		}
 	}
 }

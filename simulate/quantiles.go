@@ -9,7 +9,7 @@ import (
 // quantiles keeps lengths of time in cells whose width is a 64th of what they hold at most, and of
 // each cell the longest. So a quantile is a length that there was, and at most 1.6 % too long.
 type quantiles struct {
-	cells map[int]*cell
+	cells []cell
 	n     int
 }
 
@@ -19,19 +19,16 @@ type cell struct {
 }
 
 func (q *quantiles) add(length int64) {
+	length = max(length, 0)
 	index := int(length)
 	if length >= 64 {
 		shift := bits.Len64(uint64(length)) - 7
 		index = shift<<6 + int(length>>shift)
 	}
-	if q.cells == nil {
-		q.cells = map[int]*cell{}
+	if index >= len(q.cells) {
+		q.cells = append(q.cells, make([]cell, index+1-len(q.cells))...)
 	}
-	c := q.cells[index]
-	if c == nil {
-		c = &cell{}
-		q.cells[index] = c
-	}
+	c := &q.cells[index]
 	c.n++
 	c.longest = max(c.longest, length)
 	q.n++
@@ -40,9 +37,9 @@ func (q *quantiles) add(length int64) {
 // sorted returns the cells, the shortest first.
 func (q *quantiles) sorted() []cell {
 	all := make([]cell, 0, len(q.cells))
-	for index := range 64 * 64 {
-		if c := q.cells[index]; c != nil {
-			all = append(all, *c)
+	for _, c := range q.cells {
+		if c.n > 0 {
+			all = append(all, c)
 		}
 	}
 	return all

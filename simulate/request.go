@@ -5,6 +5,8 @@ import (
 	"iter"
 	"math"
 	"math/rand/v2"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/seed-3506548a/ratelimit"
@@ -26,8 +28,20 @@ type Request struct {
 	Amounts      []policy.Amount
 	Status       int
 
-	number int   // of the key among those of a generator, from 1; 0: not known
-	key    int32 // of the key among those of a Run, from 1; 0: not known
+	named  string // the key that a generator has given, which may have been changed since,
+	number int32  // and its number there, from 1; 0: not known
+	key    int32  // of the key among those of a Run, from 1; 0: not known
+}
+
+// generated reports whether the key is that of the number.
+func (r *Request) generated() bool { return r.number > 0 && r.Key == r.named }
+
+// kept returns a text of the request that can be kept: what is a part of a line keeps all of it.
+func (r *Request) kept(text string) string {
+	if r.generated() { // a generator keeps its texts
+		return text
+	}
+	return strings.Clone(text)
 }
 
 // Crowded gives each of the events a key of so many, and all else as a request has it: the key is
@@ -44,22 +58,29 @@ func Crowded(events iter.Seq[Event], keys int, skew float64, seed uint64, as Req
 	if !(skew >= 0 && skew <= 3) {
 		return nil, &ratelimit.ArgumentError{Func: fn, Field: "skew", Value: skew, Want: "0 to 3"}
 	}
-	names, each := make([]string, keys), len(attributes)+len(as.Attrs)
-	attrs := make([]policy.Attr, 0, keys*each)
-	for i := range names {
-		names[i] = fmt.Sprint(i + 1)
-		for _, attribute := range attributes {
-			attrs = append(attrs, policy.Attr{Name: attribute, Value: names[i]})
+	all, hidden := attributes, 0
+	if len(attributes) == 0 {
+		all, hidden = []string{""}, 1
+	}
+	each := len(all) + len(as.Attrs)
+	attrs := make([]policy.Attr, 0, keys*each) // the first of each key is its name, too: one place in memory for both
+	for i := range keys {
+		name := strconv.Itoa(i + 1)
+		for _, attribute := range all {
+			attrs = append(attrs, policy.Attr{Name: attribute, Value: name})
 		}
 		attrs = append(attrs, as.Attrs...)
 	}
+	pick := skewed(keys, skew)
 	return func(yield func(Request) bool) {
 		random := rand.New(rand.NewPCG(seed, 1))
+		r := as
 		for e := range events {
-			i := skewed(random, keys, skew)
-			r := as
-			r.At, r.Key, r.number, r.Attrs = e.At, names[i], i+1, attrs[i*each:(i+1)*each:(i+1)*each]
-			if e.N != 1 {
+			i := pick(random)
+			of := attrs[i*each : (i+1)*each : (i+1)*each]
+			r.At, r.Key, r.Attrs = e.At, of[0].Value, of[hidden:]
+			r.named, r.number = r.Key, int32(i+1)
+			if r.Cost = as.Cost; e.N != 1 {
 				r.Cost = e.N
 			}
 			if !yield(r) {
@@ -69,20 +90,20 @@ func Crowded(events iter.Seq[Event], keys int, skew float64, seed uint64, as Req
 	}, nil
 }
 
-// skewed returns a number below n, each x of which is as likely as the integral of 1/x^skew from
-// x+1 to x+2.
-func skewed(random *rand.Rand, n int, skew float64) int {
-	if skew == 0 {
-		return random.IntN(n)
+// skewed returns a source of numbers below n, each x of which is as likely as the integral of
+// 1/x^skew from x+1 to x+2.
+func skewed(n int, skew float64) func(random *rand.Rand) int {
+	end := float64(n + 1)
+	switch {
+	case skew == 0:
+		return func(random *rand.Rand) int { return random.IntN(n) }
+	case math.Abs(skew-1) < 1e-9:
+		log := math.Log(end)
+		return func(random *rand.Rand) int { return min(int(math.Exp(random.Float64()*log)), n) - 1 }
+	default:
+		most, inverse := math.Pow(end, 1-skew)-1, 1/(1-skew)
+		return func(random *rand.Rand) int { return min(int(math.Pow(1+random.Float64()*most, inverse)), n) - 1 }
 	}
-	u, end := random.Float64(), float64(n+1)
-	var x float64
-	if math.Abs(skew-1) < 1e-9 {
-		x = math.Exp(u * math.Log(end))
-	} else {
-		x = math.Pow(1+u*(math.Pow(end, 1-skew)-1), 1/(1-skew))
-	}
-	return min(int(x), n) - 1
 }
 
 // From returns events as requests without a key: all are of one.

@@ -30,7 +30,8 @@ type Result struct {
 
 	Keys        int  `json:"keys"`
 	KeysRefused int  `json:"keys_refused"`
-	MoreKeys    bool `json:"more_keys,omitempty"` // there were more: all of these are one
+	KeysShadow  int  `json:"keys_shadow,omitempty"` // with requests that a rule in shadow would have refused
+	MoreKeys    bool `json:"more_keys,omitempty"`   // there were more: all of these are one
 
 	Late   int     `json:"late"`    // requests that came after a later one
 	LateBy Seconds `json:"late_by"` // the most, of these
@@ -39,7 +40,7 @@ type Result struct {
 	Limits  []Limit   `json:"limits"`
 	Steps   []Reached `json:"steps,omitempty"` // of ladders
 	Waits   *Waits    `json:"waits,omitempty"` // nil: nothing was refused but for ever
-	Worst   []Key     `json:"worst"`           // the most refused first
+	Worst   []Key     `json:"worst"`           // the most refused first, then the most in shadow
 	Clients *Clients  `json:"clients,omitempty"`
 	Diff    *Diff     `json:"diff,omitempty"` // from the first of several
 
@@ -104,7 +105,8 @@ type Key struct {
 	Offered int64   `json:"offered"`
 	Granted int64   `json:"granted"`
 	Refused int64   `json:"refused"`
-	Bins    []Cells `json:"-"` // over time, since the first refusal
+	Shadow  int64   `json:"shadow,omitempty"` // requests that were granted, but refused by a rule in shadow
+	Bins    []Cells `json:"-"`                // over time, since the first refusal
 }
 
 // Cells are events of a key in a bin.

@@ -3,7 +3,6 @@ package simulate
 import (
 	"fmt"
 	"iter"
-	"strings"
 	"time"
 
 	"github.com/seed-3506548a/ratelimit"
@@ -47,7 +46,8 @@ func Run(requests iter.Seq[Request], o Options, subjects ...Subject) ([]*Result,
 	keys := newKeys(o.Keys)
 	var start, last time.Time
 	first := true
-	for r := range requests {
+	r := &Request{} // one for all, as judges are free to keep a pointer, and each would be allocated
+	for *r = range requests {
 		if first {
 			start, last, first = r.At, r.At, false
 			for _, l := range lanes {
@@ -58,13 +58,13 @@ func Run(requests iter.Seq[Request], o Options, subjects ...Subject) ([]*Result,
 			r.At = last
 		}
 		last = r.At
-		now, key := int64(since(start, r.At)), keys.of(&r)
-		r.key = key
+		now := int64(since(start, r.At))
+		r.key = keys.of(r)
 		for _, l := range lanes {
-			l.granted = l.arrive(now, key, &r)
+			l.granted = l.arrive(now, r.key, r)
 		}
 		for _, l := range lanes[1:] {
-			l.differ(lanes[0], key, &r)
+			l.differ(lanes[0], r.key, r)
 		}
 	}
 	results := make([]*Result, len(lanes))
@@ -157,27 +157,32 @@ type keys struct {
 func newKeys(most int) *keys { return &keys{most: most, numbers: map[string]int32{}} }
 
 func (k *keys) of(r *Request) int32 {
-	if r.number > 0 && r.number < len(k.numbered) && k.numbered[r.number] > 0 {
-		return k.numbered[r.number]
+	if !r.generated() {
+		return k.named(r)
 	}
+	for int(r.number) >= len(k.numbered) {
+		k.numbered = append(k.numbered, 0)
+	}
+	n := &k.numbered[r.number]
+	if *n == 0 {
+		*n = k.named(r)
+	}
+	return *n
+}
+
+func (k *keys) named(r *Request) int32 {
 	n, ok := k.numbers[r.Key]
-	if !ok {
-		if len(k.names) == k.most {
-			k.others = true
-			return 0
-		}
-		n = int32(len(k.names) + 1)
-		name := strings.Clone(r.Key) // it may be a part of a line
-		k.names = append(k.names, name)
-		k.numbers[name] = n
+	switch {
+	case ok:
+		return n
+	case len(k.names) == k.most:
+		k.others = true
+		return 0
 	}
-	if r.number > 0 {
-		for len(k.numbered) <= r.number {
-			k.numbered = append(k.numbered, 0)
-		}
-		k.numbered[r.number] = n
-	}
-	return n
+	name := r.kept(r.Key)
+	k.names = append(k.names, name)
+	k.numbers[name] = int32(len(k.names))
+	return int32(len(k.names))
 }
 
 func (k *keys) name(n int32) string {

@@ -122,6 +122,23 @@ func TestRunOfPolicies(t *testing.T) {
 	require.EqualValues(t, r.Refused, actions["block"]+actions["limit"])
 }
 
+// What a rule in shadow would have refused is reported of each key, behind what was refused.
+func TestRunOfShadows(t *testing.T) {
+	p := parsed(`{"rules": [
+		{"name": "now", "key": ["user"], "limits": [{"name": "three", "rate": "3/min", "as": "log"}]},
+		{"name": "next", "key": ["user"], "mode": "shadow", "limits": [{"name": "one", "rate": "1/min", "as": "log"}]}]}`)
+	requests := []simulate.Request{by("d", 0), by("c", 0), by("b", 1), by("b", 2), by("a", 3), by("a", 4), by("a", 5), by("a", 6)}
+	r := run(t, requests, simulate.Options{}, simulate.Subject{Name: "p", Judge: judging(p)})[0]
+	require.Equal(t, []any{int64(3), 2, 1}, []any{r.Shadow, r.KeysShadow, r.KeysRefused})
+	require.Contains(t, r.String(), `
+  rules in shadow would have refused 3 requests, of 2 of 4 keys
+  worst keys                                  offered    granted    refused  in shadow
+  a                                                 4          3          1          2
+  b                                                 2          2          0          1
+`)
+	require.Equal(t, []string{"c", "d"}, []string{r.Worst[2].Key, r.Worst[3].Key})
+}
+
 // TestRunEqualsReference compares counts with a loop over single limiters, on random traffic.
 func TestRunEqualsReference(t *testing.T) {
 	for seed := range uint64(100) {
@@ -248,10 +265,14 @@ func reference(t *testing.T, p policy.Policy, requests []simulate.Request, r *si
 // A store is replayed as it is.
 func TestRunOfStores(t *testing.T) {
 	table := ratelimit.Must(keyed.NewGCRA[string](ratelimit.PerSecond(1), 2, 100, keyed.WithClock(limittest.NewClock(t0))))
-	r := run(t, []simulate.Request{by("a", 0), by("a", 0), by("a", 0), by("b", 0)}, simulate.Options{}, simulate.Subject{Judge: simulate.NewStore(table)})[0]
+	r := run(t, []simulate.Request{by("a", 0), by("a", 0), by("a", 0), by("b", 0)}, simulate.Options{}, simulate.Subject{Judge: ratelimit.Must(simulate.NewStore(table))})[0]
 	require.Equal(t, []int64{3, 1}, []int64{r.Granted, r.Refused})
 	require.Empty(t, r.Limits)
-	require.Panics(t, func() { simulate.NewStore(nil) })
+	for _, store := range []simulate.Store{nil, (*keyed.Table[string])(nil)} {
+		judge, err := simulate.NewStore(store)
+		require.Nil(t, judge)
+		require.EqualError(t, err, "simulate.NewStore: store is nil, want a table, a map, or another store")
+	}
 }
 
 // The second policy is compared with the first.
@@ -331,4 +352,34 @@ func TestRunOfManyKeys(t *testing.T) {
 	require.True(t, r.MoreKeys)
 	require.Equal(t, 10, r.Keys)
 	require.Equal(t, []any{"(others)", int64(90)}, []any{r.Worst[0].Key, r.Worst[0].Refused})
+}
+
+// Keys of a generator may be changed on their way: they count as they arrive.
+func TestKeysThatAreChanged(t *testing.T) {
+	requests := func(yield func(simulate.Request) bool) {
+		events := simulate.Until(ratelimit.Must(simulate.Poisson(t0, ratelimit.PerSecond(10), 1)), t0.Add(time.Minute))
+		n := 0
+		for r := range ratelimit.Must(simulate.Crowded(events, 50, 1, 1, simulate.Request{}, "user")) {
+			if n++; n%2 == 0 {
+				r.Key = "even"
+			}
+			if n%3 == 0 {
+				r.Attrs = []policy.Attr{{Name: "user", Value: "third"}}
+			}
+			if !yield(r) {
+				return
+			}
+		}
+	}
+	plain := slices.Collect(requests)
+	for i := range plain { // none of what the generator knows
+		plain[i] = simulate.Request{At: plain[i].At, Key: plain[i].Key, Attrs: plain[i].Attrs}
+	}
+	p := parsed(`{"rules": [{"name": "a", "key": ["user"], "limits": [{"name": "five", "rate": "5/min", "as": "log"}]}]}`)
+	for _, judge := range []func() simulate.Judge{func() simulate.Judge { return judging(p) }, func() simulate.Judge { return limited("log 5/min") }} {
+		want := run(t, plain, simulate.Options{}, simulate.Subject{Judge: judge()})
+		got := run(t, slices.Collect(requests), simulate.Options{}, simulate.Subject{Judge: judge()})
+		require.Equal(t, want, got)
+		require.Positive(t, got[0].Refused)
+	}
 }

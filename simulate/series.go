@@ -8,6 +8,8 @@ type series struct {
 	most  int
 	bins  []bin
 	log   []func() // what else has such bins: called when they are put together
+
+	last, end int64 // the bin of the last time, and when it ends: most times are in the same
 }
 
 type bin struct{ granted, refused int64 }
@@ -25,7 +27,10 @@ func newSeries(width int64, most int) series {
 }
 
 // at returns the bin of a time, which is there then.
-func (s *series) at(now int64) int {
+func (s *series) at(now int64) int64 {
+	if s.end-s.width <= now && now < s.end {
+		return s.last
+	}
 	i := now / s.width
 	for i >= int64(s.most) {
 		s.bins = merged(s.bins)
@@ -38,7 +43,8 @@ func (s *series) at(now int64) int {
 	for int64(len(s.bins)) <= i {
 		s.bins = append(s.bins, bin{})
 	}
-	return int(i)
+	s.last, s.end = i, (i+1)*s.width
+	return i
 }
 
 func (s *series) add(now int64, ok bool, n int64) {
@@ -70,34 +76,37 @@ func merged(bins []bin) []bin {
 // rows are the series of keys that were refused, in the same bins.
 type rows struct {
 	series
-	of map[int32][]bin
+	of [][]bin // by the numbers that next gives them, less 1
 }
 
 const mostRows = 1 << 14
 
 func newRows() *rows {
-	r := &rows{series: newSeries(0, 96), of: map[int32][]bin{}}
+	r := &rows{series: newSeries(0, 96)}
 	r.log = append(r.log, func() {
-		for key, bins := range r.of {
-			r.of[key] = merged(bins)
+		for i, bins := range r.of {
+			r.of[i] = merged(bins)
 		}
 	})
 	return r
 }
 
-// add counts events of a key, from its first refusal on.
-func (r *rows) add(now int64, key int32, known, ok bool, n int64) {
-	if ok && !known {
-		return
+// next returns the number of a further row, from 1; 0 if there are as many as there may be.
+func (r *rows) next() int32 {
+	if len(r.of) == mostRows {
+		return 0
 	}
-	if _, there := r.of[key]; !there && len(r.of) == mostRows {
-		return
-	}
+	r.of = append(r.of, nil)
+	return int32(len(r.of))
+}
+
+// add counts events of a row.
+func (r *rows) add(now int64, row int32, ok bool, n int64) {
 	i := r.at(now)
-	bins := r.of[key]
-	for len(bins) <= i {
+	bins := r.of[row-1]
+	for int64(len(bins)) <= i {
 		bins = append(bins, bin{})
 	}
 	bins[i].add(ok, n)
-	r.of[key] = bins
+	r.of[row-1] = bins
 }

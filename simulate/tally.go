@@ -17,8 +17,8 @@ type tally struct {
 	requests, never          int
 	unlimited                int
 	offered, granted, shadow int64
-	last                     int64 // when the last request came
-	actions                  map[policy.Action]int
+	last                     int64   // when the last request came
+	actions                  []Acted // in the order in which they came
 	steps                    []Reached
 	waits                    quantiles
 	keys                     []perKey // by their numbers
@@ -27,11 +27,14 @@ type tally struct {
 	limits                   limits
 }
 
-// perKey are the events of a key.
-type perKey struct{ offered, refused int64 }
+// perKey are the events of a key, and its requests that rules in shadow would have refused.
+type perKey struct {
+	offered, refused, shadow int64
+	row                      int32 // over time, from the first refusal on; 0: there is none
+}
 
 func newTally(s Subject, o Options) tally {
-	return tally{options: o, subject: s, actions: map[policy.Action]int{}, series: newSeries(int64(o.Bin), 240), rows: newRows(), limits: newLimits(s.Judge)}
+	return tally{options: o, subject: s, series: newSeries(int64(o.Bin), 240), rows: newRows(), limits: newLimits(s.Judge)}
 }
 
 // count counts a verdict.
@@ -51,13 +54,16 @@ func (t *tally) count(now int64, key int32, r *Request, v *Verdict) {
 		t.refuse(k, v, n)
 	}
 	t.series.add(now, v.OK, n)
-	t.rows.add(now, key, k.refused > 0, v.OK, n)
+	if k.row > 0 {
+		t.rows.add(now, k.row, v.OK, n)
+	}
 	if d := v.Decision; d != nil {
 		if len(d.Standings) == 0 && d.Action == policy.Granted {
 			t.unlimited++
 		}
 		if d.Shadow {
 			t.shadow++
+			k.shadow++
 		}
 		for i := range d.Reached {
 			t.reach(&d.Reached[i])
@@ -67,13 +73,27 @@ func (t *tally) count(now int64, key int32, r *Request, v *Verdict) {
 }
 
 func (t *tally) refuse(k *perKey, v *Verdict, n int64) {
+	if k.refused == 0 {
+		k.row = t.rows.next()
+	}
 	k.refused += max(n, 1) // also one that costs nothing is of a key that was refused
-	t.actions[v.Action]++
+	t.acted(v.Action)
 	if v.RetryAfter == ratelimit.Never {
 		t.never++
 	} else {
 		t.waits.add(int64(v.RetryAfter))
 	}
+}
+
+// acted counts a request that an action has refused.
+func (t *tally) acted(action policy.Action) {
+	for i := range t.actions {
+		if a := &t.actions[i]; a.Action == string(action) {
+			a.Requests++
+			return
+		}
+	}
+	t.actions = append(t.actions, Acted{string(action), 1})
 }
 
 // reach counts a step of a ladder.
@@ -88,28 +108,39 @@ func (t *tally) reach(r *policy.Reached) {
 	t.steps[i].Times++
 }
 
-// worst returns the keys of which most was refused, or offered where that is the same.
-func (t *tally) worst(keys *keys) (refused int, worst []Key) {
+// worst sets the keys of which most was refused, or else in shadow, or else offered; and how many
+// keys were refused.
+func (t *tally) worst(r *Result, keys *keys) {
 	var all []int32
-	worst = []Key{}
+	r.Worst = []Key{}
 	for i := range t.keys {
-		if t.keys[i].refused > 0 {
-			refused++
+		k := &t.keys[i]
+		if k.refused > 0 {
+			r.KeysRefused++
 		}
-		if t.keys[i].offered > 0 || t.keys[i].refused > 0 {
+		if k.shadow > 0 {
+			r.KeysShadow++
+		}
+		if k.offered > 0 || k.refused > 0 {
 			all = append(all, int32(i))
 		}
 	}
 	before := func(a, b int32) int {
 		x, y := &t.keys[a], &t.keys[b]
-		return cmp.Or(cmp.Compare(y.refused, x.refused), cmp.Compare(y.offered, x.offered), cmp.Compare(keys.name(a), keys.name(b)))
+		return cmp.Or(cmp.Compare(y.refused, x.refused), cmp.Compare(y.shadow, x.shadow), cmp.Compare(y.offered, x.offered),
+			cmp.Compare(keys.name(a), keys.name(b)))
 	}
 	slices.SortFunc(all, before)
 	for _, key := range all[:min(len(all), t.options.Top)] {
 		k := &t.keys[key]
-		worst = append(worst, Key{Key: keys.name(key), Offered: k.offered, Granted: k.offered - k.refused, Refused: k.refused})
+		w := Key{Key: keys.name(key), Offered: k.offered, Granted: k.offered - k.refused, Refused: k.refused, Shadow: k.shadow}
+		if k.row > 0 {
+			for _, b := range t.rows.of[k.row-1] {
+				w.Bins = append(w.Bins, Cells{b.granted, b.refused})
+			}
+		}
+		r.Worst = append(r.Worst, w)
 	}
-	return refused, worst
 }
 
 // result returns what was counted.
@@ -121,10 +152,12 @@ func (l *lane) result(keys *keys) *Result {
 		Keys: len(keys.names), MoreKeys: keys.others, Shadow: t.shadow, Unlimited: t.unlimited, Steps: t.steps,
 		Limits: t.limits.result(keys), Actions: []Acted{}, Bins: []Bin{},
 	}
-	r.KeysRefused, r.Worst = t.worst(keys)
+	t.worst(r, keys)
 	for _, action := range []policy.Action{policy.ByLimit, policy.ByThrottle, policy.ByBlock, policy.ByRevoke, policy.ByMissing} {
-		if n := t.actions[action]; n > 0 {
-			r.Actions = append(r.Actions, Acted{string(action), n})
+		for _, a := range t.actions {
+			if a.Action == string(action) {
+				r.Actions = append(r.Actions, a)
+			}
 		}
 	}
 	if waits := t.waits.at(0.5, 0.9, 0.99, 1); t.waits.n > 0 {
@@ -137,21 +170,9 @@ func (l *lane) result(keys *keys) *Result {
 		r.Bins = append(r.Bins, Bin{At: l.origin.Add(time.Duration(int64(i) * t.series.width)), Offered: b.granted + b.refused, Granted: b.granted, Refused: b.refused})
 	}
 	r.BinWidth, r.HeatWidth = Seconds(t.series.width), Seconds(t.rows.width)
-	l.heat(r, keys)
 	if c := &l.clients; c.kind != Open {
 		delays := c.delays.at(0.5, 1)
 		r.Clients = &Clients{Retries: c.retries, GrantedLate: c.late, GaveUp: c.gaveUp, MedianDelay: Seconds(delays[0]), LongestDelay: Seconds(delays[1])}
 	}
 	return r
-}
-
-// heat adds the series of the worst keys.
-func (l *lane) heat(r *Result, keys *keys) {
-	for i := range r.Worst {
-		w := &r.Worst[i]
-		n := keys.numbers[w.Key]
-		for _, b := range l.rows.of[n] {
-			w.Bins = append(w.Bins, Cells{b.granted, b.refused})
-		}
-	}
 }

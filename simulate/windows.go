@@ -11,11 +11,13 @@ type windows struct {
 	coarse bool // grants of a key were put together, so there may have been more
 }
 
-// window is a ring of the grants of a key.
+// window is a ring of the grants of a key. What each request needs is in one cache line: when the
+// oldest and the newest of them were is here as well as in the ring.
 type window struct {
-	ring        []grant
-	first, size int
-	sum         int64
+	ring           []grant
+	first, size    int
+	sum            int64
+	oldest, newest int64
 }
 
 type grant struct {
@@ -34,19 +36,15 @@ func (w *windows) grant(now int64, key int32, n int64) {
 		w.of = append(w.of, window{})
 	}
 	k := &w.of[key]
-	for k.size > 0 && now-k.ring[k.first].at >= w.length {
-		k.sum -= k.ring[k.first].n
-		k.first = (k.first + 1) & (len(k.ring) - 1)
-		k.size--
+	for k.size > 0 && now-k.oldest >= w.length {
+		k.forget()
 	}
 	if k.sum += n; k.sum > w.most {
 		w.most, w.whose = k.sum, key
 	}
-	if k.size > 0 {
-		if last := &k.ring[(k.first+k.size-1)&(len(k.ring)-1)]; last.at == now {
-			last.n += n
-			return
-		}
+	if k.size > 0 && k.newest == now {
+		k.at(k.size - 1).n += n
+		return
 	}
 	if k.size == len(k.ring) {
 		if w.kept >= mostKept && k.size > 1 {
@@ -56,8 +54,24 @@ func (w *windows) grant(now int64, key int32, n int64) {
 			w.kept += k.grow()
 		}
 	}
-	k.ring[(k.first+k.size)&(len(k.ring)-1)] = grant{now, n}
+	if k.size == 0 {
+		k.oldest = now
+	}
+	k.newest = now
 	k.size++
+	*k.at(k.size - 1) = grant{now, n}
+}
+
+// at returns the place of a grant, of which the oldest is 0.
+func (k *window) at(i int) *grant { return &k.ring[(k.first+i)&(len(k.ring)-1)] }
+
+// forget takes the oldest grant off.
+func (k *window) forget() {
+	k.sum -= k.at(0).n
+	k.first++
+	if k.size--; k.size > 0 {
+		k.oldest = k.at(0).at
+	}
 }
 
 // grow makes room for twice as many grants, and returns how much more that is.
@@ -65,7 +79,7 @@ func (k *window) grow() int {
 	more := max(len(k.ring), 2)
 	ring := make([]grant, len(k.ring)+more)
 	for i := range k.size {
-		ring[i] = k.ring[(k.first+i)&(len(k.ring)-1)]
+		ring[i] = *k.at(i)
 	}
 	k.ring, k.first = ring, 0
 	return more
@@ -75,11 +89,12 @@ func (k *window) grow() int {
 // what is found is at least granted.
 func (k *window) halve() {
 	for i := range k.size / 2 {
-		a, b := k.ring[(k.first+2*i)&(len(k.ring)-1)], k.ring[(k.first+2*i+1)&(len(k.ring)-1)]
-		k.ring[(k.first+i)&(len(k.ring)-1)] = grant{a.at, a.n + b.n}
+		a, b := k.at(2*i), k.at(2*i+1)
+		*k.at(i) = grant{a.at, a.n + b.n}
 	}
 	if k.size%2 == 1 {
-		k.ring[(k.first+k.size/2)&(len(k.ring)-1)] = k.ring[(k.first+k.size-1)&(len(k.ring)-1)]
+		*k.at(k.size / 2) = *k.at(k.size - 1)
 	}
 	k.size = (k.size + 1) / 2
+	k.newest = k.at(k.size - 1).at
 }

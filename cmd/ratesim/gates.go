@@ -31,6 +31,7 @@ var metrics = []metric{
 	{"requests", func(r *simulate.Result) float64 { return float64(r.Requests) }, nil, false},
 	{"keys", allKeys, nil, false},
 	{"keys_refused", func(r *simulate.Result) float64 { return float64(r.KeysRefused) }, allKeys, false},
+	{"keys_shadow", func(r *simulate.Result) float64 { return float64(r.KeysShadow) }, allKeys, false},
 	{"never", func(r *simulate.Result) float64 { return float64(r.Never) }, tries, false},
 	{"shadow", func(r *simulate.Result) float64 { return float64(r.Shadow) }, tries, false},
 	{"late", func(r *simulate.Result) float64 { return float64(r.Late) }, tries, false},

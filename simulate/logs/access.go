@@ -4,7 +4,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"unicode"
+
+	"github.com/seed-3506548a/ratelimit/internal/logline"
 )
 
 // access reads the Common and the Combined Log Format.
@@ -15,9 +16,9 @@ const hostLetters = "abcdefghijklmnopqrstuvwxyz0123456789-_."
 const wantClient = "host, identity, user and [time], perhaps behind a virtual host"
 
 func (a *access) parse(r *Record, line string) (is bool, wrong *LineError) {
-	client, rest, ok := strings.Cut(line, " [")
+	client, rest, ok := logline.CutClient(line)
 	if !ok || !a.client(r, client) {
-		if client, rest, ok = strings.Cut(withoutPrefix(line), " ["); !ok || !a.client(r, client) {
+		if client, rest, ok = logline.CutClient(withoutPrefix(line)); !ok || !a.client(r, client) {
 			return true, fault("the line does not begin as one of an access log", line, wantClient)
 		}
 	}
@@ -36,7 +37,7 @@ func (a *access) parse(r *Record, line string) (is bool, wrong *LineError) {
 // client reads host, identity and user: "192.0.2.1 - bob".
 func (a *access) client(r *Record, text string) bool {
 	r.vhost = ""
-	if !printable(text) {
+	if !logline.Printable(text) {
 		return false
 	}
 	first, rest, ok := strings.Cut(text, " ")
@@ -66,28 +67,27 @@ func (a *access) client(r *Record, text string) bool {
 		r.vhost, first = first, identity
 		identity, user, more = strings.Cut(user, " ")
 	}
-	if !ok || !more || first == "" || user == "" || identity == "" || strings.HasSuffix(first, ":") ||
-		user != "-" && strings.Contains(" "+user+" ", " - ") {
+	if !ok || !more || first == "" || user == "" || strings.HasSuffix(first, ":") || logline.Prefixed(identity, user) {
 		return false // else a user "- 192.0.2.1 - -" would be one, behind what another program has written
 	}
-	r.Host, r.User = first, absent(user)
-	r.ident = absent(identity)
+	r.Host, r.User = first, logline.Absent(user)
+	r.ident = logline.Absent(identity)
 	return true
 }
 
 // response reads what follows the time. What cannot be read is left out.
 func (a *access) response(r *Record, rest string) *LineError {
-	request, rest, ok := quoted(rest)
+	request, rest, ok := logline.Quoted(rest)
 	if !ok {
 		return fault("there is no request in quotes after the time", rest, `one as "GET / HTTP/1.1"`)
 	}
 	r.Target = request
-	if method, target, several := strings.Cut(request, " "); several {
-		if i := strings.LastIndex(target, " HTTP/"); i > 0 && !strings.Contains(target[:i], " ") {
-			r.Method, r.Target, r.protocol = method, target[:i], target[i+1:]
-		}
+	method, target, _ := strings.Cut(request, " ")
+	target, protocol, _ := strings.Cut(target, " ")
+	if target != "" && strings.HasPrefix(protocol, "HTTP/") && !strings.Contains(protocol, " HTTP/") {
+		r.Method, r.Target, r.protocol = method, target, protocol
 	}
-	status, rest, _ := strings.Cut(rest, " ")
+	status, rest, _ := strings.Cut(strings.TrimPrefix(rest, " "), " ")
 	code, err := strconv.Atoi(status)
 	if err != nil || len(status) != 3 || code < 100 {
 		if status == "-" {
@@ -104,16 +104,18 @@ func (a *access) response(r *Record, rest string) *LineError {
 func (r *Record) column(name string) string {
 	size, rest, _ := strings.Cut(r.rest, " ")
 	if name == "size" {
-		return absent(size)
+		return logline.Absent(size)
 	}
 	known := []string{"referer", "agent"}
 	for n := -1; rest != ""; n++ {
-		text, after, ok := quoted(rest)
-		if !ok {
+		text, after, ok := logline.Quoted(rest)
+		if ok {
+			after = strings.TrimPrefix(after, " ")
+		} else {
 			text, after, _ = strings.Cut(rest, " ")
 		}
 		if n+1 < len(known) && known[n+1] == name || n > 0 && "column"+strconv.Itoa(n) == name {
-			return absent(text)
+			return logline.Absent(text)
 		}
 		rest = after
 	}
@@ -133,54 +135,6 @@ func isAddress(s string) bool {
 	}
 	_, err := netip.ParseAddr(s)
 	return err == nil
-}
-
-func printable(s string) bool {
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] == 0x7f {
-			return false
-		}
-		if s[i] >= 0x80 {
-			return !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
-		}
-	}
-	return true
-}
-
-// quoted cuts a text in quotes, and the space behind it, off s.
-func quoted(s string) (text, rest string, ok bool) {
-	if !strings.HasPrefix(s, `"`) {
-		return "", s, false
-	}
-	for i := 1; i < len(s); i++ {
-		switch s[i] {
-		case '\\':
-			i++
-		case '"':
-			return unescaped(s[:i+1]), strings.TrimPrefix(s[i+1:], " "), true
-		}
-	}
-	return "", s, false
-}
-
-// unescaped returns what is in the quotes; as it is, if an escape means nothing.
-func unescaped(s string) string {
-	inside := s[1 : len(s)-1]
-	if strings.IndexByte(inside, '\\') < 0 {
-		return inside
-	}
-	if text, err := strconv.Unquote(s); err == nil {
-		return text
-	}
-	return inside
-}
-
-// absent returns "" for what a log says - for.
-func absent(s string) string {
-	if s == "-" {
-		return ""
-	}
-	return s
 }
 
 // isHostName reports whether s is a name, or a name and a port.

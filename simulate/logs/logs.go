@@ -43,6 +43,7 @@ import (
 	"time"
 
 	"github.com/seed-3506548a/ratelimit/internal/identity"
+	"github.com/seed-3506548a/ratelimit/internal/logline"
 )
 
 // Record is a request as a log has it. Its texts do not share memory with the next record's.
@@ -71,7 +72,11 @@ type Record struct {
 // Path returns the target without its query.
 func (r *Record) Path() string {
 	target := r.Target
-	if i := strings.Index(target, "://"); i > 0 && !strings.HasPrefix(target, "/") { // as proxies are asked
+	if strings.HasPrefix(target, "/") {
+		path, _, _ := strings.Cut(target, "?")
+		return path
+	}
+	if i := strings.Index(target, "://"); i > 0 { // as proxies are asked
 		if slash := strings.IndexByte(target[i+3:], '/'); slash >= 0 {
 			target = target[i+3+slash:]
 		} else {
@@ -135,7 +140,6 @@ func (r *Record) Has(name string) bool {
 }
 
 const (
-	longest = 1 << 20 // bytes of a line
 	peeked  = 1 << 16 // bytes of a buffer
 	guesses = 20      // lines at the beginning of which one must show the format
 )
@@ -153,20 +157,21 @@ func Read(r io.Reader, f Format) iter.Seq2[Record, error] {
 			return
 		}
 		in := reading{format: f}
-		lines := lineReader{log: input}
+		lines := logline.Reader{Log: input, Skip: clean} // so NULs at its beginning do not make a line long
+		record := &Record{}
 		for {
-			line, last, err := lines.next()
+			line, last, err := lines.Next()
 			if err != nil {
-				yield(Record{}, fmt.Errorf("logs.Read: line %d: %w", lines.number, err))
+				yield(Record{}, fmt.Errorf("logs.Read: line %d: %w", lines.Number, err))
 				return
 			}
-			record := Record{Line: lines.number}
-			if is, fault := in.line(&record, line); is {
+			*record = Record{Line: lines.Number}
+			if is, fault := in.line(record, line); is {
 				var wrong error
 				if fault != nil {
-					fault.Line, wrong = lines.number, fault
+					fault.Line, wrong = lines.Number, fault
 				}
-				if !yield(record, wrong) {
+				if !yield(*record, wrong) {
 					return
 				}
 			}
@@ -197,10 +202,10 @@ type reading struct {
 
 // line reads a line into a record. It returns false if there is none in it.
 func (in *reading) line(r *Record, line []byte) (is bool, fault *LineError) {
-	if len(line) > longest {
+	if len(line) > logline.Longest {
 		return true, &LineError{Reason: "the line is longer than 1 MiB"}
 	}
-	line = clean(line)
+	line = clean(line) // also what begins at the end of a buffer
 	for len(line) > 0 && line[len(line)-1] <= ' ' {
 		line = line[:len(line)-1]
 	}
@@ -232,47 +237,16 @@ func plain(r *bufio.Reader) (*bufio.Reader, error) {
 	return r, nil
 }
 
+const byteOrderMark = "\ufeff"
+
 // clean takes NULs and a byte order mark off the beginning of a line.
 func clean(line []byte) []byte {
-	for {
-		rest := bytes.TrimPrefix(bytes.TrimLeft(line, "\x00"), []byte("\ufeff"))
+	for len(line) > 0 && (line[0] == 0 || line[0] == byteOrderMark[0]) {
+		rest := bytes.TrimPrefix(bytes.TrimLeft(line, "\x00"), []byte(byteOrderMark))
 		if len(rest) == len(line) {
-			return rest
+			break
 		}
 		line = rest
 	}
-}
-
-// lineReader reads lines. Of one that is too long it keeps just enough to show that; NULs at its
-// beginning do not make it long.
-type lineReader struct {
-	log    *bufio.Reader
-	line   []byte
-	number int
-}
-
-// next returns the next line, which is valid until the one after that, and whether it is the last.
-func (r *lineReader) next() (line []byte, last bool, err error) {
-	r.line = r.line[:0]
-	r.number++
-	for {
-		part, err := r.log.ReadSlice('\n')
-		if len(r.line) == 0 {
-			part = clean(part)
-			if err == nil && len(r.line)+len(part) <= longest {
-				return part, false, nil
-			}
-		}
-		if len(r.line) <= longest {
-			r.line = append(r.line, part...)
-		}
-		switch {
-		case err == io.EOF:
-			return r.line, true, nil
-		case err == nil:
-			return r.line, false, nil
-		case !errors.Is(err, bufio.ErrBufferFull):
-			return nil, true, err
-		}
-	}
+	return line
 }

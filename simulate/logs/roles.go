@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"github.com/seed-3506548a/ratelimit/internal/logline"
 )
 
 // roles are the columns that mean the same in every log, with the names that they go by, the best
@@ -78,7 +80,7 @@ func (r *Record) fill(s *stamps, places *found) *LineError {
 		if places[role] < 0 || places[role] >= len(r.values) {
 			return ""
 		}
-		return absent(strings.TrimSpace(r.values[places[role]]))
+		return logline.Absent(strings.TrimSpace(r.values[places[role]]))
 	}
 	text := value(roleTime)
 	at, ok := s.any(text)

@@ -7,10 +7,10 @@ import (
 	"time"
 
 	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/internal/logline"
 )
 
 const (
-	clfLayout = "02/Jan/2006:15:04:05 -0700"
 	wantStamp = "a time as 02/Jan/2006:15:04:05 -0700, RFC 3339, or seconds since 1970"
 )
 
@@ -23,7 +23,7 @@ type stamps struct {
 
 // clf reads a time of the Common Log Format.
 func (s *stamps) clf(text string) (time.Time, bool) {
-	if len(text) != len(clfLayout) {
+	if len(text) != len(logline.Stamp) {
 		return time.Time{}, false
 	}
 	seconds := int(text[18]-'0')*10 + int(text[19]-'0')
@@ -31,7 +31,7 @@ func (s *stamps) clf(text string) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	if text[:18] != s.minute || text[20:] != s.zone {
-		at, err := time.Parse(clfLayout, text[:18]+"00"+text[20:])
+		at, err := time.Parse(logline.Stamp, text[:18]+"00"+text[20:])
 		if err != nil {
 			return time.Time{}, false
 		}
@@ -106,8 +106,11 @@ func epoch(text string) (time.Time, bool) {
 	return time.Unix(n/perSecond, n%perSecond*unit+part).UTC(), true
 }
 
-// placeholder reports whether a time stands for none: year 1, 1970 or 9999.
-func placeholder(t time.Time) bool { return t.Year() < 1971 || t.Year() > 2200 }
+// The times that are taken: those before stand for none, as 1970 and year 1, and so does 9999.
+var (
+	earliest = time.Date(1971, 1, 1, 0, 0, 0, 0, time.UTC)
+	end      = time.Date(2201, 1, 1, 0, 0, 0, 0, time.UTC)
+)
 
 // stamp sets the time of a record, or returns what is wrong with it.
 func (r *Record) stamp(at time.Time, ok bool, text string) *LineError {
@@ -116,7 +119,7 @@ func (r *Record) stamp(at time.Time, ok bool, text string) *LineError {
 		return fault("there is no time", text, wantStamp)
 	case !ok:
 		return fault("the time cannot be read", text, wantStamp)
-	case placeholder(at):
+	case at.Before(earliest) || !at.Before(end):
 		return fault("the time is of the year "+strconv.Itoa(at.Year())+", which stands for none", text, "one from 1971 to 2200")
 	}
 	r.At = at

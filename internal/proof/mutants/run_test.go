@@ -73,6 +73,7 @@ var (
 	storyAll   = suite{pkg: "policy/catalog", limit: 10 * time.Second}
 	httpAll    = suite{pkg: "httplimit", limit: 60 * time.Second}
 	logsAll    = suite{pkg: "simulate/logs", limit: 10 * time.Second}
+	linesAll   = suite{pkg: "internal/logline", limit: 3 * time.Second}
 )
 
 func explore(tests string) suite {
@@ -87,6 +88,7 @@ var suites = map[string][]suite{
 	"./coarse":              {coarse, rootFast, fixedFast},
 	"internal/identity":     {sameAll, rootFast, keyedFast},
 	"internal/waiting":      {rootFast},
+	"internal/logline":      {linesAll, logsAll, playFast},
 	"internal/timeline":     {coarse, gcraFast, fixedFast, tokenFast, slideFast, tableFast, keyedFast, rootFast, gcraAll, fixedAll},
 	"internal/atomics":      {slideFast, gcraFast, tokenFast, slideAll},
 	"internal/frame":        {gcraFast, slideFast, fixedFast, tokenFast, explore("TestAllSchedules/(bucket|log)|TestNobody")},

@@ -1,0 +1,78 @@
+package logline
+
+import (
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// Stamp is the layout of the time between the brackets.
+const Stamp = "02/Jan/2006:15:04:05 -0700"
+
+// CutClient cuts a line before the time in brackets: host, identity and user come before it.
+func CutClient(line string) (client, rest string, ok bool) {
+	for i := 0; ; i++ {
+		next := strings.IndexByte(line[i:], '[')
+		if next < 0 {
+			return line, "", false
+		}
+		if i += next; i > 0 && line[i-1] == ' ' {
+			return line[:i-1], line[i+1:], true
+		}
+	}
+}
+
+// Prefixed reports whether host, identity and user come after something else. Then the identity,
+// which nearly all servers log as -, is in what looks like the user.
+func Prefixed(identity, user string) bool {
+	return identity == "" || strings.IndexByte(user, ' ') >= 0 && strings.Contains(" "+user+" ", " - ")
+}
+
+// Printable reports whether there are no control characters and the like in a text.
+func Printable(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] == 0x7f {
+			return false
+		}
+		if s[i] >= 0x80 {
+			return !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
+		}
+	}
+	return true
+}
+
+// Quoted cuts a text in quotes off s. Escapes such as \" \\ \n \t \xhh in it are replaced by what
+// they stand for; if one means nothing, all stay.
+func Quoted(s string) (text, rest string, ok bool) {
+	if !strings.HasPrefix(s, `"`) {
+		return "", s, false
+	}
+	end := strings.IndexByte(s[1:], '"') + 1
+	if end == 0 {
+		return "", s, false
+	}
+	escape := strings.IndexByte(s[1:end], '\\') + 1
+	if escape == 0 {
+		return s[1:end], s[end+1:], true
+	}
+	for i := escape; i < len(s); i++ {
+		switch s[i] {
+		case '\\':
+			i++
+		case '"':
+			if text, err := strconv.Unquote(s[:i+1]); err == nil {
+				return text, s[i+1:], true
+			}
+			return s[1:i], s[i+1:], true
+		}
+	}
+	return "", s, false
+}
+
+// Absent returns "" for what a log says - for.
+func Absent(s string) string {
+	if s == "-" {
+		return ""
+	}
+	return s
+}
