@@ -2,6 +2,7 @@ package fieldbugs_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -28,7 +29,7 @@ func refused(status int, fields ...string) answer { return answer{status, fields
 type service struct {
 	answers []answer
 	repeats bool // the last one
-	busy    bool // it takes no request while a body of a response is open or not read, as a connection
+	busy    bool // it takes no request while a body is open, as a connection does
 
 	mutex  sync.Mutex
 	at     []time.Duration // of each request, since start
@@ -53,7 +54,7 @@ func (s *service) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, s.fault
 	}
 	if s.busy && s.open > 0 {
-		panic("the only connection is in use")
+		return nil, errors.New("the only connection is in use")
 	}
 	a := answer{status: http.StatusOK}
 	switch {
