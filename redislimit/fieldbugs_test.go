@@ -239,7 +239,7 @@ func TestWurkAScriptUsesAnotherKey(t *testing.T) {
 	}
 }
 
-// ShenYu, apache/shenyu#6645: an error of the server is taken for a grant, and nobody is told.
+// ShenYu, apache/shenyu#6645: an error of the server is taken for a grant, and not reported.
 func TestShenyuAnErrorIsAGrant(t *testing.T) {
 	eachAlgorithm(t, ratelimit.PerDay(10), func(t *testing.T, m *mini, l keyLimit) {
 		var told error

@@ -13,7 +13,7 @@ import (
 	"github.com/seed-3506548a/ratelimit/limittest"
 )
 
-// httprate, go-chi/httprate#47: Retry-After is always the length of the window.
+// go-chi/httprate, go-chi/httprate#47: Retry-After is always the length of the window.
 //
 // 10 a minute, one every 2 s: the 11th was told to wait for 60 s instead of 40 s.
 func TestHTTPRateRetryAfterIsTheWindow(t *testing.T) {
@@ -236,7 +236,7 @@ func TestDiscordOneMoreIsGrantedWhenNothingRemains(t *testing.T) {
 	}
 }
 
-// asgi-ratelimit, abersheeran/asgi-ratelimit#27: a blocked client is told the limit's wait.
+// asgi-ratelimit, abersheeran/asgi-ratelimit#27: a blocked client gets the wait of the limit.
 //
 // It was blocked for 5 s, and told to wait for 1 s.
 func TestASGIRatelimitABlockHasTheLimitsWait(t *testing.T) {

@@ -31,7 +31,7 @@ func TestLaravelTwoLimitsOfAKeyAreOneCount(t *testing.T) {
 }
 
 // Laravel, laravel/framework#16786: a middleware that is in a chain twice counts each request
-// twice, and nobody is told.
+// twice, and does not report it.
 func TestLaravelAMiddlewareTwiceCountsTwice(t *testing.T) {
 	var found error
 	h := newFront(t, users("{'name': 'api', 'rate': '10/min', 'as': 'gcra'}"), xRateLimit, fine,
