@@ -5,11 +5,14 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"time"
 )
 
 const (
 	longestDrained = 64 << 10 // of a body whose request is sent again, so that the connection can be used again
 	longestCopied  = 4 << 10  // of a body for RefusedError
+
+	longestDrain = time.Second // how long such a body is read; one that goes on is closed
 )
 
 // errNoBody is why a request is not sent again.
@@ -39,11 +42,15 @@ func rewound(r *http.Request) (*http.Request, error) {
 }
 
 // hold copies the beginning of a refusal's body to e. If the request is sent again, it also reads
-// the body and closes it, and keeps what it has read for the case that the response is the last.
+// the body and closes it, and keeps what it has read for the case that the response is the last. A
+// body that does not end soon is closed, so that it does not hold up the request for ever.
 func hold(resp *http.Response, e *RefusedError, again bool) {
 	most := int64(longestCopied)
 	if again {
 		most = longestDrained
+		body := resp.Body
+		stalled := time.AfterFunc(longestDrain, func() { _ = body.Close() })
+		defer stalled.Stop()
 	}
 	begin, err := io.ReadAll(io.LimitReader(resp.Body, most))
 	e.Body = begin[:min(len(begin), longestCopied)]
