@@ -114,3 +114,27 @@ func TestTransportTheContextOfTheResponseIsCancelled(t *testing.T) {
 		require.NoError(t, s.last.Context().Err())
 	})
 }
+
+// alpacon, alpacax/alpacon-cli#298: a refusal whose body never ends is read for ever, and the
+// request is not sent again.
+func TestAlpaconABodyThatNeverEnds(t *testing.T) {
+	inTime(t, func(t *testing.T) {
+		s := &service{stalls: true, answers: []answer{refused(429, "Retry-After: 10")}}
+		status, _ := send(t, &httplimit.Transport{Base: s})
+		require.Equal(t, http.StatusOK, status)
+		require.Equal(t, []time.Duration{0, 10 * time.Second}, s.at, "Retry-After counts from the response on")
+		require.Zero(t, s.open)
+	})
+}
+
+// go-retryablehttp, hashicorp/go-retryablehttp#215: what is called before the wait cannot read the
+// body of the refusal.
+func TestGoRetryableHTTPTheBodyIsClosedBeforeTheCall(t *testing.T) {
+	inTime(t, func(t *testing.T) {
+		var bodies []string
+		s := &service{answers: []answer{refused(429, "Retry-After: 1")}}
+		status, _ := send(t, &httplimit.Transport{Base: s, On429: func(e *httplimit.RefusedError) { bodies = append(bodies, string(e.Body)) }})
+		require.Equal(t, http.StatusOK, status)
+		require.Equal(t, []string{"the body"}, bodies)
+	})
+}

@@ -29,6 +29,7 @@ func refused(status int, fields ...string) answer { return answer{status, fields
 type service struct {
 	answers []answer
 	repeats bool // the last one
+	stalls  bool // the bodies of answers end only when they are closed
 	busy    bool // it takes no request while a body is open, as a connection does
 
 	mutex  sync.Mutex
@@ -41,15 +42,15 @@ type service struct {
 }
 
 func (s *service) RoundTrip(r *http.Request) (*http.Response, error) {
-	var body []byte
+	var text []byte
 	if r.Body != nil {
-		body, _ = io.ReadAll(r.Body)
+		text, _ = io.ReadAll(r.Body)
 		_ = r.Body.Close()
 	}
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	n := len(s.at)
-	s.at, s.bodies, s.last = append(s.at, time.Since(start)), append(s.bodies, string(body)), r
+	s.at, s.bodies, s.last = append(s.at, time.Since(start)), append(s.bodies, string(text)), r
 	if s.fault != nil {
 		return nil, s.fault
 	}
@@ -68,12 +69,28 @@ func (s *service) RoundTrip(r *http.Request) (*http.Response, error) {
 		h.Set("Date", time.Now().UTC().Format(http.TimeFormat))
 	}
 	s.open++
-	return &http.Response{StatusCode: a.status, Header: h, Request: r, Body: &openBody{Reader: strings.NewReader("the body"), of: s}}, nil
+	body := &openBody{Reader: strings.NewReader("the body"), of: s, done: make(chan struct{})}
+	if s.stalls && a.status != http.StatusOK {
+		return &http.Response{StatusCode: a.status, Header: h, Request: r, Body: stalled{body}}, nil
+	}
+	return &http.Response{StatusCode: a.status, Header: h, Request: r, Body: body}, nil
+}
+
+// stalled is a body that ends only when it is closed.
+type stalled struct{ *openBody }
+
+func (b stalled) Read(p []byte) (n int, err error) {
+	if n, err = b.openBody.Read(p); errors.Is(err, io.EOF) {
+		<-b.done
+		return n, io.ErrClosedPipe
+	}
+	return n, err
 }
 
 type openBody struct {
 	*strings.Reader
 	of     *service
+	done   chan struct{} // closed with the body
 	closed bool
 }
 
@@ -82,6 +99,7 @@ func (b *openBody) Close() error {
 	defer b.of.mutex.Unlock()
 	if !b.closed {
 		b.closed = true
+		close(b.done)
 		b.of.open--
 		if b.Len() > 0 {
 			b.of.unread++
