@@ -349,3 +349,52 @@ func TestRedirects(t *testing.T) {
 		})
 	})
 }
+
+// endless is the body of a refusal that ends only when it is closed.
+type endless struct {
+	begin  io.Reader
+	closed chan struct{}
+	close  func()
+}
+
+func (e endless) Read(p []byte) (int, error) {
+	if n, _ := e.begin.Read(p); n > 0 {
+		return n, nil
+	}
+	<-e.closed
+	return 0, io.ErrClosedPipe
+}
+
+func (e endless) Close() error {
+	e.close()
+	return nil
+}
+
+// TestABodyThatDoesNotEnd sends a request again whose refusal is never complete. If it was the last
+// answer, there is an error after what has come.
+func TestABodyThatDoesNotEnd(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		server := script(step{429, []string{"Retry-After: 30"}})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		base := roundTripper(func(r *http.Request) (*http.Response, error) {
+			resp, err := server.RoundTrip(r)
+			if err == nil && resp.StatusCode == http.StatusTooManyRequests {
+				body, closed := resp.Body, make(chan struct{})
+				resp.Body = endless{body, closed, sync.OnceFunc(func() { close(closed); _ = body.Close() })}
+			}
+			return resp, err
+		})
+		start := time.Now()
+		var begin string
+		resp, err := (&httplimit.Transport{Base: base, On429: func(e *httplimit.RefusedError) {
+			begin = string(e.Body)
+			require.Equal(t, time.Second, time.Since(start))
+		}}).RoundTrip(newRequest(ctx, t, http.MethodGet, "/", nil))
+		status, _ := closing(t, resp, err)
+		require.Equal(t, http.StatusOK, status)
+		require.Equal(t, "refused", begin)
+		require.Equal(t, 30*time.Second, time.Since(start))
+		server.requireClosed(t)
+	})
+}
