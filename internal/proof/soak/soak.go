@@ -61,3 +61,6 @@ func (g *Grants) Check(t testing.TB, share bounds.Share, name string) (most floa
 	require.LessOrEqual(t, most, 1.0, name)
 	return most, events
 }
+
+// Spans returns what was recorded, in the order in which it was.
+func (g *Grants) Spans() []bounds.Span { return g.spans }
