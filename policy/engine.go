@@ -124,6 +124,10 @@ func New(p Policy, capacity int, opts ...Option) (*Engine, error) {
 // and so do those of keys by Who. Revocations stay until they are pardoned, also while no rule has
 // them.
 //
+// A gcra keeps what is owed as a time. So while its rate changes, a key is granted at most (d + t) *
+// rate in an interval of length t: the fastest rate, and d is the longest burst/rate. That is the
+// larger burst only if the burst changes with the rate.
+//
 // Done and Undo of a request that the old policy has decided count in limits that are kept.
 //
 // The error is a [*Faults] if p is not valid; or says what cannot be kept, as a rate that is too

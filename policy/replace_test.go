@@ -102,6 +102,26 @@ func TestP13PenaltiesStay(t *testing.T) {
 	s.pass(1, "user=8")
 }
 
+// P13: they are forgotten with the rule, as its limits are, but for revocations: else an engine
+// would keep those of all rules that it ever had.
+func TestP13PenaltiesGoWithTheRule(t *testing.T) {
+	for do, granted := range map[string]bool{
+		`"do": "block", "for": "10m"`:                  true,
+		`"do": "block", "for": "10m", "who": ["user"]`: true,
+		`"do": "throttle", "to": "1/h", "for": "10m"`:  true,
+		`"do": "revoke"`:                               false,
+	} {
+		s := newScene(t, minute(""))
+		for range 2 {
+			require.NoError(t, s.Replace(parse(t, `"rules": [{"name": "api", "key": ["user"], "limits": [{"name": "limit", "rate": "1/min", "as": "log"}],
+				"ladder": [{"after": 1, "within": "1h", `+do+`}]}]`)))
+			require.Equal(t, granted || s.Stats().Revoked == 0, s.ask("user=7").OK, do)
+			s.ask("user=7")
+			require.NoError(t, s.Replace(parse(t, minute(""))))
+		}
+	}
+}
+
 // P13: Done goes to what the request was decided by: it is not lost where that is kept, and
 // harmless where it is not.
 func TestP13DoneAfterReplace(t *testing.T) {

@@ -65,7 +65,7 @@ func TestSoakHTTP(t *testing.T) {
 	require.Positive(t, s.shadowed.Load())
 	require.Zero(t, stats.Unrecorded)
 
-	s.check(t, "address", addresses, func(string) bounds.Share { return bounds.BucketShare(address, 50+1.0/256) })
+	s.check(t, "address", addresses, func(string) bounds.Share { return bounds.BucketShare(address, 30+1.0/256) })
 	for _, l := range limits {
 		s.check(t, l.path, users, func(string) bounds.Share { return l.share })
 	}

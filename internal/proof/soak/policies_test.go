@@ -24,12 +24,12 @@ type kept struct {
 
 const (
 	failures = 10    // in 2 s
-	volume   = 20000 // bytes a second, and at once
+	volume   = 5000 // bytes a second, and at once
 )
 
 var (
 	pace    = ratelimit.PerSecond(30)
-	address = ratelimit.PerSecond(200)
+	address = ratelimit.PerSecond(70)
 )
 
 var limits = []kept{
@@ -55,13 +55,13 @@ var limits = []kept{
 // policyAt returns the policy of the soak's n-th second.
 func policyAt(t testing.TB, n int) policy.Policy {
 	rules := []string{
-		`{"name": "addresses", "key": ["ip"], "limits": [{"name": "address", "rate": "200/s", "as": "gcra", "burst": 50}]}`,
+		`{"name": "addresses", "key": ["ip"], "limits": [{"name": "address", "rate": "70/s", "as": "gcra", "burst": 30}]}`,
 		fmt.Sprintf(`{"name": "failures", "match": ["/fail"], "key": ["user|ip"], "limits": [{"name": "failures", "rate": "%d/2s", "as": "log", "count": ["404"]}]}`, failures),
 		fmt.Sprintf(`{"name": "volume", "match": ["/bytes"], "key": ["user|ip"], "limits": [{"name": "volume", "rate": "%d/s", "as": "gcra", "of": "bytes"}]}`, volume),
 		`{"name": "tomorrow", "mode": "shadow", "key": ["user"], "missing": "skip", "limits": [{"name": "second", "rate": "1/s", "as": "gcra"}]}`,
 		// Under another name each second, with all that a rule can have.
-		fmt.Sprintf(`{"name": "renamed-%d", "key": ["ip"], "limits": [{"name": "log", "rate": "150/s", "as": "log"}, {"name": "bucket", "rate": "150/s", "as": "gcra"}],
-			"ladder": [{"after": 2, "within": "1m", "do": "throttle", "to": "100/s", "for": "1s"}]}`, n),
+		fmt.Sprintf(`{"name": "renamed-%d", "key": ["ip"], "limits": [{"name": "log", "rate": "65/s", "as": "log"}, {"name": "bucket", "rate": "65/s", "as": "gcra"}],
+			"ladder": [{"after": 2, "within": "1m", "do": "throttle", "to": "50/s", "for": "1s"}]}`, n),
 	}
 	for i, l := range limits {
 		rules = append(rules, fmt.Sprintf(l.rule, l.rates[(n+i)%2]))
@@ -71,7 +71,7 @@ func policyAt(t testing.TB, n int) policy.Policy {
 	}
 	overrides := ""
 	if n%4 == 1 {
-		overrides = `, "overrides": [{"when": ["user=rude-1"], "limit": "pace", "rate": "20/s"}, {"when": ["user=rude-2"], "limit": "log/log", "rate": "9/s"}]`
+		overrides = `, "overrides": [{"when": ["user=rude-1"], "limit": "pace", "rate": "20/s", "burst": 10}, {"when": ["user=rude-2"], "limit": "log/log", "rate": "9/s"}]`
 	}
 	k := n % len(rules)
 	rules = append(rules[k:], rules[:k]...)

@@ -210,7 +210,7 @@ func (s *service) handle(w http.ResponseWriter, r *http.Request) {
 }
 
 // mostBytes is what a request of /bytes takes at most in each direction.
-const mostBytes = 2000
+const mostBytes = 500
 
 // stop ends the server, and waits for its handlers.
 func (s *service) stop(t testing.TB) {
