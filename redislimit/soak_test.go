@@ -207,8 +207,9 @@ func soakKilled(t *testing.T, duration time.Duration) {
 	})
 }
 
-// soakFailover kills a primary for whose replica each answer waits, and makes the replica the
-// primary; then the old one comes back as its replica, with nothing.
+// soakFailover makes a replica the primary, for which each answer of the old one waits. For a while
+// the nodes still ask the old one, as behind a network that is split, until it crashes. Then it
+// comes back as a replica, with nothing.
 func soakFailover(t *testing.T, duration time.Duration) {
 	ports := [2]int{freePort(t), freePort(t)}
 	args := func(i int) []string {
@@ -245,11 +246,12 @@ func soakFailover(t *testing.T, duration time.Duration) {
 	synced(servers[0])
 	primary := 0
 	newService(t, duration, engines[0], engines[1], engines[2]).soak(t, duration, func() {
+		replica := redis.NewClient(servers[1-primary].options())
+		require.NoError(t, replica.ReplicaOf(context.Background(), "no", "one").Err())
+		_ = replica.Close()
+		time.Sleep(400 * time.Millisecond) // the nodes ask the old one as yet
 		servers[primary].kill()
 		primary = 1 - primary
-		client := redis.NewClient(servers[primary].options())
-		require.NoError(t, client.ReplicaOf(context.Background(), "no", "one").Err())
-		_ = client.Close()
 		use(servers[primary])
 		servers[1-primary].args = follow(1 - primary)
 		servers[1-primary].start(t)
