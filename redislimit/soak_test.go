@@ -140,16 +140,13 @@ func (s *service) soak(t *testing.T, duration time.Duration, disturb func()) {
 	}
 	disturbed := 0
 	random := rand.New(rand.NewPCG(1, 7))
-	for next := time.Duration(0); ; {
-		next = min(duration/5, 2*time.Second) + time.Duration(random.Int64N(int64(2*time.Second)))
+	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
-		case <-time.After(next):
+		case <-time.After(min(duration/5, 2*time.Second) + time.Duration(random.Int64N(int64(2*time.Second)))):
 			disturb()
 			disturbed++
-			continue
 		}
-		break
 	}
 	group.Wait()
 	t.Logf("%d requests at %d nodes: %d refused, %d errors; disturbed %d times", s.asked.Load(), len(s.nodes), s.refused.Load(), s.errors.Load(), disturbed)

@@ -23,7 +23,7 @@ type kept struct {
 }
 
 const (
-	failures = 10    // in 2 s
+	failures = 10   // in 2 s
 	volume   = 5000 // bytes a second, and at once
 )
 

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -34,15 +33,12 @@ type service struct {
 	server *http.Server
 	url    string
 	start  time.Time
-	room   func(perSecond, more int) int // of a list
-
-	mutex  sync.Mutex
-	grants map[listed]*soak.Grants
+	grants map[listed]*soak.Grants // what all users and addresses were granted, that are not made up
 
 	decided  [8]atomic.Int64 // by the place in actions
 	shadowed atomic.Int64
 	handled  atomic.Int64
-	underWay sync.Map // listed to *peak
+	underWay map[listed]*peak // of what is charged after the handler
 }
 
 // listed is what a list of grants is of: a path, and a user or an address.
@@ -59,22 +55,26 @@ func (p *peak) enter() {
 	}
 }
 
+// atMost returns how many there were.
+func (p *peak) atMost() int { return max(1, int(p.most.Load())) }
+
 // newService starts a server over loopback. Lists are made for these users and addresses, before
 // anything is measured.
 func newService(t testing.TB, duration time.Duration, users, addresses []string) *service {
-	s := &service{start: time.Now(), grants: map[listed]*soak.Grants{}}
-	s.room = func(perSecond, more int) int { return (int(duration/time.Second)+10)*perSecond + more }
+	s := &service{start: time.Now(), grants: map[listed]*soak.Grants{}, underWay: map[listed]*peak{}}
+	room := func(perSecond, more int) int { return (int(duration/time.Second)+10)*perSecond + more }
 	for _, name := range users {
 		for _, l := range limits {
-			s.grants[listed{l.path, name}] = soak.NewGrants(s.room(l.rates[1], l.room))
+			s.grants[listed{l.path, name}] = soak.NewGrants(room(l.rates[1], l.room))
 		}
 		for _, path := range []string{"/fail", "/bytes"} {
-			s.grants[listed{path, name}] = soak.NewGrants(s.room(pace.Events, 20))
+			s.grants[listed{path, name}] = soak.NewGrants(room(pace.Events, 20))
+			s.underWay[listed{path, name}] = new(peak)
 		}
-		s.grants[listed{"blocks", name}] = soak.NewGrants(s.room(1, 10))
+		s.grants[listed{"blocks", name}] = soak.NewGrants(room(1, 10))
 	}
 	for _, name := range addresses {
-		s.grants[listed{"address", name}] = soak.NewGrants(s.room(address.Events, 50))
+		s.grants[listed{"address", name}] = soak.NewGrants(room(address.Events, 50))
 	}
 	var err error
 	s.engine, err = policy.New(policyAt(t, 0), 1000, policy.Observe(s.observe))
@@ -157,19 +157,13 @@ type visit struct {
 func (s *service) visit(w http.ResponseWriter, r *http.Request, inner http.Handler) {
 	name, address, _ := strings.Cut(r.Header.Get("X-Soak"), " ")
 	v := &visit{name: name, address: address}
-	path := r.URL.Path
-	if path == "/fail" || path == "/bytes" {
-		found, _ := s.underWay.LoadOrStore(listed{path, ""}, new(peak))
-		if s.grants[listed{path, name}] != nil {
-			found, _ = s.underWay.LoadOrStore(listed{path, name}, new(peak))
-		}
-		under := found.(*peak)
+	if under := s.underWay[listed{r.URL.Path, name}]; under != nil {
 		under.enter()
-		defer under.now.Add(-1)
 		defer func() {
 			if v.counted > 0 {
-				s.add(path, name, v.over, time.Now(), v.counted)
+				s.add(r.URL.Path, name, v.over, time.Now(), v.counted)
 			}
+			under.now.Add(-1)
 		}()
 	}
 	v.before = time.Now()
@@ -183,7 +177,7 @@ func (s *service) handle(w http.ResponseWriter, r *http.Request) {
 	s.handled.Add(1)
 	s.add("", v.name, v.before, now, 1)
 	s.add("address", v.address, v.before, now, 1)
-	if path := r.URL.Path; path != "/fail" && path != "/bytes" {
+	if path := r.URL.Path; path != "/fail" && path != "/bytes" { // which visit records
 		s.add(path, v.name, v.before, now, 1)
 	}
 	defer func() { v.over = time.Now() }()
