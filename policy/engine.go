@@ -124,9 +124,9 @@ func New(p Policy, capacity int, opts ...Option) (*Engine, error) {
 // and so do those of keys by Who. Revocations stay until they are pardoned, also while no rule has
 // them.
 //
-// A gcra keeps what is owed as a time. So while its rate changes, a key is granted at most (d + t) *
-// rate in an interval of length t: the fastest rate, and d is the longest burst/rate. That is the
-// larger burst only if the burst changes with the rate.
+// A gcra keeps what a key owes as a time. If its rate changes again and again, a key is granted at
+// most (d + t) * rate in an interval of length t, with the fastest rate, and d the longest
+// burst/rate. So change the burst with the rate, or a slower rate grants a part of its burst anew.
 //
 // Done and Undo of a request that the old policy has decided count in limits that are kept.
 //

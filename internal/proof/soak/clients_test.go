@@ -24,8 +24,7 @@ type client struct {
 	random *rand.Rand
 	dialer *net.Dialer
 	rt     http.RoundTripper
-	path   string
-	left   int // requests for it until it takes another
+	turn   int // at paths
 
 	answered *answers
 }
@@ -42,13 +41,9 @@ func newTransport(from string, http2 bool) (*http.Transport, *net.Dialer) {
 	return &http.Transport{DialContext: dialer.DialContext, MaxIdleConnsPerHost: 8, Protocols: protocols, DisableCompression: true}, dialer
 }
 
-// next is the path that the client asks for: for a while the same, so that it uses up the limit.
-func (c *client) next() string {
-	if c.left--; c.left < 0 {
-		c.path, c.left = paths[c.random.IntN(len(paths))], 20+c.random.IntN(100)
-	}
-	return c.path
-}
+// next is the path that the client asks for: for some seconds the same as the others of its user,
+// so that they use up the limit.
+func (c *client) next() string { return paths[(int(time.Now().Unix()/3)+c.turn)%len(paths)] }
 
 // request returns one by the user, if there is one.
 func (c *client) request(ctx context.Context, method, path, user string, body io.Reader) *http.Request {
@@ -215,7 +210,7 @@ func newClients(url string) (behaving, misbehaving []*client, answered [2]*answe
 		transports = append(transports, base)
 		kept := &httplimit.Transport{Base: base}
 		for j := range 5 {
-			behaving = append(behaving, &client{url: url, name: name, ip: addresses[i%2], dialer: dialer, rt: kept,
+			behaving = append(behaving, &client{url: url, name: name, turn: i, ip: addresses[i%2], dialer: dialer, rt: kept,
 				random: rand.New(rand.NewPCG(uint64(i), uint64(j))), answered: answered[0]})
 		}
 	}
@@ -227,7 +222,7 @@ func newClients(url string) (behaving, misbehaving []*client, answered [2]*answe
 		}
 		base, dialer := newTransport(from, i%5 == 4)
 		transports = append(transports, base)
-		misbehaving = append(misbehaving, &client{url: url, name: rude[i%len(rude)], ip: ip, dialer: dialer, rt: base,
+		misbehaving = append(misbehaving, &client{url: url, name: rude[i%len(rude)], turn: i % len(rude), ip: ip, dialer: dialer, rt: base,
 			random: rand.New(rand.NewPCG(100, uint64(i))), answered: answered[1]})
 	}
 	return behaving, misbehaving, answered, closeAll

@@ -48,7 +48,7 @@ var limits = []kept{
 	{"/counter", `{"name": "counter", "match": ["/counter"], "key": ["user|ip"], "limits": [{"name": "counter", "rate": "%d/s", "as": "counter", "burst": 10}]}`,
 		[2]int{15, 15}, 20, bounds.SlidingShare(ratelimit.PerSecond(15))},
 	{"/strict", `{"name": "strict", "match": ["/strict"], "key": ["user|ip"], "limits": [{"name": "strict", "rate": "%d/s", "as": "gcra", "burst": 5}],
-		"ladder": [{"after": 2, "within": "10s", "do": "throttle", "to": "2/s", "for": "1s"}, {"after": 3, "within": "10s", "do": "block", "for": "2s"}]}`,
+		"ladder": [{"after": 1, "do": "throttle", "to": "2/s", "for": "1s"}, {"after": 2, "within": "10s", "do": "block", "for": "2s"}]}`,
 		[2]int{5, 5}, 10, bounds.BucketShare(ratelimit.PerSecond(5), 5+1.0/256)},
 }
 
