@@ -38,10 +38,10 @@ mutants:
 model:
 	OPERATIONS=100000000 .ci/run model
 
-## soak: all limiters under real callers on real clocks for SOAK (default 10m), all bounds checked afterwards
+## soak: limiters, a server with a middleware, and Redis that is killed, for SOAK (default 10m) each; all bounds checked afterwards
 SOAK ?= 10m
 soak:
-	go test ./internal/proof/soak -run TestSoak -v -timeout 3h -soak.duration $(SOAK)
+	SOAK=$(SOAK) .ci/run soak
 
 ## bench: every limiter beside the floor
 bench:

@@ -122,6 +122,10 @@ func New(p Policy, capacity int, opts ...Option) (*Engine, error) {
 // length: a step with another Within begins to count at 0. What a rule without such a ladder in p
 // has done is forgotten, also its revocations: to keep these, keep the rule and its ladder.
 //
+// A gcra keeps what a key owes as a time. If its rate changes again and again, a key is granted at
+// most (d + t) * rate in an interval of length t, with the fastest rate, and d the longest
+// burst/rate. So change the burst with the rate, or a slower rate grants a part of its burst anew.
+//
 // Done and Undo of a request that the old policy has decided count in limits that are kept.
 //
 // The error is a [*Faults] if p is not valid; or says what cannot be kept, as a rate that is too

@@ -50,6 +50,25 @@ func TestP13AGCRAOwesTime(t *testing.T) {
 	}
 }
 
+// P13: and so a slower rate with the same burst grants a part of it anew, unless the burst changes
+// with the rate.
+func TestP13ASlowerGCRAOwesLess(t *testing.T) {
+	for slower, more := range map[string]int{`"rate": "20/s", "burst": 15`: 5, `"rate": "20/s", "burst": 10`: 0} {
+		for _, of := range []string{"", `, "of": "tokens"`} {
+			s := newScene(t, limited(`"rate": "30/s", "burst": 15, "as": "gcra"`+of))
+			r := &policy.Request{Attrs: request("user=7").Attrs, Amounts: []policy.Amount{{Name: "tokens", N: 1}}}
+			for range 15 { // 500 ms, of 750 ms
+				require.True(t, s.decide(r).OK)
+			}
+			require.NoError(t, s.Replace(parse(t, limited(slower+`, "as": "gcra"`+of))))
+			for range more {
+				require.True(t, s.decide(r).OK)
+			}
+			require.False(t, s.decide(r).OK, slower)
+		}
+	}
+}
+
 // P13: what is kept is known by the names of the rule and of the limit, as, of, count, the period
 // and the key, and by nothing else.
 func TestP13WhatIsKept(t *testing.T) {

@@ -2,7 +2,6 @@ package soak_test
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"math/rand/v2"
 	"runtime"
@@ -17,12 +16,12 @@ import (
 	"github.com/seed-3506548a/ratelimit/burst"
 	"github.com/seed-3506548a/ratelimit/fixedwindow"
 	"github.com/seed-3506548a/ratelimit/gcra"
+	"github.com/seed-3506548a/ratelimit/internal/proof/bounds"
+	"github.com/seed-3506548a/ratelimit/internal/proof/soak"
 	"github.com/seed-3506548a/ratelimit/keyed"
 	"github.com/seed-3506548a/ratelimit/slidingwindow"
 	"github.com/seed-3506548a/ratelimit/tokenbucket"
 )
-
-var duration = flag.Duration("soak.duration", 0, "how long TestSoak runs: it is skipped at 0, which is the default")
 
 // soaked is a limiter that all callers ask, and what it granted.
 type soaked struct {
@@ -32,51 +31,14 @@ type soaked struct {
 
 	// share returns how much of its bound was used where most of it was: the bound holds if that is
 	// at most 1.
-	share func(grants []grant) float64
+	share bounds.Share
 }
 
 const callers = 8
 
-// bucketShare is of burst + (b-a)*rate in every closed interval [a, b]; slack is what may be
-// exceeded, in 256ths of an event.
-func bucketShare(rate ratelimit.Rate, burst int, slack float64) func([]grant) float64 {
-	return func(grants []grant) float64 {
-		excess := bucketExcess(grants, int64(rate.Events), int64(rate.Per))
-		return float64(excess) / float64(rate.Per) / (float64(burst) + slack/256)
-	}
-}
-
-// slidingShare is of rate.Events in every half-open window.
-func slidingShare(rate ratelimit.Rate) func([]grant) float64 {
-	return func(grants []grant) float64 {
-		starts, ends := byTime(grants)
-		return float64(mostWithin(starts, ends, int64(rate.Per)-1)) / float64(rate.Events)
-	}
-}
-
-// intervalShare is of capacity + rate.Events*ceil((b-a)/rate.Per) in every closed interval [a, b]:
-// for each number of periods, in those that are no longer.
-func intervalShare(rate ratelimit.Rate, capacity int) func([]grant) float64 {
-	return func(grants []grant) (worst float64) {
-		starts, ends := byTime(grants)
-		periods := int64(*duration/rate.Per) + 2
-		for n := range periods {
-			most := mostWithin(starts, ends, n*int64(rate.Per))
-			worst = max(worst, float64(most)/float64(int64(capacity)+n*int64(rate.Events)))
-		}
-		return worst
-	}
-}
-
-func alignedShare(rate ratelimit.Rate) func([]grant) float64 {
-	return func(grants []grant) float64 {
-		return float64(mostAligned(grants, int64(rate.Per))) / float64(rate.Events)
-	}
-}
-
 // greatest is the share of whichever bound is used most.
-func greatest(shares ...func([]grant) float64) func([]grant) float64 {
-	return func(grants []grant) (worst float64) {
+func greatest(shares ...bounds.Share) bounds.Share {
+	return func(grants []bounds.Span) (worst float64) {
 		for _, share := range shares {
 			worst = max(worst, share(grants))
 		}
@@ -85,71 +47,71 @@ func greatest(shares ...func([]grant) float64) func([]grant) float64 {
 }
 
 func limiters(coarse ratelimit.Clock) (all []soaked) {
-	add := func(name string, share func([]grant) float64, l ratelimit.Limiter, err error) {
+	add := func(name string, share bounds.Share, l ratelimit.Limiter, err error) {
 		all = append(all, soaked{name: name, limiter: ratelimit.Must(l, err), share: share})
 	}
 	rate, window := ratelimit.PerSecond(1000), ratelimit.PerSecond(1000)
 	odd, short := ratelimit.Per(7777, 5*time.Second), ratelimit.Per(10, 7*time.Millisecond)
 	{
 		l, err := gcra.New(rate, 5)
-		add("gcra", bucketShare(rate, 5, 0), l, err)
+		add("gcra", bounds.BucketShare(rate, 5), l, err)
 	}
 	{
 		dense := ratelimit.PerSecond(62_000) // hardly enough to lease
 		l, err := gcra.NewStriped(dense, 33*runtime.GOMAXPROCS(0)+10)
-		add("gcra, striped", bucketShare(dense, l.Burst(), 0), l, err)
+		add("gcra, striped", bounds.BucketShare(dense, float64(l.Burst())), l, err)
 	}
 	{
 		l, err := gcra.New(odd, 100, ratelimit.WithClock(coarse))
-		add("gcra on a coarse clock", bucketShare(odd, 100, 0), l, err)
+		add("gcra on a coarse clock", bounds.BucketShare(odd, 100), l, err)
 	}
 	{
 		l, err := fixedwindow.NewAligned(short, ratelimit.WithClock(coarse))
-		add("fixedwindow, aligned, on a coarse clock", alignedShare(short), l, err)
+		add("fixedwindow, aligned, on a coarse clock", bounds.AlignedShare(short), l, err)
 		all[len(all)-1].wall = true
 	}
 	{
 		l, err := tokenbucket.New(odd, 50)
-		add("tokenbucket", bucketShare(odd, 50, 0), l, err)
+		add("tokenbucket", bounds.BucketShare(odd, 50), l, err)
 	}
 	{
 		l, err := tokenbucket.NewInterval(window, 1500)
-		add("tokenbucket, interval", intervalShare(window, 1500), l, err)
+		add("tokenbucket, interval", bounds.IntervalShare(window, 1500), l, err)
 	}
 	{
 		l, err := fixedwindow.NewAnchored(window)
-		add("fixedwindow, anchored", intervalShare(window, 1000), l, err)
+		add("fixedwindow, anchored", bounds.IntervalShare(window, 1000), l, err)
 	}
 	{
 		l, err := fixedwindow.NewAligned(short)
-		add("fixedwindow, aligned", alignedShare(short), l, err)
+		add("fixedwindow, aligned", bounds.AlignedShare(short), l, err)
 		all[len(all)-1].wall = true
 	}
 	{
 		l, err := slidingwindow.NewCounter(short, 7)
-		add("slidingwindow.Counter", slidingShare(short), l, err)
+		add("slidingwindow.Counter", bounds.SlidingShare(short), l, err)
 	}
 	{
 		l, err := slidingwindow.NewLog(short)
-		add("slidingwindow.Log", slidingShare(short), l, err)
+		add("slidingwindow.Log", bounds.SlidingShare(short), l, err)
 	}
 	{
 		inner := ratelimit.Must(tokenbucket.New(rate, 100))
 		l, err := burst.New(inner, short)
-		add("burst", greatest(bucketShare(rate, 100, 0), slidingShare(short)), l, err)
+		add("burst", greatest(bounds.BucketShare(rate, 100), bounds.SlidingShare(short)), l, err)
 	}
 	{
 		bucket, log := ratelimit.Must(gcra.New(odd, 20)), ratelimit.Must(slidingwindow.NewLog(short))
 		l, err := ratelimit.All(bucket, log)
-		add("All", greatest(bucketShare(odd, 20, 0), slidingShare(short)), l, err)
+		add("All", greatest(bounds.BucketShare(odd, 20), bounds.SlidingShare(short)), l, err)
 	}
 	table := ratelimit.Must(keyed.NewGCRA[int](ratelimit.PerSecond(100), 3, 8))
 	for key := range 12 { // more than there is room for at times
-		add(fmt.Sprintf("keyed.Table, key %d", key), bucketShare(ratelimit.PerSecond(100), 3, 1), table.Limiter(key), nil)
+		add(fmt.Sprintf("keyed.Table, key %d", key), bounds.BucketShare(ratelimit.PerSecond(100), 3+1.0/256), table.Limiter(key), nil)
 	}
 	windows := ratelimit.Must(keyed.NewAlignedWindow[int](short, 8))
 	for key := range 4 {
-		add(fmt.Sprintf("keyed.Table of windows, key %d", key), alignedShare(short), windows.Limiter(key), nil)
+		add(fmt.Sprintf("keyed.Table of windows, key %d", key), bounds.AlignedShare(short), windows.Limiter(key), nil)
 		all[len(all)-1].wall = true
 	}
 	return all
@@ -159,15 +121,13 @@ func limiters(coarse ratelimit.Clock) (all []soaked) {
 // the duration. Some sleep within a call, in Wait, others are suspended by the scheduler.
 // Afterwards each grant is known to have been made at a time, or between two times.
 func TestSoak(t *testing.T) {
-	if *duration == 0 {
-		t.Skip("make soak runs this, for -soak.duration")
-	}
+	duration := soak.Duration(t)
 	coarse := ratelimit.Must(ratelimit.NewCoarseClock(time.Millisecond))
 	coarse.Start()
 	defer coarse.Stop()
 	all := limiters(coarse)
 	start := time.Now()
-	grants := make([][callers][]grant, len(all))
+	grants := make([][callers][]bounds.Span, len(all))
 	var asked atomic.Int64
 	var group sync.WaitGroup
 	for c := range callers {
@@ -180,7 +140,7 @@ func TestSoak(t *testing.T) {
 				if ok {
 					grants[i][c] = append(grants[i][c], g)
 				}
-				if n%1024 == 0 && time.Since(start) > *duration {
+				if n%1024 == 0 && time.Since(start) > duration {
 					asked.Add(n)
 					return
 				}
@@ -188,16 +148,16 @@ func TestSoak(t *testing.T) {
 		})
 	}
 	group.Wait()
-	t.Logf("%d requests by %d callers in %v", asked.Load(), callers, *duration)
+	t.Logf("%d requests by %d callers in %v", asked.Load(), callers, duration)
 	total := int64(0)
 	for i, s := range all {
-		var of []grant
+		var of []bounds.Span
 		events := int64(0)
 		for c := range callers {
 			of = append(of, grants[i][c]...)
 		}
 		for _, g := range of {
-			events += g.n
+			events += g.N
 		}
 		total += events
 		share := s.share(of)
@@ -209,7 +169,7 @@ func TestSoak(t *testing.T) {
 }
 
 // ask asks a limiter in one of the ways that there are, and returns what was granted.
-func ask(random *rand.Rand, s *soaked, start time.Time, kept *time.Time) (grant, bool) {
+func ask(random *rand.Rand, s *soaked, start time.Time, kept *time.Time) (bounds.Span, bool) {
 	clock := s.limiter.Clock()
 	at := func(t time.Time) int64 {
 		if s.wall {
@@ -227,18 +187,18 @@ func ask(random *rand.Rand, s *soaked, start time.Time, kept *time.Time) (grant,
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
 		defer cancel()
 		ok := ratelimit.Wait(ctx, s.limiter, n) == nil
-		return grant{at(before), at(clock.Now()), int64(n)}, ok
+		return bounds.Span{Lo: at(before), Hi: at(clock.Now()), N: int64(n)}, ok
 	case 1, 2:
 		ok := s.limiter.Allow()
-		return grant{at(before), at(clock.Now()), 1}, ok
+		return bounds.Span{Lo: at(before), Hi: at(clock.Now()), N: 1}, ok
 	case 3, 4:
 		ok := s.limiter.Take(n).OK
-		return grant{at(before), at(clock.Now()), int64(n)}, ok
+		return bounds.Span{Lo: at(before), Hi: at(clock.Now()), N: int64(n)}, ok
 	case 5: // with an old reading, or one to be old
 		if random.IntN(100) == 0 {
 			*kept = before
 		}
 		before = *kept
 	}
-	return grant{at(before), at(before), int64(n)}, s.limiter.TakeAt(before, n).OK
+	return bounds.Span{Lo: at(before), Hi: at(before), N: int64(n)}, s.limiter.TakeAt(before, n).OK
 }
