@@ -2,6 +2,8 @@ package ratelimit_test
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
@@ -14,7 +16,10 @@ import (
 	"github.com/seed-3506548a/ratelimit/burst"
 	"github.com/seed-3506548a/ratelimit/fixedwindow"
 	"github.com/seed-3506548a/ratelimit/gcra"
+	"github.com/seed-3506548a/ratelimit/httplimit"
 	"github.com/seed-3506548a/ratelimit/penalty"
+	"github.com/seed-3506548a/ratelimit/policy"
+	"github.com/seed-3506548a/ratelimit/policy/catalog"
 	"github.com/seed-3506548a/ratelimit/slidingwindow"
 )
 
@@ -38,6 +43,24 @@ func follow(t *testing.T, mock *clock.Mock, l ratelimit.Limiter, steps []step) {
 		d := l.Take(s.n)
 		got := step{s.at, s.n, d.OK, d.Remaining, d.RetryAfter, d.By}
 		require.Equal(t, s, got)
+	}
+}
+
+func asTrakt(next http.Handler) http.Handler {
+	engine := ratelimit.Must(policy.New(ratelimit.Must(catalog.Load("trakt")), 100_000)) // room for so many users at a time
+	who := httplimit.Attributes{"client": httplimit.Header("Trakt-Api-Key"), "user": userOf}
+	return ratelimit.Must(httplimit.Middleware(engine, who, httplimit.Trakt))(next)
+}
+
+// The page begins with a server.
+func TestAsTrakt(t *testing.T) {
+	handler := asTrakt(http.NotFoundHandler())
+	for _, want := range []int{http.StatusNotFound, http.StatusTooManyRequests} {
+		r := httptest.NewRequest(http.MethodPost, "/sync/history", nil)
+		r.SetBasicAuth("alice", "secret")
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		require.Equal(t, want, w.Code)
 	}
 }
 
@@ -182,5 +205,5 @@ func TestAPIsAreDocumented(t *testing.T) {
 			found++
 		}
 	}
-	require.Equal(t, 4, found)
+	require.Equal(t, 5, found)
 }

@@ -17,8 +17,6 @@ import (
 	"github.com/seed-3506548a/ratelimit/gcra"
 	"github.com/seed-3506548a/ratelimit/httplimit"
 	"github.com/seed-3506548a/ratelimit/keyed"
-	"github.com/seed-3506548a/ratelimit/policy"
-	"github.com/seed-3506548a/ratelimit/policy/catalog"
 )
 
 func limited(next http.Handler) http.Handler {
@@ -33,31 +31,6 @@ func userOf(r *http.Request) (string, bool) {
 
 func polite(limiter ratelimit.Limiter) *http.Client {
 	return &http.Client{Transport: &httplimit.Transport{Limiter: limiter}}
-}
-
-func asTrakt(next http.Handler) http.Handler {
-	engine := ratelimit.Must(policy.New(ratelimit.Must(catalog.Load("trakt")), 100_000)) // room for so many users at a time
-	who := httplimit.Attributes{"client": httplimit.Header("Trakt-Api-Key"), "user": userOf}
-	return ratelimit.Must(httplimit.Middleware(engine, who, httplimit.Trakt))(next)
-}
-
-// The page on APIs begins with a server, which is this file's and works.
-func TestPageOfAPIs(t *testing.T) {
-	page, err := os.ReadFile("docs/apis.md")
-	require.NoError(t, err)
-	own, err := os.ReadFile("readme_test.go")
-	require.NoError(t, err)
-	block := regexp.MustCompile("(?s)```go\n(func asTrakt.*?)```").FindStringSubmatch(string(page))
-	require.Len(t, block, 2)
-	require.Contains(t, string(own), block[1])
-	handler := asTrakt(http.NotFoundHandler())
-	for _, want := range []int{http.StatusNotFound, http.StatusTooManyRequests} {
-		r := httptest.NewRequest(http.MethodPost, "/sync/history", nil)
-		r.SetBasicAuth("alice", "secret")
-		w := httptest.NewRecorder()
-		handler.ServeHTTP(w, r)
-		require.Equal(t, want, w.Code)
-	}
 }
 
 // TestReadme runs the program that the README shows, and demands that its other code is this
