@@ -15,5 +15,5 @@ func TestSizes(t *testing.T) {
 	}
 	require.EqualValues(t, 64, unsafe.Sizeof(bucketFrame{}))
 	require.EqualValues(t, 136, unsafe.Sizeof(spec{}))
-	require.EqualValues(t, 64, unsafe.Sizeof(Bucket{}))
+	require.EqualValues(t, 128, unsafe.Sizeof(Bucket{}))
 }
