@@ -421,5 +421,5 @@ func TestSize(t *testing.T) {
 	if unsafe.Sizeof(uintptr(0)) != 8 {
 		t.Skip("counted on 64-bit platforms")
 	}
-	require.EqualValues(t, 64, unsafe.Sizeof(fixedwindow.Limiter{}))
+	require.EqualValues(t, 128, unsafe.Sizeof(fixedwindow.Limiter{}))
 }

@@ -590,7 +590,7 @@ func TestSize(t *testing.T) {
 	if unsafe.Sizeof(uintptr(0)) != 8 {
 		t.Skip("counted on 64-bit platforms")
 	}
-	require.EqualValues(t, 64, unsafe.Sizeof(gcra.Limiter{}))
+	require.EqualValues(t, 128, unsafe.Sizeof(gcra.Limiter{}))
 	l, c := newAt(t, t0, ratelimit.PerSecond(1_000_000_007), 3)
 	require.InDelta(t, 3, testing.AllocsPerRun(1, func() {
 		c.Set(c.Now().Add(time.Hour)) // an allocation of the clock's

@@ -12,7 +12,7 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
-// shard has a part of the keys. It is a cache line, and as large as two, which are fetched together.
+// shard has a part of the keys, in cache lines (two, which are fetched together) of its own.
 type shard[K comparable] struct {
 	mutex sync.Mutex
 	index index[K]

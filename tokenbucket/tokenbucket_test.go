@@ -314,6 +314,6 @@ func TestSize(t *testing.T) {
 	if unsafe.Sizeof(uintptr(0)) != 8 {
 		t.Skip("counted on 64-bit platforms")
 	}
-	require.EqualValues(t, 64, unsafe.Sizeof(tokenbucket.Limiter{}))
-	require.EqualValues(t, 64, unsafe.Sizeof(tokenbucket.Interval{}))
+	require.EqualValues(t, 128, unsafe.Sizeof(tokenbucket.Limiter{}))
+	require.EqualValues(t, 128, unsafe.Sizeof(tokenbucket.Interval{}))
 }
