@@ -122,7 +122,7 @@ func (l *lane) result(keys *keys) *Result {
 		Limits: t.limits.result(keys), Actions: []Acted{}, Bins: []Bin{},
 	}
 	r.KeysRefused, r.Worst = t.worst(keys)
-	for _, action := range []policy.Action{policy.ByLimit, policy.ByThrottle, policy.ByBlock, policy.ByRevoke, policy.ByMissing} {
+	for _, action := range []policy.Action{policy.ByLimit, policy.ByThrottle, policy.ByBlock, policy.ByRevoke, policy.ByMissing, policy.ByStore} {
 		if n := t.actions[action]; n > 0 {
 			r.Actions = append(r.Actions, Acted{string(action), n})
 		}
