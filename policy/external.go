@@ -42,11 +42,11 @@ type OpenStore func(name string, l Limit) (Store, error)
 //
 // # Cost
 //
-// A granted request asks each limit in a store twice, to look and to charge, but for one, which is
-// only charged; one that is not charged, as for a Count, is asked once. If something else refuses,
-// limits in stores are not asked any more: their standings are Unanswered, and Decision.RetryAfter
-// is without them. Decision.MoreAfter is exact for a gcra, up to a nanosecond, and an aligned limit;
-// for a log it may be longer.
+// A granted request asks one limit in a store once, and each further one twice: to look, and to
+// charge. A limit with Count is asked once before the request. Once something refuses, limits in
+// stores are not asked: their standings are Unanswered, and are not part of Decision.RetryAfter.
+//
+// Decision.MoreAfter of a gcra is exact up to a nanosecond, and that of a log is until it is empty.
 func WithStore(limit string, open OpenStore) Option {
 	return func(o *options) { o.outer = append(o.outer, placement{limit, open}) }
 }

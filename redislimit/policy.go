@@ -68,8 +68,8 @@ func open(engine Engine, name string, l policy.Limit, opts []Option) (*Store, er
 	}
 }
 
-// memories are the remembered refusals of limits, by name. Stores of one limit with other rates have
-// one in common, as what one of them is told of a key holds for the others.
+// memories are the remembered refusals of limits, by name. Stores of one limit with different rates
+// have one in common, as what one of them is told of a key holds for the others.
 type memories struct {
 	mutex sync.Mutex
 	of    map[string]*memory
