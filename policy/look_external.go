@@ -9,7 +9,7 @@ import (
 
 // unanswered reports whether a limit is in a store that has not answered, or was not asked.
 func (a *asked) unanswered() bool {
-	return a.limit.class == outer && (a.limiter == nil || unanswered(a.told))
+	return a.limit.class == outer && (a.outer == nil || unanswered(a.told))
 }
 
 // refusal is what refuses, if the limit does: itself or what stands in for it, or that it cannot be
@@ -51,7 +51,7 @@ func (q *question) lookInStores(lead *asked, tests bool) {
 
 // findInStore finds the limiter of the request's key.
 func (q *question) findInStore(m *matched, a *asked) {
-	a.limiter = a.bound.outer.Limiter(m.rule.key.text(&q.g.names, q.settlement.attributes))
+	a.outer = &outerLimiter{a.bound.outer.Limiter(m.rule.key.text(&q.g.names, q.settlement.attributes))}
 }
 
 // lookInStore asks a limit how it stands without the request. That says whether the request fits;
@@ -75,7 +75,7 @@ func (q *question) storeError() error {
 				continue
 			}
 			err := errUnanswered
-			if l, ok := a.limiter.(ratelimit.Failer); ok {
+			if l, ok := a.outer.Limiter.(ratelimit.Failer); ok {
 				if cause := l.Err(); cause != nil {
 					err = cause
 				}

@@ -83,7 +83,7 @@ func (q *question) apply(l *limit, hash uint64, cost int, r *Request, t *target)
 	a.told, a.allowed, a.charged = ratelimit.Decision{}, false, false
 	a.beyond, a.owner = 0, nil
 	if l.class == outer {
-		a.limiter, a.told.OK = nil, true // as long as it is not asked, it does not refuse
+		a.outer, a.told.OK = nil, true // as long as it is not asked, it does not refuse
 	}
 	switch {
 	case l.count != nil:

@@ -65,10 +65,10 @@ type bound struct {
 	reduced   bool // the rate is lower than the one that is shown
 	unlimited bool
 
-	outer Store       // that has the limit, if one of WithStore does
 	ticks table.Limit // in the ticks of the table, if that is the store
 	event int         // in the units of the Map's limiter: an event,
 	depth int         // and all that may be owed
+	outer Store       // has the limit, if it is in one
 }
 
 // newStore returns a store for a limit, for at least capacity live keys, that can keep all bounds.

@@ -75,17 +75,17 @@ func (s *external) keep(l *limit) {
 }
 
 func (s *external) look(d *ratelimit.Decision, at moment, a *asked, n int) {
-	*d = s.told(a, a.limiter.PeekAt(at.t, n))
+	*d = s.told(a, a.outer.PeekAt(at.t, n))
 }
 
-func (s *external) fits(at moment, a *asked, n int) bool { return a.limiter.PeekAt(at.t, n).OK }
+func (s *external) fits(at moment, a *asked, n int) bool { return a.outer.PeekAt(at.t, n).OK }
 
 func (s *external) take(d *ratelimit.Decision, at moment, a *asked, n int) {
-	*d = s.told(a, a.limiter.TakeAt(at.t, n))
+	*d = s.told(a, a.outer.TakeAt(at.t, n))
 }
 
 func (s *external) charge(at moment, a *asked, n int) {
-	if n > 0 && unanswered(ratelimit.Charge(a.limiter, at.t, n)) {
+	if n > 0 && unanswered(ratelimit.Charge(a.outer.Limiter, at.t, n)) {
 		s.unanswered.Add(1)
 		s.untracked.Add(1)
 	}
@@ -94,7 +94,7 @@ func (s *external) charge(at moment, a *asked, n int) {
 // refund gives nothing back of what the store itself did not grant.
 func (s *external) refund(t time.Time, a *asked, n int, held time.Duration) {
 	if n > 0 && !a.unanswered() {
-		a.limiter.RefundAt(t, n, held)
+		a.outer.RefundAt(t, n, held)
 	}
 }
 
