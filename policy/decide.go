@@ -28,16 +28,16 @@ type asked struct {
 	cost  int // is charged then
 	told  ratelimit.Decision
 
+	sight   table.Sight // of the key, if the store is a table,
+	allowed bool        // by which it is allowed
 	charged bool        // or would be, of a Peek
-	allowed bool        // by the sight of the key,
-	sight   table.Sight // if the store is a table
-
-	outer *outerLimiter // of the key, if that is in a Store; nil until it is asked
 
 	beyond int // a test takes off the limit
 
 	until int64      // of a throttle: its end,
 	owner *penalties // and whose it is; else nil
+
+	outer *outerLimiter // of the key, if that is in a Store; nil until it is asked
 }
 
 // outerLimiter is the limiter of a key in a Store, in a pointer: with it, what is asked fills three
@@ -204,10 +204,11 @@ func (q *question) refused(by Action) {
 // charged is given back.
 func (q *question) charge() {
 	s := &q.settlement
-	for of := outer; of < classes; of++ {
-		if of < last && !q.g.locked {
-			continue
-		}
+	of := outer
+	if !q.g.locked {
+		of = last
+	}
+	for ; of < classes; of++ {
 		for i := range s.matched {
 			m := &s.matched[i]
 			if m.rule.mode != Enforce {
@@ -235,9 +236,10 @@ func (q *question) take(all []asked, of class) (refused *asked) {
 			continue
 		}
 		switch t := a.limit.table; {
-		case !q.commit && of != outer:
 		case !q.commit:
-			a.look(&q.at, a.cost) // as it was asked for how it stands without the request
+			if of == outer { // it was asked how it stands without the request
+				a.look(&q.at, a.cost)
+			}
 		case a.allowed:
 			t.TakeSeen(&a.told, &a.sight, a.hash, t.off(&q.at), a.cost, &a.bound.ticks)
 		default:

@@ -9,7 +9,7 @@ import (
 
 // unanswered reports whether a limit is in a store that has not answered, or was not asked.
 func (a *asked) unanswered() bool {
-	return a.limit.class == outer && (a.outer == nil || unanswered(a.told))
+	return a.limit.class == outer && (a.outer == nil || unanswered(a.told.By))
 }
 
 // refusal is what refuses, if the limit does: itself or what stands in for it, or that it cannot be

@@ -85,7 +85,7 @@ func (s *external) take(d *ratelimit.Decision, at moment, a *asked, n int) {
 }
 
 func (s *external) charge(at moment, a *asked, n int) {
-	if n > 0 && unanswered(ratelimit.Charge(a.outer.Limiter, at.t, n)) {
+	if n > 0 && unanswered(ratelimit.Charge(a.outer.Limiter, at.t, n).By) {
 		s.unanswered.Add(1)
 		s.untracked.Add(1)
 	}
@@ -106,15 +106,15 @@ func (s *external) count(c *Counts) {
 
 // told returns the decision of a store in terms of the bound.
 func (s *external) told(a *asked, d ratelimit.Decision) ratelimit.Decision {
-	if unanswered(d) {
+	if unanswered(d.By) {
 		s.unanswered.Add(1)
 	}
 	d.Limit, d.Remaining = a.bound.most, min(d.Remaining, a.bound.most)
 	return d
 }
 
-// unanswered reports whether a decision is not the store's own.
-func unanswered(d ratelimit.Decision) bool { return d.By < 0 && d.By != keyed.Inherited }
+// unanswered reports whether a decision is not the store's own, by its By.
+func unanswered(by int) bool { return by < 0 && by != keyed.Inherited }
 
 // moreAfter returns when one more than remains is granted, by what the store has said.
 func (s *external) moreAfter(a *asked) time.Duration {
