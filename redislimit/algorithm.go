@@ -28,7 +28,8 @@ type algorithm interface {
 	args(to []string) []string
 
 	// quick returns a faster script for one request, if there is one, and all of its arguments,
-	// which must not be changed. If that cannot decide, it changes nothing and returns the time only.
+	// which must not be changed. If that cannot decide, it changes nothing and returns the time
+	// only.
 	quick(n int) (*Script, []string)
 
 	// decide sets ds to the decisions on requests for ns events. It reports whether the reply is
