@@ -83,6 +83,14 @@ func (m *middleware) serve(w http.ResponseWriter, r *http.Request, next http.Han
 		m.ask(q, r, p)
 	}
 	d := &q.decision
+	if d.Action == policy.ByStore {
+		err := &StoreError{Err: d.Err}
+		q.release()
+		if m.undecided(w, r, err) {
+			next.ServeHTTP(w, r)
+		}
+		return
+	}
 	m.answer(w, r, d, q.request.Time)
 	if !d.OK {
 		q.release()

@@ -35,7 +35,8 @@ type options struct {
 //   - a [*ratelimit.ArgumentError], for each request, while a policy that came by
 //     [policy.Engine.Replace] names an attribute that nobody provides; to proceed is to have it
 //     decided as if the request did not have that attribute,
-//   - a [*StoreError] of PerKey, for each request that its store could not decide,
+//   - a [*StoreError], for each request that the store of PerKey, or one of [policy.WithStore],
+//     could not decide,
 //   - [ErrTwice] and [ErrTrustsNobody], once for each middleware; to proceed is to go on as before.
 //
 // f is called by many goroutines at once.

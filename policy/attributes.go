@@ -110,3 +110,21 @@ func mixed(a, b uint64) uint64 {
 	high, low = bits.Mul64(high^low^b, 0x8ebc6af09c88c6e3)
 	return high ^ low
 }
+
+// escaped keeps values apart in the text of a key.
+var escaped = strings.NewReplacer("%", "%25", "&", "%26")
+
+// text returns the key of a request that has one, for stores: "user=7&ip=192.0.2.1". Two keys of a
+// rule never have the same text. A part that is not there, of a key that is shared, is empty.
+func (k *key) text(n *names, values []attribute) string {
+	var parts [mostKeyParts]string
+	for i, part := range k.parts {
+		for _, a := range part {
+			if value := values[a].value; value != "" {
+				parts[i] = n.list[a] + "=" + escaped.Replace(value)
+				break
+			}
+		}
+	}
+	return strings.Join(parts[:len(k.parts)], "&")
+}

@@ -17,9 +17,11 @@ type generation struct {
 	names  names
 	costs  []cost
 	rules  []rule
-	whos   []*who // that a step of some rule names
+	whos   []*who              // that a step of some rule names
+	opens  map[place]OpenStore // of the limits that are in stores
 
 	locked    bool // some limit has a class before last
+	outer     bool // some limit is in a Store
 	wall      bool // some limit goes by the wall clock
 	patterned bool // something is for some paths only
 	punishing bool // some rule has a ladder
@@ -83,8 +85,8 @@ func parseStatuses(s string) statuses {
 	return statuses{status, status}
 }
 
-// identity is what a limit's state is kept by when the policy is replaced.
-type identity struct {
+// stateID is what a limit's state is kept by when the policy is replaced.
+type stateID struct {
 	rule, limit, of, count, key string
 	as                          Algorithm
 	period                      int64
@@ -107,6 +109,9 @@ func (g *generation) scope(match, when []string) (s scope) {
 // there is one; what it adds is the engine's only when the caller says so.
 func (e *Engine) compile(p Policy, fn string) (*generation, error) {
 	g := &generation{engine: e, policy: p}
+	if err := g.findStores(fn); err != nil {
+		return nil, err
+	}
 	for _, c := range p.Costs {
 		g.costs = append(g.costs, cost{g.scope(c.Match, nil), c.N})
 	}
@@ -118,11 +123,12 @@ func (e *Engine) compile(p Policy, fn string) (*generation, error) {
 			key: g.key(r.Key, r.Missing == missingShare), skip: r.Missing == missingSkip,
 		}
 		for j := range r.Limits {
-			l, err := g.limit(r, j, overridden[place{i, j}])
+			l, err := g.limit(r, place{i, j}, overridden[place{i, j}])
 			if err != nil {
 				return nil, fmt.Errorf("%s: rules[%d].limits[%d]: %w", fn, i, j, err)
 			}
 			g.locked = g.locked || l.class < last
+			g.outer = g.outer || l.class == outer
 			g.wall = g.wall || r.Limits[j].As == Aligned
 			compiled.limits = append(compiled.limits, l)
 		}
@@ -158,8 +164,8 @@ func slower(a, b ratelimit.Rate) bool {
 	return high < high2 || high == high2 && low < low2
 }
 
-func (g *generation) limit(r *Rule, j int, overridden []*Override) (limit, error) {
-	l := &r.Limits[j]
+func (g *generation) limit(r *Rule, at place, overridden []*Override) (limit, error) {
+	l := &r.Limits[at.limit]
 	compiled := limit{name: l.Name, of: l.Of, hidden: l.Hidden, own: l.bind()}
 	for _, text := range l.Count {
 		compiled.count = append(compiled.count, parseStatuses(text))
@@ -172,16 +178,18 @@ func (g *generation) limit(r *Rule, j int, overridden []*Override) (limit, error
 	}
 	compiled.overrides.index()
 	bounds := []*bound{&compiled.own}
-	for at := range compiled.overrides.list {
-		if b := &compiled.overrides.list[at].bound; !b.unlimited {
+	for i := range compiled.overrides.list {
+		if b := &compiled.overrides.list[i].bound; !b.unlimited {
 			bounds = append(bounds, b)
 		}
 	}
 
-	id := identity{r.Name, l.Name, l.Of, strings.Join(l.Count, " "), strings.Join(r.Key, " "), l.As, int64(l.Rate.Per)}
+	id := stateID{r.Name, l.Name, l.Of, strings.Join(l.Count, " "), strings.Join(r.Key, " "), l.As, int64(l.Rate.Per)}
 	var err error
 	if compiled.store = g.engine.stores[id]; compiled.store != nil {
 		err = bindAll(compiled.store, bounds)
+	} else if open := g.opens[at]; open != nil {
+		compiled.store, err = newExternal(l, id, open, bounds)
 	} else {
 		compiled.store, err = g.engine.newStore(l, bounds, g.engine.capacity)
 	}

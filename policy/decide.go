@@ -30,13 +30,19 @@ type asked struct {
 
 	sight   table.Sight // of the key, if the store is a table,
 	allowed bool        // by which it is allowed
+	charged bool        // or would be, of a Peek
 
 	beyond int // a test takes off the limit
 
-	until   int64      // of a throttle: its end,
-	owner   *penalties // and whose it is; else nil
-	charged bool       // or would be, of a Peek
+	until int64      // of a throttle: its end,
+	owner *penalties // and whose it is; else nil
+
+	outer *outerLimiter // of the key, if that is in a Store; nil until it is asked
 }
+
+// outerLimiter is the limiter of a key in a Store, in a pointer: with it, what is asked fills three
+// cache lines.
+type outerLimiter struct{ ratelimit.Limiter }
 
 // question is a request that is being decided.
 type question struct {
@@ -83,7 +89,7 @@ func (e *Engine) ask(r *Request, d *Decision, commit bool) {
 func (d *Decision) clear() {
 	d.OK, d.Action, d.RetryAfter = false, Granted, 0
 	d.Standings, d.Reached = d.Standings[:0], d.Reached[:0]
-	d.Binding, d.MoreAfter, d.Shadow = -1, ratelimit.Never, false
+	d.Binding, d.MoreAfter, d.Shadow, d.Err = -1, ratelimit.Never, false, nil
 	s := &d.settlement
 	s.generation, s.cost = nil, 0
 	s.matched, s.asked, s.throttles = s.matched[:0], s.asked[:0], s.throttles[:0]
@@ -110,8 +116,8 @@ func (e *Engine) moment(t time.Time, g *generation) moment {
 func (q *question) of(m *matched) []asked { return q.settlement.asked[m.from:m.to] }
 
 // look asks all limits of rules that enforce, and what penalties there are, and says what refuses.
-// Of a Map, the limit that is charged first is not asked, as long as nothing else refuses: to
-// charge it is to ask it.
+// The limit of a Map or a Store that is charged first is not asked, as long as nothing else
+// refuses: to charge it is to ask it.
 func (q *question) look(tests bool) {
 	q.OK = true
 	if q.g.punishing {
@@ -133,12 +139,15 @@ func (q *question) look(tests bool) {
 			q.refused(ByMissing)
 		}
 		for j := range q.of(m) {
-			if a := &q.of(m)[j]; a != lead {
+			if a := &q.of(m)[j]; a != lead && a.limit.class != outer {
 				q.lookAt(a, tests)
 			}
 		}
 	}
-	if lead != nil && (!q.OK || !q.commit || tests) {
+	if q.g.outer {
+		q.lookInStores(lead, tests)
+	}
+	if lead != nil && lead.limit.class != outer && (!q.OK || !q.commit || tests) {
 		q.lookAt(lead, tests)
 	}
 }
@@ -151,7 +160,7 @@ func (q *question) lookAt(a *asked, tests bool) {
 			a.allowed = t.Allows(&a.sight, t.off(&q.at), a.n, &a.bound.ticks)
 			a.told.OK = a.allowed
 		} else {
-			a.told.OK = a.limit.store.fits(q.at, a.hash, a.n, a.bound)
+			a.told.OK = a.limit.store.fits(q.at, a, a.n)
 		}
 		if a.told.OK {
 			return
@@ -162,7 +171,7 @@ func (q *question) lookAt(a *asked, tests bool) {
 	}
 }
 
-// lead returns the limit of a Map that is charged first, if one is.
+// lead returns the limit of a Map or a Store that is charged first, if one is.
 func (q *question) lead() (lead *asked) {
 	for i := range q.settlement.matched {
 		m := &q.settlement.matched[i]
@@ -179,10 +188,10 @@ func (q *question) lead() (lead *asked) {
 	return lead
 }
 
-func (a *asked) look(at *moment, n int) { a.limit.store.look(&a.told, *at, a.hash, n, a.bound) }
+func (a *asked) look(at *moment, n int) { a.limit.store.look(&a.told, *at, a, n) }
 
 // precedence is the order in which actions are told, the first first.
-var precedence = []Action{ByRevoke, ByBlock, ByMissing, ByLimit, ByThrottle, ByTest}
+var precedence = []Action{ByRevoke, ByBlock, ByMissing, ByLimit, ByThrottle, ByStore, ByTest}
 
 func (q *question) refused(by Action) {
 	if q.OK || slices.Index(precedence, by) < slices.Index(precedence, q.Action) {
@@ -195,26 +204,32 @@ func (q *question) refused(by Action) {
 // charged is given back.
 func (q *question) charge() {
 	s := &q.settlement
-	for of := first; of < classes; of++ {
-		if of < last && !q.g.locked {
-			continue
-		}
+	of := outer
+	if !q.g.locked {
+		of = last
+	}
+	for ; of < classes; of++ {
 		for i := range s.matched {
-			if m := &s.matched[i]; m.rule.mode == Enforce && !q.take(q.of(m), of) {
+			m := &s.matched[i]
+			if m.rule.mode != Enforce {
+				continue
+			}
+			if a := q.take(q.of(m), of); a != nil {
 				q.undo(s.asked)
-				q.refused(ByLimit)
+				q.refused(a.refusal())
 				return
 			}
 		}
 	}
-	if !q.take(s.throttles, last) {
+	if q.take(s.throttles, last) != nil {
 		q.undo(s.asked)
 		q.refused(ByThrottle)
 	}
 }
 
-// take charges limits of a class, until one refuses. A Peek has seen that they do not.
-func (q *question) take(all []asked, of class) bool {
+// take charges limits of a class, until one refuses, which it returns. A Peek has seen that none
+// does.
+func (q *question) take(all []asked, of class) (refused *asked) {
 	for i := range all {
 		a := &all[i]
 		if a.limit.class != of || a.cost == 0 {
@@ -222,16 +237,19 @@ func (q *question) take(all []asked, of class) bool {
 		}
 		switch t := a.limit.table; {
 		case !q.commit:
+			if of == outer { // it was asked how it stands without the request
+				a.look(&q.at, a.cost)
+			}
 		case a.allowed:
 			t.TakeSeen(&a.told, &a.sight, a.hash, t.off(&q.at), a.cost, &a.bound.ticks)
 		default:
-			a.limit.store.take(&a.told, q.at, a.hash, a.cost, a.bound)
+			a.limit.store.take(&a.told, q.at, a, a.cost)
 		}
 		if a.charged = a.told.OK; !a.charged {
-			return false
+			return a
 		}
 	}
-	return true
+	return nil
 }
 
 // undo gives back what was charged, after a race was lost.
@@ -241,13 +259,18 @@ func (q *question) undo(all []asked) {
 		now = q.at.t
 	}
 	for i := range all {
-		all[i].undo(now, now.Sub(q.at.t))
+		a := &all[i]
+		charged := a.charged
+		a.undo(now, now.Sub(q.at.t))
+		if charged && a.limit.class == outer {
+			a.look(&q.at, 0)
+		}
 	}
 }
 
 func (a *asked) undo(now time.Time, held time.Duration) {
 	if a.charged {
-		a.limit.store.refund(now, a.hash, a.cost, held, a.bound)
+		a.limit.store.refund(now, a, a.cost, held)
 		a.charged = false
 	}
 }

@@ -12,7 +12,7 @@ import (
 type Action string
 
 // The actions. A request that several of these refuse is said to be refused by the first of revoke,
-// block, missing, limit, throttle and test.
+// block, missing, limit, throttle, store and test.
 const (
 	Granted    Action = ""
 	ByExempt   Action = "exempt"   // granted: a rule with mode exempt is for it
@@ -22,6 +22,7 @@ const (
 	ByRevoke   Action = "revoke"   // the key is revoked, until it is pardoned
 	ByTest     Action = "test"     // Tighten or Refuse of the Request did
 	ByMissing  Action = "missing"  // it has no value for a part of a rule's key
+	ByStore    Action = "store"    // a limit's store did not answer, and fails closed: see WithStore
 )
 
 // Decision is the answer to a [Request]. An engine fills it in and reuses its slices, so a Decision
@@ -38,7 +39,9 @@ type Decision struct {
 	// RetryAfter is 0 if OK. Otherwise, with no other traffic, the same request is granted that
 	// much later, and is refused a nanosecond earlier: the longest wait of all that refuse. (Tests
 	// of a Request come after all else, and may refuse it then.) It is Never if the key is revoked
-	// or missing, or if a limit can never grant so much. (With a full keyed.Map it is an estimate.)
+	// or missing, if a limit can never grant so much, or if the Action is ByStore, as then nobody
+	// knows. (With a full keyed.Map it is an estimate.) Limits in a store that were not asked do
+	// not count.
 	RetryAfter time.Duration
 
 	// Standings are all limits that applied, in the order of the policy; none if it is exempt.
@@ -58,6 +61,9 @@ type Decision struct {
 
 	// Shadow reports whether a rule with mode shadow would have refused the request.
 	Shadow bool
+
+	// Err is why a store did not answer, if the Action is ByStore; else nil.
+	Err error
 
 	settlement settlement // what Done and Undo need
 }
@@ -81,6 +87,10 @@ type Standing struct {
 
 	// Reduced reports whether the rate that is enforced is lower than the one that is shown.
 	Reduced bool
+
+	// Unanswered reports that the limit's store was not asked, since something else refuses, or did
+	// not answer: then Remaining and the waits are not the limit's.
+	Unanswered bool
 }
 
 // Reached is a step of a ladder that a request has reached: the one that acts, or one that logs or
@@ -131,6 +141,9 @@ func (d *Decision) LogValue() slog.Value {
 	}
 	if d.Shadow {
 		attrs = append(attrs, slog.Bool("shadow", true))
+	}
+	if d.Err != nil {
+		attrs = append(attrs, slog.String("error", d.Err.Error()))
 	}
 	return slog.GroupValue(attrs...)
 }

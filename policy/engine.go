@@ -45,13 +45,14 @@ type Engine struct {
 	line     timeline.Timeline
 	capacity int
 	observe  func(*Request, *Decision)
+	outer    []placement
 
 	current atomic.Pointer[generation]
 
 	replacing sync.Mutex // guards what follows
 	seeds     map[string]maphash.Seed
-	stores    map[identity]store
-	tallies   map[identity]*tally
+	stores    map[stateID]store
+	tallies   map[stateID]*tally
 	ladders   map[string]*penalties
 	whos      map[string]*penalties
 
@@ -64,6 +65,7 @@ type Option func(*options)
 type options struct {
 	clock   ratelimit.Clock
 	observe func(*Request, *Decision)
+	outer   []placement
 }
 
 // WithClock makes an engine read the time from c. A nil c is an error of [New].
@@ -103,8 +105,8 @@ func New(p Policy, capacity int, opts ...Option) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{
-		clock: chosen.clock, line: line, capacity: capacity, observe: chosen.observe,
-		seeds: map[string]maphash.Seed{}, stores: map[identity]store{}, tallies: map[identity]*tally{}, ladders: map[string]*penalties{}, whos: map[string]*penalties{},
+		clock: chosen.clock, line: line, capacity: capacity, observe: chosen.observe, outer: chosen.outer,
+		seeds: map[string]maphash.Seed{}, stores: map[stateID]store{}, tallies: map[stateID]*tally{}, ladders: map[string]*penalties{}, whos: map[string]*penalties{},
 	}
 	g, err := e.compile(p.clone(), fn)
 	if err != nil {
@@ -153,7 +155,11 @@ func (e *Engine) drop(g *generation) {
 	used, held := map[store]bool{}, map[*penalties]bool{}
 	for i := range g.rules {
 		for j := range g.rules[i].limits {
-			used[g.rules[i].limits[j].store] = true
+			l := &g.rules[i].limits[j]
+			used[l.store] = true
+			if s, ok := l.store.(*external); ok {
+				s.keep(l)
+			}
 		}
 		if l := g.rules[i].ladder; l != nil {
 			held[l.penalties] = true
@@ -165,8 +171,8 @@ func (e *Engine) drop(g *generation) {
 	unheld := func(_ string, p *penalties) bool { return !held[p] }
 	maps.DeleteFunc(e.ladders, unheld)
 	maps.DeleteFunc(e.whos, unheld)
-	maps.DeleteFunc(e.stores, func(_ identity, s store) bool { return !used[s] })
-	maps.DeleteFunc(e.tallies, func(id identity, _ *tally) bool { return e.stores[id] == nil })
+	maps.DeleteFunc(e.stores, func(_ stateID, s store) bool { return !used[s] })
+	maps.DeleteFunc(e.tallies, func(id stateID, _ *tally) bool { return e.stores[id] == nil })
 }
 
 // Policy returns a copy of the policy.

@@ -83,6 +83,9 @@ func (q *question) apply(l *limit, hash uint64, cost int, r *Request, t *target)
 	a.limit, a.bound, a.hash, a.n, a.cost = l, b, hash, cost, cost
 	a.told, a.allowed, a.charged = ratelimit.Decision{}, false, false
 	a.beyond, a.owner = 0, nil
+	if l.class == outer {
+		a.outer, a.told.OK = nil, true // as long as it is not asked, it does not refuse
+	}
 	switch {
 	case cost < 0: // which every limit refuses
 	case l.count != nil:

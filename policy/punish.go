@@ -129,12 +129,15 @@ func (q *question) refuse() {
 			q.count(q.of(m))
 		}
 		for j := range q.of(m) {
-			if a := &q.of(m)[j]; a.told.OK || m.rule.mode != Enforce {
+			if a := &q.of(m)[j]; (a.told.OK || m.rule.mode != Enforce) && a.limit.class != outer {
 				a.look(&q.at, 0)
 			}
 		}
 	}
 	q.RetryAfter = q.wait()
+	if q.Action == ByStore {
+		q.Err = q.storeError()
+	}
 	if q.Action != ByLimit && q.Action != ByThrottle && q.Action != ByMissing {
 		return
 	}

@@ -45,7 +45,7 @@ func (q *question) tighten(a *asked, to int) {
 		return
 	}
 	told := &q.settlement.told
-	a.limit.store.look(told, q.at, a.hash, a.n+beyond, a.bound)
+	a.limit.store.look(told, q.at, a, a.n+beyond)
 	if told.OK {
 		return
 	}
@@ -62,7 +62,7 @@ func (q *question) report() {
 		m := &s.matched[i]
 		for j := m.from; j < m.to; j++ {
 			a := &s.asked[j]
-			if q.OK && a.told.OK && !a.charged {
+			if q.OK && a.told.OK && !a.charged && a.limit.class != outer {
 				a.look(&q.at, 0)
 			}
 			a.standing(next(&q.Standings), m.rule)
@@ -92,7 +92,7 @@ func (a *asked) standing(s *Standing, r *rule) {
 		s.Limit, s.Rate = shown.Events, *shown
 	}
 	s.RetryAfter, s.ResetAfter = a.told.RetryAfter, a.told.ResetAfter
-	s.Crossed, s.Hidden, s.Shadow, s.Reduced = !a.told.OK, a.limit.hidden, r.mode == Shadow, a.bound.reduced
+	s.Crossed, s.Hidden, s.Shadow, s.Reduced, s.Unanswered = !a.told.OK, a.limit.hidden, r.mode == Shadow, a.bound.reduced, a.unanswered()
 }
 
 // refusing reports whether the limits decide what is told: then those that refuse are.
@@ -108,7 +108,7 @@ func (q *question) candidate(r *rule, a *asked) bool {
 	case q.refusing():
 		return !a.told.OK && r.mode == Enforce
 	default: // a limit that counts responses is told of only when it refuses
-		return !a.limit.hidden && a.limit.count == nil
+		return !a.limit.hidden && a.limit.count == nil && !a.unanswered()
 	}
 }
 
@@ -142,6 +142,8 @@ func (q *question) moreAfter(a *asked) time.Duration {
 		return ratelimit.Never
 	case a.told.Limit == 0 && a.beyond == 0: // the limiter was not asked
 		return a.told.RetryAfter
+	case a.limit.class == outer && a.beyond == 0:
+		return a.limit.store.(*external).moreAfter(a)
 	case a.charged && a.allowed:
 		t := a.limit.table
 		return t.MoreAfter(&a.told, &a.sight, t.off(&q.at), &a.bound.ticks)
@@ -151,9 +153,9 @@ func (q *question) moreAfter(a *asked) time.Duration {
 		n += a.cost
 	}
 	if n > a.bound.most { // one more than there is in a full limiter: when one event is back
-		a.limit.store.look(told, q.at, a.hash, 1, a.bound)
+		a.limit.store.look(told, q.at, a, 1)
 		return told.ResetAfter
 	}
-	a.limit.store.look(told, q.at, a.hash, n, a.bound)
+	a.limit.store.look(told, q.at, a, n)
 	return told.RetryAfter
 }

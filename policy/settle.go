@@ -49,7 +49,7 @@ func (e *Engine) Done(d *Decision, o Outcome) {
 			switch {
 			case a.limit.count != nil:
 				if a.limit.counts(o.Status) {
-					a.limit.store.charge(at, a.hash, s.cost, a.bound)
+					a.limit.store.charge(at, a, s.cost)
 				}
 			case a.limit.of != "":
 				if actual, ok := amount(o.Amounts, a.limit.of); ok {
@@ -78,9 +78,9 @@ func (a *asked) settle(at moment, granted time.Time, actual int) {
 	}
 	switch actual = max(actual, 0); {
 	case actual > charged:
-		a.limit.store.charge(at, a.hash, actual-charged, a.bound)
+		a.limit.store.charge(at, a, actual-charged)
 	case actual < charged:
-		a.limit.store.refund(at.t, a.hash, charged-actual, max(at.t.Sub(granted), 0), a.bound)
+		a.limit.store.refund(at.t, a, charged-actual, max(at.t.Sub(granted), 0))
 	}
 }
 

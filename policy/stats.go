@@ -42,7 +42,8 @@ type LimitStats struct {
 }
 
 // Counts is what a limit has counted, as in [keyed.Stats] and [keyed.MapStats]. A limit that is
-// gcra or aligned, and has no Of, is in a [keyed.Table]; others are in a [keyed.Map].
+// gcra or aligned, and has no Of, is in a [keyed.Table]; others are in a [keyed.Map], unless
+// [WithStore] keeps them elsewhere.
 type Counts struct {
 	// Live is the number of keys that the limit remembers now: of a table those that owe something,
 	// which is an estimate in large ones; of a map all of them.
@@ -53,7 +54,10 @@ type Counts struct {
 	Full      uint64 // refused to new keys, in a map without room
 	Late      uint64 // refused since their time was too old: see Request.Time
 	Ahead     uint64 // refused since their time was too far in the future: see Request.Time
-	Untracked uint64 // granted, but Done could not charge them, in a map without room
+	Untracked uint64 // granted, but Done could not charge them, in a map without room or a store that did not answer
+
+	// Unanswered is how often the limit's store was asked and did not answer: see WithStore.
+	Unanswered uint64
 }
 
 // tally counts the refusals of a limit for other reasons than what a key owes.
@@ -104,6 +108,7 @@ func (c *Counts) add(more Counts) {
 	c.Late += more.Late
 	c.Ahead += more.Ahead
 	c.Untracked += more.Untracked
+	c.Unanswered += more.Unanswered
 }
 
 func (l *limit) stats() Counts {

@@ -8,26 +8,27 @@ import (
 )
 
 // store keeps a limit for each key, as a bound of one request has it: there may be several, and
-// what a key has consumed does not depend on them. n is in events.
+// what a key has consumed does not depend on them. Of what is asked, a store reads the key and the
+// bound. n is in events.
 type store interface {
 	// bind returns what the store has to know of a rate and a burst, or an error if it cannot keep
 	// them beside what it was made for.
 	bind(b *bound) error
 
 	// look sets d to what take would, and charges nothing.
-	look(d *ratelimit.Decision, at moment, key uint64, n int, b *bound)
+	look(d *ratelimit.Decision, at moment, a *asked, n int)
 
 	// fits reports whether look would say yes.
-	fits(at moment, key uint64, n int, b *bound) bool
+	fits(at moment, a *asked, n int) bool
 
 	// take charges n events, all of them or none.
-	take(d *ratelimit.Decision, at moment, key uint64, n int, b *bound)
+	take(d *ratelimit.Decision, at moment, a *asked, n int)
 
 	// charge charges n events, whether they fit or not.
-	charge(at moment, key uint64, n int, b *bound)
+	charge(at moment, a *asked, n int)
 
 	// refund gives back n events that were granted held before t, if the store can.
-	refund(t time.Time, key uint64, n int, held time.Duration, b *bound)
+	refund(t time.Time, a *asked, n int, held time.Duration)
 
 	// count sets what the store has counted.
 	count(c *Counts)
@@ -42,12 +43,14 @@ type moment struct {
 	off int64 // on the engine's timeline
 }
 
-// class is the order in which the limits of a request are charged. Those that give back all come
-// first, and those that give back nothing last, so that a lost race costs the least.
+// class is the order in which the limits of a request are charged. Those in a Store come first, so
+// that what they refuse, or do not answer, was charged to nothing else. Then come those that give
+// back all, and those that give back nothing last, so that a lost race costs the least.
 type class uint8
 
 const (
-	first  class = iota // windows, counters and buckets of a Map
+	outer  class = iota // limits in a Store
+	first               // windows, counters and buckets of a Map
 	second              // Logs, which give back the newest only
 	last                // Tables, which give back nothing
 	classes
@@ -65,6 +68,7 @@ type bound struct {
 	ticks table.Limit // in the ticks of the table, if that is the store
 	event int         // in the units of the Map's limiter: an event,
 	depth int         // and all that may be owed
+	outer Store       // has the limit, if it is in one
 }
 
 // newStore returns a store for a limit, for at least capacity live keys, that can keep all bounds.

@@ -79,8 +79,9 @@ func (s *locked) build(b *bound) (meter, error) {
 	}
 }
 
-func (s *locked) look(d *ratelimit.Decision, at moment, key uint64, n int, b *bound) {
-	told, found := s.PeekFunc(at.t, key, func(l ratelimit.Limiter, t time.Time) ratelimit.Decision {
+func (s *locked) look(d *ratelimit.Decision, at moment, a *asked, n int) {
+	b := a.bound
+	told, found := s.PeekFunc(at.t, a.hash, func(l ratelimit.Limiter, t time.Time) ratelimit.Decision {
 		r := l.(*resident)
 		return r.ask(s, t, n, b, ratelimit.Limiter.PeekAt)
 	})
@@ -108,28 +109,30 @@ func (s *locked) unseen(t time.Time, n int, b *bound) ratelimit.Decision {
 	return d
 }
 
-func (s *locked) fits(at moment, key uint64, n int, b *bound) bool {
+func (s *locked) fits(at moment, a *asked, n int) bool {
 	var d ratelimit.Decision
-	s.look(&d, at, key, n, b)
+	s.look(&d, at, a, n)
 	return d.OK
 }
 
-func (s *locked) take(d *ratelimit.Decision, at moment, key uint64, n int, b *bound) {
+func (s *locked) take(d *ratelimit.Decision, at moment, a *asked, n int) {
+	b := a.bound
 	if n < 1 || n > b.most {
-		s.look(d, at, key, n, b)
+		s.look(d, at, a, n)
 		return
 	}
-	*d = s.TakeFunc(at.t, key, func(l ratelimit.Limiter) ratelimit.Decision {
+	*d = s.TakeFunc(at.t, a.hash, func(l ratelimit.Limiter) ratelimit.Decision {
 		r := l.(*resident)
 		return r.ask(s, at.t, n, b, ratelimit.Limiter.TakeAt)
 	})
 }
 
-func (s *locked) charge(at moment, key uint64, n int, b *bound) {
+func (s *locked) charge(at moment, a *asked, n int) {
 	if n < 1 {
 		return
 	}
-	charged := s.ChargeFunc(at.t, key, func(l ratelimit.Limiter, t time.Time) {
+	b := a.bound
+	charged := s.ChargeFunc(at.t, a.hash, func(l ratelimit.Limiter, t time.Time) {
 		r := l.(*resident)
 		r.grow(s, t, b)
 		r.inner.ChargeAt(t, times(n, b.event))
@@ -139,9 +142,9 @@ func (s *locked) charge(at moment, key uint64, n int, b *bound) {
 	}
 }
 
-func (s *locked) refund(t time.Time, key uint64, n int, held time.Duration, b *bound) {
+func (s *locked) refund(t time.Time, a *asked, n int, held time.Duration) {
 	if n > 0 {
-		s.RefundAt(t, key, times(n, b.event), held)
+		s.RefundAt(t, a.hash, times(n, a.bound.event), held)
 	}
 }
 

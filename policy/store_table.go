@@ -99,25 +99,25 @@ func (s *lockFree) bind(b *bound) (err error) {
 	return err
 }
 
-func (s *lockFree) look(d *ratelimit.Decision, at moment, key uint64, n int, b *bound) {
-	s.Peek(d, key, s.off(&at), n, &b.ticks)
+func (s *lockFree) look(d *ratelimit.Decision, at moment, a *asked, n int) {
+	s.Peek(d, a.hash, s.off(&at), n, &a.bound.ticks)
 }
 
-func (s *lockFree) fits(at moment, key uint64, n int, b *bound) bool {
-	return s.Fits(key, s.off(&at), n, &b.ticks)
+func (s *lockFree) fits(at moment, a *asked, n int) bool {
+	return s.Fits(a.hash, s.off(&at), n, &a.bound.ticks)
 }
 
-func (s *lockFree) take(d *ratelimit.Decision, at moment, key uint64, n int, b *bound) {
-	s.Take(d, key, s.off(&at), n, &b.ticks)
+func (s *lockFree) take(d *ratelimit.Decision, at moment, a *asked, n int) {
+	s.Take(d, a.hash, s.off(&at), n, &a.bound.ticks)
 }
 
-func (s *lockFree) charge(at moment, key uint64, n int, b *bound) {
+func (s *lockFree) charge(at moment, a *asked, n int) {
 	off := s.off(&at)
 	if s.aligned {
-		n = min(n, s.room(off, key))
+		n = min(n, s.room(off, a.hash))
 	}
 	var d ratelimit.Decision
-	s.Owe(&d, key, off, n, &b.ticks)
+	s.Owe(&d, a.hash, off, n, &a.bound.ticks)
 }
 
 // room returns how many events a window can count yet, or the last one that has counted some: more
@@ -133,6 +133,6 @@ func (s *lockFree) room(off int64, key uint64) int {
 	return d.Remaining
 }
 
-func (s *lockFree) refund(time.Time, uint64, int, time.Duration, *bound) {}
+func (s *lockFree) refund(time.Time, *asked, int, time.Duration) {}
 
 func (s *lockFree) class() class { return last }

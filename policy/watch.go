@@ -21,16 +21,20 @@ func (q *question) judge(m *matched) {
 	all, throttles := q.of(m), s.throttles[enforced:]
 	m.crossed = m.missing || shut
 	for i := range all {
-		all[i].look(&q.at, all[i].n)
+		if a := &all[i]; a.limit.class == outer {
+			q.lookInStore(m, a)
+		} else {
+			a.look(&q.at, a.n)
+		}
 		m.crossed = m.crossed || !all[i].told.OK
 	}
 	for i := range throttles {
 		m.crossed = m.crossed || !throttles[i].told.OK
 	}
-	for of := first; of < classes && !m.crossed; of++ {
-		m.crossed = !q.take(all, of)
+	for of := outer; of < classes && !m.crossed; of++ {
+		m.crossed = q.take(all, of) != nil
 	}
-	m.crossed = m.crossed || !q.take(throttles, last)
+	m.crossed = m.crossed || q.take(throttles, last) != nil
 	if m.crossed {
 		q.count(all)
 		q.count(throttles)

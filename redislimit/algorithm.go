@@ -27,8 +27,9 @@ type algorithm interface {
 	// args appends what the script has to know of the limit.
 	args(to []string) []string
 
-	// quick returns a faster script for one request, if there is one, and all of its arguments. If
-	// that cannot decide, it changes nothing and returns the time only.
+	// quick returns a faster script for one request, if there is one, and all of its arguments,
+	// which must not be changed. If that cannot decide, it changes nothing and returns the time
+	// only.
 	quick(n int) (*Script, []string)
 
 	// decide sets ds to the decisions on requests for ns events. It reports whether the reply is

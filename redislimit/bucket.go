@@ -80,9 +80,9 @@ func newBucket(rate ratelimit.Rate, burst int) bucket {
 
 // take returns what the script for one request has to know.
 func (b *bucket) take(n int) []string {
-	scale, cost := strconv.FormatUint(b.perMicro, 10), uint64(n)*b.perEvent
-	end := scale + " " + strconv.FormatUint(b.perEvent, 10) + " ;"
-	return []string{scale, end, strconv.FormatUint(b.depth-cost, 10), strconv.FormatUint(cost, 10)}
+	text := func(v uint64) string { return strconv.FormatUint(v, 10) }
+	scale, cost := text(b.perMicro), uint64(n)*b.perEvent
+	return []string{scale, scale + " " + text(b.perEvent) + " ;", text(b.depth - cost), text(cost / b.perMicro), text(cost % b.perMicro)}
 }
 
 // owed returns what is owed, in ticks, of so many microseconds and ticks; at most 2^63, which only

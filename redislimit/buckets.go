@@ -11,7 +11,8 @@ import (
 // buckets are charged together, all or none. A GCRA has one.
 type buckets struct {
 	all   []bucket
-	least int // the smallest burst
+	least int      // the smallest burst
+	one   []string // arguments of the quick script for one event
 }
 
 func newBuckets(all []bucket) *buckets {
@@ -22,16 +23,23 @@ func newBuckets(all []bucket) *buckets {
 		}
 		b.least = min(b.least, all[i].burst)
 	}
+	if b.least > 0 {
+		b.one = all[0].take(1)
+	}
 	return b
 }
 
 func (b *buckets) script() *Script { return bucketScript }
 
 func (b *buckets) quick(n int) (*Script, []string) {
-	if len(b.all) > 1 {
+	switch {
+	case len(b.all) > 1 || b.all[0].perMicro > math.MaxInt32:
 		return nil, nil
+	case n == 1:
+		return takeScript, b.one
+	default:
+		return takeScript, b.all[0].take(n)
 	}
-	return takeScript, b.all[0].take(n)
 }
 
 func (b *buckets) limit() int { return b.least }

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/policy"
 	"github.com/seed-3506548a/ratelimit/redislimit"
 	"github.com/seed-3506548a/ratelimit/redislimit/goredis"
 )
@@ -38,6 +39,50 @@ func ExampleNewGCRA() {
 	// true 1 0s
 	// true 0 0s
 	// false 0 666.666667ms
+}
+
+// A policy of which one limit is shared by all processes, and one is each process's own.
+func ExampleForPolicy() {
+	server, err := miniredis.Run() // in place of a server
+	if err != nil {
+		panic(err)
+	}
+	defer server.Close()
+	client := redis.NewClient(&redis.Options{Addr: server.Addr(), ContextTimeoutEnabled: true})
+	defer func() { _ = client.Close() }()
+	engine := ratelimit.Must(goredis.New(client))
+
+	document := ratelimit.Must(policy.Parse([]byte(`{"rules": [{
+		"name": "api", "key": ["user"],
+		"limits": [
+			{"name": "day", "rate": "3/day", "as": "log"},
+			{"name": "peak", "rate": "100/s", "as": "gcra"}
+		]
+	}]}`)))
+	shared := redislimit.ForPolicy(engine, "shop", redislimit.FailClosed)
+	one := ratelimit.Must(policy.New(document, 1000, policy.WithStore("day", shared)))
+	two := ratelimit.Must(policy.New(document, 1000, policy.WithStore("day", shared))) // in another process
+
+	var d policy.Decision
+	request := policy.Request{Attrs: []policy.Attr{{Name: "user", Value: "7"}}}
+	for range 2 {
+		one.Decide(&request, &d)
+		fmt.Println("one", d.OK, d.Standings[0].Remaining)
+		two.Decide(&request, &d)
+		fmt.Println("two", d.OK, d.Standings[0].Remaining)
+	}
+	fmt.Println(server.Keys())
+
+	server.Close()
+	one.Decide(&policy.Request{Attrs: []policy.Attr{{Name: "user", Value: "8"}}}, &d)
+	fmt.Println(d.OK, d.Action) // and d.Err says why
+	// Output:
+	// one true 2
+	// two true 1
+	// one true 0
+	// two false 0
+	// [shop:api/day:log:24h0m0s:{user=7}]
+	// false store
 }
 
 // A key expires a second after it is full again, and not before that: what it owes would be granted

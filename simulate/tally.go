@@ -153,7 +153,7 @@ func (l *lane) result(keys *keys) *Result {
 		Limits: t.limits.result(keys), Actions: []Acted{}, Bins: []Bin{},
 	}
 	t.worst(r, keys)
-	for _, action := range []policy.Action{policy.ByLimit, policy.ByThrottle, policy.ByBlock, policy.ByRevoke, policy.ByMissing} {
+	for _, action := range []policy.Action{policy.ByLimit, policy.ByThrottle, policy.ByBlock, policy.ByRevoke, policy.ByMissing, policy.ByStore} {
 		for _, a := range t.actions {
 			if a.Action == string(action) {
 				r.Actions = append(r.Actions, a)

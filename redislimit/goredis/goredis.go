@@ -79,8 +79,8 @@ func newEval(ctx context.Context, command, script string, keys, args []string) o
 	for _, key := range keys {
 		all = append(all, key)
 	}
-	for _, arg := range args {
-		all = append(all, arg)
+	for i := range args {
+		all = append(all, &args[i]) // as a string would be copied to the heap
 	}
 	cmd := once{redis.NewCmd(ctx, all...)}
 	if len(keys) > 0 {

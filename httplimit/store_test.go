@@ -1,0 +1,61 @@
+package httplimit_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/httplimit"
+	"github.com/seed-3506548a/ratelimit/keyed"
+	"github.com/seed-3506548a/ratelimit/policy"
+)
+
+// What a store of the policy does not answer is no 429: it goes to OnError, or is answered by 503.
+func TestMiddlewareWithStoreThatDoesNotAnswer(t *testing.T) {
+	down := errors.New("no route to host")
+	var fails error
+	open := func(_ string, l policy.Limit) (policy.Store, error) {
+		return keyed.NewMap(10, func(string) (ratelimit.Limiter, error) {
+			if fails != nil {
+				return nil, fails
+			}
+			return l.New()
+		})
+	}
+	p, err := policy.Parse([]byte(`{"rules": [{"name": "api", "key": ["user"], "limits": [{"name": "day", "rate": "1/day", "as": "gcra"}]}]}`))
+	require.NoError(t, err)
+	for _, told := range []*reports{nil, {}, {answer: 500}, {proceed: true}} {
+		fails = nil
+		var opts []httplimit.Option
+		if told != nil {
+			opts = append(opts, httplimit.OnError(told.onError))
+		}
+		e, err := policy.New(p, 10, policy.WithStore("day", open))
+		require.NoError(t, err)
+		h := limited(t, e, httplimit.IETF(11), fine, opts...)
+		use(t, h, 1, "/", "X-User: 7")
+		require.Equal(t, 429, do(h, "/", "X-User: 7").Code)
+		fails = down
+		w := do(h, "/", "X-User: 8")
+		require.Empty(t, field(w, "Retry-After"))
+		require.Empty(t, field(w, "RateLimit"))
+		switch {
+		case told == nil:
+			require.Equal(t, 503, w.Code)
+			continue
+		case told.answer != 0:
+			require.Equal(t, 500, w.Code)
+		case told.proceed:
+			require.Equal(t, "fine", w.Body.String(), "without limits")
+		default:
+			require.Equal(t, 503, w.Code)
+		}
+		require.Len(t, told.all, 1)
+		var failed *httplimit.StoreError
+		require.ErrorAs(t, told.all[0], &failed)
+		require.ErrorIs(t, failed, down)
+		require.EqualError(t, failed, "httplimit: the store could not decide: policy: limit api/day: no route to host")
+	}
+}

@@ -1,0 +1,420 @@
+package policy_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/limittest"
+	"github.com/seed-3506548a/ratelimit/policy"
+)
+
+// far keeps limits for several engines. What a key has consumed stays when it is asked by another
+// rate.
+type far struct {
+	clock  *limittest.Clock
+	opened []string // what was opened, with its limit
+
+	mutex    sync.Mutex
+	limiters map[string]farLimiter // by name and key
+	calls    []string              // "take api/x:gcra:1m0s user=7", less the algorithm and the period
+	before   func(call string)
+	down     error
+	standIn  bool
+}
+
+type farLimiter interface {
+	ratelimit.Limiter
+	ratelimit.Charger
+}
+
+func newFar(clock *limittest.Clock) *far {
+	return &far{clock: clock, limiters: map[string]farLimiter{}}
+}
+
+func (f *far) open(name string, l policy.Limit) (policy.Store, error) {
+	f.opened = append(f.opened, name+" "+l.String())
+	return &farStore{f, name, l}, nil
+}
+
+// made returns the calls since it was asked last.
+func (f *far) made() []string {
+	calls := f.calls
+	f.calls = nil
+	return calls
+}
+
+type farStore struct {
+	*far
+	name  string
+	limit policy.Limit
+}
+
+func (s *farStore) Limiter(key string) ratelimit.Limiter { return &farKey{s, key} }
+
+// farKey is the limit of a key.
+type farKey struct {
+	*farStore
+	key string
+}
+
+var errDown = errors.New("no route to host")
+
+func (k *farKey) do(what string, how func(l farLimiter) ratelimit.Decision) ratelimit.Decision {
+	limit, _, _ := strings.Cut(k.name, ":")
+	call := what + " " + limit + " " + k.key
+	if k.before != nil {
+		k.before(call)
+	}
+	k.mutex.Lock()
+	defer k.mutex.Unlock()
+	k.calls = append(k.calls, call)
+	switch {
+	case k.down != nil && k.standIn:
+		return ratelimit.Decision{OK: true, Limit: 1000, Remaining: 1000, By: -6}
+	case k.down != nil:
+		return ratelimit.Decision{RetryAfter: ratelimit.Never, ResetAfter: ratelimit.Never, By: -6}
+	}
+	at := k.name + "{" + k.key + "}"
+	l := k.limiters[at]
+	if l == nil {
+		l = ratelimit.Must(k.limit.New(ratelimit.WithClock(k.clock))).(farLimiter)
+		k.limiters[at] = l
+	}
+	switch l := l.(type) {
+	case interface {
+		SetRate(ratelimit.Rate, int) error
+	}:
+		_ = l.SetRate(k.limit.Rate, max(k.limit.Burst, 1))
+	case interface{ SetRate(ratelimit.Rate) error }:
+		_ = l.SetRate(k.limit.Rate)
+	}
+	return how(l)
+}
+
+func (k *farKey) Allow() bool                   { return k.Take(1).OK }
+func (k *farKey) Take(n int) ratelimit.Decision { return k.TakeAt(k.clock.Now(), n) }
+func (k *farKey) Clock() ratelimit.Clock        { return k.clock }
+func (k *farKey) Err() error                    { return k.down }
+func (k *farKey) TakeAt(t time.Time, n int) ratelimit.Decision {
+	return k.do("take", func(l farLimiter) ratelimit.Decision { return l.TakeAt(t, n) })
+}
+
+func (k *farKey) PeekAt(t time.Time, n int) ratelimit.Decision {
+	return k.do("peek", func(l farLimiter) ratelimit.Decision { return l.PeekAt(t, n) })
+}
+
+func (k *farKey) ChargeAt(t time.Time, n int) ratelimit.Decision {
+	return k.do("charge", func(l farLimiter) ratelimit.Decision { return l.ChargeAt(t, n) })
+}
+
+func (k *farKey) RefundAt(t time.Time, n int, held time.Duration) {
+	k.do("refund", func(l farLimiter) ratelimit.Decision { l.RefundAt(t, n, held); return ratelimit.Decision{} })
+}
+
+// newFarScene returns a scene of a policy some of whose limits are in a store.
+func newFarScene(t *testing.T, fields string, limits ...string) (*scene, *far) {
+	t.Helper()
+	s := &scene{t: t, clock: limittest.NewClock(t0)}
+	f := newFar(s.clock)
+	s.Engine = f.engine(t, fields, limits...)
+	return s, f
+}
+
+func (f *far) engine(t *testing.T, fields string, limits ...string) *policy.Engine {
+	t.Helper()
+	opts := []policy.Option{policy.WithClock(f.clock)}
+	for _, limit := range limits {
+		opts = append(opts, policy.WithStore(limit, f.open))
+	}
+	e, err := policy.New(parse(t, fields), 1000, opts...)
+	require.NoError(t, err)
+	return e
+}
+
+const farGCRA = `{"name": "x", "rate": "60/min", "as": "gcra", "burst": 3}`
+
+// A limit in a store decides as one in the engine: in every field but MoreAfter of a log, which may
+// be longer. Only a request that is refused costs more than to look.
+func TestStoreDecidesAsTheEngine(t *testing.T) {
+	for _, limit := range []string{
+		`"rate": "60/min", "as": "gcra", "burst": 5, "of": "tokens"`,
+		`"rate": "7/min", "as": "gcra", "of": "tokens", "shown": "5/min"`,
+		`"rate": "9/10s", "as": "aligned", "of": "tokens"`,
+		`"rate": "9/10s", "as": "log"`,
+		`"rate": "4/10s", "as": "log", "count": ["401"]`,
+		`"rate": "9/10s", "as": "anchored", "of": "tokens"`,
+	} {
+		for _, mode := range []string{``, `, "mode": "watch"`, `, "mode": "shadow"`} {
+			fields := `"rules": [{"name": "api", "key": ["user"], "limits": [{"name": "x", ` + limit + `}],
+				"ladder": [{"after": 3, "within": "1h", "do": "block", "for": "20s"}]` + mode + `}]`
+			s, f := newFarScene(t, fields, "x")
+			near := f.engine(t, fields)
+			random := rand.New(rand.NewPCG(1, 2))
+			var want policy.Decision
+			for i := range 1000 {
+				s.clock.Set(s.clock.Now().Add(time.Duration(random.IntN(1500)) * time.Millisecond))
+				r := request(fmt.Sprintf("user=%d", random.IntN(2)))
+				r.Amounts = []policy.Amount{{Name: "tokens", N: random.IntN(5)}}
+				if random.IntN(9) == 0 {
+					r.Tighten = []policy.Tightening{{Limit: "x", To: 2}}
+				}
+				ask := (*policy.Engine).Decide
+				if random.IntN(4) == 0 {
+					ask = (*policy.Engine).Peek
+				}
+				ask(s.Engine, r, &s.d)
+				ask(near, r, &want)
+				got := s.d.Clone()
+				for j := range got.Standings {
+					if got.Standings[j].Unanswered {
+						require.False(t, got.OK)
+						got.Standings[j] = want.Standings[j]
+					}
+				}
+				require.Equal(t, want.Standings, got.Standings, "%s%s %d", limit, mode, i)
+				require.Equal(t, want.Action, got.Action)
+				require.Equal(t, want.Shadow, got.Shadow)
+				require.Equal(t, want.Reached, got.Reached)
+				if got.Action != policy.ByBlock { // when the store is not asked
+					require.Equal(t, want.RetryAfter, got.RetryAfter)
+					require.Equal(t, want.Binding, got.Binding)
+					require.GreaterOrEqual(t, got.MoreAfter, want.MoreAfter)
+					if !strings.Contains(limit, "log") {
+						require.LessOrEqual(t, got.MoreAfter-want.MoreAfter, time.Duration(1), "%s%s %d", limit, mode, i)
+					}
+				}
+				s.clock.Set(s.clock.Now().Add(time.Duration(random.IntN(300)) * time.Millisecond))
+				if random.IntN(3) == 0 {
+					s.Undo(&s.d)
+					near.Undo(&want)
+					continue
+				}
+				o := policy.Outcome{Status: 200 + 201*random.IntN(2), Amounts: []policy.Amount{{Name: "tokens", N: random.IntN(9)}}}
+				s.Done(&s.d, o)
+				near.Done(&want, o)
+			}
+		}
+	}
+}
+
+// A request asks a store as seldom as can be.
+func TestStoreIsAskedSeldom(t *testing.T) {
+	const two = `"rules": [
+		{"name": "api", "key": ["user"], "limits": [` + farGCRA + `, {"name": "near", "rate": "5/h", "as": "log"},
+			{"name": "day", "rate": "100/day", "as": "aligned"}], "ladder": [{"after": 1, "within": "1h", "do": "block", "for": "1h"}]},
+		{"name": "failures", "limits": [{"name": "login", "rate": "2/h", "as": "log", "count": ["401"]}]}]`
+
+	s, f := newFarScene(t, two, "x")
+	s.pass(1, "user=7")
+	require.Equal(t, []string{"take api/x user=7"}, f.made())
+	s.at(time.Minute).peek("user=7")
+	require.Equal(t, []string{"peek api/x user=7", "peek api/x user=7"}, f.made())
+
+	s, f = newFarScene(t, two, "api/x", "day", "login")
+	s.pass(1, "user=7")
+	require.Equal(t, []string{"peek api/day user=7", "peek failures/login ", "take api/x user=7", "take api/day user=7"}, f.made())
+	s.Done(&s.d, policy.Outcome{Status: 401})
+	require.Equal(t, []string{"charge failures/login "}, f.made())
+	s.pass(2, "user=7")
+	f.made()
+	require.True(t, s.refuse(policy.ByLimit, time.Hour, "user=7").Standings[0].Crossed) // and a block
+	require.Equal(t, []string{"peek api/day user=7", "peek failures/login ", "take api/x user=7"}, f.made())
+	d := s.refuse(policy.ByBlock, time.Hour, "user=7")
+	require.Empty(t, f.made())
+	for i, unanswered := range []bool{true, false, true, true} {
+		require.Equal(t, unanswered, d.Standings[i].Unanswered)
+		require.False(t, d.Standings[i].Crossed)
+	}
+	require.Equal(t, 100, d.Standings[2].Limit)
+	require.Equal(t, 1, d.Binding, "the one that is known")
+}
+
+// P1: what a store has charged is given back if another limit refuses after all, and nothing is
+// charged to others if a store refuses.
+func TestP01StoresAreChargedTogether(t *testing.T) {
+	const fields = `"rules": [
+		{"name": "api", "key": ["user"], "limits": [` + farGCRA + `, {"name": "near", "rate": "5/h", "as": "log"}]},
+		{"name": "all", "limits": [{"name": "sum", "rate": "2/h", "as": "log"}]}]`
+	s, f := newFarScene(t, fields, "x", "sum")
+	other := f.engine(t, fields, "x", "sum")
+	once := true
+	f.before = func(call string) {
+		if call == "take all/sum " && once { // another process is faster
+			once = false
+			var d policy.Decision
+			for range 2 {
+				other.Decide(request("user=8"), &d)
+				require.True(t, d.OK)
+			}
+		}
+	}
+	d := s.refuse(policy.ByLimit, time.Hour, "user=7")
+	require.Equal(t, 3, d.Standings[0].Remaining)
+	require.False(t, d.Standings[0].Crossed)
+	require.Equal(t, 5, d.Standings[1].Remaining)
+	require.True(t, d.Standings[2].Crossed)
+	require.Equal(t, 2, d.Binding)
+	require.Contains(t, f.made(), "refund api/x user=7")
+	require.Equal(t, 2, s.at(time.Hour).peek("user=7").Standings[0].Remaining, "and one for the request")
+}
+
+// Undo gives back what stores have granted.
+func TestStoreUndo(t *testing.T) {
+	s, f := newFarScene(t, `"rules": [{"name": "api", "key": ["user"], "limits": [`+farGCRA+`]}]`, "x")
+	s.pass(3, "user=7")
+	s.Undo(&s.d)
+	s.Undo(&s.d)
+	require.Equal(t, "refund api/x user=7", f.calls[len(f.calls)-1])
+	s.pass(1, "user=7")
+	require.False(t, s.ask("user=7").OK)
+}
+
+// What a store does not answer is refused, is no strike, and charges nothing else.
+func TestStoreThatDoesNotAnswer(t *testing.T) {
+	const fields = `"rules": [{"name": "api", "key": ["user"], "limits": [` + farGCRA + `, {"name": "near", "rate": "5/h", "as": "log"}, {"name": "day", "rate": "90/day", "as": "log"}],
+		"ladder": [{"after": 1, "do": "notify"}]}]`
+	for _, limits := range [][]string{{"x"}, {"day", "x"}} {
+		s, f := newFarScene(t, fields, limits...)
+		s.pass(1, "user=7")
+		f.down = errDown
+		d := s.refuse(policy.ByStore, ratelimit.Never, "user=7")
+		require.EqualError(t, d.Err, "policy: limit api/"+map[int]string{1: "x", 2: "day"}[len(limits)]+": no route to host")
+		require.ErrorIs(t, d.Err, errDown)
+		require.Contains(t, d.LogValue().String(), "no route to host")
+		require.Empty(t, d.Reached)
+		require.True(t, d.Standings[0].Unanswered)
+		require.Equal(t, 1, d.Binding)
+		require.EqualValues(t, 1, s.Stats().Unanswered)
+		s.peek("user=7")
+		require.Equal(t, policy.ByStore, s.d.Action)
+		f.down = nil
+		require.Equal(t, 4, s.remaining("near", "user=7"))
+		s.pass(1, "user=7")
+		require.NoError(t, s.d.Err)
+		require.EqualValues(t, 2, s.Stats().Unanswered)
+	}
+}
+
+// What stands in for a store may grant. What it has granted is not given back to the store.
+func TestStoreStandIn(t *testing.T) {
+	s, f := newFarScene(t, `"rules": [{"name": "api", "key": ["user"], "limits": [`+farGCRA+`, {"name": "login", "rate": "9/h", "as": "log", "count": ["401"]}]}]`, "x", "login")
+	f.down, f.standIn = errDown, true
+	s.pass(5, "user=7")
+	require.True(t, s.d.Standings[0].Unanswered)
+	require.Equal(t, 3, s.d.Standings[0].Remaining, "of the limit, and not of the other")
+	require.Equal(t, -1, s.d.Binding)
+	s.Undo(&s.d)
+	s.pass(1, "user=7")
+	s.Done(&s.d, policy.Outcome{Status: 401})
+	require.NotContains(t, strings.Join(f.made(), "\n"), "refund")
+	require.EqualValues(t, 1, s.Stats().Limits[1].Untracked)
+	f.down = nil
+	s.pass(3, "user=7")
+}
+
+// Two keys never have one text.
+func TestStoreKeys(t *testing.T) {
+	s, f := newFarScene(t, `"rules": [{"name": "api", "key": ["user|ip", "route"], "missing": "share", "limits": [`+farGCRA+`]}]`, "x")
+	for _, c := range []struct {
+		attrs []string
+		key   string
+	}{
+		{[]string{"user=7", "ip=1", "route=/a"}, "user=7&route=/a"},
+		{[]string{"ip=7", "route=/a"}, "ip=7&route=/a"},
+		{[]string{"user=7&route=/a", "route=/b"}, "user=7%26route=/a&route=/b"},
+		{[]string{"user=7%26route=/a", "route=/b"}, "user=7%2526route=/a&route=/b"},
+		{[]string{"user=7=}{é\x00"}, "user=7=}{é\x00&"},
+		{[]string{"route=user=7"}, "&route=user=7"},
+		{nil, "&"},
+	} {
+		s.pass(1, c.attrs...)
+		require.Equal(t, []string{"take api/x " + c.key}, f.made())
+		require.Equal(t, 2, s.d.Standings[0].Remaining)
+	}
+}
+
+// Overrides and Replace have stores of their own for each rate, under the same name.
+func TestStoreOverridesAndReplace(t *testing.T) {
+	const fields = `"rules": [{"name": "api", "key": ["user"], "limits": [{"name": "x", "rate": "%d/day", "as": "log", "count": ["401", "5xx"]}]}],
+		"overrides": [{"when": ["plan=pro"], "limit": "x", "rate": "5/day"}, {"when": ["plan=max"], "limit": "x", "rate": "5/day", "shown": "4/day"},
+			{"when": ["plan=free"], "limit": "x", "unlimited": true}]`
+	s, f := newFarScene(t, fmt.Sprintf(fields, 2), "x")
+	require.Equal(t, []string{"api/x:log:24h0m0s:count=401,5xx x: log 2/day count 401,5xx", "api/x:log:24h0m0s:count=401,5xx x: log 5/day count 401,5xx"}, f.opened)
+	fail := func(attrs ...string) {
+		s.pass(1, attrs...)
+		s.Done(&s.d, policy.Outcome{Status: 500})
+	}
+	fail("user=7")
+	fail("user=7", "plan=pro")
+	s.refuse(policy.ByLimit, 24*time.Hour, "user=7")
+	s.pass(1, "user=7", "plan=free")
+	s.pass(1, "user=7", "plan=max")
+	require.Equal(t, 2, s.d.Standings[0].Remaining)
+	require.NoError(t, s.Replace(parse(t, fmt.Sprintf(fields, 3))))
+	require.Len(t, f.opened, 3)
+	require.NoError(t, s.Replace(parse(t, fmt.Sprintf(fields, 3))))
+	require.Len(t, f.opened, 3)
+	require.Equal(t, 1, s.remaining("x", "user=7"))
+	fail("user=7")
+	s.refuse(policy.ByLimit, 24*time.Hour, "user=7")
+	require.NoError(t, s.Replace(parse(t, fmt.Sprintf(fields, 2))))
+	require.Len(t, f.opened, 4, "what no policy has was forgotten")
+}
+
+func TestWithStoreErrors(t *testing.T) {
+	const fields = `"rules": [{"name": "api", "key": ["user"], "limits": [` + farGCRA + `]}, {"name": "web", "limits": [` + farGCRA + `, {"name": "y", "rate": "1/s", "as": "log"}]}]`
+	f := newFar(limittest.NewClock(t0))
+	refused := func(string, policy.Limit) (policy.Store, error) { return nil, errDown }
+	empty := func(string, policy.Limit) (policy.Store, error) { return nil, nil }
+	for _, c := range []struct {
+		opts []policy.Option
+		want string
+	}{
+		{[]policy.Option{policy.WithStore("z", f.open)}, "policy.New: WithStore limit is \"z\", want the name of a limit that there is: api/x, web/x or web/y"},
+		{[]policy.Option{policy.WithStore("x", f.open)}, "policy.New: WithStore limit is \"x\", want one of the limits of this name: api/x or web/x"},
+		{[]policy.Option{policy.WithStore("y", f.open), policy.WithStore("web/y", f.open)}, "policy.New: WithStore limit is \"web/y\", want one store for a limit"},
+		{[]policy.Option{policy.WithStore("y", nil)}, "policy.New: WithStore open is nil, want a function that opens a store"},
+		{[]policy.Option{policy.WithStore("y", refused)}, "policy.New: rules[1].limits[1]: no route to host"},
+		{[]policy.Option{policy.WithStore("y", empty)}, "policy.New: rules[1].limits[1]: policy.OpenStore: Store is nil, want a store, or an error"},
+	} {
+		_, err := policy.New(parse(t, fields), 10, c.opts...)
+		require.EqualError(t, err, c.want)
+	}
+	e := f.engine(t, fields, "y")
+	require.EqualError(t, e.Replace(parse(t, `"rules": [{"name": "api", "limits": [`+farGCRA+`]}]`)),
+		"policy.Engine.Replace: WithStore limit is \"y\", want the name of a limit that there is: api/x")
+	require.Len(t, e.Policy().Rules, 2)
+}
+
+// Engines that share a store grant together what the limit is, and no more.
+func TestStoreIsSharedByEngines(t *testing.T) {
+	const fields = `"rules": [{"name": "api", "key": ["user"], "limits": [{"name": "x", "rate": "50/h", "as": "log"}, {"name": "near", "rate": "1000/h", "as": "log"}]}]`
+	s, f := newFarScene(t, fields, "x")
+	engines := []*policy.Engine{s.Engine, f.engine(t, fields, "x")}
+	granted := make([]int, 8)
+	var all sync.WaitGroup
+	for i := range granted {
+		all.Go(func() {
+			var d policy.Decision
+			for range 20 {
+				if engines[i%2].Decide(request("user=7"), &d); d.OK {
+					granted[i]++
+				}
+			}
+		})
+	}
+	all.Wait()
+	sum := 0
+	for _, n := range granted {
+		sum += n
+	}
+	require.Equal(t, 50, sum)
+}
