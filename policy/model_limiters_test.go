@@ -115,13 +115,18 @@ func (m *reference) newMap(l policy.Limit, overridden []policy.Limit) *limiters 
 }
 
 // unitOf returns what gcras count: the greatest part of an event of which the events of all bounds
-// are whole numbers, or, if those are too many, an event of the first bound; cut in halves as long
-// as no burst is more than 2^27 of them.
+// are whole numbers, or, if those are too many, an event of the first bound; cut into fives, threes
+// and halves as long as no burst is more than 2^27 of them, and a nanosecond has at most 2^9 ticks;
+// and further into halves as long as some bound could not be kept.
 func unitOf(bounds []policy.Limit) ratelimit.Rate {
 	unit := ratelimit.Per(1, bounds[0].Rate.Per)
 	bounds = slices.DeleteFunc(bounds, func(b policy.Limit) bool { return b.Rate.Events == 0 })
 	if len(bounds) == 0 {
-		unit.Events = 1 << 30
+		for _, parts := range []int{5, 3, 2} {
+			for ticks(unit, parts) <= 1<<9 && unit.Events <= math.MaxInt32/parts {
+				unit.Events *= parts
+			}
+		}
 		return unit
 	}
 	unit.Per = bounds[0].Rate.Per
@@ -139,10 +144,32 @@ func unitOf(bounds []policy.Limit) ratelimit.Rate {
 	if !whole() || !fits() {
 		unit.Events = bounds[0].Rate.Events
 	}
-	for unit.Events *= 2; fits(); unit.Events *= 2 {
+	finest := max(1<<9, ticks(unit, 1))
+	for _, parts := range []int{5, 3, 2} {
+		for ticks(unit, parts) <= finest {
+			if unit.Events *= parts; !fits() {
+				unit.Events /= parts
+				break
+			}
+		}
 	}
-	unit.Events /= 2
+	kept := func(b policy.Limit) bool { return isWhole(b, unit) || eventOf(b, unit) >= 1024 }
+	for slices.ContainsFunc(bounds, func(b policy.Limit) bool { return !kept(b) }) {
+		if unit.Events *= 2; !fits() {
+			unit.Events /= 2
+			break
+		}
+	}
 	return unit
+}
+
+// ticks returns how many ticks a nanosecond has, if a unit is cut into that many parts.
+func ticks(unit ratelimit.Rate, parts int) int {
+	a, b := unit.Events*parts, int(unit.Per)
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return unit.Events * parts / a
 }
 
 // isWhole reports whether an event of the bound is a whole number of units.

@@ -48,9 +48,9 @@ func (s *locked) bind(b *bound) error {
 	}
 	b.event, b.depth = 1, b.most
 	if s.as == GCRA && b.most > 0 {
-		event, whole := b.in(s.unit)
+		event, _ := b.in(s.unit)
 		depth := new(big.Int).Mul(event, big.NewInt(int64(b.most)))
-		if depth.Cmp(big.NewInt(math.MaxInt32)) > 0 || !whole && event.Int64() < 1<<10 {
+		if depth.Cmp(big.NewInt(math.MaxInt32)) > 0 || !b.counts(s.unit) {
 			return &ratelimit.ArgumentError{Func: "policy.New", Field: "rate", Value: b.rate,
 				Want: "one that can share what is owed with " + s.unit.String() + ": not so much faster or slower"}
 		}
