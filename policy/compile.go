@@ -110,6 +110,7 @@ func (e *Engine) compile(p Policy, fn string) (*generation, error) {
 	for _, c := range p.Costs {
 		g.costs = append(g.costs, cost{g.scope(c.Match, nil), c.N})
 	}
+	overridden := p.overridden()
 	for i := range p.Rules {
 		r := &p.Rules[i]
 		compiled := rule{
@@ -117,7 +118,7 @@ func (e *Engine) compile(p Policy, fn string) (*generation, error) {
 			key: g.key(r.Key, r.Missing == missingShare), skip: r.Missing == missingSkip,
 		}
 		for j := range r.Limits {
-			l, err := g.limit(r, i, j)
+			l, err := g.limit(r, j, overridden[place{i, j}])
 			if err != nil {
 				return nil, fmt.Errorf("%s: rules[%d].limits[%d]: %w", fn, i, j, err)
 			}
@@ -135,7 +136,6 @@ func (e *Engine) compile(p Policy, fn string) (*generation, error) {
 		}
 		g.rules = append(g.rules, compiled)
 	}
-	g.snapshot()
 	return g, nil
 }
 
@@ -158,20 +158,17 @@ func slower(a, b ratelimit.Rate) bool {
 	return high < high2 || high == high2 && low < low2
 }
 
-func (g *generation) limit(r *Rule, i, j int) (limit, error) {
+func (g *generation) limit(r *Rule, j int, overridden []*Override) (limit, error) {
 	l := &r.Limits[j]
 	compiled := limit{name: l.Name, of: l.Of, hidden: l.Hidden, own: l.bind()}
 	for _, text := range l.Count {
 		compiled.count = append(compiled.count, parseStatuses(text))
 	}
-	for at := range g.policy.Overrides {
-		o := &g.policy.Overrides[at]
-		if rule, limit, _ := o.find(g.policy.Rules); rule == i && limit == j {
-			changed := o.apply(*l)
-			b := changed.bind()
-			b.unlimited = o.Unlimited
-			compiled.overrides.add(override{g.scope(o.Match, o.When), b})
-		}
+	for _, o := range overridden {
+		changed := o.apply(*l)
+		b := changed.bind()
+		b.unlimited = o.Unlimited
+		compiled.overrides.add(override{g.scope(o.Match, o.When), b})
 	}
 	compiled.overrides.index()
 	bounds := []*bound{&compiled.own}

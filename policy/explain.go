@@ -17,12 +17,7 @@ func (p Policy) Explain() string {
 	if err := p.Validate(); err != nil {
 		return "This policy is not valid.\n" + err.Error() + "\n"
 	}
-	e := explainer{policy: &p, overrides: map[[2]int][]*Override{}}
-	for i := range p.Overrides {
-		rule, limit, _ := p.Overrides[i].find(p.Rules)
-		of := [2]int{rule, limit}
-		e.overrides[of] = append(e.overrides[of], &p.Overrides[i])
-	}
+	e := explainer{policy: &p, overrides: p.overridden()}
 	if p.Name != "" {
 		e.say(0, "Policy %s.", p.Name)
 	}
@@ -40,8 +35,8 @@ func (p Policy) Explain() string {
 
 type explainer struct {
 	policy    *Policy
-	overrides map[[2]int][]*Override // by rule and limit
-	mode      Mode                   // of the rule that is explained
+	overrides map[place][]*Override
+	mode      Mode // of the rule that is explained
 	text      strings.Builder
 }
 
@@ -169,7 +164,7 @@ func (e *explainer) rule(i int) {
 	}
 	e.key(r)
 	for j := range r.Limits {
-		e.limit(&r.Limits[j], e.overrides[[2]int{i, j}])
+		e.limit(&r.Limits[j], e.overrides[place{i, j}])
 	}
 	e.ladder(r)
 }
@@ -266,7 +261,7 @@ func (e *explainer) forAll(rule int) bool {
 		return false
 	}
 	for j := range r.Limits {
-		if !slices.ContainsFunc(e.overrides[[2]int{rule, j}], func(o *Override) bool { return o.Unlimited }) {
+		if !slices.ContainsFunc(e.overrides[place{rule, j}], func(o *Override) bool { return o.Unlimited }) {
 			return true
 		}
 	}

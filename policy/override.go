@@ -2,7 +2,6 @@ package policy
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/seed-3506548a/ratelimit"
 )
@@ -21,29 +20,51 @@ func (o *Override) apply(l Limit) Limit {
 	return l
 }
 
-// find returns the rule and the limit in it that the override names, or what would be right.
-func (o *Override) find(rules []Rule) (rule, limit int, want string) {
-	ruleName, name, full := strings.Cut(o.Limit, "/")
-	if !full {
-		name = ruleName
-	}
-	var found []string
-	for i := range rules {
-		for j := range rules[i].Limits {
-			if rules[i].Limits[j].Name == name && (!full || rules[i].Name == ruleName) {
-				found = append(found, rules[i].Name+"/"+name)
-				rule, limit = i, j
-			}
+// place is where a limit is: of which rule, and which of its limits.
+type place struct{ rule, limit int }
+
+// places are where limits are, by "name" and by "rule/name".
+type places map[string][]place
+
+func (p *Policy) places() places {
+	all := places{}
+	for i := range p.Rules {
+		r := &p.Rules[i]
+		for j := range r.Limits {
+			name, at := r.Limits[j].Name, place{i, j}
+			all[name] = append(all[name], at)
+			all[r.Name+"/"+name] = append(all[r.Name+"/"+name], at)
 		}
 	}
-	switch len(found) {
+	return all
+}
+
+// find returns the place of the limit that the override names, or what would be right.
+func (p places) find(o *Override, rules []Rule) (at place, want string) {
+	switch found := p[o.Limit]; len(found) {
 	case 0:
-		return 0, 0, "the name of a limit that there is: " + some(rules)
+		return place{}, "the name of a limit that there is: " + some(rules)
 	case 1:
-		return rule, limit, ""
+		return found[0], ""
 	default:
-		return 0, 0, "one of the limits of this name: " + join(found[:min(len(found), mostNamed)], "or")
+		var names []string
+		for _, at := range found[:min(len(found), mostNamed)] {
+			r := &rules[at.rule]
+			names = append(names, r.Name+"/"+r.Limits[at.limit].Name)
+		}
+		return place{}, "one of the limits of this name: " + join(names, "or")
 	}
+}
+
+// overridden returns the overrides of each limit of a valid policy.
+func (p *Policy) overridden() map[place][]*Override {
+	all, places := map[place][]*Override{}, p.places()
+	for i := range p.Overrides {
+		o := &p.Overrides[i]
+		at, _ := places.find(o, p.Rules)
+		all[at] = append(all[at], o)
+	}
+	return all
 }
 
 // mostNamed is how many names a message has.
@@ -66,20 +87,20 @@ func (c *checker) override(i int) {
 	path := index("overrides", i)
 	o := &c.policy.Overrides[i]
 	c.match(path+".match", o.Match)
-	rule, limit, want := 0, 0, "the name of a limit, or rule/name"
+	at, want := place{}, "the name of a limit, or rule/name"
 	is := "missing"
 	if o.Limit != "" {
 		is = quote(o.Limit)
-		rule, limit, want = o.find(c.policy.Rules)
+		at, want = c.places.find(o, c.policy.Rules)
 	}
 	if want != "" {
 		c.add(path+".limit", is, want)
 		c.when(path+".when", o.When, nil, "")
 		return
 	}
-	c.when(path+".when", o.When, c.whens[rule], index("rules", rule)+".when")
-	c.deadOverrides(path, o, [2]int{rule, limit}, i)
-	l := &c.policy.Rules[rule].Limits[limit]
+	c.when(path+".when", o.When, c.whens[at.rule], index("rules", at.rule)+".when")
+	c.deadOverrides(path, o, at, i)
+	l := &c.policy.Rules[at.rule].Limits[at.limit]
 	switch changes := o.Rate != nil || o.Shown != nil || o.Burst != 0; {
 	case !changes && !o.Unlimited:
 		c.add(path, "without a change", "rate, shown, burst or unlimited")
@@ -91,7 +112,7 @@ func (c *checker) override(i int) {
 }
 
 // deadOverrides finds those that a later one, which is for all requests, takes the effect from.
-func (c *checker) deadOverrides(path string, o *Override, of [2]int, i int) {
+func (c *checker) deadOverrides(path string, o *Override, of place, i int) {
 	if first, ok := c.overridden[of]; !ok {
 		c.overridden[of] = i
 	} else if len(o.Match) == 0 && len(o.When) == 0 {

@@ -40,11 +40,12 @@ type checker struct {
 	names      map[string]int      // of the rules
 	whens      [][]condition       // of the rules
 	judged     map[sized]judgement // limits, once each
-	overridden map[[2]int]int      // limits by rule and place, and the first override of each
+	places     places
+	overridden map[place]int // the first override of each limit
 }
 
 func newChecker(p *Policy) *checker {
-	return &checker{policy: p, names: map[string]int{}, judged: map[sized]judgement{}, overridden: map[[2]int]int{}}
+	return &checker{policy: p, names: map[string]int{}, judged: map[sized]judgement{}, overridden: map[place]int{}}
 }
 
 func (p *Policy) faults() Faults {
@@ -61,6 +62,7 @@ func (p *Policy) faults() Faults {
 	for i := 0; i < len(p.Rules) && !c.More; i++ {
 		c.rule(i)
 	}
+	c.places = p.places()
 	for i := 0; i < len(p.Overrides) && !c.More; i++ {
 		c.override(i)
 	}
