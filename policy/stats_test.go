@@ -59,8 +59,8 @@ func TestStatsOfFullTables(t *testing.T) {
 	for as, want := range map[string]policy.Counts{
 		"gcra":     {Live: 64, Saturated: 1},
 		"aligned":  {Live: 64, Saturated: 1},
-		"log":      {Live: 32, Full: 1},
-		"anchored": {Live: 32, Full: 1},
+		"log":      {Live: 8, Full: 1},
+		"anchored": {Live: 8, Full: 1},
 	} {
 		for _, mode := range []string{"", `, "mode": "watch"`, `, "mode": "shadow"`} {
 			limit := `{"name": "%s", "rate": "1/h", "as": "` + as + `"}`

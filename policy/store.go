@@ -69,7 +69,8 @@ type bound struct {
 
 // newStore returns a store for a limit, for at least capacity live keys, that can keep all bounds.
 func (e *Engine) newStore(l *Limit, bounds []*bound, capacity int) (store, error) {
-	if l.Of == "" {
+	if l.Of == "" && (l.As == GCRA || l.As == Aligned) {
+		capacity := capacity
 		for _, b := range bounds {
 			if b.most <= 2 { // else too many keys would share a word
 				capacity = min(4*capacity, mostCapacity)
