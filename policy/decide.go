@@ -85,7 +85,7 @@ func (d *Decision) clear() {
 	d.Standings, d.Reached = d.Standings[:0], d.Reached[:0]
 	d.Binding, d.MoreAfter, d.Shadow = -1, ratelimit.Never, false
 	s := &d.settlement
-	s.generation = nil
+	s.generation, s.cost = nil, 0
 	s.matched, s.asked, s.throttles = s.matched[:0], s.asked[:0], s.throttles[:0]
 }
 

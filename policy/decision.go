@@ -84,7 +84,8 @@ type Standing struct {
 }
 
 // Reached is a step of a ladder that a request has reached: the one that acts, or one that logs or
-// notifies at its number of strikes.
+// notifies at its number of strikes. The Step is the policy's own: its To and Who must not be
+// changed, unless the Decision is a Clone.
 type Reached struct {
 	Rule    string
 	Step    Step
@@ -97,6 +98,10 @@ func (d *Decision) Clone() Decision {
 	c := *d
 	c.Standings = slices.Clone(d.Standings)
 	c.Reached = slices.Clone(d.Reached)
+	for i := range c.Reached {
+		s := &c.Reached[i].Step
+		s.To, s.Who = copied(s.To), slices.Clone(s.Who)
+	}
 	c.settlement.asked = slices.Clone(d.settlement.asked)
 	c.settlement.throttles = slices.Clone(d.settlement.throttles)
 	c.settlement.matched = slices.Clone(d.settlement.matched)

@@ -33,7 +33,6 @@ func (q *question) match(r *Request) bool {
 		return true
 	}
 	cost := q.g.cost(r, &t)
-	s.cost = cost
 	kept := 0
 	for i := range s.matched {
 		rule := s.matched[i].rule
@@ -54,7 +53,9 @@ func (q *question) match(r *Request) bool {
 		}
 		m.to = len(s.asked)
 	}
-	s.matched = s.matched[:kept]
+	if s.matched = s.matched[:kept]; kept > 0 {
+		s.cost = cost
+	}
 	return true
 }
 
@@ -83,6 +84,7 @@ func (q *question) apply(l *limit, hash uint64, cost int, r *Request, t *target)
 	a.told, a.allowed, a.charged = ratelimit.Decision{}, false, false
 	a.beyond, a.owner = 0, nil
 	switch {
+	case cost < 0: // which every limit refuses
 	case l.count != nil:
 		a.n, a.cost = 1, 0
 	case l.of != "":

@@ -114,9 +114,11 @@ func (q *asking) asked(r *policy.Rule, l policy.Limit, key string) *asked {
 	if unlimited {
 		return nil
 	}
-	if len(l.Count) > 0 {
+	switch {
+	case q.cost < 0: // which every limit refuses
+	case len(l.Count) > 0:
 		a.n, a.cost = 1, 0
-	} else if l.Of != "" {
+	case l.Of != "":
 		n, ok := amountOf(q.request.Amounts, l.Of)
 		if a.n, a.cost = n, n; !ok {
 			a.n, a.cost = 1, 0

@@ -84,11 +84,14 @@ func (s *locked) look(d *ratelimit.Decision, at moment, key uint64, n int, b *bo
 		r := l.(*resident)
 		return r.ask(s, t, n, b, ratelimit.Limiter.PeekAt)
 	})
-	if found {
-		*d = told
-		return
+	switch *d = told; {
+	case !found:
+		*d = s.unseen(at.t, n, b)
+	case n == 0: // which the map itself refuses
+		d.OK, d.RetryAfter = true, 0
+	case n < 0 || n > b.most:
+		d.RetryAfter = ratelimit.Never
 	}
-	*d = s.unseen(at.t, n, b)
 }
 
 // unseen returns what a key is told that is not there: what a limiter says that is made for the

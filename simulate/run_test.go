@@ -39,6 +39,22 @@ func by(key string, seconds float64) simulate.Request {
 	return simulate.Request{At: t0.Add(time.Duration(seconds * 1e9)), Key: key, Method: "GET", Path: "/", Attrs: []policy.Attr{{Name: "user", Value: key}}}
 }
 
+// An exempt request costs what it says itself, whatever the one before has cost.
+func TestCostOfExemptRequests(t *testing.T) {
+	judge := judging(parsed(`{"costs": [{"match": ["/dear"], "n": 50}], "rules": [
+		{"name": "api", "limits": [{"name": "hour", "rate": "100/h", "as": "log"}]},
+		{"name": "free", "match": ["/free"], "mode": "exempt"}]}`))
+	var costs []int
+	for i, path := range []string{"/dear", "/free", "/"} {
+		r, v := by("a", float64(i)), simulate.Verdict{}
+		r.Path = path
+		judge.Judge(&r, &v)
+		require.True(t, v.OK)
+		costs = append(costs, v.Cost)
+	}
+	require.Equal(t, []int{50, 1, 1}, costs)
+}
+
 func TestRun(t *testing.T) {
 	requests := []simulate.Request{by("a", 0), by("a", 0.5), by("b", 1), by("a", 1.5), by("a", 2), by("c", 3), by("a", 10), by("c", 10.5), by("c", 11)}
 	r := run(t, requests, simulate.Options{Bin: 2 * time.Second}, simulate.Subject{Name: "two", Judge: limited("log 2/10s")})[0]
