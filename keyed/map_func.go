@@ -26,6 +26,10 @@ func (m *Map[K]) TakeFunc(t time.Time, k K, f func(l ratelimit.Limiter) ratelimi
 		if ok {
 			return d
 		}
+		if late := lateness(&m.line, t, m.shards[m.home(k)].since()); late > 0 {
+			m.late.Add(1)
+			return refusal(1, late, Late)
+		}
 		if d, ok := m.make(t, k); !ok {
 			return d
 		}

@@ -409,6 +409,22 @@ func TestMapLate(t *testing.T) {
 	require.Equal(t, keyed.Late, m.TakeAt(at(time.Second-1), "ann", 1).By)
 }
 
+// A new key of a full map is told that it is late by TakeFunc, as by PeekFunc, and not that the map
+// is full: another key's end is no help to it.
+func TestMapFuncLateAndFull(t *testing.T) {
+	c := limittest.NewClock(mapStart.Add(time.Hour))
+	m := newMap[string](ratelimit.PerSecond(1), 2, 1, c)
+	require.True(t, m.TakeAt(mapStart, "ann", 1).OK)
+	require.True(t, m.TakeAt(mapStart.Add(time.Minute), "bob", 1).OK) // ann, as new since a second, goes
+	late := mapStart.Add(400 * time.Millisecond)
+	peeked, ok := m.PeekFunc(late, "ann", func(l ratelimit.Limiter, t time.Time) ratelimit.Decision { return l.PeekAt(t, 1) })
+	require.True(t, ok)
+	require.Equal(t, keyed.Late, peeked.By)
+	require.Equal(t, peeked, m.TakeFunc(late, "ann", func(l ratelimit.Limiter) ratelimit.Decision { return l.TakeAt(late, 1) }))
+	require.EqualValues(t, 1, m.Stats().Late)
+	require.Equal(t, 1, m.Len())
+}
+
 // TestMapSaysWhy pins what Decision.By says, for those who compare it with a number.
 func TestMapSaysWhy(t *testing.T) {
 	require.Equal(t, []int{-1, -2, -3}, []int{keyed.Full, keyed.NoLimiter, keyed.Late})
