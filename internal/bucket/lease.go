@@ -55,7 +55,7 @@ func (l lease) covers(off int64) bool { return uint64(off)-uint64(l&^mostLeft) <
 type stripe struct {
 	lease atomics.Uint64
 
-	// habit is eight times the number of events of the next lease. It only matters for speed, so
+	// habit is thrift times the number of events of the next lease. It only matters for speed, so
 	// callers may overwrite each other's.
 	habit atomics.Uint64
 
@@ -103,8 +103,8 @@ func (s *stripe) deposit(first int64, n uint64) {
 }
 
 // expects returns the habit of callers that found the lease held at a later time than it covers, or
-// with nothing left: what expired unused counts eightfold, so a stripe wastes at most one event for
-// eight that it has used.
+// with nothing left: what expired unused counts thrift times, so a stripe wastes at most one event
+// for each 63 that it has used.
 func (s *stripe) expects(held lease) uint64 {
 	habit := s.habit.Load()
 	return habit - min(habit, thrift*held.left())
