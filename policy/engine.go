@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 
 	"github.com/seed-3506548a/ratelimit"
-	"github.com/seed-3506548a/ratelimit/internal/strikes"
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
@@ -39,7 +38,8 @@ import (
 //
 // A key of a gcra or an aligned limit takes 16 bytes, and four times that if it grants only one or
 // two at once. Of other limits a key takes its limiter. A ladder takes 2 bytes for each key of the
-// capacity, and about 160 for one with strikes.
+// capacity, and about 160 for one with strikes. If it revokes, it takes 8 more for each key of the
+// capacity, and 16 for one that is revoked; and so does each Who of its steps.
 type Engine struct {
 	clock    ratelimit.Clock
 	line     timeline.Timeline
@@ -55,9 +55,7 @@ type Engine struct {
 	ladders   map[string]*penalties
 	whos      map[string]*penalties
 
-	revoked   *strikes.Revoked
-	seed      maphash.Seed  // of rules, in revoked
-	unrevoked atomic.Uint64 // there was no room
+	unrevoked atomic.Uint64 // revocations that there was no room for
 }
 
 // Option adjusts an engine under construction.
@@ -107,7 +105,6 @@ func New(p Policy, capacity int, opts ...Option) (*Engine, error) {
 	e := &Engine{
 		clock: chosen.clock, line: line, capacity: capacity, observe: chosen.observe,
 		seeds: map[string]maphash.Seed{}, stores: map[identity]store{}, tallies: map[identity]*tally{}, ladders: map[string]*penalties{}, whos: map[string]*penalties{},
-		revoked: strikes.NewRevoked(capacity), seed: maphash.MakeSeed(),
 	}
 	g, err := e.compile(p.clone(), fn)
 	if err != nil {
@@ -120,9 +117,10 @@ func New(p Policy, capacity int, opts ...Option) (*Engine, error) {
 // Replace makes p the policy, in one step: each request is decided by the old one or the new one.
 // What was consumed stays consumed in limits that are in both: whose rule has the same name and
 // key, and which have the same name, As, Of, Count and period, whatever their rate and burst.
-// Strikes, blocks and throttles stay in rules that have the same name and key and a ladder in both,
-// and so do those of keys by Who. Revocations stay until they are pardoned, also while no rule has
-// them.
+// Strikes, blocks, throttles and revocations stay in rules that have the same name and key and a
+// ladder in both, and so do those of keys by the same Who. Strikes stay in spans of the same
+// length: a step with another Within begins to count at 0. What a rule without such a ladder in p
+// has done is forgotten, also its revocations: to keep these, keep the rule and its ladder.
 //
 // Done and Undo of a request that the old policy has decided count in limits that are kept.
 //

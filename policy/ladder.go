@@ -1,21 +1,20 @@
 package policy
 
 import (
-	"hash/maphash"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/internal/strikes"
+	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
 // ladder is a rule's: what is done to its keys.
 type ladder struct {
 	*penalties
-	compiled  strikes.Ladder
-	steps     []step
-	throttles []throttle
+	compiled strikes.Ladder
+	steps    []step
 }
 
 type step struct {
@@ -27,59 +26,81 @@ type step struct {
 // who is a key that steps hit in every rule.
 type who struct {
 	*penalties
-	key       key
-	throttles []throttle
+	key key
 }
 
-// penalties are what has become of keys. They stay when the policy is replaced.
+// penalties are what has become of keys. When the policy is replaced, the next generation has the
+// same table and the same set, but throttles of its own: so one that is not used leaves no trace.
 type penalties struct {
-	strikes *strikes.Table
-	id      uint64      // in the engine's set of the revoked
-	slowed  *[]throttle // is only appended to, so that places stay
+	generation *generation
+	strikes    *strikes.Table
+	revoked    *strikes.Revoked // nil: no step revokes
+	throttles  []throttle       // their places stay
 }
 
-// throttle is a gcra for keys that are throttled.
+// throttle is a gcra for keys that are throttled. Its place is free if no step and no key has it.
 type throttle struct {
 	to    ratelimit.Rate
-	limit *limit
+	limit *limit // nil: the place is free
+	used  bool   // by a step
 }
 
-func (e *Engine) penaltiesOf(all map[string]*penalties, name string) *penalties {
+// penalties returns the generation's own of that name: a copy of those before, if there are any.
+func (g *generation) penalties(all map[string]*penalties, name string) *penalties {
 	p, ok := all[name]
-	if !ok {
-		p = &penalties{strikes: strikes.New(e.capacity), id: maphash.String(e.seed, name), slowed: new([]throttle)}
-		all[name] = p
+	switch {
+	case !ok:
+		p = &penalties{strikes: strikes.New(g.engine.capacity)}
+	case p.generation == g:
+		return p
+	default:
+		before := p
+		p = &penalties{strikes: before.strikes, revoked: before.revoked, throttles: slices.Clone(before.throttles)}
+		p.free(timeline.Clamp(g.engine.line.Now()))
 	}
+	p.generation = g
+	all[name] = p
 	return p
 }
 
-// throttle returns the place of the throttle to a rate, which is made if there is none.
-func (e *Engine) throttle(p *penalties, to ratelimit.Rate) (place int32, err error) {
-	for i := range *p.slowed {
-		if (*p.slowed)[i].to == to {
-			return int32(i), nil
+// free frees the places of throttles that no step had, and that no key has.
+func (p *penalties) free(now int64) {
+	var held map[int32]bool
+	for i := range p.throttles {
+		t := &p.throttles[i]
+		if !t.used && held == nil {
+			held = p.strikes.Throttles(now)
 		}
+		if !t.used && !held[int32(i)] {
+			*t = throttle{}
+		}
+		t.used = false
 	}
-	l := Limit{Rate: to, As: GCRA, Burst: inASecond(to)}
-	made := &limit{own: l.bind(), tally: new(tally)}
-	if made.store, err = e.newStore(&l, []*bound{&made.own}, max(e.capacity/8, 64)); err != nil {
-		return 0, err
-	}
-	made.class = made.store.class()
-	made.table, _ = made.store.(*lockFree)
-	*p.slowed = append(*p.slowed, throttle{to, made})
-	return int32(len(*p.slowed) - 1), nil
 }
 
-// inASecond returns the burst of a throttle: what its rate lets through in a second, at least 1.
-func inASecond(rate ratelimit.Rate) int {
-	return int(max(1, min(int64(rate.Events)*int64(time.Second)/int64(rate.Per), 1<<20)))
+// throttle returns the place of the throttle of a step, which is made if there is none.
+func (g *generation) throttle(p *penalties, s *Step) (place int32, err error) {
+	at := slices.IndexFunc(p.throttles, func(t throttle) bool { return t.limit != nil && t.to == *s.To })
+	if at < 0 {
+		if at = slices.IndexFunc(p.throttles, func(t throttle) bool { return t.limit == nil }); at < 0 {
+			at, p.throttles = len(p.throttles), append(p.throttles, throttle{})
+		}
+		l := s.throttle()
+		made := &limit{own: l.bind(), tally: new(tally)}
+		if made.store, err = g.engine.newStore(&l, []*bound{&made.own}, max(g.engine.capacity/8, 64)); err != nil {
+			return 0, err
+		}
+		made.class = made.store.class()
+		made.table, _ = made.store.(*lockFree)
+		p.throttles[at] = throttle{to: *s.To, limit: made}
+	}
+	p.throttles[at].used = true
+	return int32(at), nil
 }
 
 // ladder compiles that of a rule.
 func (g *generation) ladder(r *Rule) (*ladder, error) {
-	e := g.engine
-	l := &ladder{penalties: e.penaltiesOf(e.ladders, r.Name+" "+strings.Join(r.Key, " "))}
+	l := &ladder{penalties: g.penalties(g.engine.ladders, r.Name+" "+strings.Join(r.Key, " "))}
 	var steps []strikes.Step
 	for _, s := range r.Ladder {
 		one := step{Step: s}
@@ -89,13 +110,19 @@ func (g *generation) ladder(r *Rule) (*ladder, error) {
 		compiled := strikes.Step{After: s.After, Within: time.Duration(s.Within), Do: deeds[s.Do], For: time.Duration(s.For)}
 		if s.Do == doThrottle {
 			var err error
-			if compiled.Slow, err = e.throttle(l.penalties, *s.To); err != nil {
+			if compiled.Slow, err = g.throttle(l.penalties, &s); err != nil {
 				return nil, err
 			}
 			if one.who != nil {
-				if one.slow, err = e.throttle(one.who.penalties, *s.To); err != nil {
+				if one.slow, err = g.throttle(one.who.penalties, &s); err != nil {
 					return nil, err
 				}
+			}
+		}
+		if s.Do == doRevoke {
+			l.revokes(g.engine.capacity)
+			if one.who != nil {
+				one.who.revokes(g.engine.capacity)
 			}
 		}
 		l.steps = append(l.steps, one)
@@ -106,12 +133,19 @@ func (g *generation) ladder(r *Rule) (*ladder, error) {
 	return l, err
 }
 
+// revokes makes the set of the revoked, if there is none.
+func (p *penalties) revokes(capacity int) {
+	if p.revoked == nil {
+		p.revoked = strikes.NewRevoked(capacity)
+	}
+}
+
 var deeds = map[string]strikes.Do{
 	doLog: strikes.Log, doNotify: strikes.Notify, doThrottle: strikes.Throttle, doBlock: strikes.Block, doRevoke: strikes.Revoke,
 }
 
 func (g *generation) who(parts []string) *who {
-	p := g.engine.penaltiesOf(g.engine.whos, strings.Join(parts, " "))
+	p := g.penalties(g.engine.whos, strings.Join(parts, " "))
 	for _, w := range g.whos {
 		if w.penalties == p {
 			return w
@@ -120,17 +154,4 @@ func (g *generation) who(parts []string) *who {
 	w := &who{penalties: p, key: g.key(parts, false)}
 	g.whos = append(g.whos, w)
 	return w
-}
-
-// snapshot takes the throttles that there are when all ladders are compiled: those that a Replace
-// adds are not this generation's.
-func (g *generation) snapshot() {
-	for i := range g.rules {
-		if l := g.rules[i].ladder; l != nil {
-			l.throttles = slices.Clone(*l.slowed)
-		}
-	}
-	for _, w := range g.whos {
-		w.throttles = slices.Clone(*w.slowed)
-	}
 }

@@ -241,7 +241,7 @@ func (q *asking) act(r *applied, s policy.Step) {
 	case "block":
 		block(s.For)
 	case "revoke":
-		if !q.revoked[of] && len(q.revoked) >= q.capacity {
+		if !q.revoked[of] && q.revokedBeside(of) >= q.capacity {
 			if s.For == 0 {
 				s.For = policy.Span(24 * time.Hour)
 			}
@@ -256,6 +256,17 @@ func (q *asking) act(r *applied, s policy.Step) {
 			q.blocked = ratelimit.Never
 		}
 	}
+}
+
+// revokedBeside returns how many keys are revoked of the same rule, or of the same who.
+func (m *reference) revokedBeside(of string) (n int) {
+	whose, _, _ := strings.Cut(of, ";")
+	for other := range m.revoked {
+		if strings.HasPrefix(other, whose+";") {
+			n++
+		}
+	}
+	return n
 }
 
 // pardon returns whether there was anything to end, and whether that was nothing but strikes.

@@ -24,7 +24,7 @@ func (e *Engine) Pardon(rule string, attrs ...Attr) bool {
 				continue
 			}
 			if hash, ok := w.key.hash(&g.names, values); ok {
-				pardoned = e.pardon(culprit{w.penalties, w.throttles, hash}) || pardoned
+				pardoned = e.pardon(culprit{w.penalties, hash}) || pardoned
 			}
 		}
 	}
@@ -33,5 +33,5 @@ func (e *Engine) Pardon(rule string, attrs ...Attr) bool {
 
 func (e *Engine) pardon(c culprit) bool {
 	struck := c.strikes.Pardon(c.hash, timeline.Clamp(e.line.Now()))
-	return e.revoked.Remove(c.revocation()) || struck
+	return c.revoked != nil && c.revoked.Remove(c.hash) || struck
 }

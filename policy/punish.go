@@ -10,14 +10,15 @@ import (
 // culprit is whom penalties hit: a key, of a rule or of who it is.
 type culprit struct {
 	*penalties
-	throttles []throttle
-	hash      uint64
+	hash uint64
 }
 
-// revocation is what the culprit is called in the set of the revoked.
-func (c *culprit) revocation() uint64 { return mixed(c.id, c.hash) }
+func (l *ladder) culprit(hash uint64) culprit { return culprit{l.penalties, hash} }
 
-func (l *ladder) culprit(hash uint64) culprit { return culprit{l.penalties, l.throttles, hash} }
+// isRevoked reports whether the culprit is revoked.
+func (c *culprit) isRevoked() bool {
+	return c.revoked != nil && c.revoked.Len() > 0 && c.revoked.Has(c.hash)
+}
 
 // penalties looks whether the request's keys are revoked or blocked, and by which throttles they
 // are slowed down: its keys in the rules that are for it, and who it is in any rule.
@@ -38,13 +39,13 @@ func (q *question) penalties() {
 	}
 	for _, w := range q.g.whos {
 		if hash, ok := w.key.hash(&q.g.names, q.settlement.attributes); ok {
-			q.punish(culprit{w.penalties, w.throttles, hash})
+			q.punish(culprit{w.penalties, hash})
 		}
 	}
 }
 
 func (q *question) punish(c culprit) {
-	if q.engine.revoked.Len() > 0 && q.engine.revoked.Has(c.revocation()) {
+	if c.isRevoked() {
 		q.refused(ByRevoke)
 		q.blocked = ratelimit.Never
 	}
@@ -64,7 +65,7 @@ func (q *question) punish(c culprit) {
 // slow has the request ask a throttle, in place of the one that the culprit had, which lasts as
 // long as the longer one.
 func (q *question) slow(c culprit, until int64, slow int32) {
-	if int(slow) >= len(c.throttles) {
+	if int(slow) >= len(c.throttles) || c.throttles[slow].limit == nil {
 		return // a Replace has added it, and this request is of the policy before
 	}
 	l := c.throttles[slow].limit
@@ -215,7 +216,7 @@ func (q *question) act(m *matched, d *strikes.Dossier, s *strikes.Struck) {
 	raised := do != strikes.Revoke
 	if q.who(step) {
 		hash, _ := step.who.key.hash(&q.g.names, q.settlement.attributes)
-		c, raised = culprit{step.who.penalties, step.who.throttles, hash}, false
+		c, raised = culprit{step.who.penalties, hash}, false
 		d = c.strikes.Look(hash)
 	} else if do == strikes.Throttle {
 		_, slow, _ = d.Throttled(q.now)
@@ -256,13 +257,12 @@ func (q *question) act(m *matched, d *strikes.Dossier, s *strikes.Struck) {
 
 // revoke reports whether the culprit is revoked, or would be: whether there is room.
 func (q *question) revoke(c *culprit) bool {
-	revoked := q.engine.revoked
 	if q.commit {
-		added := revoked.Add(c.revocation())
+		added := c.revoked.Add(c.hash)
 		if !added {
 			q.engine.unrevoked.Add(1)
 		}
 		return added
 	}
-	return revoked.Has(c.revocation()) || revoked.Len() < q.engine.capacity
+	return c.revoked.Has(c.hash) || c.revoked.Len() < q.engine.capacity
 }

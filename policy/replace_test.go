@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -100,6 +101,39 @@ func TestP13PenaltiesStay(t *testing.T) {
 	require.NoError(t, s.Replace(parse(t, limited(`"rate": "100/min", "as": "log"`))))
 	s.refuse(policy.ByBlock, 10*time.Minute, "user=7")
 	s.pass(1, "user=8")
+}
+
+// P13: what a rule has done goes with its ladder, also its revocations, which would otherwise take
+// places for ever; as long as it has one, they stay, and can be pardoned.
+func TestP13RevocationsGoWithTheLadder(t *testing.T) {
+	revoking := minute(`{"after": 1, "do": "revoke", "for": "2h", "who": ["ip"]}`)
+	s := newScene(t, revoking)
+	s.pass(1, "user=7", "ip=1")
+	s.refuse(policy.ByLimit, ratelimit.Never, "user=7", "ip=1")
+	require.NoError(t, s.Replace(parse(t, minute(`{"after": 1, "do": "block", "for": "2h", "who": ["ip"]}`))))
+	s.refuse(policy.ByRevoke, ratelimit.Never, "user=8", "ip=1")
+	require.Equal(t, 1, s.Stats().Revoked)
+	require.True(t, s.Pardon("api", policy.Attr{Name: "ip", Value: "1"}))
+	require.Zero(t, s.Stats().Revoked)
+
+	require.NoError(t, s.Replace(parse(t, revoking)))
+	s.pass(1, "user=9", "ip=2")
+	s.refuse(policy.ByLimit, ratelimit.Never, "user=9", "ip=2")
+	require.NoError(t, s.Replace(parse(t, minute(""))))
+	require.Zero(t, s.Stats().Revoked)
+	s.pass(1, "user=10", "ip=2")
+	require.NoError(t, s.Replace(parse(t, revoking)))
+	s.pass(1, "user=11", "ip=2")
+}
+
+// P13: strikes stay in spans of the same length.
+func TestP13StrikesStayInTheirSpan(t *testing.T) {
+	for within, strikes := range map[string]int{"1h": 2, "2h": 1} {
+		s := newScene(t, minute(`{"after": 2, "within": "1h", "do": "block", "for": "1s"}`))
+		s.strike(0, 1, "user=7")
+		require.NoError(t, s.Replace(parse(t, minute(`{"after": `+strconv.Itoa(strikes)+`, "within": "`+within+`", "do": "notify"}`))))
+		require.Equal(t, strikes, s.strike(1, 1, "user=7").Reached[0].Strikes, within)
+	}
 }
 
 // P13: Done goes to what the request was decided by: it is not lost where that is kept, and

@@ -26,7 +26,8 @@ type Stats struct {
 	// room for them: all keys of that part of the table were blocked or throttled.
 	Unrecorded uint64
 
-	// Revoked is how many keys are revoked now. The engine's capacity is the most.
+	// Revoked is how many keys are revoked now: at most the engine's capacity in each rule with a
+	// ladder that revokes, and for each Who of such steps.
 	Revoked int
 
 	// Unrevoked is how often a key was blocked in place of being revoked, since as many were
@@ -62,7 +63,7 @@ type tally struct{ saturated, full, late, ahead atomic.Uint64 }
 // and reads up to 8192 words of each table to estimate Live; it takes no lock.
 func (e *Engine) Stats() Stats {
 	g := e.current.Load()
-	s := Stats{Revoked: e.revoked.Len(), Unrevoked: e.unrevoked.Load()}
+	s := Stats{Unrevoked: e.unrevoked.Load()}
 	for i := range g.rules {
 		r := &g.rules[i]
 		for j := range r.limits {
@@ -72,21 +73,26 @@ func (e *Engine) Stats() Stats {
 			s.add(counts)
 		}
 		if r.ladder != nil {
-			s.penalties(r.ladder.penalties, r.ladder.throttles)
+			s.penalties(r.ladder.penalties)
 		}
 	}
 	for _, w := range g.whos {
-		s.penalties(w.penalties, w.throttles)
+		s.penalties(w.penalties)
 	}
 	return s
 }
 
-func (s *Stats) penalties(p *penalties, throttles []throttle) {
+func (s *Stats) penalties(p *penalties) {
 	struck := p.strikes.Stats()
 	s.Forgotten += uint64(struck.Forgotten)
 	s.Unrecorded += uint64(struck.Unrecorded)
-	for i := range throttles {
-		s.add(throttles[i].limit.stats())
+	if p.revoked != nil {
+		s.Revoked += p.revoked.Len()
+	}
+	for i := range p.throttles {
+		if l := p.throttles[i].limit; l != nil {
+			s.add(l.stats())
+		}
 	}
 }
 

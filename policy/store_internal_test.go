@@ -4,8 +4,12 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/limittest"
 )
 
 // P14: gcra and aligned limits take no lock, since they are in Tables, also with overrides, and if
@@ -46,8 +50,7 @@ func TestP14WhereLimitsLive(t *testing.T) {
 	}
 }
 
-// P13: an engine keeps nothing of rules that were replaced, however many there were, but for
-// revocations.
+// P13: an engine keeps nothing of rules that were replaced, however many there were.
 func TestP13WhatIsForgotten(t *testing.T) {
 	const text = `{"rules": [{"name": "%s", "key": ["user"], "limits": [{"name": "limit", "rate": "1/min", "as": "gcra"}],
 		"ladder": [{"after": 1, "within": "1h", "do": "throttle", "to": "1/s", "for": "1h", "who": ["%s"]}]}]}`
@@ -65,5 +68,89 @@ func TestP13WhatIsForgotten(t *testing.T) {
 		require.Len(t, e.tallies, 1)
 		require.Len(t, e.ladders, 1)
 		require.Len(t, e.whos, 1)
+	}
+}
+
+// P13: a throttle that no step has any more is kept as long as it slows a key down, and then
+// another takes its place, so that they do not pile up. A Replace that fails adds none.
+func TestP13ThrottlesAreForgotten(t *testing.T) {
+	text := func(to string, as string) Policy {
+		p, err := Parse(fmt.Appendf(nil, `{"rules": [{"name": "api", "key": ["user"], "limits": [{"name": "limit", "rate": "1/min", "as": "log"}],
+			"ladder": [{"after": 1, "within": "1h", "do": "throttle", "to": "%s", "for": "1h", "who": ["ip"]}]},
+			{"name": "other", "limits": [{"name": "limit", "rate": "%s", "as": "gcra"}]}]}`, to, as))
+		require.NoError(t, err)
+		return p
+	}
+	clock := limittest.NewClock(time.Unix(1e9, 0))
+	e, err := New(text("1/s", "10/s"), 100, WithClock(clock))
+	require.NoError(t, err)
+	replace := func(i int) []throttle {
+		require.NoError(t, e.Replace(text(fmt.Sprintf("1/%ds", i), "10/s")))
+		return e.current.Load().whos[0].throttles
+	}
+	r := Request{Attrs: []Attr{{"user", "7"}, {"ip", "1"}}}
+	var d Decision
+	for range 2 {
+		e.Decide(&r, &d)
+	}
+	require.Len(t, d.Reached, 1)
+	for i := 2; i < 10; i++ {
+		require.LessOrEqual(t, len(replace(i)), 3, "that of the key, that of the step, and that of the last policy")
+	}
+	require.Equal(t, ratelimit.PerSecond(1), e.current.Load().whos[0].throttles[0].to, "which slows the key down")
+	clock.Set(clock.Now().Add(2 * time.Hour))
+	replace(10)
+	require.NotEqual(t, ratelimit.PerSecond(1), replace(11)[0].to)
+
+	before := e.current.Load()
+	require.Error(t, e.Replace(text("1/99s", "1000000000/s")))
+	require.Same(t, before, e.current.Load())
+	require.Same(t, before.whos[0].penalties, e.whos["ip"])
+	require.Same(t, before.rules[0].ladder.penalties, e.ladders["api user"])
+	for _, one := range e.whos["ip"].throttles {
+		require.NotEqual(t, ratelimit.Per(1, 99*time.Second), one.to)
+	}
+}
+
+// P13: only ladders with a step that revokes have a set of the revoked.
+func TestP13WhereTheRevokedAre(t *testing.T) {
+	const text = `{"rules": [{"name": "api", "key": ["user"], "limits": [{"name": "limit", "rate": "1/min", "as": "log"}],
+		"ladder": [{"after": 1, "within": "1h", "do": "%s", "for": "1h", "who": ["ip"]}]}]}`
+	for do, revokes := range map[string]bool{"block": false, "revoke": true} {
+		p, err := Parse(fmt.Appendf(nil, text, do))
+		require.NoError(t, err)
+		e, err := New(p, 100)
+		require.NoError(t, err)
+		g := e.current.Load()
+		require.Equal(t, revokes, g.rules[0].ladder.revoked != nil)
+		require.Equal(t, revokes, g.whos[0].revoked != nil)
+	}
+}
+
+// A throttle grants at once what its rate lets through in a second, at any rate, and is in a table.
+func TestThrottlesOfAnyRate(t *testing.T) {
+	for to, burst := range map[string]int{"1/h": 1, "2/s": 2, "5000000/s": 5_000_000, "1000000/100ms": 10_000_000, "1000000000/s": 1_000_000_000} {
+		p, err := Parse(fmt.Appendf(nil, `{"rules": [{"name": "api", "limits": [{"name": "limit", "rate": "1/min", "as": "log"}],
+			"ladder": [{"after": 1, "do": "throttle", "to": "%s", "for": "1h"}]}]}`, to))
+		if to == "1000000000/s" && err != nil {
+			continue // where validation refuses it
+		}
+		require.NoError(t, err, to)
+		e, err := New(p, 100)
+		require.NoError(t, err)
+		l := e.current.Load().rules[0].ladder.throttles[0].limit
+		require.Equal(t, burst, l.own.most, to)
+		require.NotNil(t, l.table, to)
+	}
+}
+
+// Only tables need more room for limits that grant one or two at once: a Map has one place a key.
+func TestRoomForKeys(t *testing.T) {
+	for _, as := range []string{"interval", "anchored", "log", "counter"} {
+		p, err := Parse(fmt.Appendf(nil, `{"rules": [{"name": "api", "limits": [{"name": "limit", "rate": "1/h", "as": "%s"}]}]}`, as))
+		require.NoError(t, err)
+		e, err := New(p, 100)
+		require.NoError(t, err)
+		require.Equal(t, 100, e.current.Load().rules[0].limits[0].store.(*locked).Capacity(), as)
 	}
 }

@@ -49,7 +49,7 @@ func (q *question) shadowed(m *matched) (shut bool) {
 		return false
 	}
 	c := l.culprit(m.hash)
-	if q.engine.revoked.Len() > 0 && q.engine.revoked.Has(c.revocation()) {
+	if c.isRevoked() {
 		return true
 	}
 	d := c.strikes.Held(c.hash, q.now)
