@@ -63,9 +63,9 @@ func (g *generation) findStores(fn string) error {
 		return &ratelimit.ArgumentError{Func: fn, Field: field, Value: value, Want: want}
 	}
 	g.opens = map[place]OpenStore{}
-	places := g.policy.places()
+	named := g.policy.places()
 	for _, p := range g.engine.outer {
-		at, want := places.find(&Override{Limit: p.limit}, g.policy.Rules)
+		at, want := named.find(&Override{Limit: p.limit}, g.policy.Rules)
 		switch {
 		case want != "":
 			return refuse("WithStore limit", p.limit, want)

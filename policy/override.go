@@ -58,10 +58,10 @@ func (p places) find(o *Override, rules []Rule) (at place, want string) {
 
 // overridden returns the overrides of each limit of a valid policy.
 func (p *Policy) overridden() map[place][]*Override {
-	all, places := map[place][]*Override{}, p.places()
+	all, named := map[place][]*Override{}, p.places()
 	for i := range p.Overrides {
 		o := &p.Overrides[i]
-		at, _ := places.find(o, p.Rules)
+		at, _ := named.find(o, p.Rules)
 		all[at] = append(all[at], o)
 	}
 	return all

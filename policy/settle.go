@@ -27,8 +27,8 @@ type settlement struct {
 // less: 2^61/n ns, where n is the number of events in a nanosecond that the events of all these
 // rates are whole numbers of, in lowest terms. So it is 4 days for 7/s beside 997/s, but 38 minutes
 // for 1/s beside 1000003/s. A gcra without Of can owe 2^38 ticks, which are at least 2^30 events at
-// the limit's own rate, or three days if the limit is slow: see [keyed.Table.ChargeAt]. What a
-// charge exceeds these by is not counted.
+// the limit's own rate, or at least 45 hours: see [keyed.Table.ChargeAt]. What a charge exceeds
+// these by is not counted.
 //
 // A request that was decided before a Replace counts in the limits that it was decided by, which
 // the new policy may have kept.
