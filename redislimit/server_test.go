@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -57,7 +58,10 @@ func (s *server) start(t testing.TB) {
 	require.NoError(t, s.cmd.Start())
 	client := redis.NewClient(s.options())
 	defer func() { _ = client.Close() }()
-	require.Eventually(t, func() bool { return client.Ping(context.Background()).Err() == nil }, 30*time.Second, 5*time.Millisecond)
+	if !assert.Eventually(t, func() bool { return client.Ping(context.Background()).Err() == nil }, 2*time.Minute, 5*time.Millisecond) {
+		log, _ := os.ReadFile(filepath.Join(s.folder, "log"))
+		t.Fatalf("the server does not answer: %s", log[max(0, len(log)-2000):])
+	}
 }
 
 // kill ends the server as a crash does.

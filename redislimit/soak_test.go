@@ -190,13 +190,13 @@ func TestSoak(t *testing.T) {
 			soakFailover(t, duration)
 		})
 	})
-	early, late := watch.RequireFlat(t)
+	early, late := watch.RequireFlat(t, 4<<20)
 	t.Logf("heap after a garbage collection: %d kB early, %d kB late; goroutines: %d early, %d late", early.Heap>>10, late.Heap>>10, early.Goroutines, late.Goroutines)
 }
 
 // soakKilled kills a server that writes each command to its file, and starts it again.
 func soakKilled(t *testing.T, duration time.Duration) {
-	s := startServer(t, "--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction")
+	s := startServer(t, "--appendonly", "yes", "--appendfsync", "always", "--auto-aof-rewrite-min-size", "4mb")
 	nodes := newService(t, duration, newEngine(t, s.options()), newEngine(t, s.options()), newRueidis(t, "unix", s.socket))
 	nodes.soak(t, duration, func() {
 		s.kill()
