@@ -6,20 +6,6 @@ import (
 	"strings"
 )
 
-// writeHTTP measures middlewares, and writes their table. Each count is a run of all, so that a
-// time in which the machine is slower does not fall on one of them.
-func writeHTTP() error {
-	on, err := machine()
-	if err != nil {
-		return err
-	}
-	m, err := bench(".", "./peers", slices.Repeat([]string{"-bench ^BenchmarkHTTP$ -benchtime 0.05s -count 1"}, 10)...)
-	if err != nil {
-		return err
-	}
-	return replace(docs+"benchmarks.md", "http", httpTable(m)+"\n"+m.cpu+", "+on+"\n")
-}
-
 // httpTable has the middlewares, without what the bare handler takes.
 func httpTable(m measured) string {
 	var b strings.Builder

@@ -1,7 +1,7 @@
 // Command report writes the tables and draws the pictures of the documentation.
 //
 //	go run . measure                      runs all benchmarks, writes tables, draws pictures
-//	go run . http                         measures HTTP middlewares, and writes their table
+//	go run . measure stores http          runs some: see parts in measure.go
 //	go run . clients                      compares HTTP clients, and writes their table
 //	go run . pictures                     draws the pictures
 //	go run . log -rate 60/min access.log  compares the limiters on a log, in compare.svg
@@ -31,22 +31,18 @@ func main() {
 func run(args []string) error {
 	switch command := strings.Join(args, " "); {
 	case command == "measure":
-		r, err := measure()
-		if err != nil {
+		if err := measure(nil); err != nil {
 			return err
 		}
-		if err = r.write(); err != nil {
-			return err
-		}
-		if err = writeHTTP(); err != nil {
-			return err
-		}
-		if err = writeClients(); err != nil {
+		if err := writeClients(); err != nil {
 			return err
 		}
 		return pictures()
-	case command == "http":
-		return writeHTTP()
+	case len(args) > 1 && args[0] == "measure":
+		if err := measure(args[1:]); err != nil {
+			return err
+		}
+		return pictures()
 	case command == "clients":
 		return writeClients()
 	case command == "pictures":
@@ -63,6 +59,6 @@ func run(args []string) error {
 		}
 		return compareLog(flags.Arg(0), rate)
 	default:
-		return fmt.Errorf("the arguments are %q, want measure, http, clients, pictures or log", args)
+		return fmt.Errorf("the arguments are %q, want measure, clients, pictures or log", args)
 	}
 }

@@ -11,68 +11,133 @@ import (
 	"strings"
 )
 
-// results are of one run, all on one machine.
-type results struct {
-	machine                string
-	versions               map[string]string // of the modules that peers are in
-	bugs                   string            // a table
-	peers, limiters, races measured
+// part is one of the measurements: benchmarks that run one after the other, and the tables and data
+// that are made of them.
+type part struct {
+	name  string
+	bench func() (measured, error)
+	write func(m measured, machine string) error
 }
 
-// measure provokes the bugs of peers and runs all benchmarks.
-func measure() (r results, err error) {
-	if r.machine, err = machine(); err != nil {
-		return r, err
+const page = docs + "benchmarks.md"
+
+// parts are all of them.
+func parts() []part {
+	return []part{
+		{
+			name: "allow",
+			bench: func() (measured, error) {
+				return bench(".", "./peers", "-bench ^BenchmarkAllow -benchtime 0.2s -count 10")
+			},
+			write: writeAllow,
+		}, {
+			name: "stores",
+			bench: func() (measured, error) {
+				return bench(".", "./peers",
+					"-bench ^BenchmarkKeyed$/^traffic=(random|hot|refused)$ -benchtime 0.1s -count 10",
+					"-bench ^BenchmarkKeyed$/^traffic=random$/^keys=10000000$ -benchtime 1000000x -count 3 -keys 10000000",
+					"-bench ^BenchmarkKeyed$/^traffic=first$ -benchtime 1000000x -count 10", // each key once
+					"-bench ^BenchmarkKeyedMemory$ -benchtime 1x -count 5",
+				)
+			},
+			write: func(m measured, machine string) error {
+				if err := tables(machine, table{page, "stores", storesTable(m)}); err != nil {
+					return err
+				}
+				return writeKeys(docs+"keys.csv", m)
+			},
+		}, {
+			name: "limiters",
+			bench: func() (measured, error) {
+				return bench("../..", "./bench/axes", "-bench ^Benchmark(Allow|Take|Compositions|Group|Keyed|Replay|Policy) -benchtime 0.2s -count 10")
+			},
+			write: func(m measured, machine string) error {
+				return tables(machine, table{page, "limiters", limitersTable(m)})
+			},
+		}, {
+			name: "contention",
+			bench: func() (measured, error) {
+				return bench("../..", "./bench/axes", "-bench ^Benchmark(Contention|AtLimit) -benchtime 0.2s -count 10")
+			},
+			write: func(m measured, machine string) error {
+				return tables(machine, table{page, "contention", contentionTable(m)}, table{page, "at limit", atLimitTable(m)})
+			},
+		}, {
+			name: "races",
+			bench: func() (measured, error) {
+				return bench("../..", "./bench/axes", fmt.Sprintf(
+					"-tags count -bench ByMany/limiter=.*/outcome=granted/callers=cores -cpu 1,%d,8 -benchtime 0.1s -count 10", runtime.NumCPU()))
+			},
+			write: func(m measured, machine string) error { return tables(machine, table{page, "races", racesTable(m)}) },
+		}, {
+			name: "http",
+			bench: func() (measured, error) { // each count is a run of all, so that a slow time of the machine is not one's alone
+				return bench(".", "./peers", slices.Repeat([]string{"-bench ^BenchmarkHTTP$ -benchtime 0.05s -count 1"}, 10)...)
+			},
+			write: func(m measured, machine string) error { return tables(machine, table{page, "http", httpTable(m)}) },
+		},
 	}
-	if r.versions, err = versionsOf("./peers"); err != nil {
-		return r, err
-	}
-	if r.bugs, err = bugsTable(r.versions); err != nil {
-		return r, err
-	}
-	r.peers, err = bench(".", "./peers",
-		"-bench ^BenchmarkAllow -benchtime 0.2s -count 10",
-		"-bench ^BenchmarkKeyed$/^traffic=(random|hot|refused)$ -benchtime 0.1s -count 10",
-		"-bench ^BenchmarkKeyed$/^traffic=random$/^keys=10000000$ -benchtime 1000000x -count 3 -keys 10000000",
-		"-bench ^BenchmarkKeyed$/^traffic=first$ -benchtime 1000000x -count 10", // each key once
-		"-bench ^BenchmarkKeyedMemory$ -benchtime 1x -count 5",
-	)
+}
+
+// measure runs the parts of the given names, or all, and writes what they have measured.
+func measure(names []string) error {
+	machine, err := machine()
 	if err != nil {
-		return r, err
+		return err
 	}
-	if r.limiters, err = bench("../..", "./bench/axes", "-bench . -benchtime 0.2s -count 10"); err != nil {
-		return r, err
+	for _, name := range names {
+		if !slices.ContainsFunc(parts(), func(p part) bool { return p.name == name }) {
+			return fmt.Errorf("there is no measurement %q, want allow, stores, limiters, contention, races or http", name)
+		}
 	}
-	r.races, err = bench("../..", "./bench/axes", fmt.Sprintf(
-		"-tags count -bench ByMany/limiter=.*/outcome=granted/callers=cores -cpu 1,%d,8 -benchtime 0.1s -count 10", runtime.NumCPU()))
-	return r, err
-}
-
-// write puts the tables into the pages, between their marks, and what charts are drawn from into
-// files.
-func (r results) write() error {
-	head := r.peers.cpu + ", " + r.machine + "\n"
-	const page = docs + "benchmarks.md"
-	for _, part := range []struct{ page, mark, text string }{
-		{page, "head", head + "\n" + listed(r.versions)},
-		{page, "peers", peersTable(r.peers)},
-		{page, "limiters", limitersTable(r.limiters)},
-		{page, "races", racesTable(r.races)},
-		{page, "crowds", crowdsTable(r.peers)},
-		{page, "contention", contentionTable(r.limiters)},
-		{page, "at limit", atLimitTable(r.limiters)},
-		{page, "stores", storesTable(r.peers)},
-		{page, "bugs", r.bugs},
-		{docs + "../README.md", "numbers", numbersTable(r.peers) + "\n" + head},
-	} {
-		if err := replace(part.page, part.mark, part.text); err != nil {
+	for _, p := range parts() {
+		if len(names) > 0 && !slices.Contains(names, p.name) {
+			continue
+		}
+		m, err := p.bench()
+		if err != nil {
+			return err
+		}
+		if err = p.write(m, m.cpu+", "+machine+"\n"); err != nil {
 			return err
 		}
 	}
-	if err := writeCosts(docs+"costs.csv", r.peers); err != nil {
+	return nil
+}
+
+// writeAllow also provokes the bugs of peers, and writes the README's table.
+func writeAllow(m measured, machine string) error {
+	versions, err := versionsOf("./peers")
+	if err != nil {
 		return err
 	}
-	return writeKeys(docs+"keys.csv", r.peers)
+	bugs, err := bugsTable(versions)
+	if err != nil {
+		return err
+	}
+	for _, t := range []table{{page, "versions", listed(versions)}, {page, "bugs", bugs}} {
+		if err = replace(t.page, t.mark, t.text); err != nil {
+			return err
+		}
+	}
+	err = tables(machine, table{page, "peers", peersTable(m)}, table{page, "crowds", crowdsTable(m)}, table{docs + "../README.md", "numbers", numbersTable(m)})
+	if err != nil {
+		return err
+	}
+	return writeCosts(docs+"costs.csv", m)
+}
+
+// table is a text for a page, and where it goes.
+type table struct{ page, mark, text string }
+
+// tables writes tables between their marks, each with the machine that it is of.
+func tables(machine string, all ...table) error {
+	for _, t := range all {
+		if err := replace(t.page, t.mark, t.text+"\n"+machine); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // bench runs benchmarks of a package, once with each of the flags, and returns what they measured.
