@@ -132,7 +132,6 @@ func (b *Bucket) ReserveAt(d *ratelimit.Decision, owner any, t time.Time, n int,
 // A refusal, and n == 0, may answer from a frozen word: that word was the limiter's state until its
 // frame was replaced, which was not before f was loaded.
 func (b *Bucket) take(d *ratelimit.Decision, off int64, n int, patience time.Duration) (made, time.Duration) {
-	b.first.Fetch()
 	off = timeline.Clamp(off)
 	for {
 		f := b.current.Load()
@@ -180,7 +179,6 @@ func (b *Bucket) Peek(d *ratelimit.Decision, n int) { b.peek(d, b.line.Now(), n)
 func (b *Bucket) PeekAt(d *ratelimit.Decision, t time.Time, n int) { b.peek(d, b.line.At(t), n) }
 
 func (b *Bucket) peek(d *ratelimit.Decision, off int64, n int) {
-	b.first.Fetch()
 	off = timeline.Clamp(off)
 	f := b.current.Load()
 	c := &f.Scale
@@ -194,8 +192,12 @@ func (b *Bucket) Rate() ratelimit.Rate { return b.current.Load().Scale.spec.rate
 // Burst returns the burst that the bucket was made with or that it was set to last.
 func (b *Bucket) Burst() int { return b.current.Load().Scale.spec.burst }
 
-// Clock returns the clock that Allow and Take read.
-func (b *Bucket) Clock() ratelimit.Clock { return b.line.Clock() }
+// Clock returns the clock that Allow and Take read. A keyed.Map calls it before it compares keys, so
+// that the CPU fetches what it reads next.
+func (b *Bucket) Clock() ratelimit.Clock {
+	b.first.Fetch()
+	return b.line.Clock()
+}
 
 // Line returns the timeline that offsets are on.
 func (b *Bucket) Line() *timeline.Timeline { return &b.line }

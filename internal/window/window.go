@@ -147,7 +147,6 @@ func (w *Window) ReserveAt(d *ratelimit.Decision, owner any, t time.Time, n int,
 // A refusal, and n == 0, may answer from a frozen word: that word was the limiter's state until its
 // frame was replaced, which was not before f was loaded.
 func (w *Window) take(d *ratelimit.Decision, off int64, n int, patience time.Duration) (made, time.Duration) {
-	w.first.Fetch()
 	off = timeline.Clamp(off)
 	for {
 		f := w.current.Load()
@@ -195,7 +194,6 @@ func (w *Window) Peek(d *ratelimit.Decision, n int) { w.peek(d, w.line.Now(), n)
 func (w *Window) PeekAt(d *ratelimit.Decision, t time.Time, n int) { w.peek(d, w.line.At(t), n) }
 
 func (w *Window) peek(d *ratelimit.Decision, off int64, n int) {
-	w.first.Fetch()
 	off = timeline.Clamp(off)
 	f := w.current.Load()
 	c := &f.Scale
@@ -209,8 +207,12 @@ func (w *Window) Rate() ratelimit.Rate { return w.current.Load().Scale.spec.rate
 // Capacity returns the capacity that the window was made with or that it was set to last.
 func (w *Window) Capacity() int { return w.current.Load().Scale.spec.capacity }
 
-// Clock returns the clock that Allow and Take read.
-func (w *Window) Clock() ratelimit.Clock { return w.line.Clock() }
+// Clock returns the clock that Allow and Take read. A keyed.Map calls it before it compares keys, so
+// that the CPU fetches what it reads next.
+func (w *Window) Clock() ratelimit.Clock {
+	w.first.Fetch()
+	return w.line.Clock()
+}
 
 // Line returns the timeline that offsets are on.
 func (w *Window) Line() *timeline.Timeline { return &w.line }

@@ -87,6 +87,8 @@ func (b stalled) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
+func (b stalled) Close() error { return b.close(0) }
+
 type openBody struct {
 	*strings.Reader
 	of     *service
@@ -94,14 +96,16 @@ type openBody struct {
 	closed bool
 }
 
-func (b *openBody) Close() error {
+func (b *openBody) Close() error { return b.close(b.Len()) }
+
+func (b *openBody) close(unread int) error {
 	b.of.mutex.Lock()
 	defer b.of.mutex.Unlock()
 	if !b.closed {
 		b.closed = true
 		close(b.done)
 		b.of.open--
-		if b.Len() > 0 {
+		if unread > 0 {
 			b.of.unread++
 		}
 	}
