@@ -7,7 +7,6 @@ import (
 
 	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/internal/strikes"
-	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
 // ladder is a rule's: what is done to its keys.
@@ -38,11 +37,10 @@ type penalties struct {
 	throttles  []throttle       // their places stay
 }
 
-// throttle is a gcra for keys that are throttled. Its place is free if no step and no key has it.
+// throttle is a gcra for keys that are throttled.
 type throttle struct {
 	to    ratelimit.Rate
-	limit *limit // nil: the place is free
-	used  bool   // by a step
+	limit *limit
 }
 
 // penalties returns the generation's own of that name: a copy of those before, if there are any.
@@ -56,35 +54,16 @@ func (g *generation) penalties(all map[string]*penalties, name string) *penaltie
 	default:
 		before := p
 		p = &penalties{strikes: before.strikes, revoked: before.revoked, throttles: slices.Clone(before.throttles)}
-		p.free(timeline.Clamp(g.engine.line.Now()))
 	}
 	p.generation = g
 	all[name] = p
 	return p
 }
 
-// free frees the places of throttles that no step had, and that no key has.
-func (p *penalties) free(now int64) {
-	var held map[int32]bool
-	for i := range p.throttles {
-		t := &p.throttles[i]
-		if !t.used && held == nil {
-			held = p.strikes.Throttles(now)
-		}
-		if !t.used && !held[int32(i)] {
-			*t = throttle{}
-		}
-		t.used = false
-	}
-}
-
 // throttle returns the place of the throttle of a step, which is made if there is none.
 func (g *generation) throttle(p *penalties, s *Step) (place int32, err error) {
-	at := slices.IndexFunc(p.throttles, func(t throttle) bool { return t.limit != nil && t.to == *s.To })
+	at := slices.IndexFunc(p.throttles, func(t throttle) bool { return t.to == *s.To })
 	if at < 0 {
-		if at = slices.IndexFunc(p.throttles, func(t throttle) bool { return t.limit == nil }); at < 0 {
-			at, p.throttles = len(p.throttles), append(p.throttles, throttle{})
-		}
 		l := s.throttle()
 		made := &limit{own: l.bind(), tally: new(tally)}
 		if made.store, err = g.engine.newStore(&l, []*bound{&made.own}, max(g.engine.capacity/8, 64)); err != nil {
@@ -92,9 +71,8 @@ func (g *generation) throttle(p *penalties, s *Step) (place int32, err error) {
 		}
 		made.class = made.store.class()
 		made.table, _ = made.store.(*lockFree)
-		p.throttles[at] = throttle{to: *s.To, limit: made}
+		at, p.throttles = len(p.throttles), append(p.throttles, throttle{to: *s.To, limit: made})
 	}
-	p.throttles[at].used = true
 	return int32(at), nil
 }
 

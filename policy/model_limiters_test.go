@@ -146,7 +146,7 @@ func unitOf(bounds []policy.Limit) ratelimit.Rate {
 	}
 	finest := max(1<<9, ticks(unit, 1))
 	for _, parts := range []int{5, 3, 2} {
-		for ticks(unit, parts) <= finest {
+		for ticks(unit, parts) <= finest && unit.Events <= math.MaxInt32/parts {
 			if unit.Events *= parts; !fits() {
 				unit.Events /= parts
 				break
@@ -154,7 +154,7 @@ func unitOf(bounds []policy.Limit) ratelimit.Rate {
 		}
 	}
 	kept := func(b policy.Limit) bool { return isWhole(b, unit) || eventOf(b, unit) >= 1024 }
-	for slices.ContainsFunc(bounds, func(b policy.Limit) bool { return !kept(b) }) {
+	for unit.Events <= math.MaxInt32/2 && slices.ContainsFunc(bounds, func(b policy.Limit) bool { return !kept(b) }) {
 		if unit.Events *= 2; !fits() {
 			unit.Events /= 2
 			break
@@ -164,12 +164,13 @@ func unitOf(bounds []policy.Limit) ratelimit.Rate {
 }
 
 // ticks returns how many ticks a nanosecond has, if a unit is cut into that many parts.
-func ticks(unit ratelimit.Rate, parts int) int {
-	a, b := unit.Events*parts, int(unit.Per)
+func ticks(unit ratelimit.Rate, parts int) int64 {
+	events := int64(unit.Events) * int64(parts)
+	a, b := events, int64(unit.Per)
 	for b != 0 {
 		a, b = b, a%b
 	}
-	return unit.Events * parts / a
+	return events / a
 }
 
 // isWhole reports whether an event of the bound is a whole number of units.

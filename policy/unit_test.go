@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"strconv"
 	"testing"
 	"time"
 
@@ -12,6 +13,9 @@ import (
 // P7: Done charges all that an amount turned out to be, also if it is far more than the burst, by
 // each algorithm that keeps a debt, and beside overrides of any rate.
 func TestP07AGreatDebtIsKept(t *testing.T) {
+	if strconv.IntSize == 32 {
+		t.Skip("a charge is at most 2^31-1 parts of an event here")
+	}
 	const all = 1_000_000
 	for _, c := range []struct {
 		rate, override string

@@ -82,20 +82,6 @@ func (t *Table) Look(hash uint64) *Dossier {
 	return nil
 }
 
-// Throttles returns by which throttles keys are slowed down at now. It reads the whole table.
-func (t *Table) Throttles(now int64) map[int32]bool {
-	all := map[int32]bool{}
-	for i := range t.buckets {
-		b := t.buckets[i].Load()
-		for j := 0; b != nil && j < int(b.n); j++ {
-			if _, slow, ok := b.all[j].Throttled(now); ok {
-				all[slow] = true
-			}
-		}
-	}
-	return all
-}
-
 // Fetch has the processor fetch what Held reads, and does not wait for it.
 func (t *Table) Fetch(hash uint64) {
 	if b := t.at(hash).Load(); b != nil {
