@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"encoding/xml"
@@ -110,6 +111,35 @@ func TestOrder(t *testing.T) {
 		require.Greater(t, shuffled.Late, 1000)
 	}
 	status, _, errs := ratesim(t, strings.Join(lines, ""), "-limit", "log 10/min", "-trace", "-", "-order", "refuse")
+	require.Equal(t, 2, status)
+	require.Contains(t, errs, "give -order sort")
+}
+
+// A pipe is never read a second time: what it gave first would be missing.
+func TestPipe(t *testing.T) {
+	read, write, err := os.Pipe()
+	require.NoError(t, err)
+	pipe := fmt.Sprintf("/dev/fd/%d", read.Fd())
+	if _, err := os.Stat(pipe); err != nil {
+		t.Skip("pipes have no names here")
+	}
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		out := bufio.NewWriter(write)
+		_, _ = fmt.Fprintln(out, "time,user")
+		for i := range 2 * reordered {
+			_, _ = fmt.Fprintf(out, "%d,bob\n", 1_800_000_000+i)
+			if i == reordered+1000 {
+				_, _ = fmt.Fprintln(out, "1700000000,bob")
+			}
+		}
+		_ = out.Flush()
+		_ = write.Close()
+	}()
+	status, _, errs := ratesim(t, "", "-limit", "log 10/min", "-trace", pipe)
+	require.NoError(t, read.Close())
+	<-written
 	require.Equal(t, 2, status)
 	require.Contains(t, errs, "give -order sort")
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -55,12 +56,12 @@ func simulation(args []string, w world) error {
 }
 
 // play runs the traffic through what is tried. A file whose requests are too far out of order is
-// read again, and sorted.
+// read again, and sorted. A pipe has nothing more to read the second time.
 func (o *options) play(all []judged, w world) (*report, error) {
 	r, err := o.playOnce(all, w)
 	var order *simulate.OrderError
 	if errors.As(err, &order) {
-		if o.order != "auto" || o.trace == "-" {
+		if o.order != "auto" || !o.rereadable() {
 			return nil, fmt.Errorf("%w, or give -order sort, which keeps all of them in memory", err)
 		}
 		o.order = "sort"
@@ -74,6 +75,12 @@ func (o *options) play(all []judged, w world) (*report, error) {
 	}
 	r.warn()
 	return r, nil
+}
+
+// rereadable reports whether the trace gives the same bytes when it is opened again.
+func (o *options) rereadable() bool {
+	info, err := os.Stat(o.trace)
+	return o.trace != "-" && err == nil && info.Mode().IsRegular()
 }
 
 func (o *options) playOnce(all []judged, w world) (*report, error) {
