@@ -278,7 +278,7 @@ func TestWarnings(t *testing.T) {
 	require.Equal(t, 1, r.Errors.Lost)
 	require.Equal(t, 1, r.Late)
 	text := strings.Join(r.Warnings, "\n")
-	require.Contains(t, text, "The policy counts by client, which the trace does not have")
+	require.Contains(t, text, "The policy counts by client. The trace does not have it")
 	require.Contains(t, text, "within the minute of 2026-03-02 08:00")
 	require.Contains(t, text, "Times are whole seconds")
 	require.Contains(t, text, "1 lines have errors, 1 requests of them are lost")
@@ -288,7 +288,7 @@ func TestWarnings(t *testing.T) {
 		"-limit", "log 6000/min", "-trace", "-", "-format", "csv:cost=ContextTokens")
 	require.Equal(t, []int{2, 7988, 1}, []int{azure.Requests, azure.Offered, azure.Keys})
 	tokens := jsonOf(t, "TIMESTAMP,tokens\n2023-11-16 18:17:03.9799600,90000\n2023-11-16 18:17:04.0319600,80000\n", "-policy", "openai-like", "-trace", "-")
-	require.Contains(t, strings.Join(tokens.Warnings, "\n"), "all requests are POST /v1/")
+	require.Contains(t, strings.Join(tokens.Warnings, "\n"), "these requests are POST /v1/")
 	require.Equal(t, []int{1, 1}, []int{tokens.Granted, tokens.Refused})
 }
 
