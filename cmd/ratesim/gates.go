@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -103,7 +104,7 @@ func parseGate(text string) (g gate, err error) {
 	if g.share && m.of == nil {
 		return g, fmt.Errorf("gate %q compares with a share, but %s is a part of nothing: want a number", text, g.metric)
 	}
-	if g.value, err = strconv.ParseFloat(rest, 64); err != nil {
+	if g.value, err = strconv.ParseFloat(rest, 64); err != nil || math.IsNaN(g.value) || math.IsInf(g.value, 0) {
 		return g, fmt.Errorf("gate %q compares with %q, want a number or a share as 1%%", text, rest)
 	}
 	return g, nil

@@ -115,6 +115,20 @@ func TestOrder(t *testing.T) {
 	require.Contains(t, errs, "give -order sort")
 }
 
+// A star stands for anything, and many of them take no longer than a few.
+func TestMatches(t *testing.T) {
+	for _, row := range []struct {
+		pattern, value string
+		want           bool
+	}{
+		{"*", "", true}, {"**", "a", true}, {"a*", "a", true}, {"a*a", "a", false}, {"a*a", "aa", true}, {"*ab", "aab", true}, {"*ab*", "xaby", true},
+		{"a*b*c", "abbc", true}, {"a*bc*c", "abc", false}, {"a*b", "b", false}, {"*a*", "b", false}, {"/v1/*", "/v1/", true}, {"/v1/*", "/v2/", false},
+		{strings.Repeat("*a", 200) + "*b", strings.Repeat("a", 4000), false},
+	} {
+		require.Equal(t, row.want, matches(row.pattern, row.value), "%.20s %.20s", row.pattern, row.value)
+	}
+}
+
 // A pipe is never read a second time: what it gave first would be missing.
 func TestPipe(t *testing.T) {
 	read, write, err := os.Pipe()
@@ -211,6 +225,8 @@ func TestErrors(t *testing.T) {
 		{"-policy trakt -trace - -fail wait>1", "want a length of time"},
 		{"-policy trakt -trace - -fail keys>1%", "is a part of nothing"},
 		{"-policy trakt -trace - -fail refused>x", "want a number"},
+		{"-policy trakt -trace - -fail refused>NaN%", "want a number"},
+		{"-policy trakt -trace - -fail keys<Inf", "want a number"},
 		{"-policy trakt -trace - -client rude", "open, obeying, backoff, impatient"},
 		{"-policy trakt -trace - -format xml", "want auto"},
 		{"-policy trakt -trace - -subsecond x", "want as-is or uniform"},
