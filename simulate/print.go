@@ -90,7 +90,7 @@ func (l *Limit) title() string {
 }
 
 func (r *Result) keys(line func(string, ...any)) {
-	if r.KeysRefused+r.KeysShadow == 0 || r.Keys < 2 {
+	if r.KeysRefused+r.KeysShadow == 0 || r.Keys < 2 || len(r.Worst) == 0 {
 		return
 	}
 	shadow := func(column any) string {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -124,7 +125,13 @@ func parse(name string, args []string, w world) (*options, error) {
 	if err := f.Parse(joinGen(args)); err != nil {
 		return nil, err
 	}
-	f.Visit(func(f *flag.Flag) { o.keyGiven = o.keyGiven || f.Name == "key" })
+	var idle []string // flags that would do nothing
+	f.Visit(func(f *flag.Flag) {
+		o.keyGiven = o.keyGiven || f.Name == "key"
+		if slices.Contains(ofTraces, f.Name) && o.gen != "" || slices.Contains(ofGenerators, f.Name) && o.trace != "" {
+			idle = append(idle, "-"+f.Name)
+		}
+	})
 	o.key = strings.Split(*key, "|")
 	switch {
 	case f.NArg() > 0:
@@ -135,8 +142,23 @@ func parse(name string, args []string, w world) (*options, error) {
 		return nil, fmt.Errorf("-order is %q, want auto, sort or refuse", o.order)
 	}
 	o.subseconds = *subsecond == "uniform"
-	return o, o.check()
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	switch list := strings.Join(idle, ", "); {
+	case list != "" && o.gen != "":
+		return nil, fmt.Errorf("%s: not for -gen, but for a -trace", list)
+	case list != "":
+		return nil, fmt.Errorf("%s: not for a -trace, but for -gen", list)
+	}
+	return o, nil
 }
+
+// Flags that are for one kind of traffic only. -from is for both: generated traffic begins then.
+var (
+	ofTraces     = []string{"format", "key", "where", "to", "order", "subsecond"}
+	ofGenerators = []string{"rate", "duration", "keys", "skew"}
+)
 
 // joinGen lets the kind follow -gen as another argument.
 func joinGen(args []string) []string {
@@ -164,8 +186,6 @@ func (o *options) check() error {
 		return fmt.Errorf("-top is %d, want 0 or more", o.top)
 	case o.bin < 0:
 		return fmt.Errorf("-bin is %v, want 0s or more", o.bin)
-	case o.gen != "" && len(o.where)+len(o.format.Columns) > 0:
-		return errors.New("-where and -format are for a -trace, and not for -gen")
 	case o.gen != "" && o.duration <= 0:
 		return fmt.Errorf("-duration is %v, want more than 0s", o.duration)
 	}

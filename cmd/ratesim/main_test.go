@@ -82,6 +82,10 @@ func TestJSON(t *testing.T) {
 
 	require.Equal(t, 3, jsonOf(t, log, "-limit", "log 10/min", "-trace", "-").Keys, "of users")
 	require.Len(t, jsonOf(t, log, "-limit", "log 10/min", "-trace", "-", "-top", "2").Worst, 2)
+	require.Empty(t, jsonOf(t, log, "-limit", "log 10/min", "-trace", "-", "-top", "0").Worst)
+	_, none, _ := ratesim(t, log, "-compare", "log 10/min,log 20/min", "-trace", "-", "-top", "0")
+	require.NotContains(t, none, "worst keys")
+	require.NotContains(t, none, "u1")
 	posts := jsonOf(t, log, "-policy", "trakt", "-trace", "-", "-key", "user|ip", "-where", "method=POST|PUT", "-where", "path=/v1/*", "-where", "status=2xx")
 	require.InDelta(t, 500, posts.Requests, 100)
 	require.Equal(t, "AUTHED_API_POST_LIMIT", posts.Limits[0].Name)
@@ -241,7 +245,9 @@ func TestErrors(t *testing.T) {
 		{"-policy trakt -gen -keys 0", "keys is 0"},
 		{"-policy trakt -gen -rate 0/s", "makes no requests"},
 		{"-policy trakt -gen -duration 0s", "more than 0s"},
-		{"-policy trakt -gen -where user", "not for -gen"},
+		{"-policy trakt -gen -where user", "-where: not for -gen, but for a -trace"},
+		{"-policy trakt -gen -to 2026-01-01 -order sort -subsecond as-is -format json -key user", "-format, -key, -order, -subsecond, -to: not for -gen"},
+		{"-policy trakt -trace - -duration 1m -keys 2 -rate 1/s -skew 0", "-duration, -keys, -rate, -skew: not for a -trace, but for -gen"},
 		{"-policy trakt -trace - -capacity -1", "capacity"},
 		{"suggest -trace - -share 100%", "less than 100%"},
 		{"explain", "takes one policy"},

@@ -71,6 +71,12 @@ func (o *options) play(all []judged, w world) (*report, error) {
 		return nil, err
 	}
 	for _, one := range r.results {
+		if o.top == 0 { // for simulate.Options, 0 is the usual number
+			one.Worst = one.Worst[:0]
+			if one.Diff != nil {
+				one.Diff.Worst, one.Diff.Examples = one.Diff.Worst[:0], one.Diff.Examples[:0]
+			}
+		}
 		one.Late, one.LateBy = r.source.stamps.Late, simulate.Seconds(r.source.stamps.LateBy)
 	}
 	r.warn()
