@@ -148,6 +148,6 @@ func percent(part, whole int64) string {
 	case part == 0 || share >= 10:
 		return fmt.Sprintf("%.0f %%", share)
 	default:
-		return fmt.Sprintf("%.2g %%", share)
+		return fmt.Sprintf("%.3g %%", share)
 	}
 }
