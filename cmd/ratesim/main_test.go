@@ -203,10 +203,21 @@ func TestGates(t *testing.T) {
 		"keys_refused>=100%": 1, "requests<1000": 0, "never>0": 0, "late>0": 0, "newly_refused>0": 0, "offered>=1000": 1, "shadow>0": 0, "keys_shadow>0": 0} {
 		status, _, errs := ratesim(t, log, "-limit", "log 10/min", "-trace", "-", "-key", "host", "-fail", gate)
 		require.Equal(t, want, status, "%s: %s", gate, errs)
-		require.Equal(t, want == 1, strings.Contains(errs, gate+" holds"), "%s: %s", gate, errs)
+		require.Equal(t, want == 1, strings.Contains(errs, "-fail "+gate+": failed, it is "), "%s: %s", gate, errs)
 	}
 	status, _, errs := ratesim(t, log, "-compare", "log 1000/s,log 10/min", "-trace", "-", "-key", "host", "-fail", "newly_refused>10%", "-fail", "refused>100%")
 	require.Equal(t, 1, status, errs)
+}
+
+// What a gate prints is short, but never looks like its bound.
+func TestGateValues(t *testing.T) {
+	r := &simulate.Result{Offered: 1_000_000, Refused: 10_001, Waits: &simulate.Waits{Longest: simulate.Seconds(90 * time.Second)}}
+	for gate, want := range map[string]string{"refused>1%": "1.0001 %", "refused>2%": "1 %", "refused>1": "10001", "offered>1": "1000000", "wait>1s": "1m30s"} {
+		g, err := parseGate(gate)
+		require.NoError(t, err)
+		_, was := g.holds(r)
+		require.Equal(t, want, was, gate)
+	}
 }
 
 // What is wrong is said, with what would be right, and exit status 2.
@@ -263,8 +274,11 @@ func TestErrors(t *testing.T) {
 	status, _, errs = ratesim(t, "\x1f\x8b\x08\x00", "-policy", "trakt", "-trace", "-")
 	require.Equal(t, 2, status)
 	require.Contains(t, errs, "reading ended early")
-	status, _, _ = ratesim(t, "", "-h")
+	status, _, errs = ratesim(t, "", "-h")
 	require.Zero(t, status)
+	require.True(t, strings.HasPrefix(errs, "Usage of ratesim:\n"), errs)
+	_, _, errs = ratesim(t, "", "-polcy", "trakt")
+	require.Equal(t, "ratesim: flag provided but not defined: -polcy; ratesim -h lists the flags\n", errs)
 	status, out, errs := ratesim(t, "", "check", bad)
 	require.Equal(t, 1, status, out)
 	require.Contains(t, errs, "want gcra, interval")

@@ -269,13 +269,13 @@ func (r *report) bench(out io.Writer) error {
 	return err
 }
 
-// gate returns the gates that hold, as an error.
+// gate returns the gates whose conditions are true, as an error.
 func (r *report) gate() error {
 	var broken []string
 	for _, g := range r.options.gates {
 		for _, one := range r.results {
 			if holds, was := g.holds(one); holds {
-				broken = append(broken, fmt.Sprintf("%s: %s holds: it is %s", one.Name, g.text, was))
+				broken = append(broken, fmt.Sprintf("%s: -fail %s: failed, it is %s", one.Name, g.text, was))
 			}
 		}
 	}
