@@ -120,7 +120,7 @@ func (r *Record) Get(name string) string {
 	case "method":
 		return r.Method
 	case "path":
-		return r.Path()
+		return logline.Absent(r.Path())
 	case "target":
 		return logline.Absent(r.Target)
 	case "status":

@@ -275,6 +275,7 @@ func TestColumns(t *testing.T) {
 	require.Equal(t, "5", records[1].Get("size"))
 	empty, _ := read(t, `192.0.2.1 - - [02/Mar/2026:08:00:08 +0000] "-" 408 0`, logs.Auto)
 	require.Empty(t, empty[0].Get("target"))
+	require.Empty(t, empty[0].Get("path"))
 	require.False(t, empty[0].Has("target"))
 	require.Empty(t, records[1].Get("agent"))
 }

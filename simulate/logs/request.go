@@ -31,8 +31,8 @@ type Mapping struct {
 	// Method and Path are those of all requests, if the log has neither. "": GET and /.
 	Method, Path string
 
-	// Cost and Amounts name columns of numbers, 0 to 2^31-1. A column cost is taken where Cost is "".
-	// A fraction is rounded up. A cost of 0, or none, is a request that counts as 1.
+	// Cost and Amounts name columns of numbers, 0 to 2^31-1, and fractions are rounded up. A column
+	// cost is taken where Cost is "". A request with a cost of 0, or none, counts as 1.
 	Cost    string
 	Amounts []string
 
