@@ -141,7 +141,9 @@ func (l *lane) send(t try) bool {
 			return false
 		}
 		t.at += int64((v.RetryAfter + time.Second - 1) / time.Second * time.Second)
-		c.pauses[t.key] = t.at
+		if t.key != 0 { // which is many clients
+			c.pauses[t.key] = t.at
+		}
 	case Backoff:
 		t.at += 1 + c.random.Int64N(int64(time.Second)<<(t.number-1))
 	default:

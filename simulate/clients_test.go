@@ -31,6 +31,15 @@ func TestObeying(t *testing.T) {
 	require.Contains(t, r.String(), "requests granted late")
 }
 
+// Keys beyond the most that are told apart are many clients: one of them does not wait for another.
+func TestObeyingOthers(t *testing.T) {
+	var at []float64
+	o := simulate.Options{Keys: 1, Each: func(_ int, r *simulate.Request, _ *simulate.Verdict) { at = append(at, r.At.Sub(t0).Seconds()) }}
+	run(t, []simulate.Request{by("a", 0), by("b", 0), by("b", 1), by("c", 2), by("a", 3), by("a", 4)}, o,
+		simulate.Subject{Judge: limited("log 1/10s"), Client: simulate.Obeying})
+	require.Equal(t, []float64{0, 0, 1, 2, 3, 10, 10, 10, 20}, at)
+}
+
 func TestBackoffAndImpatient(t *testing.T) {
 	at, granted, r := tries(t, simulate.Impatient, by("a", 0), by("a", 1), by("a", 9.9))
 	require.Equal(t, 2+6+1, len(at)-r.Clients.Retries+5+r.Clients.GaveUp, "%v", at)

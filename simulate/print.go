@@ -90,7 +90,7 @@ func (l *Limit) title() string {
 }
 
 func (r *Result) keys(line func(string, ...any)) {
-	if r.KeysRefused+r.KeysShadow == 0 || r.Keys < 2 {
+	if r.KeysRefused+r.KeysShadow == 0 || r.Keys < 2 || len(r.Worst) == 0 {
 		return
 	}
 	shadow := func(column any) string {
@@ -148,6 +148,6 @@ func percent(part, whole int64) string {
 	case part == 0 || share >= 10:
 		return fmt.Sprintf("%.0f %%", share)
 	default:
-		return fmt.Sprintf("%.2g %%", share)
+		return fmt.Sprintf("%.3g %%", share)
 	}
 }

@@ -19,9 +19,12 @@ type Subject struct {
 
 // Options say what a [Result] has. The zero value will do.
 type Options struct {
-	Top  int           // how many keys and examples are listed; 0: 10
-	Bin  time.Duration // of the series over time; 0: as long as gives at most 240
-	Keys int           // how many keys are told apart, 1 to 2^24; 0: 2^20. All others are one
+	Top int           // how many keys and examples are listed; 0: 10
+	Bin time.Duration // of the series over time; 0: as long as gives at most 240
+
+	// Keys is how many keys are told apart, 1 to 2^24; 0: 2^20. All others are counted as one. A
+	// client of these that is Obeying waits with the refused request only, and goes on with others.
+	Keys int
 
 	// Each is called for each request that is judged, with the index of the subject. What it is
 	// given is valid during the call only.

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -65,8 +67,8 @@ func (k kind) IsBoolFlag() bool { return true }
 // parse reads the flags of a command.
 func parse(name string, args []string, w world) (*options, error) {
 	o := &options{rate: ratelimit.PerSecond(100)}
-	f := flag.NewFlagSet("ratesim "+name, flag.ContinueOnError)
-	f.SetOutput(w.err)
+	f := flag.NewFlagSet(strings.TrimSpace("ratesim "+name), flag.ContinueOnError)
+	f.SetOutput(io.Discard) // it would print each error, and so does run
 	if name == "" {
 		f.StringVar(&o.policy, "policy", "", "the `policy` that is tried: a name of the catalog, a file, or a limit")
 		f.StringVar(&o.limit, "limit", "", "a `limit` that is tried, for each key: 'gcra 90/min burst 10'")
@@ -81,7 +83,7 @@ func parse(name string, args []string, w world) (*options, error) {
 		f.BoolVar(&o.bench, "bench", false, "print rows for benchstat")
 		f.StringVar(&o.html, "html", "", "write a report with pictures into the `file`")
 		f.IntVar(&o.capacity, "capacity", 0, "room for so `many` live keys of a limit; 0: enough for 262144, or for all generated ones")
-		f.Func("fail", "a `gate`: exit status 1 if it holds, as 'refused>1%' or 'wait>30s'; may be given again", func(s string) error {
+		f.Func("fail", "a `gate`: exit status 1 if the condition is true, as 'refused>1%' or 'wait>30s'; may be given again", func(s string) error {
 			g, err := parseGate(s)
 			o.gates = append(o.gates, g)
 			return err
@@ -121,10 +123,21 @@ func parse(name string, args []string, w world) (*options, error) {
 	f.IntVar(&o.keys, "keys", 1, "how `many` keys generated requests have")
 	f.Float64Var(&o.skew, "skew", 1, "how unequal generated keys are: the nth makes 1/n^`skew` as many requests; 0: all the same")
 	f.Uint64Var(&o.seed, "seed", 1, "the `seed` of all that is random")
-	if err := f.Parse(joinGen(args)); err != nil {
+	switch err := f.Parse(joinGen(args)); {
+	case errors.Is(err, flag.ErrHelp):
+		f.SetOutput(w.err)
+		f.Usage()
 		return nil, err
+	case err != nil:
+		return nil, fmt.Errorf("%w; %s -h lists the flags", err, f.Name())
 	}
-	f.Visit(func(f *flag.Flag) { o.keyGiven = o.keyGiven || f.Name == "key" })
+	var idle []string // flags that would do nothing
+	f.Visit(func(f *flag.Flag) {
+		o.keyGiven = o.keyGiven || f.Name == "key"
+		if slices.Contains(ofTraces, f.Name) && o.gen != "" || slices.Contains(ofGenerators, f.Name) && o.trace != "" {
+			idle = append(idle, "-"+f.Name)
+		}
+	})
 	o.key = strings.Split(*key, "|")
 	switch {
 	case f.NArg() > 0:
@@ -135,8 +148,23 @@ func parse(name string, args []string, w world) (*options, error) {
 		return nil, fmt.Errorf("-order is %q, want auto, sort or refuse", o.order)
 	}
 	o.subseconds = *subsecond == "uniform"
-	return o, o.check()
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	switch list := strings.Join(idle, ", "); {
+	case list != "" && o.gen != "":
+		return nil, fmt.Errorf("%s: not for -gen, but for a -trace", list)
+	case list != "":
+		return nil, fmt.Errorf("%s: not for a -trace, but for -gen", list)
+	}
+	return o, nil
 }
+
+// Flags that are for one kind of traffic only. -from is for both: generated traffic begins then.
+var (
+	ofTraces     = []string{"format", "key", "where", "to", "order", "subsecond"}
+	ofGenerators = []string{"rate", "duration", "keys", "skew"}
+)
 
 // joinGen lets the kind follow -gen as another argument.
 func joinGen(args []string) []string {
@@ -164,8 +192,6 @@ func (o *options) check() error {
 		return fmt.Errorf("-top is %d, want 0 or more", o.top)
 	case o.bin < 0:
 		return fmt.Errorf("-bin is %v, want 0s or more", o.bin)
-	case o.gen != "" && len(o.where)+len(o.format.Columns) > 0:
-		return errors.New("-where and -format are for a -trace, and not for -gen")
 	case o.gen != "" && o.duration <= 0:
 		return fmt.Errorf("-duration is %v, want more than 0s", o.duration)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -9,7 +10,7 @@ import (
 	"github.com/seed-3506548a/ratelimit/simulate"
 )
 
-// gate is a condition on a result that should not hold.
+// gate is a condition on a result. If it is true, ratesim fails.
 type gate struct {
 	text, metric, op string
 	value            float64
@@ -103,7 +104,7 @@ func parseGate(text string) (g gate, err error) {
 	if g.share && m.of == nil {
 		return g, fmt.Errorf("gate %q compares with a share, but %s is a part of nothing: want a number", text, g.metric)
 	}
-	if g.value, err = strconv.ParseFloat(rest, 64); err != nil {
+	if g.value, err = strconv.ParseFloat(rest, 64); err != nil || math.IsNaN(g.value) || math.IsInf(g.value, 0) {
 		return g, fmt.Errorf("gate %q compares with %q, want a number or a share as 1%%", text, rest)
 	}
 	return g, nil
@@ -118,15 +119,11 @@ func (g *gate) of() *metric {
 	return nil
 }
 
-// holds reports whether the gate holds, and what there was.
+// holds reports whether the condition is true, and what there was.
 func (g *gate) holds(r *simulate.Result) (bool, string) {
 	m := g.of()
-	value, unit := m.value(r), ""
-	switch {
-	case m.wait:
-		unit = "s"
-	case g.share:
-		unit = "%"
+	value := m.value(r)
+	if g.share {
 		if whole := m.of(r); whole > 0 {
 			value *= 100 / whole
 		} else {
@@ -134,7 +131,18 @@ func (g *gate) holds(r *simulate.Result) (bool, string) {
 		}
 	}
 	holds := map[string]bool{">": value > g.value, ">=": value >= g.value, "<": value < g.value, "<=": value <= g.value}[g.op]
-	return holds, strconv.FormatFloat(value, 'g', 6, 64) + unit
+	switch {
+	case m.wait:
+		return holds, time.Duration(math.Round(value * 1e9)).String()
+	case !g.share:
+		return holds, strconv.FormatFloat(value, 'f', -1, 64)
+	}
+	for digits := 3; ; digits++ { // more than three if it would look like the bound
+		text := strconv.FormatFloat(value, 'g', digits, 64)
+		if rounded, _ := strconv.ParseFloat(text, 64); rounded != g.value || rounded == value {
+			return holds, text + " %"
+		}
+	}
 }
 
 // parseShare reads "1%" or "0.01".

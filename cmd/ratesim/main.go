@@ -10,8 +10,9 @@
 //	ratesim explain trakt
 //	ratesim check limits.json
 //
-// The exit status is 1 if a gate of -fail holds or a policy has faults, and 2 if something else is
-// wrong, such as a flag or a trace that cannot be read to its end. ratesim -h lists the flags.
+// The exit status is 1 if the condition of a -fail is true or a policy has faults. It is 2 if
+// something else is wrong, such as a flag or a trace that cannot be read to its end. ratesim -h
+// lists the flags.
 package main
 
 import (

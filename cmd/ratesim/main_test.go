@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"encoding/xml"
@@ -81,6 +82,10 @@ func TestJSON(t *testing.T) {
 
 	require.Equal(t, 3, jsonOf(t, log, "-limit", "log 10/min", "-trace", "-").Keys, "of users")
 	require.Len(t, jsonOf(t, log, "-limit", "log 10/min", "-trace", "-", "-top", "2").Worst, 2)
+	require.Empty(t, jsonOf(t, log, "-limit", "log 10/min", "-trace", "-", "-top", "0").Worst)
+	_, none, _ := ratesim(t, log, "-compare", "log 10/min,log 20/min", "-trace", "-", "-top", "0")
+	require.NotContains(t, none, "worst keys")
+	require.NotContains(t, none, "u1")
 	posts := jsonOf(t, log, "-policy", "trakt", "-trace", "-", "-key", "user|ip", "-where", "method=POST|PUT", "-where", "path=/v1/*", "-where", "status=2xx")
 	require.InDelta(t, 500, posts.Requests, 100)
 	require.Equal(t, "AUTHED_API_POST_LIMIT", posts.Limits[0].Name)
@@ -110,6 +115,49 @@ func TestOrder(t *testing.T) {
 		require.Greater(t, shuffled.Late, 1000)
 	}
 	status, _, errs := ratesim(t, strings.Join(lines, ""), "-limit", "log 10/min", "-trace", "-", "-order", "refuse")
+	require.Equal(t, 2, status)
+	require.Contains(t, errs, "give -order sort")
+}
+
+// A star stands for anything, and many of them take no longer than a few.
+func TestMatches(t *testing.T) {
+	for _, row := range []struct {
+		pattern, value string
+		want           bool
+	}{
+		{"*", "", true}, {"**", "a", true}, {"a*", "a", true}, {"a*a", "a", false}, {"a*a", "aa", true}, {"*ab", "aab", true}, {"*ab*", "xaby", true},
+		{"a*b*c", "abbc", true}, {"a*bc*c", "abc", false}, {"a*b", "b", false}, {"*a*", "b", false}, {"/v1/*", "/v1/", true}, {"/v1/*", "/v2/", false},
+		{strings.Repeat("*a", 200) + "*b", strings.Repeat("a", 4000), false},
+	} {
+		require.Equal(t, row.want, matches(row.pattern, row.value), "%.20s %.20s", row.pattern, row.value)
+	}
+}
+
+// A pipe is never read a second time: what it gave first would be missing.
+func TestPipe(t *testing.T) {
+	read, write, err := os.Pipe()
+	require.NoError(t, err)
+	pipe := fmt.Sprintf("/dev/fd/%d", read.Fd())
+	if _, err := os.Stat(pipe); err != nil {
+		t.Skip("pipes have no names here")
+	}
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		out := bufio.NewWriter(write)
+		_, _ = fmt.Fprintln(out, "time,user")
+		for i := range 2 * reordered {
+			_, _ = fmt.Fprintf(out, "%d,bob\n", 1_800_000_000+i)
+			if i == reordered+1000 {
+				_, _ = fmt.Fprintln(out, "1700000000,bob")
+			}
+		}
+		_ = out.Flush()
+		_ = write.Close()
+	}()
+	status, _, errs := ratesim(t, "", "-limit", "log 10/min", "-trace", pipe)
+	require.NoError(t, read.Close())
+	<-written
 	require.Equal(t, 2, status)
 	require.Contains(t, errs, "give -order sort")
 }
@@ -155,10 +203,21 @@ func TestGates(t *testing.T) {
 		"keys_refused>=100%": 1, "requests<1000": 0, "never>0": 0, "late>0": 0, "newly_refused>0": 0, "offered>=1000": 1, "shadow>0": 0, "keys_shadow>0": 0} {
 		status, _, errs := ratesim(t, log, "-limit", "log 10/min", "-trace", "-", "-key", "host", "-fail", gate)
 		require.Equal(t, want, status, "%s: %s", gate, errs)
-		require.Equal(t, want == 1, strings.Contains(errs, gate+" holds"), "%s: %s", gate, errs)
+		require.Equal(t, want == 1, strings.Contains(errs, "-fail "+gate+": failed, it is "), "%s: %s", gate, errs)
 	}
 	status, _, errs := ratesim(t, log, "-compare", "log 1000/s,log 10/min", "-trace", "-", "-key", "host", "-fail", "newly_refused>10%", "-fail", "refused>100%")
 	require.Equal(t, 1, status, errs)
+}
+
+// What a gate prints is short, but never looks like its bound.
+func TestGateValues(t *testing.T) {
+	r := &simulate.Result{Offered: 1_000_000, Refused: 10_001, Waits: &simulate.Waits{Longest: simulate.Seconds(90 * time.Second)}}
+	for gate, want := range map[string]string{"refused>1%": "1.0001 %", "refused>2%": "1 %", "refused>1": "10001", "offered>1": "1000000", "wait>1s": "1m30s"} {
+		g, err := parseGate(gate)
+		require.NoError(t, err)
+		_, was := g.holds(r)
+		require.Equal(t, want, was, gate)
+	}
 }
 
 // What is wrong is said, with what would be right, and exit status 2.
@@ -181,6 +240,8 @@ func TestErrors(t *testing.T) {
 		{"-policy trakt -trace - -fail wait>1", "want a length of time"},
 		{"-policy trakt -trace - -fail keys>1%", "is a part of nothing"},
 		{"-policy trakt -trace - -fail refused>x", "want a number"},
+		{"-policy trakt -trace - -fail refused>NaN%", "want a number"},
+		{"-policy trakt -trace - -fail keys<Inf", "want a number"},
 		{"-policy trakt -trace - -client rude", "open, obeying, backoff, impatient"},
 		{"-policy trakt -trace - -format xml", "want auto"},
 		{"-policy trakt -trace - -subsecond x", "want as-is or uniform"},
@@ -195,7 +256,9 @@ func TestErrors(t *testing.T) {
 		{"-policy trakt -gen -keys 0", "keys is 0"},
 		{"-policy trakt -gen -rate 0/s", "makes no requests"},
 		{"-policy trakt -gen -duration 0s", "more than 0s"},
-		{"-policy trakt -gen -where user", "not for -gen"},
+		{"-policy trakt -gen -where user", "-where: not for -gen, but for a -trace"},
+		{"-policy trakt -gen -to 2026-01-01 -order sort -subsecond as-is -format json -key user", "-format, -key, -order, -subsecond, -to: not for -gen"},
+		{"-policy trakt -trace - -duration 1m -keys 2 -rate 1/s -skew 0", "-duration, -keys, -rate, -skew: not for a -trace, but for -gen"},
 		{"-policy trakt -trace - -capacity -1", "capacity"},
 		{"suggest -trace - -share 100%", "less than 100%"},
 		{"explain", "takes one policy"},
@@ -211,8 +274,11 @@ func TestErrors(t *testing.T) {
 	status, _, errs = ratesim(t, "\x1f\x8b\x08\x00", "-policy", "trakt", "-trace", "-")
 	require.Equal(t, 2, status)
 	require.Contains(t, errs, "reading ended early")
-	status, _, _ = ratesim(t, "", "-h")
+	status, _, errs = ratesim(t, "", "-h")
 	require.Zero(t, status)
+	require.True(t, strings.HasPrefix(errs, "Usage of ratesim:\n"), errs)
+	_, _, errs = ratesim(t, "", "-polcy", "trakt")
+	require.Equal(t, "ratesim: flag provided but not defined: -polcy; ratesim -h lists the flags\n", errs)
 	status, out, errs := ratesim(t, "", "check", bad)
 	require.Equal(t, 1, status, out)
 	require.Contains(t, errs, "want gcra, interval")
@@ -248,7 +314,7 @@ func TestWarnings(t *testing.T) {
 	require.Equal(t, 1, r.Errors.Lost)
 	require.Equal(t, 1, r.Late)
 	text := strings.Join(r.Warnings, "\n")
-	require.Contains(t, text, "The policy counts by client, which the trace does not have")
+	require.Contains(t, text, "The policy counts by client. The trace does not have it")
 	require.Contains(t, text, "within the minute of 2026-03-02 08:00")
 	require.Contains(t, text, "Times are whole seconds")
 	require.Contains(t, text, "1 lines have errors, 1 requests of them are lost")
@@ -258,7 +324,7 @@ func TestWarnings(t *testing.T) {
 		"-limit", "log 6000/min", "-trace", "-", "-format", "csv:cost=ContextTokens")
 	require.Equal(t, []int{2, 7988, 1}, []int{azure.Requests, azure.Offered, azure.Keys})
 	tokens := jsonOf(t, "TIMESTAMP,tokens\n2023-11-16 18:17:03.9799600,90000\n2023-11-16 18:17:04.0319600,80000\n", "-policy", "openai-like", "-trace", "-")
-	require.Contains(t, strings.Join(tokens.Warnings, "\n"), "all requests are POST /v1/")
+	require.Contains(t, strings.Join(tokens.Warnings, "\n"), "these requests are POST /v1/")
 	require.Equal(t, []int{1, 1}, []int{tokens.Granted, tokens.Refused})
 }
 

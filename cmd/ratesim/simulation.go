@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -55,12 +56,12 @@ func simulation(args []string, w world) error {
 }
 
 // play runs the traffic through what is tried. A file whose requests are too far out of order is
-// read again, and sorted.
+// read again, and sorted. A pipe has nothing more to read the second time.
 func (o *options) play(all []judged, w world) (*report, error) {
 	r, err := o.playOnce(all, w)
 	var order *simulate.OrderError
 	if errors.As(err, &order) {
-		if o.order != "auto" || o.trace == "-" {
+		if o.order != "auto" || !o.rereadable() {
 			return nil, fmt.Errorf("%w, or give -order sort, which keeps all of them in memory", err)
 		}
 		o.order = "sort"
@@ -70,10 +71,22 @@ func (o *options) play(all []judged, w world) (*report, error) {
 		return nil, err
 	}
 	for _, one := range r.results {
+		if o.top == 0 { // for simulate.Options, 0 is the usual number
+			one.Worst = one.Worst[:0]
+			if one.Diff != nil {
+				one.Diff.Worst, one.Diff.Examples = one.Diff.Worst[:0], one.Diff.Examples[:0]
+			}
+		}
 		one.Late, one.LateBy = r.source.stamps.Late, simulate.Seconds(r.source.stamps.LateBy)
 	}
 	r.warn()
 	return r, nil
+}
+
+// rereadable reports whether the trace gives the same bytes when it is opened again.
+func (o *options) rereadable() bool {
+	info, err := os.Stat(o.trace)
+	return o.trace != "-" && err == nil && info.Mode().IsRegular()
 }
 
 func (o *options) playOnce(all []judged, w world) (*report, error) {
@@ -256,13 +269,13 @@ func (r *report) bench(out io.Writer) error {
 	return err
 }
 
-// gate returns the gates that hold, as an error.
+// gate returns the gates whose conditions are true, as an error.
 func (r *report) gate() error {
 	var broken []string
 	for _, g := range r.options.gates {
 		for _, one := range r.results {
 			if holds, was := g.holds(one); holds {
-				broken = append(broken, fmt.Sprintf("%s: %s holds: it is %s", one.Name, g.text, was))
+				broken = append(broken, fmt.Sprintf("%s: -fail %s: failed, it is %s", one.Name, g.text, was))
 			}
 		}
 	}

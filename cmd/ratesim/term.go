@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/guptarohit/asciigraph"
 	"github.com/schollz/progressbar/v3"
@@ -41,5 +42,5 @@ func terminalPlot(r *simulate.Result) string {
 	}
 	return "\n" + asciigraph.PlotMany([][]float64{granted, refused}, asciigraph.Height(8), asciigraph.Width(72),
 		asciigraph.LowerBound(0), asciigraph.SeriesColors(asciigraph.Blue, asciigraph.Red), asciigraph.SeriesLegends("granted", "refused"),
-		asciigraph.Caption(fmt.Sprintf("events in each %v", r.BinWidth))) + "\n"
+		asciigraph.Caption(fmt.Sprintf("events in each %v", time.Duration(r.BinWidth)))) + "\n"
 }

@@ -49,20 +49,18 @@ func (c *condition) holds(r *logs.Record) bool {
 	}) != c.not
 }
 
-// matches reports whether a value is as the pattern, in which * stands for anything.
+// matches reports whether a value is as the pattern, in which * stands for anything. It looks for
+// each piece between stars once, as early as possible: no other choice leaves more for the rest.
 func matches(pattern, value string) bool {
 	head, rest, star := strings.Cut(pattern, "*")
 	if !star {
 		return pattern == value
 	}
 	value, ok := strings.CutPrefix(value, head)
-	if !ok {
-		return false
+	pieces := strings.Split(rest, "*")
+	last := len(pieces) - 1
+	for i := 0; i < last && ok; i++ {
+		_, value, ok = strings.Cut(value, pieces[i])
 	}
-	for i := 0; i <= len(value); i++ {
-		if matches(rest, value[i:]) {
-			return true
-		}
-	}
-	return false
+	return ok && strings.HasSuffix(value, pieces[last])
 }

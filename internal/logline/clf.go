@@ -9,23 +9,24 @@ import (
 // Stamp is the layout of the time between the brackets.
 const Stamp = "02/Jan/2006:15:04:05 -0700"
 
-// CutClient cuts a line before the time in brackets: host, identity and user come before it.
+// CutClient cuts a line before the time in brackets: host, identity and user come before it. A user
+// may have brackets too, and the client chooses it. So the time is what is in the last brackets
+// before the request in quotes. Without quotes there must be no others.
 func CutClient(line string) (client, rest string, ok bool) {
-	for i := 0; ; i++ {
-		next := strings.IndexByte(line[i:], '[')
-		if next < 0 {
-			return line, "", false
-		}
-		if i += next; i > 0 && line[i-1] == ' ' {
-			return line[:i-1], line[i+1:], true
-		}
+	head, _, quoted := strings.Cut(line, `] "`)
+	i := strings.LastIndex(head, " [")
+	if i < 0 || !quoted && strings.Index(head, " [") != i {
+		return line, "", false
 	}
+	return line[:i], line[i+2:], true
 }
 
 // Prefixed reports whether host, identity and user come after something else. Then the identity,
-// which nearly all servers log as -, is in what looks like the user.
+// which nearly all servers log as -, is in what looks like the user. So is what programs write in
+// brackets before a line.
 func Prefixed(identity, user string) bool {
-	return identity == "" || strings.IndexByte(user, ' ') >= 0 && strings.Contains(" "+user+" ", " - ")
+	return identity == "" || identity[0] == '[' || identity != "-" && strings.HasPrefix(user, "[") ||
+		strings.IndexByte(user, ' ') >= 0 && strings.Contains(" "+user+" ", " - ")
 }
 
 // Printable reports whether there are no control characters and the like in a text.

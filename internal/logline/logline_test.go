@@ -60,16 +60,19 @@ func TestReaderOfLongLines(t *testing.T) {
 
 func TestCutClient(t *testing.T) {
 	for line, want := range map[string][2]string{
-		"h - - [t] r":   {"h - -", "t] r"},
-		"[h] - - [t] r": {"[h] - -", "t] r"},
-		"h - a[b [t] r": {"h - a[b", "t] r"},
-		" [":            {"", ""},
+		"h - - [t] r":                   {"h - -", "t] r"},
+		"[h] - - [t] r":                 {"[h] - -", "t] r"},
+		"h - a[b [t] r":                 {"h - a[b", "t] r"},
+		" [":                            {"", ""},
+		`h - x [t] [u] "r" [v] "w"`:     {"h - x [t]", `u] "r" [v] "w"`},
+		`h - x [t] \"r\" [u] "r"`:       {`h - x [t] \"r\"`, `u] "r"`},
+		`h - x [t] \x22r\x22 1 [u] "r"`: {`h - x [t] \x22r\x22 1`, `u] "r"`},
 	} {
 		client, rest, ok := logline.CutClient(line)
 		require.True(t, ok, line)
 		require.Equal(t, want, [2]string{client, rest}, line)
 	}
-	for _, line := range []string{"", "h - -", "[h]", "h[", "a["} {
+	for _, line := range []string{"", "h - -", "[h]", "h[", "a[", "h - x [t] [u] r", `h "] "`} {
 		_, _, ok := logline.CutClient(line)
 		require.False(t, ok, line)
 	}

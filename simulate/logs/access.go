@@ -106,6 +106,9 @@ func (r *Record) column(name string) string {
 	if name == "size" {
 		return logline.Absent(size)
 	}
+	if name != "referer" && name != "agent" && !strings.HasPrefix(name, "column") {
+		return ""
+	}
 	known := []string{"referer", "agent"}
 	for n := -1; rest != ""; n++ {
 		text, after, ok := logline.Quoted(rest)

@@ -48,6 +48,8 @@ func (o *objects) parse(r *Record, line string) (is bool, wrong *LineError) {
 func (r *Record) flatten(prefix string, object map[string]any) {
 	for _, name := range slices.Sorted(maps.Keys(object)) {
 		switch v := object[name].(type) {
+		case nil: // another column may have what this one does not, but it is there
+			r.nulls = append(r.nulls, prefix+name)
 		case map[string]any:
 			r.flatten(prefix+name+".", v)
 		case string:

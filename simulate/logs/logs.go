@@ -1,8 +1,8 @@
 // Package logs reads requests from the logs of web servers, and from traces that are tables.
 //
 //	for record, err := range logs.Read(file, logs.Auto) {
-//		if err != nil {
-//			faults.Add(err) // counts it; a record whose time is known is good all the same
+//		if !faults.Add(&record, err) { // counts an error; a record whose time is known is good
+//			continue
 //		}
 //		...
 //	}
@@ -21,8 +21,8 @@
 // # Times
 //
 // A time is read by its form: that of the Common Log Format, RFC 3339 with a T or a space, with any
-// fraction, and a number of seconds, ms, µs or ns since 1970, which its size tells apart. Without a
-// zone it is UTC. A time before 1971 or after 2200 is an error: such stamps stand for none.
+// fraction, and a number of seconds, ms, µs or ns since 1970, which its size shows. Without a zone
+// it is UTC. A time before 1971 or after 2200 is an error: such stamps stand for none.
 //
 // # Errors
 //
@@ -39,6 +39,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -62,6 +63,7 @@ type Record struct {
 	Count int
 
 	names, values []string // of the other columns
+	nulls         []string // names of columns that are null
 	bracketed     bool     // it is a line of an access log
 	vhost, ident  string
 	protocol      string
@@ -118,9 +120,9 @@ func (r *Record) Get(name string) string {
 	case "method":
 		return r.Method
 	case "path":
-		return r.Path()
+		return logline.Absent(r.Path())
 	case "target":
-		return r.Target
+		return logline.Absent(r.Target)
 	case "status":
 		if r.Status > 0 {
 			return fmt.Sprint(r.Status)
@@ -131,12 +133,7 @@ func (r *Record) Get(name string) string {
 
 // Has reports whether the log has a column of that name, whatever it says here.
 func (r *Record) Has(name string) bool {
-	for _, known := range r.names {
-		if known == name {
-			return true
-		}
-	}
-	return r.Get(name) != ""
+	return slices.Contains(r.names, name) || slices.Contains(r.nulls, name) || r.Get(name) != ""
 }
 
 const (

@@ -53,6 +53,9 @@ func TestPrefixes(t *testing.T) {
 		{"203.0.113.7 ", ""},
 		{"unknown, 10.0.0.1, ", ""},
 		{"[web] ", ""},
+		{"app [12]: ", ""},
+		{"app web [12]: ", ""},
+		{"192.0.2.9 app [12]: ", ""},
 		{"192.0.2.1\t", ""},
 		{"nginx: ", ""},
 	} {
@@ -70,6 +73,17 @@ func TestPrefixes(t *testing.T) {
 			require.Equal(t, "GET", records[0].Method)
 		}
 	}
+}
+
+// A client chooses its user's name, but not the time of its request.
+func TestBracketsInUser(t *testing.T) {
+	const user = "x [01/Mar/2026:00:00:00 +0000]"
+	records, faults := read(t, strings.Replace(line, "- -", "- "+user, 1), logs.Auto)
+	require.Empty(t, faults.Summary())
+	require.Equal(t, user, records[0].User)
+	require.Equal(t, 2, records[0].At.Day())
+	_, faults = read(t, line+"192.0.2.1 - "+user+" [02/Mar/2026:08:00:01 +0000] GET /", logs.Auto)
+	require.Equal(t, 1, faults.Lost)
 }
 
 // A log that was cut while its writer went on begins with NULs, however many.
@@ -259,5 +273,9 @@ func TestColumns(t *testing.T) {
 		require.Equal(t, want != "", records[0].Has(name), name)
 	}
 	require.Equal(t, "5", records[1].Get("size"))
+	empty, _ := read(t, `192.0.2.1 - - [02/Mar/2026:08:00:08 +0000] "-" 408 0`, logs.Auto)
+	require.Empty(t, empty[0].Get("target"))
+	require.Empty(t, empty[0].Get("path"))
+	require.False(t, empty[0].Has("target"))
 	require.Empty(t, records[1].Get("agent"))
 }

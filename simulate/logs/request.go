@@ -2,6 +2,7 @@ package logs
 
 import (
 	"cmp"
+	"fmt"
 	"iter"
 	"math"
 	"math/rand/v2"
@@ -30,74 +31,101 @@ type Mapping struct {
 	// Method and Path are those of all requests, if the log has neither. "": GET and /.
 	Method, Path string
 
-	// Cost and Amounts name columns of numbers. A column cost is taken where Cost is "".
+	// Cost and Amounts name columns of numbers, 0 to 2^31-1, and fractions are rounded up. A column
+	// cost is taken where Cost is "". A request with a cost of 0, or none, counts as 1.
 	Cost    string
 	Amounts []string
 
-	decided  bool
-	all      bool // there is no column of a key: all requests are of one
-	standIns []bool
-	bare     bool // there are no methods and paths
-	notes    []string
-	free     []policy.Attr
+	key        column
+	attributes []column
+	request    column // method or path
+	free       []policy.Attr
 }
 
-// Everybody is the key of all requests of a log without a column of keys.
+// column is what the records so far have had of a column.
+type column struct {
+	seen   bool
+	before int // how many records came before the first that had it
+}
+
+// look reports whether a record up to this one has had the column.
+func (c *column) look(there bool) bool {
+	if c.seen = c.seen || there; !c.seen {
+		c.before++
+	}
+	return c.seen
+}
+
+// lacking returns the beginning of a sentence on what is missing; "" if nothing is.
+func (c *column) lacking() string {
+	switch {
+	case c.before == 0:
+		return ""
+	case c.seen:
+		return fmt.Sprintf("The first %d requests do not have", c.before)
+	}
+	return "The trace does not have"
+}
+
+// Everybody is the key of requests of a log without a column of keys, and of those that come before
+// the first that has one.
 const Everybody = "all"
 
-// Notes returns what the mapping has put in place of what the log does not have.
-func (m *Mapping) Notes() []string { return m.notes }
-
-// decide finds out what the log has, by its first record.
-func (m *Mapping) decide(r *Record) {
-	m.decided = true
-	there := func(name string) bool {
-		return r.Has(name) || r.access() && slices.Contains([]string{"user", "host", "ip"}, name)
-	}
-	m.all = !slices.ContainsFunc(m.Key, there)
+// Notes returns what the mapping has put in place of what the log does not have. It is about the
+// records so far.
+func (m *Mapping) Notes() (notes []string) {
 	whom := "the key"
-	if m.all {
-		whom = strconv.Quote(Everybody)
+	if lacking := m.key.lacking(); lacking != "" {
+		if !m.key.seen {
+			whom = strconv.Quote(Everybody)
+		}
 		if len(m.Key) > 0 {
-			m.notes = append(m.notes, "The trace has no column "+strings.Join(m.Key, " or ")+": all requests are of one key. Name a column with -key.")
+			notes = append(notes, lacking+" a column "+strings.Join(m.Key, " or ")+": these requests are of one key. Name a column with -key.")
 		}
 	}
-	for _, name := range m.Attributes {
-		stands := !there(name) && name != "route" || name == "user" && m.AsUser
-		m.standIns = append(m.standIns, stands)
-		switch {
-		case stands && !m.AsUser:
-			m.notes = append(m.notes, "The policy counts by "+name+", which the trace does not have: "+whom+" stands for it.")
-		case name == "route" && !there(name):
-			m.notes = append(m.notes, "The policy counts by route, which the trace does not have: method and path stand for it, so that each path is a route of its own.")
+	for i := range m.attributes {
+		name, lacking := m.Attributes[i], m.attributes[i].lacking()
+		if lacking == "" || m.AsUser && name != "route" {
+			continue
+		}
+		note := "The policy counts by " + name + ". " + lacking + " it: "
+		if name == "route" {
+			notes = append(notes, note+"method and path stand for it, so that each path is a route of its own.")
+		} else {
+			notes = append(notes, note+whom+" stands for it.")
 		}
 	}
-	if m.bare = r.Method == "" && r.Target == "" && !r.access(); m.bare {
-		m.Method, m.Path = cmp.Or(m.Method, "GET"), cmp.Or(m.Path, "/")
-		m.notes = append(m.notes, "The trace has no methods and paths: all requests are "+m.Method+" "+m.Path+".")
+	if lacking := m.request.lacking(); lacking != "" {
+		notes = append(notes, lacking+" methods and paths: these requests are "+cmp.Or(m.Method, "GET")+" "+cmp.Or(m.Path, "/")+".")
 	}
+	return notes
 }
 
 // access reports whether the record is of an access log, which has no names for its first columns.
 func (r *Record) access() bool { return r.bracketed }
 
+// there reports whether the log has a column.
+func (r *Record) there(name string) bool {
+	return r.Has(name) || r.access() && (name == "user" || name == "host" || name == "ip")
+}
+
 // Request returns the request that a record is, and what is wrong with a number in it, as a
 // [*LineError] with which the request is good all the same.
 func (m *Mapping) Request(r *Record) (q simulate.Request, err error) {
-	if !m.decided {
-		m.decide(r)
-	}
 	q = simulate.Request{At: r.At, Method: r.Method, Path: r.Path(), Status: r.Status}
-	if m.bare {
-		q.Method, q.Path = m.Method, m.Path
-	}
-	if m.all {
-		q.Key = Everybody
+	if !m.request.look(r.Method != "" || r.Target != "" || r.access()) {
+		q.Method, q.Path = cmp.Or(m.Method, "GET"), cmp.Or(m.Path, "/")
 	}
 	for i := 0; i < len(m.Key) && q.Key == ""; i++ {
 		q.Key = r.Get(m.Key[i])
 	}
+	if !m.key.look(q.Key != "" || m.key.seen || slices.ContainsFunc(m.Key, r.there)) {
+		q.Key = Everybody
+	}
 	if len(m.Attributes) > 0 {
+		if m.attributes == nil {
+			m.attributes = make([]column, len(m.Attributes))
+		}
 		if len(m.free) < len(m.Attributes) {
 			m.free = make([]policy.Attr, 256*len(m.Attributes)) // one allocation for many requests
 		}
@@ -110,10 +138,14 @@ func (m *Mapping) Request(r *Record) (q simulate.Request, err error) {
 	number := func(name string) (n int) {
 		text := r.Get(name)
 		f, wrong := strconv.ParseFloat(text, 64)
-		if text != "" && (wrong != nil || f < 0 || f > math.MaxInt32) && err == nil {
-			f, err = 0, &LineError{Line: r.Line, Reason: "the number of column " + name + " cannot be read", Value: text, Want: "0 to 2147483647"}
+		if text == "" || wrong == nil && f >= 0 && f <= math.MaxInt32 { // not NaN
+			return int(math.Ceil(f))
 		}
-		return int(math.Ceil(f))
+		if err == nil {
+			bad := fault("the number of column "+name+" cannot be read", text, "0 to 2147483647")
+			bad.Line, err = r.Line, bad
+		}
+		return 0
 	}
 	if m.Cost != "" {
 		q.Cost = number(m.Cost)
@@ -129,8 +161,9 @@ func (m *Mapping) Request(r *Record) (q simulate.Request, err error) {
 }
 
 func (m *Mapping) attribute(r *Record, i int, key string) string {
-	name := m.Attributes[i]
-	if m.standIns[i] {
+	name, c := m.Attributes[i], &m.attributes[i]
+	there := c.look(c.seen || r.there(name))
+	if !there && name != "route" || name == "user" && m.AsUser {
 		return key
 	}
 	value := r.Get(name)

@@ -79,3 +79,45 @@ func TestSpread(t *testing.T) {
 	plain, _ := read(t, line+line, logs.Auto)
 	require.Equal(t, plain, slices.Collect(logs.Spread(slices.Values(plain), 0, 1)))
 }
+
+// What a log has is decided by all of it, and not by its first record.
+func TestColumnsOfLaterRecords(t *testing.T) {
+	const bob, eve = `{"time":2000000001,"user":"bob","plan":"a"}`, `{"time":2000000002,"user":"eve","plan":"b","method":"PUT","path":"/x"}`
+	keys := func(all []simulate.Request) (keys []string) {
+		for _, q := range all {
+			keys = append(keys, q.Key+" "+q.Attrs[0].Value+" "+q.Method)
+		}
+		return keys
+	}
+	m := logs.Mapping{Key: []string{"user"}, Attributes: []string{"plan"}}
+	all, _ := requests(t, &m, `{"time":2000000000,"user":null,"plan":null,"method":null}`+"\n"+bob+"\n"+eve+"\n"+`{"time":2000000003}`, logs.Auto)
+	require.Equal(t, []string{"  GET", "bob a GET", "eve b PUT", "  "}, keys(all))
+	require.Equal(t, []string{"The first 2 requests do not have methods and paths: these requests are GET /."}, m.Notes())
+
+	m = logs.Mapping{Key: []string{"user"}, Attributes: []string{"plan"}}
+	all, _ = requests(t, &m, `{"time":2000000000}`+"\n"+bob+"\n"+eve+"\n"+`{"time":2000000003}`, logs.Auto)
+	require.Equal(t, []string{"all all GET", "bob a GET", "eve b PUT", "  "}, keys(all))
+	require.Equal(t, []string{"The first 1 requests do not have a column user: these requests are of one key. Name a column with -key.",
+		"The policy counts by plan. The first 1 requests do not have it: the key stands for it.",
+		"The first 2 requests do not have methods and paths: these requests are GET /."}, m.Notes())
+
+	m = logs.Mapping{Key: []string{"user"}}
+	require.Empty(t, m.Notes())
+	all, _ = requests(t, &m, `{"time":2000000000,"remote_addr":null,"ip":"192.0.2.1","cost":null}`, logs.Auto)
+	require.Equal(t, []any{logs.Everybody, 0}, []any{all[0].Key, all[0].Cost})
+	require.Equal(t, "The trace does not have a column user: these requests are of one key. Name a column with -key.", m.Notes()[0])
+}
+
+// A number that is none is a fault, and the request counts as one without it.
+func TestNumbers(t *testing.T) {
+	csv := logs.Format{Kind: "csv"}
+	m := logs.Mapping{Amounts: []string{"n"}}
+	for _, bad := range []string{"NaN", "-1", "Inf", "2147483648", "x", "-NaN"} {
+		all, faults := requests(t, &m, "time,cost,n\n2000000000,"+bad+","+bad+"\n2000000001,3,"+bad, csv)
+		require.Equal(t, []int{2, 0}, []int{faults.Lines, faults.Lost}, bad)
+		require.Equal(t, []int{0, 0, 3, 0}, []int{all[0].Cost, all[0].Amounts[0].N, all[1].Cost, all[1].Amounts[0].N}, bad)
+	}
+	all, faults := requests(t, &m, "time,cost,n\n2000000000,2147483647,\n2000000001,0.5,0", csv)
+	require.Empty(t, faults.Summary())
+	require.Equal(t, []int{2147483647, 0, 1, 0}, []int{all[0].Cost, all[0].Amounts[0].N, all[1].Cost, all[1].Amounts[0].N})
+}

@@ -125,5 +125,5 @@ func percent(part, whole int64) string {
 	if part == 0 || share >= 10 {
 		return fmt.Sprintf("%.0f %%", share)
 	}
-	return fmt.Sprintf("%.2g %%", share)
+	return fmt.Sprintf("%.3g %%", share)
 }

@@ -50,7 +50,7 @@ func timeline(results []*simulate.Result) *draw.Picture {
 	const panel, gap = 150.0, 62.0
 	n := float64(len(results))
 	p := draw.New("Granted and refused over time", width, 24+n*(panel+gap)+44)
-	most := 1.0
+	most := 0.0 // in a second, as bins of results may differ
 	for _, r := range results {
 		for _, b := range r.Bins {
 			most = math.Max(most, float64(b.Offered)/time.Duration(r.BinWidth).Seconds())
@@ -58,11 +58,10 @@ func timeline(results []*simulate.Result) *draw.Picture {
 	}
 	for i, r := range results {
 		seconds := time.Duration(r.BinWidth).Seconds()
-		b := box{x: left, y: 24 + float64(i)*(panel+gap) + 40, w: width - left - right, h: panel, maxY: most * seconds}
+		b := box{x: left, y: 24 + float64(i)*(panel+gap) + 40, w: width - left - right, h: panel, maxY: math.Max(most*seconds, 1)}
 		head(p, b.y-28, r.Name, fmt.Sprintf("%s of %s events refused, to %d of %d keys; clients: %s", percent(r.Refused, r.Offered), count(float64(r.Offered)), r.KeysRefused, r.Keys, r.Client))
 		b.yAxis(p)
-		length := time.Duration(r.BinWidth) * time.Duration(max(len(r.Bins), 1))
-		b.timeAxis(p, r.First, length, i == len(results)-1)
+		b.timeAxis(p, r.First, time.Duration(r.BinWidth)*time.Duration(max(len(r.Bins), 1)), i == len(results)-1)
 		var granted, refused [][4]float64
 		w := b.w / float64(max(len(r.Bins), 1))
 		for j, bin := range r.Bins {
@@ -79,7 +78,7 @@ func timeline(results []*simulate.Result) *draw.Picture {
 		if i == len(results)-1 {
 			names := map[draw.Role]string{draw.Granted: "granted", draw.Refused: "refused"}
 			legend(p, width-right-260, b.y+b.h+36, names)
-			p.Text(width-right, b.y+b.h+36, small, draw.End, draw.Muted, fmt.Sprintf("events in %v", r.BinWidth))
+			p.Text(width-right, b.y+b.h+36, small, draw.End, draw.Muted, "events in "+length(time.Duration(r.BinWidth)))
 		}
 	}
 	return p
@@ -100,15 +99,21 @@ func cumulative(r *simulate.Result) *draw.Picture {
 		}
 		granted += c.Granted
 	}
-	o, g := k.Offered-offered, k.Granted-granted // before the first refusal
+	o, g := k.Offered-offered, k.Granted-granted // before the first refusal: when they came is not known
+	base, detail := 0.0, ""
+	if first > 0 && o > 0 {
+		base, detail = float64(g), "; until the first refusal only the sum is known"
+	}
 	limit, envelope := envelopeOf(r)
 	b.maxY = math.Max(float64(k.Offered), 1)
 	if limit != "" { // what is asked for may be so much more that nothing else could be seen
-		b.maxY = math.Min(b.maxY, 2.5*math.Max(float64(k.Granted), float64(g)+envelope(seconds*float64(len(k.Bins)-first))))
+		b.maxY = math.Min(b.maxY, 2.5*math.Max(float64(k.Granted), base+envelope(seconds*float64(len(k.Bins)-first))))
 	}
-	asked, got := []draw.Point{{}}, []draw.Point{{}}
-	asked[0], got[0] = b.atBin(first, len(k.Bins), float64(o)), b.atBin(first, len(k.Bins), float64(g))
-	base := float64(g)
+	start := b.atBin(0, len(k.Bins), 0)
+	asked, got := []draw.Point{start}, []draw.Point{start}
+	if first > 0 {
+		asked, got = append(asked, b.atBin(first, len(k.Bins), float64(o))), append(got, b.atBin(first, len(k.Bins), float64(g)))
+	}
 	for i := first; i < len(k.Bins); i++ {
 		o += k.Bins[i].Granted + k.Bins[i].Refused
 		g += k.Bins[i].Granted
@@ -129,7 +134,7 @@ func cumulative(r *simulate.Result) *draw.Picture {
 	if limit != "" {
 		names[draw.Limit] = "most that " + limit + " grants"
 	}
-	head(p, 24, r.Name+": key "+name, fmt.Sprintf("%d of %d events granted, added up", k.Granted, k.Offered))
+	head(p, 24, r.Name+": key "+name, fmt.Sprintf("%d of %d events granted, added up%s", k.Granted, k.Offered, detail))
 	b.yAxis(p)
 	b.timeAxis(p, r.First, time.Duration(r.HeatWidth)*time.Duration(len(k.Bins)), true)
 	if limit != "" {
