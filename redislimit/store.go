@@ -25,6 +25,7 @@ type Store struct {
 	memory *memory
 	leases *leases  // nil: none
 	groups *batches // nil: requests are not combined
+	lent   lent
 }
 
 // resetScript forgets a key.
