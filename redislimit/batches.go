@@ -35,11 +35,8 @@ func (g *batches) take(ctx context.Context, s *Store, key string, a algorithm, n
 	case !busy:
 		g.next[key] = nil
 		g.mutex.Unlock()
-		d, err := s.one(ctx, key, a, take, n, itoa(n))
-		if b = g.following(key); b != nil {
-			go g.send(s, key, b)
-		}
-		return d, err
+		defer g.follow(s, key) // also if the engine panics
+		return s.one(ctx, key, a, take, n, itoa(n))
 	case b == nil:
 		b = &batch{algorithm: a, done: make(chan struct{})}
 		g.next[key] = b
@@ -50,6 +47,8 @@ func (g *batches) take(ctx context.Context, s *Store, key string, a algorithm, n
 	i := len(b.ns)
 	b.ns = append(b.ns, n)
 	g.mutex.Unlock()
+	ctx, cancel := s.within(ctx)
+	defer cancel()
 	select {
 	case <-b.done:
 		return b.ds[i], b.err
@@ -58,30 +57,29 @@ func (g *batches) take(ctx context.Context, s *Store, key string, a algorithm, n
 	}
 }
 
-// following returns the requests that wait for a key, or nil if there are none.
-func (g *batches) following(key string) *batch {
+// follow sends the requests that wait for a key, if there are any, when one has been answered.
+func (g *batches) follow(s *Store, key string) {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
 	b := g.next[key]
 	if b == nil {
 		delete(g.next, key)
-	} else {
-		g.next[key] = nil
+		return
 	}
-	return b
+	g.next[key] = nil
+	go g.send(s, key, b)
 }
 
-// send sends batches of a key, until none waits.
+// send sends a batch of a key.
 func (g *batches) send(s *Store, key string, b *batch) {
-	for ; b != nil; b = g.following(key) {
-		args := make([]string, len(b.ns))
-		for i, n := range b.ns {
-			args[i] = itoa(n)
-		}
-		b.ds = make([]ratelimit.Decision, len(b.ns))
-		if err := s.ask(context.Background(), key, b.algorithm, take, b.ds, b.ns, args); err != nil {
-			b.err = err
-		}
-		close(b.done)
+	defer g.follow(s, key)
+	args := make([]string, len(b.ns))
+	for i, n := range b.ns {
+		args[i] = itoa(n)
 	}
+	b.ds = make([]ratelimit.Decision, len(b.ns))
+	if err := s.ask(context.Background(), key, b.algorithm, take, b.ds, b.ns, args); err != nil {
+		b.err = err
+	}
+	close(b.done)
 }

@@ -37,41 +37,43 @@ type lease struct {
 	at   time.Time
 }
 
-// take takes n events of what is held. It is not ok if that does not suffice, and the engine has to
-// be asked for them.
-func (l *leases) take(ctx context.Context, s *Store, key string, a algorithm, n int) (d ratelimit.Decision, ok bool) {
+// take takes n events of what is held. If that does not suffice, it is not ok, and returns what
+// closes when more has come. If that is nil, the engine has to be asked for them. A request that
+// has waited does not order any.
+func (l *leases) take(s *Store, key string, a algorithm, n int, waited bool) (d ratelimit.Decision, ok bool, coming <-chan struct{}) {
 	if n > l.chunk {
-		return d, false
+		return d, false, nil
 	}
-	for waited := false; ; waited = true {
-		l.mutex.Lock()
-		held := l.lease(key, a)
-		if held.left >= n {
-			held.left -= n
-			d = held.decision(s.clock)
-			if held.left <= l.chunk/2 && held.coming == 0 && !s.clock.Now().Before(held.retry) {
-				l.order(held)
-				go l.fetch(s, key, held, held.coming)
-			}
-			l.mutex.Unlock()
-			return d, true
-		}
-		if held.coming == 0 && (waited || s.clock.Now().Before(held.retry)) {
-			l.mutex.Unlock()
-			return d, false
-		}
-		if held.coming == 0 {
-			l.order(held)
-			go l.fetch(s, key, held, held.coming)
-		}
-		arrived := held.arrived
-		l.mutex.Unlock()
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	held := l.lease(key, a)
+	more := !waited
+	if ok = held.left >= n; ok {
+		held.left -= n
+		d = held.decision(s.clock)
+		more = held.left <= l.chunk/2
+	}
+	if more && held.coming == 0 && !s.clock.Now().Before(held.retry) {
+		l.order(held)
+		go l.fetch(s, key, held, held.coming)
+	}
+	if !ok && held.coming > 0 {
+		coming = held.arrived
+	}
+	return d, ok, coming
+}
+
+// wait takes n events of what is held, when it has come.
+func (l *leases) wait(ctx context.Context, s *Store, key string, a algorithm, n int, coming <-chan struct{}) (d ratelimit.Decision, ok bool) {
+	for coming != nil {
 		select {
-		case <-arrived:
+		case <-coming:
+			d, ok, coming = l.take(s, key, a, n, true)
 		case <-ctx.Done():
 			return d, false
 		}
 	}
+	return d, ok
 }
 
 // lease returns what is held of a key. The mutex is held.

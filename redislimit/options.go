@@ -21,8 +21,8 @@ type options struct {
 	err      *ratelimit.ArgumentError
 }
 
-// Timeout is how long the engine may take to answer, at most; a context may end sooner. It is 1 s
-// by default.
+// Timeout is how long a request waits for the engine, at most, in all; a context may end sooner. It
+// is 1 s by default.
 func Timeout(d time.Duration) Option {
 	return func(o *options) {
 		o.timeout = d

@@ -25,6 +25,7 @@ type Store struct {
 	memory *memory
 	leases *leases  // nil: none
 	groups *batches // nil: requests are not combined
+	lent   lent
 }
 
 // resetScript forgets a key.
@@ -40,7 +41,14 @@ func (s *Store) Take(ctx context.Context, key string, n int) (ratelimit.Decision
 		return s.Peek(ctx, key, n)
 	}
 	if s.leases != nil { // before refusals, as what is held was granted
-		if d, ok := s.leases.take(ctx, s, key, a, n); ok {
+		d, ok, coming := s.leases.take(s, key, a, n, false)
+		if coming != nil {
+			var cancel context.CancelFunc
+			ctx, cancel = s.within(ctx)
+			defer cancel()
+			d, ok = s.leases.wait(ctx, s, key, a, n, coming)
+		}
+		if ok {
 			return d, nil
 		}
 	}
@@ -86,6 +94,8 @@ func (s *Store) Refund(ctx context.Context, key string, n int, held time.Duratio
 	if n < 1 || n > a.limit() || held < 0 || s.leases != nil {
 		return nil
 	}
+	ctx, cancel := s.within(ctx)
+	defer cancel()
 	_, err := s.run(ctx, a.script(), key, append(a.args(nil), string(refund), strconv.Itoa(n), strconv.FormatInt(micros(held), 10)))
 	s.changed(key)
 	return err
@@ -93,6 +103,8 @@ func (s *Store) Refund(ctx context.Context, key string, n int, held time.Duratio
 
 // Reset forgets what the key has consumed, and drops what this node holds of it by [Lease].
 func (s *Store) Reset(ctx context.Context, key string) error {
+	ctx, cancel := s.within(ctx)
+	defer cancel()
 	_, err := s.run(ctx, resetScript, key, nil)
 	s.leases.forget(key)
 	s.changed(key)
@@ -117,6 +129,8 @@ func (s *Store) ask(ctx context.Context, key string, a algorithm, op operation, 
 		}
 		return nil
 	}
+	ctx, cancel := s.within(ctx)
+	defer cancel()
 	sent := s.clock.Now()
 	reply, err := s.decide(ctx, key, a, op, ns, args)
 	if err == nil && !a.decide(ds, reply, op, ns) {
@@ -153,10 +167,14 @@ func (s *Store) decide(ctx context.Context, key string, a algorithm, op operatio
 	return s.run(ctx, a.script(), key, append(append(a.args(nil), string(op)), args...))
 }
 
+// within returns a context that ends after the timeout. One is made for all that a request has to
+// wait for.
+func (s *Store) within(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, s.timeout)
+}
+
 // run runs a script on a key.
 func (s *Store) run(ctx context.Context, script *Script, key string, args []string) ([]int64, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
-	defer cancel()
 	reply, err := s.engine.Run(ctx, script, []string{s.key(key)}, args)
 	if err != nil {
 		return nil, s.fail(key, err)

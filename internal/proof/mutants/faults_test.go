@@ -110,7 +110,7 @@ func (f *fault) find(t *testing.T) {
 	t.Helper()
 	dir := t.TempDir()
 	name := overlay(t, dir, map[string]string{f.file: f.source(t)})
-	binary, err := build(t, name, f.tags, "./"+f.pkg)
+	binary, err := build(t, name, f.tags, f.pkg)
 	require.NoError(t, err, "a fault must compile")
 	limit := 2 * time.Minute
 	if f.hangs {

@@ -46,12 +46,12 @@ func overlay(t *testing.T, dir string, sources map[string]string) string {
 func flat(file string) string { return strings.ReplaceAll(file, "/", "_") }
 
 // build builds the package's tests with an overlay, and returns the binary, or what the compiler
-// says.
+// says. The package may be of a nested module.
 func build(t *testing.T, overlay, tags, pkg string) (binary string, err error) {
 	t.Helper()
 	binary = filepath.Join(filepath.Dir(overlay), fmt.Sprintf("%x%s.test", hash(pkg), tags))
-	cmd := exec.Command("go", "test", "-c", "-vet=off", "-overlay", overlay, "-tags", tags, "-o", binary, pkg)
-	cmd.Dir = root(t)
+	cmd := exec.Command("go", "test", "-c", "-vet=off", "-overlay", overlay, "-tags", tags, "-o", binary, ".")
+	cmd.Dir = filepath.Join(root(t), pkg)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w\n%s", err, out)
 	}

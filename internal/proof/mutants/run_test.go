@@ -221,7 +221,7 @@ func buildAll(t *testing.T, name string, all []*mutant) map[string]string {
 	for _, m := range all {
 		for _, s := range suitesOf(m.file) {
 			if binaries[s.tags+s.pkg] == "" {
-				binary, err := build(t, name, s.tags, "./"+s.pkg)
+				binary, err := build(t, name, s.tags, s.pkg)
 				require.NoError(t, err)
 				binaries[s.tags+s.pkg] = binary
 			}
@@ -312,7 +312,7 @@ func try(t *testing.T, dir string, m *mutant, source string, binaries map[string
 		binary, id := binaries[s.tags+s.pkg], m.id
 		if m.fn == nil {
 			var err error
-			if binary, err = build(t, name, s.tags, "./"+s.pkg); err != nil {
+			if binary, err = build(t, name, s.tags, s.pkg); err != nil {
 				return r, false
 			}
 		}
