@@ -188,9 +188,9 @@ func tolerance(unit time.Duration) time.Duration { return min(unit/2, travel) }
 
 // exhausted finds out a limit by a refusal that is over after wait: a window ends then, and the
 // requests that were granted fill it, but no more than limit, if that is known. Requests before a
-// pause longer than wait are of another window. The wait may be longer than the window, as it may be a punishment: so a length of up
-// to twice a usual one is taken for that. A window that was found out before and has about the
-// same length was too short.
+// pause longer than wait are of another window. The wait may be longer than the window, as it may
+// be a punishment: so a length of up to twice a usual one is taken for that. A window that was
+// found out before and has about the same length was too short.
 func (l *learned) exhausted(sent, now time.Time, wait time.Duration, limit int64) {
 	if !l.isNew(sent, now) || len(l.history) == 0 || l.takenBack(now) {
 		return
