@@ -3,17 +3,25 @@ package httplimit_test
 import (
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
+	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/burst"
+	"github.com/seed-3506548a/ratelimit/fixedwindow"
 	"github.com/seed-3506548a/ratelimit/httplimit"
 	"github.com/seed-3506548a/ratelimit/keyed"
+	"github.com/seed-3506548a/ratelimit/limittest"
 	"github.com/seed-3506548a/ratelimit/policy"
 	"github.com/seed-3506548a/ratelimit/slidingwindow"
 )
 
 // The code of docs/http.md and docs/client.md, as TestDocs demands: so it compiles.
-var _ = []any{docsPolicy, docsPerKey, docsClient, docsHooks, docsLimiter, docsScope}
+var _ = []any{docsPolicy, docsPerKey, docsClient, docsHooks, docsLimiter, docsScope, docsAniList}
 
 func docsPolicy(mux http.Handler) error {
 	p := ratelimit.Must(policy.Parse([]byte(`{"rules": [
@@ -64,4 +72,65 @@ func docsScope() *httplimit.Transport {
 		return r.URL.Host + " " + r.Header.Get("Authorization")
 	}}
 	return transport
+}
+
+func docsAniList() *http.Client {
+	slack := 200 * time.Millisecond // the slowest way to the server, less the fastest
+	perMinute := ratelimit.Must(fixedwindow.NewAnchored(ratelimit.Per(90, time.Minute+slack)))
+	aniList := ratelimit.Must(burst.New(perMinute, ratelimit.Per(10, time.Second+slack)))
+	client := &http.Client{Transport: &httplimit.Transport{Limiter: aniList}}
+	return client
+}
+
+// docsServer is what the tests of the pages test: 60 letters a minute.
+func docsServer(t *testing.T) (p policy.Policy, attributes httplimit.Attributes, mux http.Handler) {
+	t.Helper()
+	return mustParse(t, `{"rules": [
+		{"name": "api", "match": ["/v1/"], "key": ["ip"], "limits": [{"name": "minute", "rate": "60/min", "as": "gcra"}]}
+	]}`), httplimit.Attributes{"ip": httplimit.ClientIP()}, fine
+}
+
+func TestDocsService(t *testing.T) {
+	p, attributes, mux := docsServer(t)
+	clock := limittest.NewClock(time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC))
+	engine := ratelimit.Must(policy.New(p, 100, policy.WithClock(clock)))
+	served := ratelimit.Must(httplimit.Middleware(engine, attributes, httplimit.IETF(11)))(mux)
+	status := func() int {
+		w := httptest.NewRecorder()
+		served.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/v1/letters", nil))
+		return w.Code
+	}
+	for range 60 {
+		require.Equal(t, http.StatusOK, status())
+	}
+	require.Equal(t, http.StatusTooManyRequests, status())
+	clock.Set(clock.Now().Add(time.Second))
+	require.Equal(t, http.StatusOK, status())
+}
+
+type inMemory struct{ http.Handler }
+
+func (h inMemory) RoundTrip(r *http.Request) (*http.Response, error) {
+	w := httptest.NewRecorder()
+	served := httptest.NewRequestWithContext(r.Context(), r.Method, r.URL.String(), r.Body)
+	served.Header = r.Header.Clone()
+	h.ServeHTTP(w, served)
+	return w.Result(), nil
+}
+
+func TestDocsClient(t *testing.T) {
+	p, attributes, mux := docsServer(t)
+	synctest.Test(t, func(t *testing.T) {
+		engine := ratelimit.Must(policy.New(p, 100)) // in here, where its clock is the virtual one
+		served := ratelimit.Must(httplimit.Middleware(engine, attributes, httplimit.IETF(11)))(mux)
+		client := &http.Client{Transport: &httplimit.Transport{Base: inMemory{served}}}
+		start := time.Now()
+		for range 90 {
+			resp, err := client.Get("http://api.example.com/v1/letters")
+			require.NoError(t, err)
+			require.Equal(t, http.StatusOK, resp.StatusCode)
+			require.NoError(t, resp.Body.Close())
+		}
+		require.InDelta(t, 30, time.Since(start).Seconds(), 2) // 60 at once, then one a second
+	})
 }

@@ -31,7 +31,7 @@ func TestDocs(t *testing.T) {
 			require.Contains(t, compiled, flat(code), page)
 		}
 	}
-	require.Equal(t, 6, blocks)
+	require.Equal(t, 10, blocks)
 }
 
 // flat returns the code without what begins its lines.

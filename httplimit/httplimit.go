@@ -1,6 +1,6 @@
 // Package httplimit puts limits in front of an [net/http.Handler]: a policy, or one limit for each
-// key. A request that is refused is answered as the API answers that one mirrors, and its handler
-// does not run.
+// key. A request that is refused is answered in the words of the API that one mirrors, and its
+// handler does not run.
 //
 //	p, err := policy.Parse(document) // rules of "user" and "ip"
 //	engine, err := policy.New(p, 100_000)

@@ -27,8 +27,9 @@ import (
 // waits for the reset. Without a Limiter, the last tenth of a limit is spread over the rest of its
 // window. Where the headers say less, the Transport learns from the first refusals how many
 // requests are granted in how long. A refusal while something remains, or one that says nothing,
-// halves the rate or more. It recovers by a tenth after an hour, and then sooner and sooner;
-// what was too much is taken back.
+// reduces the rate to what was granted in the last second, or in the last minute, hour or day, if a
+// limit of less is impossible. The next one halves it at least. It recovers by a tenth after ten
+// minutes to an hour, and then sooner and sooner; what was too much is taken back.
 //
 // Nothing is known before the first answer of a scope, so the others wait for it, but for a second
 // at most.

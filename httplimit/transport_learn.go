@@ -50,9 +50,9 @@ func (t *Transport) learn(p *passage, req *http.Request, status int, readings []
 	switch {
 	case status != http.StatusTooManyRequests && status != http.StatusForbidden: // no limit, but trouble
 	case wait == 0 || contradicts(readings):
-		g.contradicted(p.at, now, wait)
+		g.contradicted(p.at, now, wait, namedWindow(readings))
 	case !resets: // else the headers suffice
-		g.exhausted(p.at, now, wait)
+		g.exhausted(p.at, now, wait, usedUp(readings))
 	}
 	g.pause(next)
 	next = g.until
@@ -133,6 +133,26 @@ func contradicts(readings []Reading) (says bool) {
 		}
 	}
 	return says
+}
+
+// namedWindow returns the shortest window of the limits of which something is left, or 0.
+func namedWindow(readings []Reading) (d time.Duration) {
+	for _, r := range readings {
+		if r.Remaining > 0 && r.Window > 0 && (d == 0 || r.Window < d) {
+			d = r.Window
+		}
+	}
+	return d
+}
+
+// usedUp returns the smallest limit of which nothing is left, or 0.
+func usedUp(readings []Reading) (limit int64) {
+	for _, r := range readings {
+		if r.Remaining == 0 && r.Limit > 0 && (limit == 0 || r.Limit < limit) {
+			limit = r.Limit
+		}
+	}
+	return limit
 }
 
 func backoff(refusals int) time.Duration {

@@ -32,9 +32,10 @@ const (
 	// longestHistory bounds the memory of a barrier. Limits of more requests are not found out.
 	longestHistory = 4096
 
-	// A gap recovers by a tenth after easeAfter, and again. From then on, each time is after half
-	// as long, down to easeOften. What was too much is taken back, and the next time is after twice
-	// as long.
+	// A gap recovers by a tenth after so many of the units that it was guessed for, at most
+	// easeAfter, and again. From then on, each time is after half as long, down to easeOften. What
+	// was too much is taken back, and the next time is after twice as long.
+	unitsKept = 600
 	easeAfter = time.Hour
 	easeOften = 2 * time.Minute
 
@@ -118,44 +119,79 @@ func (l *learned) takenBack(now time.Time) bool {
 }
 
 // contradicted slows down after a refusal although the headers say that something is left, or that
-// says nothing: to half of the rate or less. People limit seconds, minutes, hours and days: what
-// was granted since the last refusal is taken for what is granted in the next longer one of these.
-// But if a window ends after wait, what was granted is granted in it.
-func (l *learned) contradicted(sent, now time.Time, wait time.Duration) {
+// says nothing: to what was granted in the unit that guess finds, and to half of what was learned
+// before or less. But if a window ends after wait, what was granted is granted in it.
+func (l *learned) contradicted(sent, now time.Time, wait, named time.Duration) {
 	first := l.since(l.refused)
-	if !l.isNew(sent, now) || first == len(l.history) {
+	if !l.isNew(sent, now) || first == len(l.history) || l.takenBack(now) {
 		return
 	}
-	if l.takenBack(now) {
-		return
-	}
-	l.changed = now
-	n, elapsed := time.Duration(len(l.history)-first), now.Sub(l.history[first])
-	l.gap = max(2*elapsed/n, 2*l.gap, usual(elapsed)/n)
+	unit, n := l.guess(first, sent, wait, named)
+	elapsed := max(unit, min(sent.Sub(l.history[len(l.history)-n]), unit+tolerance(unit)))
+	l.gap = max((elapsed+tolerance(unit)/2)/time.Duration(n), 2*l.gap)
 	if wait > 0 {
-		l.gap = min(l.gap, (elapsed+wait)/n)
+		l.gap = min(l.gap, (now.Sub(l.history[first])+wait)/time.Duration(len(l.history)-first))
 	}
 	l.gap = min(max(l.gap, time.Millisecond), longestGap)
-	l.easing = max(l.easing, easeAfter)
+	l.changed = now
+	l.easing = max(l.easing, min(unitsKept*unit, easeAfter))
 }
 
-// usual returns the shortest window longer than elapsed that people limit by: a second, minute,
-// hour or day.
+// guess returns the shortest unit that a refusal can be about, and how many requests were granted
+// in the last such time, of those from first on. It is not about a unit in which many more were
+// granted before, nor about one that is far shorter than the wait, nor about one that is not
+// shorter than a window of which the headers say that something is left.
+func (l *learned) guess(first int, sent time.Time, wait, named time.Duration) (unit time.Duration, n int) {
+	for i, longer := range units {
+		if unit > 0 && named > 0 && longer >= named {
+			break
+		}
+		unit = longer
+		n = len(l.history) - max(first, l.since(sent.Add(-unit-tolerance(unit))))
+		if i+1 < len(units) && wait > units[i+1]+travel {
+			continue
+		}
+		if n > 0 && 2*l.most(unit) <= 3*n {
+			break
+		}
+	}
+	return unit, max(n, 1)
+}
+
+// most returns how many requests were granted within d at most.
+func (l *learned) most(d time.Duration) (n int) {
+	first := 0
+	for i, at := range l.history {
+		for at.Sub(l.history[first]) >= d {
+			first++
+		}
+		n = max(n, i+1-first)
+	}
+	return n
+}
+
+// units are the windows that people limit by.
+var units = [...]time.Duration{time.Second, time.Minute, time.Hour, 24 * time.Hour}
+
+// usual returns the shortest window that people limit by and in which elapsed fits.
 func usual(elapsed time.Duration) time.Duration {
-	for _, unit := range []time.Duration{time.Second, time.Minute, time.Hour} {
-		if elapsed < unit {
+	for _, unit := range units {
+		if elapsed < unit+tolerance(unit) {
 			return unit
 		}
 	}
-	return 24 * time.Hour
+	return units[len(units)-1]
 }
 
+// tolerance is by how much requests may be sent further apart than they arrive.
+func tolerance(unit time.Duration) time.Duration { return min(unit/2, travel) }
+
 // exhausted finds out a limit by a refusal that is over after wait: a window ends then, and the
-// requests that were granted fill it. Requests before a pause longer than wait are of another
-// window. The wait may be longer than the window, as it may be a punishment: so a length of less
-// than twice a usual one is taken for that. A window that was found out before and has about the
-// same length was too short.
-func (l *learned) exhausted(sent, now time.Time, wait time.Duration) {
+// requests that were granted fill it, but no more than limit, if that is known. Requests before a
+// pause longer than wait are of another window. The wait may be longer than the window, as it may
+// be a punishment: so a length of up to twice a usual one is taken for that. A window that was
+// found out before and has about the same length was too short.
+func (l *learned) exhausted(sent, now time.Time, wait time.Duration, limit int64) {
 	if !l.isNew(sent, now) || len(l.history) == 0 || l.takenBack(now) {
 		return
 	}
@@ -163,11 +199,14 @@ func (l *learned) exhausted(sent, now time.Time, wait time.Duration) {
 	for first > 0 && l.history[first].Sub(l.history[first-1]) <= wait {
 		first--
 	}
+	if limit > 0 && limit < int64(len(l.history)-first) {
+		first = len(l.history) - int(limit)
+	}
 	w := window{requests: len(l.history) - first, length: now.Add(wait).Sub(l.history[first])}
 	if wait < w.length/mostIdle || w.length >= longestBelieved || w.requests > longestHistory {
 		return
 	}
-	if unit := usual(now.Sub(l.history[first])); w.length < 2*unit && !slices.ContainsFunc(l.windows, w.isLike) {
+	if unit := usual(now.Sub(l.history[first])); w.length < 2*(unit+tolerance(unit)) && !slices.ContainsFunc(l.windows, w.isLike) {
 		w.length = min(w.length, unit+travel)
 	}
 	l.windows = slices.DeleteFunc(l.windows, func(old window) bool {

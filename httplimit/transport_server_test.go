@@ -22,6 +22,7 @@ import (
 // middle of it.
 type api struct {
 	latency time.Duration
+	jitter  func() time.Duration // how much longer each way takes; nil: none
 	answer  func(r *http.Request, now time.Time) (status int, header http.Header, body string)
 
 	mutex    sync.Mutex
@@ -73,7 +74,13 @@ func (a *api) halfWay(r *http.Request) error {
 	if a.latency == 0 {
 		return r.Context().Err()
 	}
-	timer := time.NewTimer(a.latency / 2)
+	way := a.latency / 2
+	if a.jitter != nil {
+		a.mutex.Lock()
+		way += a.jitter()
+		a.mutex.Unlock()
+	}
+	timer := time.NewTimer(way)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
