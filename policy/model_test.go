@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -104,12 +105,36 @@ func (m *reference) replace(p policy.Policy) bool {
 		}
 	}
 	m.policy, m.meters = p, meters
+	m.forget()
 	for i := range p.Rules {
 		for _, s := range p.Rules[i].Ladder {
 			m.prepare(&p.Rules[i], s)
 		}
 	}
 	return true
+}
+
+// forget forgets what ladders have done that the policy does not have.
+func (m *reference) forget() {
+	live := map[string]bool{}
+	for i := range m.policy.Rules {
+		r := &m.policy.Rules[i]
+		for _, s := range r.Ladder {
+			live[whose(ofRule(r, ""))] = true
+			if len(s.Who) > 0 && r.Mode != policy.Shadow {
+				live[whose(ofWho(s.Who, ""))] = true
+			}
+		}
+	}
+	maps.DeleteFunc(m.dossiers, func(of string, _ dossier) bool { return !live[whose(of)] })
+	maps.DeleteFunc(m.revoked, func(of string, _ bool) bool { return !live[whose(of)] })
+	maps.DeleteFunc(m.throttles, func(name string, _ *table) bool { return !live[name[:strings.LastIndex(name, " to ")]] })
+}
+
+// whose returns the ladder, or the who, of a key.
+func whose(of string) string {
+	of, _, _ = strings.Cut(of, ";")
+	return of
 }
 
 func identity(r *policy.Rule, l policy.Limit) string {
