@@ -30,9 +30,9 @@ func TestTravelTimes(t *testing.T) {
 		refused int        // at most
 		longest [2]float64 // of 200 and of 1,000 requests, as a multiple of the shortest time
 	}{
-		{"nothing", func() ratelimit.Limiter { return nil }, 6, [2]float64{1.7, 1.1}},
-		{"the limits as published", func() ratelimit.Limiter { return published(0) }, 8, [2]float64{2.3, 1.3}},
-		{"the limits, with slack", func() ratelimit.Limiter { return published(200 * time.Millisecond) }, 0, [2]float64{1.03, 1.01}},
+		{"nothing", func() ratelimit.Limiter { return nil }, 8, [2]float64{2, 1.15}},
+		{"the limits as published", func() ratelimit.Limiter { return published(0) }, 12, [2]float64{2.8, 1.5}},
+		{"the limits, with slack", func() ratelimit.Limiter { return published(200 * time.Millisecond) }, 0, [2]float64{1.06, 1.03}},
 	} {
 		for i, job := range []job{{200, 1, http.MethodGet, "/"}, {200, 4, http.MethodGet, "/"}, {1000, 1, http.MethodGet, "/"}, {1000, 4, http.MethodGet, "/"}} {
 			for _, jitter := range []time.Duration{10, 50, 100, 200} {
