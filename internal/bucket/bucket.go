@@ -192,8 +192,8 @@ func (b *Bucket) Rate() ratelimit.Rate { return b.current.Load().Scale.spec.rate
 // Burst returns the burst that the bucket was made with or that it was set to last.
 func (b *Bucket) Burst() int { return b.current.Load().Scale.spec.burst }
 
-// Clock returns the clock that Allow and Take read. A keyed.Map calls it before it compares keys, so
-// that the CPU fetches what it reads next.
+// Clock returns the clock that Allow and Take read. A keyed.Map calls it before it compares keys,
+// so that the CPU fetches what it reads next.
 func (b *Bucket) Clock() ratelimit.Clock {
 	b.first.Fetch()
 	return b.line.Clock()

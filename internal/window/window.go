@@ -207,8 +207,8 @@ func (w *Window) Rate() ratelimit.Rate { return w.current.Load().Scale.spec.rate
 // Capacity returns the capacity that the window was made with or that it was set to last.
 func (w *Window) Capacity() int { return w.current.Load().Scale.spec.capacity }
 
-// Clock returns the clock that Allow and Take read. A keyed.Map calls it before it compares keys, so
-// that the CPU fetches what it reads next.
+// Clock returns the clock that Allow and Take read. A keyed.Map calls it before it compares keys,
+// so that the CPU fetches what it reads next.
 func (w *Window) Clock() ratelimit.Clock {
 	w.first.Fetch()
 	return w.line.Clock()
