@@ -17,6 +17,7 @@ type generation struct {
 	names  names
 	costs  []cost
 	rules  []rule
+	gates  []gate              // of the rules, side by side: of those with one pattern, else open
 	whos   []*who              // that a step of some rule names
 	opens  map[place]OpenStore // of the limits that are in stores
 
@@ -61,6 +62,7 @@ type limit struct {
 	of     string
 	count  []statuses
 	hidden bool
+	window bool // what is used comes back at once, at its end
 	store  store
 	table  *lockFree // the store, if it is one
 	class  class
@@ -141,6 +143,11 @@ func (e *Engine) compile(p Policy, fn string) (*generation, error) {
 			}
 		}
 		g.rules = append(g.rules, compiled)
+		first := gate{end: -1}
+		if len(compiled.match) == 1 {
+			first = compiled.match[0].gate
+		}
+		g.gates = append(g.gates, first)
 	}
 	return g, nil
 }
@@ -166,7 +173,7 @@ func slower(a, b ratelimit.Rate) bool {
 
 func (g *generation) limit(r *Rule, at place, overridden []*Override) (limit, error) {
 	l := &r.Limits[at.limit]
-	compiled := limit{name: l.Name, of: l.Of, hidden: l.Hidden, own: l.bind()}
+	compiled := limit{name: l.Name, of: l.Of, hidden: l.Hidden, window: l.As == Anchored || l.As == Aligned, own: l.bind()}
 	for _, text := range l.Count {
 		compiled.count = append(compiled.count, parseStatuses(text))
 	}

@@ -16,11 +16,10 @@ func (q *question) match(r *Request) bool {
 	}
 	s.attributes = q.g.names.read(s.attributes, r.Attrs)
 	for i := range q.g.rules {
-		rule := &q.g.rules[i]
-		if len(rule.match) == 1 && rule.match[0].rejects(&t) {
+		if q.g.gates[i].rejects(&t) {
 			continue // as most rules are for other paths: includes would say the same, by a call
 		}
-		if rule.includes(&t, s.attributes) {
+		if rule := &q.g.rules[i]; rule.includes(&t, s.attributes) {
 			if rule.mode == Exempt {
 				s.matched = s.matched[:0]
 				return false

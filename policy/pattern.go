@@ -11,11 +11,17 @@ import (
 //
 // It allocates nothing. Most patterns are decided by a comparison with their prefix.
 type pattern struct {
-	methods  methods
+	gate
 	method   string // of otherMethod; "": all
 	prefix   string // the literals it begins with, as they are in a path without escapes: "/v1/users"
 	segments []segment
 	after    int // how many segments are in the prefix
+}
+
+// gate is the first look at a pattern, which decides about most.
+type gate struct {
+	methods methods
+	end     int32 // of the prefix, which must end where a segment of a plain path does; -1: it is open
 }
 
 // methods is a set of them, as bits, for strings take longer to compare.
@@ -101,11 +107,10 @@ func newTarget(method, escaped string) target {
 	return t
 }
 
-// rejects reports whether the pattern is not for the target at the first look, which decides about
-// most: in a plain path, the prefix must end where a segment does.
-func (p *pattern) rejects(t *target) bool {
-	end := len(p.prefix)
-	return p.methods&t.bit == 0 || t.plain && (end > len(t.path) || end < len(t.path) && t.path[end] != '/')
+// rejects reports whether the pattern is not for the target at the first look.
+func (g gate) rejects(t *target) bool {
+	end := int(g.end)
+	return end >= 0 && (g.methods&t.bit == 0 || t.plain && (end > len(t.path) || end < len(t.path) && t.path[end] != '/'))
 }
 
 // match reports whether the pattern is for the target.

@@ -51,6 +51,7 @@ func compilePattern(s string) (p pattern, want string) {
 		p.segments = append(p.segments, s)
 	}
 	p.prefix = prefix.String()
+	p.end = int32(len(p.prefix))
 	return p, ""
 }
 

@@ -148,6 +148,9 @@ func (q *question) moreAfter(a *asked) time.Duration {
 		t := a.limit.table
 		return t.MoreAfter(&a.told, &a.sight, t.off(&q.at), &a.bound.ticks)
 	}
+	if a.charged && q.commit && a.limit.window {
+		return a.told.ResetAfter
+	}
 	told := &q.settlement.told
 	if a.charged && !q.commit { // what the request would be charged comes first
 		n += a.cost

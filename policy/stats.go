@@ -94,9 +94,7 @@ func (s *Stats) penalties(p *penalties) {
 		s.Revoked += p.revoked.Len()
 	}
 	for i := range p.throttles {
-		if l := p.throttles[i].limit; l != nil {
-			s.add(l.stats())
-		}
+		s.add(p.throttles[i].limit.stats())
 	}
 }
 
