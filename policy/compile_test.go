@@ -3,10 +3,12 @@ package policy_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/limittest"
 	"github.com/seed-3506548a/ratelimit/policy"
 )
 
@@ -43,6 +45,37 @@ func TestALargePolicyIsCompiled(t *testing.T) {
 	require.Len(t, d.Standings, 2000)
 	for i := range d.Standings {
 		require.Equal(t, 8, d.Standings[i].Remaining)
+	}
+}
+
+// A limit and its overrides share a table, and none of their rates is rounded: a caller that comes
+// when it was told to gets exactly its rate.
+func TestRatesOfOverridesAreExact(t *testing.T) {
+	for _, rates := range [][2]string{{"100/min", "1000/min"}, {"1/s", "10/s"}, {"1000/min", "100/min"}, {"7/s", "11/s"}, {"1/h", "90/min"}, {"0/s", "3/s"}} {
+		free, pro := ratelimit.Must(ratelimit.ParseRate(rates[0])), ratelimit.Must(ratelimit.ParseRate(rates[1]))
+		p := policy.Policy{
+			Rules:     []policy.Rule{{Name: "api", Key: []string{"user"}, Limits: []policy.Limit{{Name: "x", Rate: free, As: policy.GCRA, Burst: 1}}}},
+			Overrides: []policy.Override{{Limit: "x", When: []string{"plan=pro"}, Rate: &pro}},
+		}
+		for plan, rate := range map[string]ratelimit.Rate{"free": free, "pro": pro} {
+			if rate.Events == 0 {
+				continue
+			}
+			began := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+			clock := limittest.NewClock(began)
+			e, err := policy.New(p, 100, policy.WithClock(clock))
+			require.NoError(t, err)
+			var d policy.Decision
+			for granted := 0; granted <= 1000; {
+				if e.Decide(request("user=7", "plan="+plan), &d); d.OK {
+					granted++
+				} else {
+					clock.Set(clock.Now().Add(d.RetryAfter))
+				}
+			}
+			events := time.Duration(rate.Events)
+			require.Equal(t, (1000*rate.Per+events-1)/events, clock.Now().Sub(began), "%s of %v", plan, rates)
+		}
 	}
 }
 

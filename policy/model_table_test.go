@@ -44,6 +44,8 @@ func (m *reference) newTable(l policy.Limit, overridden []policy.Limit) *table {
 	events, per, burst := int64(max(base.Rate.Events, 1)), int64(base.Rate.Per), int64(burstOf(base))
 	if base.Rate.Events == 0 {
 		burst = 1
+	} else if whole, deepest := wholeOf(per, append([]policy.Limit{l}, overridden...)); whole <= per/(600*256) && deepest <= 1<<29 {
+		events, burst = whole, deepest
 	}
 	own := min(256, per/events)
 	for per/(2*events) >= 600*256 && 2*events <= math.MaxInt32 && 256*2*burst <= 1<<37 {
@@ -51,6 +53,35 @@ func (m *reference) newTable(l policy.Limit, overridden []policy.Limit) *table {
 	}
 	return &table{m: m, ticks: times(own, events), length: big.NewInt(per), own: own,
 		origin: m.origin, made: m.clock.Now(), tats: map[string]int64{}}
+}
+
+// wholeOf returns the least number of events in a period of which the events of all limits are
+// whole numbers, and how many of them the deepest of the limits is.
+func wholeOf(per int64, all []policy.Limit) (events, deepest int64) {
+	least := big.NewInt(1)
+	for _, b := range all {
+		if b.Rate.Events > 0 {
+			n := big.NewRat(int64(b.Rate.Events), int64(b.Rate.Per))
+			n.Mul(n, new(big.Rat).SetInt64(per))
+			common := new(big.Int).GCD(nil, nil, least, n.Num())
+			least.Mul(least, new(big.Int).Quo(n.Num(), common))
+		}
+	}
+	if !least.IsInt64() || least.Int64() > math.MaxInt32 {
+		return math.MaxInt64, math.MaxInt64
+	}
+	for _, b := range all {
+		if b.Rate.Events > 0 {
+			each := big.NewRat(least.Int64(), per)
+			each.Mul(each, big.NewRat(int64(b.Rate.Per), int64(b.Rate.Events)))
+			depth := new(big.Int).Mul(each.Num(), big.NewInt(int64(burstOf(b))))
+			if !depth.IsInt64() {
+				return math.MaxInt64, math.MaxInt64
+			}
+			deepest = max(deepest, depth.Int64())
+		}
+	}
+	return least.Int64(), deepest
 }
 
 func (m *reference) newWindows(l policy.Limit) *table {

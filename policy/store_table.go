@@ -2,6 +2,8 @@ package policy
 
 import (
 	"math"
+	"math/big"
+	"slices"
 	"time"
 
 	"github.com/seed-3506548a/ratelimit"
@@ -26,9 +28,9 @@ func (s *lockFree) off(at *moment) int64 {
 }
 
 // A bucket's table is made for a rate times 2^k, so that a tick is a small fraction of an event,
-// and other rates are rounded by less: the greatest k with ticks of 600 ns and more, since a caller
-// is late after 2^24 ticks (10 s), and a burst of 2^37 ticks at most. If that cannot keep all
-// bounds, ticks may be shorter.
+// and rates of a later policy are rounded by less: the greatest k with ticks of 600 ns and more,
+// since a caller is late after 2^24 ticks (10 s), and a burst of 2^37 ticks at most. If that cannot
+// keep all bounds, ticks may be shorter.
 const (
 	finest   = 256 // ticks of an event of the table's own rate
 	minTick  = 600 // nanoseconds
@@ -37,15 +39,7 @@ const (
 
 // newBucketTable returns nil if no table can keep all bounds.
 func newBucketTable(bounds []*bound, capacity int, line *timeline.Timeline) *lockFree {
-	base := *bounds[0]
-	for _, b := range bounds[1:] {
-		if base.rate.Events == 0 {
-			base = *b
-		}
-	}
-	if base.rate.Events == 0 {
-		base.rate.Events, base.burst = 1, 1
-	}
+	base := baseOf(bounds)
 	rates := func(k int) (ratelimit.Rate, bool) {
 		events := base.rate.Events << k
 		return ratelimit.Per(events, base.rate.Per), events > 0 && events <= math.MaxInt32 && events>>k == base.rate.Events &&
@@ -72,6 +66,35 @@ func newBucketTable(bounds []*bound, capacity int, line *timeline.Timeline) *loc
 			return s
 		}
 	}
+}
+
+// baseOf returns the bound that a table is made for: at the lowest rate of which each bound's event
+// is a whole number of events, so that no rate is rounded; or, if its ticks would be too short, at
+// the first rate.
+func baseOf(bounds []*bound) bound {
+	i := max(slices.IndexFunc(bounds, func(b *bound) bool { return b.most > 0 }), 0)
+	base := *bounds[i]
+	if base.most == 0 {
+		base.rate.Events, base.burst = 1, 1
+		return base
+	}
+	events := wholes(bounds, base.rate.Per)
+	if !events.IsInt64() || events.Int64() > min(math.MaxInt32, int64(base.rate.Per)/(minTick*finest)) {
+		return base
+	}
+	whole := ratelimit.Per(int(events.Int64()), base.rate.Per)
+	deepest := big.NewInt(1)
+	for _, b := range bounds {
+		depth, _ := b.in(whole)
+		if depth.Mul(depth, big.NewInt(int64(b.most))).Cmp(deepest) > 0 {
+			deepest = depth
+		}
+	}
+	if deepest.Cmp(big.NewInt(min(maxDepth/finest, math.MaxInt32))) > 0 {
+		return base
+	}
+	base.rate, base.burst = whole, int(deepest.Int64())
+	return base
 }
 
 // The table of a window is as wide as can be, so that a Replace may raise the limit.
