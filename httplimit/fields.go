@@ -86,8 +86,8 @@ func (o Fields) Refuse(w http.ResponseWriter, r *http.Request, d *policy.Decisio
 		o.Body(w, r, d)
 		return
 	}
-	code := status(d)
-	if o.Status != 0 && !isForbidden(d) {
+	code := Status(d)
+	if o.Status != 0 && code == http.StatusTooManyRequests {
 		code = o.Status
 	}
 	respond(w, code, "text/plain; charset=utf-8", http.StatusText(code)+"\n")
