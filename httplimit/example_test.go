@@ -1,6 +1,7 @@
 package httplimit_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -194,30 +195,36 @@ func ExampleOnError() {
 	// hello
 }
 
-// A dialect of one's own, with the answer as the rest of the API has it.
+// A dialect of your own: refusals are JSON, as the other errors of the API are.
 func ExampleFields() {
 	dialect := httplimit.Fields{
 		Limit: "X-Rate-Limit-Limit", Remaining: "X-Rate-Limit-Remaining", Reset: "X-Rate-Limit-Reset", Unit: httplimit.Seconds,
 		Body: func(w http.ResponseWriter, _ *http.Request, d *policy.Decision) {
+			refusal := map[string]any{"refused_by": d.Action}
+			if d.RetryAfter != ratelimit.Never { // else no wait helps, and there is no Retry-After
+				refusal["retry_after"] = json.Number(w.Header().Get("Retry-After")) // whole seconds
+			}
 			w.Header().Set("Content-Type", "application/json")
-			w.WriteHeader(http.StatusTooManyRequests)
-			_, _ = fmt.Fprintf(w, `{"code": "slow_down", "by": "%s"}`, d.Action)
+			w.WriteHeader(httplimit.Status(d)) // 429, or 403 without a key
+			_ = json.NewEncoder(w).Encode(refusal)
 		},
 	}
 	clock := limittest.NewClock(time.Date(2026, 3, 2, 8, 0, 15, 0, time.UTC)) // in a server: without
 	table := ratelimit.Must(keyed.NewAlignedWindow[string](ratelimit.PerMinute(1), 100_000, keyed.WithClock(clock)))
-	limit, err := httplimit.PerKey(table, httplimit.ClientIP(), dialect)
+	limit, err := httplimit.PerKey(table, httplimit.Header("X-User"), dialect)
 	if err != nil {
 		panic(err)
 	}
 	handler := limit(hello)
-	for range 2 {
+	for _, user := range []string{"alice", "alice", ""} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header.Set("X-User", user)
 		w := httptest.NewRecorder()
-		handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
-		fmt.Println(w.Code, field(w, "X-Rate-Limit-Remaining"), field(w, "X-Rate-Limit-Reset"), field(w, "Retry-After"), w.Body)
+		handler.ServeHTTP(w, r)
+		fmt.Print(w.Code, w.Header()["X-Rate-Limit-Remaining"], w.Header()["X-Rate-Limit-Reset"], w.Header()["Retry-After"], " ", w.Body)
 	}
 	// Output:
 	// 200 [0] [45] [] hello
-	//
-	// 429 [0] [45] [45] {"code": "slow_down", "by": "limit"}
+	// 429 [0] [45] [45] {"refused_by":"limit","retry_after":45}
+	// 403 [] [] [] {"refused_by":"missing"}
 }
