@@ -1,6 +1,7 @@
 package httplimit_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -111,6 +112,76 @@ func ExampleMiddleware_addressBeforeAuthentication() {
 	// 401 ["second";r=96;t=1] []
 	// 429 ["logins";r=0;t=600] [600]
 	// 429 ["logins";r=0;t=600] [600]
+}
+
+type userKey struct{}
+
+// userOf returns the user of a request, which identify has found.
+func userOf(r *http.Request) (string, bool) {
+	user, ok := r.Context().Value(userKey{}).(string)
+	return user, ok
+}
+
+// identify stands for what a service has. It refuses nobody.
+func identify(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if user := r.Header.Get("X-User"); user != "" { // in a server: if a token is valid, its user
+			r = r.WithContext(context.WithValue(r.Context(), userKey{}, user))
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// requireUser answers 401 to strangers.
+func requireUser(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, ok := userOf(r); !ok {
+			http.Error(w, "a token, please", http.StatusUnauthorized)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// Users have one limit each, and requests without a user have another one, by their address. The
+// 401 for strangers comes from behind the limit, so it is limited, too.
+func ExampleMiddleware_usersAndStrangers() {
+	clock := limittest.NewClock(time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)) // in a server: without
+
+	p, err := policy.Parse([]byte(`{"rules": [
+		{"name": "users", "when": ["user"], "key": ["user"],
+			"limits": [{"name": "minute", "rate": "90/min", "as": "gcra", "burst": 10}]},
+		{"name": "strangers", "when": ["!user"], "key": ["ip"],
+			"limits": [{"name": "minute", "rate": "10/min", "as": "gcra", "burst": 2}]}
+	]}`))
+	if err != nil {
+		panic(err)
+	}
+	engine, err := policy.New(p, 100_000, policy.WithClock(clock))
+	if err != nil {
+		panic(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /v1/letters", hello)
+	limit := ratelimit.Must(httplimit.Middleware(engine, httplimit.Attributes{
+		"user": userOf,
+		"ip":   httplimit.ClientIP().Prefix(32, 64),
+	}, httplimit.IETF(11)))
+	handler := identify(limit(requireUser(mux)))
+
+	show(handler, "alice")
+	for range 3 {
+		show(handler, "")
+	}
+	show(handler, "alice") // at the same address
+	show(handler, "bob")
+	// Output:
+	// 200 ["minute";r=9;t=1] []
+	// 401 ["minute";r=1;t=6] []
+	// 401 ["minute";r=0;t=6] []
+	// 429 ["minute";r=0;t=6] [6]
+	// 200 ["minute";r=8;t=1] []
+	// 200 ["minute";r=9;t=1] []
 }
 
 // One limit for each address needs no policy.
