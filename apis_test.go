@@ -48,7 +48,7 @@ func follow(t *testing.T, mock *clock.Mock, l ratelimit.Limiter, steps []step) {
 
 func asTrakt(next http.Handler) http.Handler {
 	engine := ratelimit.Must(policy.New(ratelimit.Must(catalog.Load("trakt")), 100_000)) // room for so many users at a time
-	who := httplimit.Attributes{"client": httplimit.Header("Trakt-Api-Key"), "user": userOf}
+	who := httplimit.Attributes{"client": httplimit.Header("Trakt-Api-Key"), "user": httplimit.Header("X-User")}
 	return ratelimit.Must(httplimit.Middleware(engine, who, httplimit.Trakt))(next)
 }
 
@@ -57,7 +57,7 @@ func TestAsTrakt(t *testing.T) {
 	handler := asTrakt(http.NotFoundHandler())
 	for _, want := range []int{http.StatusNotFound, http.StatusTooManyRequests} {
 		r := httptest.NewRequest(http.MethodPost, "/sync/history", nil)
-		r.SetBasicAuth("alice", "secret")
+		r.Header.Set("X-User", "alice")
 		w := httptest.NewRecorder()
 		handler.ServeHTTP(w, r)
 		require.Equal(t, want, w.Code)

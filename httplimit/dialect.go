@@ -18,8 +18,7 @@ import (
 // that is hidden or in shadow. A refusal has Retry-After, in whole seconds, rounded up and at least
 // 1, unless no wait would help. Times are rounded up, and what remains is never more than there is.
 //
-// A refusal by a limit, a throttle or a block is 429, and one for which no wait helps, as the key
-// is revoked or missing, is 403; where a dialect differs, it says so.
+// A refusal has the status that [Status] returns; where a dialect differs, it says so.
 //
 // Names of header fields are written as the API writes them, "X-RateLimit-Limit". Over HTTP their
 // case means nothing; in the map of an http.Header that was not sent, [net/http.Header.Get] does
@@ -138,17 +137,20 @@ func byLimit(d *policy.Decision) bool {
 	return d.OK || d.Action == policy.ByLimit || d.Action == policy.ByTest
 }
 
-// isForbidden reports whether no wait helps, for a reason other than a limit.
-func isForbidden(d *policy.Decision) bool {
-	return d.Action == policy.ByRevoke || d.Action == policy.ByMissing
-}
-
-// status returns that of a refusal, as most dialects have it.
-func status(d *policy.Decision) int {
-	if isForbidden(d) {
+// Status returns the HTTP status of a refusal, for a [Fields.Body] or a dialect of your own:
+//
+//   - 403 if the key is revoked or missing, so that no wait helps
+//   - 429 if a limit, a throttle, a block or a test refused the request
+//   - 503 if a limit's store did not answer; the middlewares ask [OnError] then, and no dialect
+func Status(d *policy.Decision) int {
+	switch d.Action {
+	case policy.ByRevoke, policy.ByMissing:
 		return http.StatusForbidden
+	case policy.ByStore:
+		return http.StatusServiceUnavailable
+	default:
+		return http.StatusTooManyRequests
 	}
-	return http.StatusTooManyRequests
 }
 
 // resetAfter returns how long until the limit is full again, and the request would be granted. It

@@ -26,6 +26,6 @@ func (aniList) Headers(h http.Header, d *policy.Decision, now time.Time) {
 }
 
 func (aniList) Refuse(w http.ResponseWriter, _ *http.Request, d *policy.Decision) {
-	code := status(d)
+	code := Status(d)
 	respond(w, code, typeJSON, fmt.Sprintf(`{"data":null,"errors":[{"message":"%s.","status":%d}]}`, http.StatusText(code), code))
 }

@@ -25,13 +25,12 @@ var gitHubFields = Fields{
 }
 
 func (gitHub) Refuse(w http.ResponseWriter, _ *http.Request, d *policy.Decision) {
-	code, message := http.StatusForbidden, "API rate limit exceeded."
+	code, message := Status(d), "You have exceeded a secondary rate limit. Please wait before you try again."
 	switch {
-	case isForbidden(d):
+	case code == http.StatusForbidden:
 		message = "Forbidden."
-	case !byLimit(d):
-		code = http.StatusTooManyRequests
-		message = "You have exceeded a secondary rate limit. Please wait before you try again."
+	case byLimit(d):
+		code, message = http.StatusForbidden, "API rate limit exceeded."
 	}
 	const about = "https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api"
 	respond(w, code, typeJSON, fmt.Sprintf(`{"message":"%s","documentation_url":"%s"}`, message, about))

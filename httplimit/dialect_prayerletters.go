@@ -23,7 +23,7 @@ func (prayerLetters) Headers(h http.Header, d *policy.Decision, _ time.Time) {
 }
 
 func (prayerLetters) Refuse(w http.ResponseWriter, _ *http.Request, d *policy.Decision) {
-	code, what, message := status(d), "too_many_requests", "You have made too many requests."
+	code, what, message := Status(d), "too_many_requests", "You have made too many requests."
 	if code == http.StatusForbidden {
 		what, message = "forbidden", "You may not use this."
 	}

@@ -42,18 +42,16 @@ func (trakt) Headers(h http.Header, d *policy.Decision, now time.Time) {
 }
 
 func (trakt) Refuse(w http.ResponseWriter, _ *http.Request, d *policy.Decision) {
-	const text = "text/plain; charset=utf-8"
-	name := "API"
+	code, name := Status(d), "API"
 	if s := binding(d); s != nil && byLimit(d) {
 		name = s.Name
 	}
+	message := name + " rate limit exceeded."
 	switch {
-	case isForbidden(d):
-		respond(w, http.StatusForbidden, text, "Forbidden.")
-	case d.RetryAfter == ratelimit.Never:
-		respond(w, http.StatusTooManyRequests, text, name+" rate limit exceeded.")
-	default:
-		respond(w, http.StatusTooManyRequests, text,
-			fmt.Sprintf("%s rate limit exceeded. Please wait %d seconds then retry your request.", name, max(seconds(d.RetryAfter), 1)))
+	case code == http.StatusForbidden:
+		message = "Forbidden."
+	case d.RetryAfter != ratelimit.Never:
+		message += fmt.Sprintf(" Please wait %d seconds then retry your request.", max(seconds(d.RetryAfter), 1))
 	}
+	respond(w, code, "text/plain; charset=utf-8", message)
 }

@@ -50,6 +50,6 @@ func (willItTrack) Refuse(w http.ResponseWriter, _ *http.Request, d *policy.Deci
 	if id == "" {
 		id = "req_" + rand.Text()
 	}
-	respond(w, status(d), typeJSON, fmt.Sprintf(
+	respond(w, Status(d), typeJSON, fmt.Sprintf(
 		`{"error":{"type":"invalid_request_error","code":"%s","message":"%s","request_id":%s}}`, code, message, quoted(id)))
 }

@@ -82,30 +82,37 @@ func docsAniList() *http.Client {
 	return client
 }
 
-// docsServer is what the tests of the pages test: 60 letters a minute.
-func docsServer(t *testing.T) (p policy.Policy, attributes httplimit.Attributes, mux http.Handler) {
+// docsServer is what the tests of the pages test: letters, limited to a rate.
+func docsServer(t *testing.T, rate string) (p policy.Policy, attributes httplimit.Attributes, mux http.Handler) {
 	t.Helper()
 	return mustParse(t, `{"rules": [
-		{"name": "api", "match": ["/v1/"], "key": ["ip"], "limits": [{"name": "minute", "rate": "60/min", "as": "gcra"}]}
+		{"name": "api", "match": ["/v1/"], "key": ["ip"], "limits": [{"name": "minute", "rate": "`+rate+`", "as": "gcra"}]}
 	]}`), httplimit.Attributes{"ip": httplimit.ClientIP()}, fine
 }
 
 func TestDocsService(t *testing.T) {
-	p, attributes, mux := docsServer(t)
+	p, attributes, mux := docsServer(t, "90/min")
 	clock := limittest.NewClock(time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC))
-	engine := ratelimit.Must(policy.New(p, 100, policy.WithClock(clock)))
+	var wait time.Duration // of the latest decision, to the nanosecond
+	engine := ratelimit.Must(policy.New(p, 100, policy.WithClock(clock),
+		policy.Observe(func(_ *policy.Request, d *policy.Decision) { wait = d.RetryAfter })))
 	served := ratelimit.Must(httplimit.Middleware(engine, attributes, httplimit.IETF(11)))(mux)
-	status := func() int {
+	expect := func(status int) {
+		t.Helper()
 		w := httptest.NewRecorder()
 		served.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/v1/letters", nil))
-		return w.Code
+		if w.Code != status {
+			t.Errorf("status %d at %v, want %d", w.Code, clock.Now(), status)
+		}
 	}
-	for range 60 {
-		require.Equal(t, http.StatusOK, status())
+	for range 90 {
+		expect(http.StatusOK)
 	}
-	require.Equal(t, http.StatusTooManyRequests, status())
-	clock.Set(clock.Now().Add(time.Second))
-	require.Equal(t, http.StatusOK, status())
+	expect(http.StatusTooManyRequests) // wait is 666.666667ms, and Retry-After is 1
+	clock.Set(clock.Now().Add(wait - time.Nanosecond))
+	expect(http.StatusTooManyRequests)
+	clock.Set(clock.Now().Add(time.Nanosecond))
+	expect(http.StatusOK)
 }
 
 type inMemory struct{ http.Handler }
@@ -119,7 +126,7 @@ func (h inMemory) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func TestDocsClient(t *testing.T) {
-	p, attributes, mux := docsServer(t)
+	p, attributes, mux := docsServer(t, "60/min")
 	synctest.Test(t, func(t *testing.T) {
 		engine := ratelimit.Must(policy.New(p, 100)) // in here, where its clock is the virtual one
 		served := ratelimit.Must(httplimit.Middleware(engine, attributes, httplimit.IETF(11)))(mux)

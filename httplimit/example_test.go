@@ -1,6 +1,8 @@
 package httplimit_test
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -112,6 +114,76 @@ func ExampleMiddleware_addressBeforeAuthentication() {
 	// 429 ["logins";r=0;t=600] [600]
 }
 
+type userKey struct{}
+
+// userOf returns the user of a request, which identify has found.
+func userOf(r *http.Request) (string, bool) {
+	user, ok := r.Context().Value(userKey{}).(string)
+	return user, ok
+}
+
+// identify stands for what a service has. It refuses nobody.
+func identify(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if user := r.Header.Get("X-User"); user != "" { // in a server: if a token is valid, its user
+			r = r.WithContext(context.WithValue(r.Context(), userKey{}, user))
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// requireUser answers 401 to strangers.
+func requireUser(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, ok := userOf(r); !ok {
+			http.Error(w, "a token, please", http.StatusUnauthorized)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// Users have one limit each, and requests without a user have another one, by their address. The
+// 401 for strangers comes from behind the limit, so it is limited, too.
+func ExampleMiddleware_usersAndStrangers() {
+	clock := limittest.NewClock(time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)) // in a server: without
+
+	p, err := policy.Parse([]byte(`{"rules": [
+		{"name": "users", "when": ["user"], "key": ["user"],
+			"limits": [{"name": "minute", "rate": "90/min", "as": "gcra", "burst": 10}]},
+		{"name": "strangers", "when": ["!user"], "key": ["ip"],
+			"limits": [{"name": "minute", "rate": "10/min", "as": "gcra", "burst": 2}]}
+	]}`))
+	if err != nil {
+		panic(err)
+	}
+	engine, err := policy.New(p, 100_000, policy.WithClock(clock))
+	if err != nil {
+		panic(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /v1/letters", hello)
+	limit := ratelimit.Must(httplimit.Middleware(engine, httplimit.Attributes{
+		"user": userOf,
+		"ip":   httplimit.ClientIP().Prefix(32, 64),
+	}, httplimit.IETF(11)))
+	handler := identify(limit(requireUser(mux)))
+
+	show(handler, "alice")
+	for range 3 {
+		show(handler, "")
+	}
+	show(handler, "alice") // at the same address
+	show(handler, "bob")
+	// Output:
+	// 200 ["minute";r=9;t=1] []
+	// 401 ["minute";r=1;t=6] []
+	// 401 ["minute";r=0;t=6] []
+	// 429 ["minute";r=0;t=6] [6]
+	// 200 ["minute";r=8;t=1] []
+	// 200 ["minute";r=9;t=1] []
+}
+
 // One limit for each address needs no policy.
 func ExamplePerKey() {
 	clock := limittest.NewClock(time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)) // in a server: without
@@ -194,30 +266,36 @@ func ExampleOnError() {
 	// hello
 }
 
-// A dialect of one's own, with the answer as the rest of the API has it.
+// A dialect of your own: refusals are JSON, as the other errors of the API are.
 func ExampleFields() {
 	dialect := httplimit.Fields{
 		Limit: "X-Rate-Limit-Limit", Remaining: "X-Rate-Limit-Remaining", Reset: "X-Rate-Limit-Reset", Unit: httplimit.Seconds,
 		Body: func(w http.ResponseWriter, _ *http.Request, d *policy.Decision) {
+			refusal := map[string]any{"refused_by": d.Action}
+			if d.RetryAfter != ratelimit.Never { // else no wait helps, and there is no Retry-After
+				refusal["retry_after"] = json.Number(w.Header().Get("Retry-After")) // whole seconds
+			}
 			w.Header().Set("Content-Type", "application/json")
-			w.WriteHeader(http.StatusTooManyRequests)
-			_, _ = fmt.Fprintf(w, `{"code": "slow_down", "by": "%s"}`, d.Action)
+			w.WriteHeader(httplimit.Status(d)) // 429, or 403 without a key
+			_ = json.NewEncoder(w).Encode(refusal)
 		},
 	}
 	clock := limittest.NewClock(time.Date(2026, 3, 2, 8, 0, 15, 0, time.UTC)) // in a server: without
 	table := ratelimit.Must(keyed.NewAlignedWindow[string](ratelimit.PerMinute(1), 100_000, keyed.WithClock(clock)))
-	limit, err := httplimit.PerKey(table, httplimit.ClientIP(), dialect)
+	limit, err := httplimit.PerKey(table, httplimit.Header("X-User"), dialect)
 	if err != nil {
 		panic(err)
 	}
 	handler := limit(hello)
-	for range 2 {
+	for _, user := range []string{"alice", "alice", ""} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header.Set("X-User", user)
 		w := httptest.NewRecorder()
-		handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
-		fmt.Println(w.Code, field(w, "X-Rate-Limit-Remaining"), field(w, "X-Rate-Limit-Reset"), field(w, "Retry-After"), w.Body)
+		handler.ServeHTTP(w, r)
+		fmt.Print(w.Code, w.Header()["X-Rate-Limit-Remaining"], w.Header()["X-Rate-Limit-Reset"], w.Header()["Retry-After"], " ", w.Body)
 	}
 	// Output:
 	// 200 [0] [45] [] hello
-	//
-	// 429 [0] [45] [45] {"code": "slow_down", "by": "limit"}
+	// 429 [0] [45] [45] {"refused_by":"limit","retry_after":45}
+	// 403 [] [] [] {"refused_by":"missing"}
 }

@@ -9,25 +9,38 @@ import (
 	"github.com/seed-3506548a/ratelimit/policy"
 )
 
-// Fields is a dialect of one's own: the X-RateLimit-* family with other names, units and answers.
-// Its zero value tells Retry-After and nothing else.
+// Fields is a dialect of your own: the X-RateLimit-* family with other names, units and answers.
+// Its zero value sets Retry-After and nothing else.
 //
 //	httplimit.Fields{Limit: "X-RateLimit-Limit", Remaining: "X-RateLimit-Remaining",
 //		Reset: "X-RateLimit-Reset"}
+//
+// Names are sent as you write them. Clients of net/http find X-RateLimit-Limit by Get. A test with
+// an httptest.ResponseRecorder finds it by w.Header()["X-RateLimit-Limit"] only: Get looks for
+// X-Ratelimit-Limit.
 type Fields struct {
-	// The names of the header fields, as they are written; "" leaves a field out. Used is Limit
-	// less Remaining, Resource is the rule's name, and Reset says when the limit is full again: of
-	// a refusal not before a request is granted again.
+	// The names of the header fields; "" leaves a field out.
+	//
+	// Limit is the most events that are granted at once: of a window its events, of a gcra its
+	// burst and not its rate. Remaining is how many of these are left, and Used is the rest.
+	// Resource is the rule's name. Reset is when the limit is full again; in a refusal it is not
+	// before the request would be granted.
 	Limit, Remaining, Reset, Used, Resource string
 
 	// Unit is how Reset says when.
 	Unit Unit
 
-	// Status is that of refusals by limits, throttles and blocks. 0 is 429.
+	// Status is that of refusals by limits, throttles and blocks. 0 is 429. A refusal of a key that
+	// is revoked or missing is always 403.
 	Status int
 
-	// Body writes refusals: header fields of its own, status and body. nil is a line of text.
-	// Status is not used then.
+	// Body writes a refusal: its status, its body, and header fields of its own. nil writes a line
+	// of text.
+	//
+	// With Body, Status is not used. The function [Status] returns what Fields would have written:
+	// call w.WriteHeader(httplimit.Status(d)). Retry-After and the fields above are set already.
+	// w.Header().Get("Retry-After") is the wait in whole seconds, with what [Jitter] has added, and
+	// "" if d.RetryAfter is Never.
 	Body func(w http.ResponseWriter, r *http.Request, d *policy.Decision)
 }
 
@@ -86,8 +99,8 @@ func (o Fields) Refuse(w http.ResponseWriter, r *http.Request, d *policy.Decisio
 		o.Body(w, r, d)
 		return
 	}
-	code := status(d)
-	if o.Status != 0 && !isForbidden(d) {
+	code := Status(d)
+	if o.Status != 0 && code == http.StatusTooManyRequests {
 		code = o.Status
 	}
 	respond(w, code, "text/plain; charset=utf-8", http.StatusText(code)+"\n")

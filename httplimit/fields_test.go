@@ -2,6 +2,8 @@ package httplimit_test
 
 import (
 	"net/http"
+	"net/http/httptest"
+	"strconv"
 	"testing"
 	"time"
 
@@ -47,6 +49,49 @@ func TestFieldsAnswers(t *testing.T) {
 		http.Error(w, string(d.Action), http.StatusTeapot)
 	}}, fine)
 	require.Equal(t, "418 I'm a teapot", wire(t, h, "/").status)
+}
+
+// Status is what Fields writes, so that a Body need not know why a request was refused.
+func TestStatus(t *testing.T) {
+	body := httplimit.Fields{Body: func(w http.ResponseWriter, _ *http.Request, d *policy.Decision) {
+		http.Error(w, http.StatusText(httplimit.Status(d)), httplimit.Status(d))
+	}}
+	for action, want := range map[policy.Action]int{
+		policy.ByLimit: 429, policy.ByThrottle: 429, policy.ByBlock: 429, policy.ByTest: 429,
+		policy.ByRevoke: 403, policy.ByMissing: 403, policy.ByStore: 503,
+	} {
+		d := &policy.Decision{Action: action, Binding: -1}
+		require.Equal(t, want, httplimit.Status(d), action)
+		own, none := httptest.NewRecorder(), httptest.NewRecorder()
+		body.Refuse(own, request("/"), d)
+		httplimit.Fields{}.Refuse(none, request("/"), d)
+		require.Equal(t, want, none.Code, action)
+		require.Equal(t, none.Code, own.Code, action)
+		require.Equal(t, none.Body.String(), own.Body.String(), action)
+	}
+}
+
+// A Body finds Retry-After set, with what Jitter has added, and none if no wait helps.
+func TestFieldsBodyReadsRetryAfter(t *testing.T) {
+	e, _ := newEngine(t, `{"rules": [{"name": "api", "key": ["user"], "limits": [{"name": "hour", "rate": "1/hour", "as": "anchored"}]}]}`)
+	var told string
+	h := limited(t, e, httplimit.Fields{Body: func(w http.ResponseWriter, _ *http.Request, d *policy.Decision) {
+		told = w.Header().Get("Retry-After")
+		w.WriteHeader(httplimit.Status(d))
+	}}, fine, httplimit.Jitter(100))
+	use(t, h, 1, "/", "X-User: 7")
+	longer := false
+	for range 100 {
+		w := do(h, "/", "X-User: 7")
+		require.Equal(t, []string{told}, field(w, "Retry-After"))
+		seconds, err := strconv.Atoi(told)
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, seconds, 3600)
+		longer = longer || seconds > 3600
+	}
+	require.True(t, longer)
+	require.Equal(t, 403, do(h, "/").Code)
+	require.Empty(t, told)
 }
 
 // What each dialect says of who is revoked, who is unknown and who is blocked.

@@ -129,7 +129,7 @@ const problemTypes = "https://iana.org/assignments/http-problem-types#"
 
 func (ietf) Refuse(w http.ResponseWriter, _ *http.Request, d *policy.Decision) {
 	p := problem{Type: problemTypes + "quota-exceeded", Title: "Request cannot be satisfied as assigned quota has been exceeded",
-		Status: status(d)}
+		Status: Status(d)}
 	s := binding(d)
 	switch {
 	case d.Action == policy.ByMissing:

@@ -8,7 +8,8 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 )
 
-// Action is what decided about a request.
+// Action is what decided about a request: [Granted], [ByExempt], [ByLimit], [ByThrottle],
+// [ByBlock], [ByRevoke], [ByTest], [ByMissing] or [ByStore].
 type Action string
 
 // The actions. A request that several of these refuse is said to be refused by the first of revoke,

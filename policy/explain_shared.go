@@ -36,7 +36,8 @@ func (e *explainer) shared(all []*Limit) {
 			text += " for 1 event"
 		}
 	}
-	e.say(2, "A key to which now one and now another of these applies is granted at worst %d in %v%s.", worst, Span(some[0].Rate.Per), text)
+	e.say(2, "A key that gets now one and now another of these, such as a user whose plan changes, is granted at worst %d in %v%s.",
+		worst, Span(some[0].Rate.Per), text)
 }
 
 // sharedGCRA returns the bound of several gcra on one key, (window + greatest depth)/least T +
