@@ -5,10 +5,18 @@ import "github.com/seed-3506548a/ratelimit"
 // Store keeps a limit for each key outside of an engine, where other processes can share it: see
 // [WithStore]. It must be safe for simultaneous use. A *keyed.Map[string] is one as well.
 type Store interface {
-	// Limiter returns the limit of a key. It should be a [ratelimit.Charger]; and a
-	// [ratelimit.Failer] if it may not answer. Then it refuses with RetryAfter [ratelimit.Never]
-	// and a negative Decision.By, unless something stands in for it.
+	// Limiter returns the limit of a key. It should be a [ratelimit.Charger]; a [Rememberer] if it
+	// knows some answers without asking for them; and a [ratelimit.Failer] if it may not answer.
+	// Then it refuses with RetryAfter [ratelimit.Never] and a negative Decision.By, unless
+	// something stands in for it.
 	Limiter(key string) ratelimit.Limiter
+}
+
+// Rememberer is a limiter of a [Store] that remembers refusals, which cost nothing to repeat.
+type Rememberer interface {
+	// Remembered returns the refusal of n events, if it is known without asking the store that this
+	// refuses them now. It changes nothing.
+	Remembered(n int) (refusal ratelimit.Decision, ok bool)
 }
 
 // OpenStore returns a store for a limit of a policy. Of l, it must heed Rate, As and Burst, which
@@ -45,6 +53,7 @@ type OpenStore func(name string, l Limit) (Store, error)
 // A granted request asks one limit in a store once, and each further one twice: to look, and to
 // charge. A limit with Count is asked once before the request. Once something refuses, limits in
 // stores are not asked: their standings are Unanswered, and are not part of Decision.RetryAfter.
+// Refusals that stores remember come first: see [Rememberer].
 //
 // Decision.MoreAfter of a gcra is exact up to a nanosecond, and that of a log is until it is empty.
 func WithStore(limit string, open OpenStore) Option {

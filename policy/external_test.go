@@ -23,8 +23,9 @@ type far struct {
 	opened []string // what was opened, with its limit
 
 	mutex    sync.Mutex
-	limiters map[string]farLimiter // by name and key
-	calls    []string              // "take api/x:gcra:1m0s user=7", less the algorithm and the period
+	limiters map[string]farLimiter    // by name and key
+	calls    []string                 // "take api/x:gcra:1m0s user=7", less the algorithm and the period
+	known    map[string]time.Duration // the RetryAfter of refusals that need not be asked for, by "api/x user=7"
 	before   func(call string)
 	down     error
 	standIn  bool
@@ -117,6 +118,12 @@ func (k *farKey) ChargeAt(t time.Time, n int) ratelimit.Decision {
 
 func (k *farKey) RefundAt(t time.Time, n int, held time.Duration) {
 	k.do("refund", func(l farLimiter) ratelimit.Decision { l.RefundAt(t, n, held); return ratelimit.Decision{} })
+}
+
+func (k *farKey) Remembered(n int) (ratelimit.Decision, bool) {
+	limit, _, _ := strings.Cut(k.name, ":")
+	wait, ok := k.known[limit+" "+k.key]
+	return ratelimit.Decision{Limit: 1000, RetryAfter: wait, ResetAfter: wait}, ok && n > 0
 }
 
 // newFarScene returns a scene of a policy some of whose limits are in a store.
@@ -235,6 +242,48 @@ func TestStoreIsAskedSeldom(t *testing.T) {
 	}
 	require.Equal(t, 100, d.Standings[2].Limit)
 	require.Equal(t, 1, d.Binding, "the one that is known")
+}
+
+// Refusals that stores remember come before all questions: then no store is asked, and all that is
+// known is told.
+func TestStoreThatRemembersIsNotAsked(t *testing.T) {
+	const fields = `"rules": [
+		{"name": "all", "limits": [{"name": "sum", "rate": "90/h", "as": "log"}]},
+		{"name": "api", "key": ["user"], "limits": [` + farGCRA + `, {"name": "day", "rate": "80/day", "as": "log"}, {"name": "near", "rate": "70/h", "as": "log"}]},
+		{"name": "seen", "key": ["user"], "mode": "shadow", "limits": [{"name": "y", "rate": "60/h", "as": "log"}]}]`
+	s, f := newFarScene(t, fields, "sum", "x", "day", "y")
+	s.pass(1, "user=7")
+	f.made()
+	f.known = map[string]time.Duration{"api/x user=7": time.Minute, "api/day user=7": time.Hour}
+	for range 3 {
+		d := s.refuse(policy.ByLimit, time.Hour, "user=7")
+		require.Empty(t, f.made())
+		require.Equal(t, 2, d.Binding)
+		for i, unanswered := range []bool{true, false, false, false, true} {
+			require.Equal(t, unanswered, d.Standings[i].Unanswered, "%d", i)
+			require.Equal(t, i == 1 || i == 2, d.Standings[i].Crossed, "%d", i)
+		}
+		require.Equal(t, []int{90, 3, 80, 70, 60}, limits(d))
+		require.Equal(t, 69, d.Standings[3].Remaining)
+		s.peek("user=7")
+		require.False(t, s.d.OK)
+		require.Empty(t, f.made())
+	}
+	s.pass(1, "user=8") // of which nothing is remembered
+	require.Len(t, f.made(), 5+2)
+	require.Zero(t, s.Stats().Unanswered)
+
+	f.known = map[string]time.Duration{"seen/y user=7": time.Minute}
+	s.pass(1, "user=7")
+	require.NotContains(t, strings.Join(f.made(), "\n"), "seen/y")
+	require.True(t, s.d.Shadow)
+}
+
+func limits(d *policy.Decision) (all []int) {
+	for _, s := range d.Standings {
+		all = append(all, s.Limit)
+	}
+	return all
 }
 
 // P1: what a store has charged is given back if another limit refuses after all, and nothing is

@@ -257,7 +257,7 @@ func TestShenyuAnErrorIsAGrant(t *testing.T) {
 // server, and the request is granted.
 func TestProrateAShortWaitIsAGrant(t *testing.T) {
 	m, now := newMini(t), t0
-	l, err := redislimit.NewGCRA(m, "test", ratelimit.Per(1, 1500*time.Millisecond), 1)
+	l, err := redislimit.NewGCRA(m, "test", ratelimit.Per(1, 1500*time.Millisecond), 1, redislimit.Remember(0))
 	require.NoError(t, err)
 	require.Equal(t, 1, granted(t, l, "k", 1))
 	for _, wait := range []time.Duration{1500, 900, 300, 1} {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/internal/waiting"
+	"github.com/seed-3506548a/ratelimit/policy"
 )
 
 var (
@@ -14,6 +15,8 @@ var (
 	_ ratelimit.Wrapper = guarded{}
 	_ ratelimit.Charger = guarded{}
 	_ ratelimit.Failer  = guarded{}
+	_ policy.Rememberer = view{}
+	_ policy.Rememberer = guarded{}
 )
 
 // OnError is what a [ratelimit.Limiter] of a key answers if the engine does not. The zero value is
@@ -93,6 +96,12 @@ func (v view) TakeAt(_ time.Time, n int) ratelimit.Decision { return v.Take(n) }
 func (v view) PeekAt(_ time.Time, n int) ratelimit.Decision {
 	d, _ := v.store.Peek(context.Background(), v.key, n)
 	return d
+}
+
+// Remembered returns the refusal of n events, if the engine need not be asked for it; see
+// [Remember].
+func (v view) Remembered(n int) (ratelimit.Decision, bool) {
+	return v.store.remembered(v.key, *v.store.algorithm.Load(), n)
 }
 
 func (v view) ChargeAt(_ time.Time, n int) ratelimit.Decision {

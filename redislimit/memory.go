@@ -8,8 +8,8 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 )
 
-// memory holds the last refusal of some keys, so that the same request is refused without asking
-// the engine.
+// memory holds the last refusal of some keys, of a request or a look, so that the same request is
+// refused without asking the engine.
 //
 // A refusal says what was consumed when it was sent, or later. Until the request would fit, if
 // nothing was added since, it does not fit: grants of others only add. So a remembered refusal is
@@ -80,8 +80,8 @@ func (m *memory) put(r *refused) {
 	}
 }
 
-// granted drops the refusal of a larger request of the key: more is consumed now than that says.
-func (m *memory) granted(key string) {
+// charged drops the refusal of the key: more is consumed now than that says.
+func (m *memory) charged(key string) {
 	if m == nil {
 		return
 	}

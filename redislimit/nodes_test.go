@@ -16,6 +16,7 @@ import (
 	"github.com/seed-3506548a/ratelimit/gcra"
 	"github.com/seed-3506548a/ratelimit/internal/proof/bounds"
 	"github.com/seed-3506548a/ratelimit/limittest"
+	"github.com/seed-3506548a/ratelimit/policy"
 	"github.com/seed-3506548a/ratelimit/redislimit"
 	"github.com/seed-3506548a/ratelimit/slidingwindow"
 )
@@ -97,7 +98,7 @@ func TestNodesKeepTheBound(t *testing.T) {
 }
 
 // A remembered refusal is the one that the engine would give, for any number of events, as time
-// goes on: another node that remembers nothing is told the same.
+// goes on: another node that remembers nothing is told the same. So is a look.
 func TestRememberedRefusalsAreExact(t *testing.T) {
 	rate := ratelimit.PerSecond(7)
 	clock := limittest.NewClock(t0)
@@ -129,12 +130,13 @@ func TestRememberedRefusalsAreExact(t *testing.T) {
 				clock.Set(now)
 				m.SetTime(now)
 				n := 1 + random.IntN(3)
-				want, err := exact.(interface {
-					Peek(ctx context.Context, key string, n int) (ratelimit.Decision, error)
-				}).Peek(t.Context(), "k", n)
+				want, err := exact.(looker).Peek(t.Context(), "k", n)
 				require.NoError(t, err)
-				trips := m.trips
-				got, err := l.Take(t.Context(), "k", n)
+				trips, ask := m.trips, l.Take
+				if random.IntN(2) == 0 {
+					ask = l.(looker).Peek
+				}
+				got, err := ask(t.Context(), "k", n)
 				require.NoError(t, err)
 				if m.trips == trips {
 					remembered++
@@ -147,6 +149,77 @@ func TestRememberedRefusalsAreExact(t *testing.T) {
 			require.Greater(t, remembered, 20)
 		})
 	}
+}
+
+// looker is a limit of one node that says how it stands.
+type looker interface {
+	Peek(ctx context.Context, key string, n int) (ratelimit.Decision, error)
+}
+
+// Looks are refused from memory as Take is, and what they are told is remembered. Only a look at
+// what may fit asks the engine.
+func TestLooksAreRemembered(t *testing.T) {
+	m, clock := newMini(t), limittest.NewClock(t0)
+	limit, err := redislimit.NewGCRA(m, "test", ratelimit.PerMinute(1), 3, redislimit.WithClock(clock))
+	require.NoError(t, err)
+	l, open := limit.Limiter("k", redislimit.FailClosed), limit.Limiter("k", redislimit.FailOpen)
+	trips := func(ask func()) int {
+		before := m.trips
+		ask()
+		return m.trips - before
+	}
+	require.True(t, l.Take(2).OK)
+	require.Equal(t, 1, trips(func() {
+		for range 100 {
+			require.False(t, l.PeekAt(t0, 2).OK)
+		}
+		require.Equal(t, l.Take(2), l.PeekAt(t0, 2))
+		require.Equal(t, l.Take(2), open.PeekAt(t0, 2))
+		d, refused := open.(policy.Rememberer).Remembered(2)
+		require.True(t, refused)
+		require.Equal(t, l.Take(2), d)
+	}))
+	_, refused := l.(policy.Rememberer).Remembered(4)
+	require.False(t, refused, "more than there can be is not remembered")
+	for n, d := range map[int]ratelimit.Decision{
+		-1: {Limit: 3, Remaining: 1, RetryAfter: ratelimit.Never, ResetAfter: 2 * time.Minute},
+		0:  {OK: true, Limit: 3, Remaining: 1, ResetAfter: 2 * time.Minute},
+		4:  {Limit: 3, Remaining: 1, RetryAfter: ratelimit.Never, ResetAfter: 2 * time.Minute},
+	} {
+		require.Equal(t, 1, trips(func() { require.Equal(t, d, l.PeekAt(t0, n)) }), "%d", n)
+	}
+	require.Zero(t, trips(func() { l.PeekAt(t0, 2) }), "still remembered")
+
+	// What this node charges counts in what it remembers.
+	require.Equal(t, 4*time.Minute, ratelimit.Charge(l, t0, 4).RetryAfter)
+	require.Equal(t, 5*time.Minute, l.PeekAt(t0, 2).RetryAfter)
+	l.RefundAt(t0, 3, 0)
+	l.RefundAt(t0, 3, 0)
+	require.True(t, l.PeekAt(t0, 3).OK)
+}
+
+// A refusal of a member of All that is remembered costs only what the others are asked for the
+// Decision.
+func TestAllAsksOnlyMembersThatGrant(t *testing.T) {
+	m, clock := newMini(t), limittest.NewClock(t0)
+	limit := func(name string, burst int) ratelimit.Limiter {
+		l, err := redislimit.NewGCRA(m, name, ratelimit.PerDay(1), burst, redislimit.WithClock(clock))
+		require.NoError(t, err)
+		return l.Limiter("k", redislimit.FailClosed)
+	}
+	small, large := limit("small", 1), limit("large", 9)
+	require.True(t, small.Allow())
+	require.False(t, small.Allow())
+	for _, both := range []ratelimit.Limiter{ratelimit.Must(ratelimit.All(large, small)), ratelimit.Must(ratelimit.All(small, large))} {
+		trips := m.trips
+		require.False(t, both.PeekAt(t0, 1).OK)
+		require.LessOrEqual(t, m.trips-trips, 3)
+	}
+	trips := m.trips
+	require.False(t, ratelimit.Must(ratelimit.All(large, small)).Allow())
+	require.Equal(t, trips, m.trips)
+	require.False(t, ratelimit.Must(ratelimit.All(large, small)).Take(1).OK)
+	require.Equal(t, trips+2, m.trips, "how the member stands that would grant")
 }
 
 // What this node changes, it does not remember any more; and a refusal that was under way meanwhile

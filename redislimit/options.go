@@ -31,8 +31,9 @@ func Timeout(d time.Duration) Option {
 }
 
 // Remember is for how many keys, about, this node remembers the last refusal. Until that is over,
-// the same request is refused without asking the engine. It is 16,384 by default, which takes 128
-// kB and 200 bytes for each refusal. 0 asks the engine each time.
+// the same request is refused without asking the engine, and so is a look at it by Peek. It is
+// 16,384 by default, which takes 128 kB and 200 bytes for each refusal. 0 asks the engine each
+// time.
 //
 // # Guarantee
 //

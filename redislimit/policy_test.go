@@ -147,6 +147,51 @@ func TestForPolicyRoundTrips(t *testing.T) {
 	require.Equal(t, 24*time.Hour, d.RetryAfter)
 }
 
+// A decision that a limit is remembered to refuse asks none, wherever in the policy the limit is,
+// and says the same as the one that asked.
+func TestForPolicyAsksNothingAfterARefusal(t *testing.T) {
+	for _, scarce := range []string{"key", "sum"} {
+		rates := map[string]int{"key": 90, "sum": 90}
+		rates[scarce] = 1
+		rules := [2]string{
+			fmt.Sprintf(`{"name": "api", "key": ["user"], "limits": [{"name": "key", "rate": "%d/day", "as": "gcra"}]}`, rates["key"]),
+			fmt.Sprintf(`{"name": "all", "limits": [{"name": "sum", "rate": "%d/day", "as": "gcra"}]}`, rates["sum"]),
+		}
+		for _, order := range [][2]string{rules, {rules[1], rules[0]}} {
+			m, clock := newMini(t), limittest.NewClock(t0)
+			e := newNode(t, clock, m, redislimit.FailClosed, `"rules": [`+order[0]+", "+order[1]+`]`, "key", "sum")
+			var d policy.Decision
+			e.Decide(user("7"), &d)
+			require.True(t, d.OK)
+			require.Equal(t, 3, m.trips, "to look at one, and to charge both")
+			e.Decide(user("7"), &d) // at most a look at one, and one or two at the other
+			require.LessOrEqual(t, m.trips, 6)
+			trips := m.trips
+			for range 100 {
+				for _, ask := range []func(*policy.Request, *policy.Decision){e.Decide, e.Peek} {
+					clock.Set(clock.Now().Add(time.Second))
+					ask(user("7"), &d)
+					require.Equal(t, policy.ByLimit, d.Action)
+					require.Equal(t, 24*time.Hour-clock.Now().Sub(t0), d.RetryAfter)
+					require.Equal(t, scarce, d.Standings[d.Binding].Name)
+					require.True(t, d.Standings[d.Binding].Crossed)
+					require.True(t, d.Standings[1-d.Binding].Unanswered)
+					require.False(t, d.Standings[1-d.Binding].Crossed)
+				}
+			}
+			require.Equal(t, trips, m.trips, "%s is scarce in %s", scarce, order)
+			m.SetTime(clock.Now())
+			e.Decide(user("7"), &d)
+			require.Equal(t, trips, m.trips)
+			require.Zero(t, e.Stats().Unanswered)
+			clock.Set(t0.Add(24 * time.Hour))
+			m.SetTime(clock.Now())
+			e.Decide(user("7"), &d)
+			require.True(t, d.OK)
+		}
+	}
+}
+
 // What was consumed counts by any rate: of an override, and after a Replace.
 func TestForPolicyOverridesAndReplace(t *testing.T) {
 	for _, as := range []string{"gcra", "aligned", "log"} {

@@ -52,7 +52,7 @@ func (s *Store) Take(ctx context.Context, key string, n int) (ratelimit.Decision
 			return d, nil
 		}
 	}
-	if d, ok := s.memory.refusal(s.clock, key, a, n); ok {
+	if d, ok := s.remembered(key, a, n); ok {
 		return d, nil
 	}
 	if s.groups != nil {
@@ -61,9 +61,13 @@ func (s *Store) Take(ctx context.Context, key string, n int) (ratelimit.Decision
 	return s.one(ctx, key, a, take, n, itoa(n))
 }
 
-// Peek returns what Take would return, and charges nothing. It may already be outdated.
+// Peek returns what Take would return, and charges nothing. It may already be outdated. A refusal
+// that is remembered is answered here, as by Take.
 func (s *Store) Peek(ctx context.Context, key string, n int) (ratelimit.Decision, error) {
 	a := *s.algorithm.Load()
+	if d, ok := s.remembered(key, a, n); ok {
+		return d, nil
+	}
 	asked := n
 	if n < 0 || n > a.limit() {
 		asked = 0
@@ -111,6 +115,14 @@ func (s *Store) Reset(ctx context.Context, key string) error {
 	return err
 }
 
+// remembered returns the refusal of n events of the key, if the engine need not be asked for it.
+func (s *Store) remembered(key string, a algorithm, n int) (d ratelimit.Decision, ok bool) {
+	if n < 1 || n > a.limit() {
+		return d, false
+	}
+	return s.memory.refusal(s.clock, key, a, n)
+}
+
 // one asks the engine about one request.
 func (s *Store) one(ctx context.Context, key string, a algorithm, op operation, n int, args ...string) (ratelimit.Decision, error) {
 	var d [1]ratelimit.Decision
@@ -142,16 +154,15 @@ func (s *Store) ask(ctx context.Context, key string, a algorithm, op operation, 
 		}
 		return err
 	}
-	if op != take {
-		return nil
-	}
 	for i := range ds {
-		if !ds[i].OK {
+		if !ds[i].OK && op != charge {
 			s.memory.put(&refused{key: key, algorithm: a, sent: sent, reply: reply, n: ns[i], decision: ds[i]})
 			return nil
 		}
 	}
-	s.memory.granted(key)
+	if op != peek {
+		s.memory.charged(key)
+	}
 	return nil
 }
 
