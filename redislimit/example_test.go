@@ -24,7 +24,7 @@ func ExampleNewGCRA() {
 	defer server.Close()
 	server.SetTime(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
 
-	client := redis.NewClient(&redis.Options{Addr: server.Addr(), ContextTimeoutEnabled: true})
+	client := redis.NewClient(&redis.Options{Addr: server.Addr(), ContextTimeoutEnabled: true, DialerRetries: 1})
 	defer func() { _ = client.Close() }()
 	engine := ratelimit.Must(goredis.New(client))
 	limits := ratelimit.Must(redislimit.NewGCRA(engine, "api", ratelimit.PerMinute(90), 2))
@@ -48,7 +48,7 @@ func ExampleForPolicy() {
 		panic(err)
 	}
 	defer server.Close()
-	client := redis.NewClient(&redis.Options{Addr: server.Addr(), ContextTimeoutEnabled: true})
+	client := redis.NewClient(&redis.Options{Addr: server.Addr(), ContextTimeoutEnabled: true, DialerRetries: 1})
 	defer func() { _ = client.Close() }()
 	engine := ratelimit.Must(goredis.New(client))
 

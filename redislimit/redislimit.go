@@ -1,7 +1,9 @@
 // Package redislimit keeps limits on Redis or Valkey, so that all nodes of a service share them.
 // docs/redis.md of the repository has what is promised in each failure, and how to choose options.
 //
-//	client := redis.NewClient(&redis.Options{Addr: "localhost:6379", ContextTimeoutEnabled: true})
+//	client := redis.NewClient(&redis.Options{
+//		Addr: "localhost:6379", ContextTimeoutEnabled: true, DialerRetries: 1,
+//	})
 //	engine, err := goredis.New(client)
 //	...
 //	limits, err := redislimit.NewGCRA(engine, "api", ratelimit.PerMinute(90), 10)

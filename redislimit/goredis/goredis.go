@@ -18,6 +18,7 @@ import (
 // The client's options must have ContextTimeoutEnabled, or it would wait for longer than
 // [redislimit.Timeout] and contexts allow: the error is a [*ratelimit.ArgumentError] otherwise. The
 // client's retries are not used for scripts, as a script whose reply was lost would charge twice.
+// DialerRetries should be 1: by default a request dials up to 5 times, 100 ms apart.
 func New(client redis.UniversalClient) (redislimit.Engine, error) {
 	refuse := func(field string, value any, want string) (redislimit.Engine, error) {
 		return nil, &ratelimit.ArgumentError{Func: "goredis.New", Field: field, Value: value, Want: want}
