@@ -109,3 +109,27 @@ func TestRefundOfManyKeysAfterAnOutage(t *testing.T) {
 	}
 	require.Zero(t, o.asked)
 }
+
+// Without the engine, a node grants the rest of the chunk that it holds, and then nothing.
+func TestLeaseInAnOutage(t *testing.T) {
+	o := &outage{Engine: newMini(t)}
+	limit := hundred(t, o, redislimit.Lease(1, 10))
+	granted, err := grants(t, limit, 1)
+	require.NoError(t, err)
+	require.Equal(t, 1, granted)
+	o.down = true
+	granted, err = grants(t, limit, 20)
+	require.Error(t, err)
+	require.Equal(t, 9, granted)
+}
+
+// At once, a node alone gets the burst without what Lease withholds for all nodes.
+func TestLeaseOfASmallBurst(t *testing.T) {
+	for chunk, want := range map[int]int{1: 17, 2: 14, 5: 5} {
+		limit, err := redislimit.NewGCRA(newMini(t), "test", ratelimit.PerDay(1), 20, redislimit.Lease(3, chunk))
+		require.NoError(t, err)
+		granted, err := grants(t, limit, 40)
+		require.NoError(t, err)
+		require.Equal(t, want, granted)
+	}
+}

@@ -102,6 +102,46 @@ func TestPerKey(t *testing.T) {
 	require.ErrorIs(t, told, m.fault)
 }
 
+// A limit for each key in front of one for all, as docs/redis.md has it: a key that is refused
+// charges nothing to all, one that all refuses stays charged, and a client sees what refuses it, or
+// else the inner limit.
+func TestPerKeyForEachAndForAll(t *testing.T) {
+	m := newMini(t)
+	each := ratelimit.Must(redislimit.NewGCRA(m, "each", ratelimit.PerHour(3), 3))
+	all := ratelimit.Must(redislimit.NewGCRA(m, "all", ratelimit.PerDay(4), 4))
+	perUser := ratelimit.Must(httplimit.PerKey(each, httplimit.Header("X-User"), httplimit.IETF(7)))
+	overall := ratelimit.Must(httplimit.PerKey(all, func(*http.Request) (string, bool) { return "", true }, httplimit.IETF(7)))
+	handler := perUser(overall(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
+	for i, row := range []struct {
+		user                  string
+		code, ofUser, ofAll   int
+		limit, remaining, per string
+	}{
+		{"a", 200, 2, 3, "4", "3", "86400"},
+		{"a", 200, 1, 2, "4", "2", "86400"},
+		{"a", 200, 0, 1, "4", "1", "86400"},
+		{"a", 429, 0, 1, "3", "0", "3600"},
+		{"b", 200, 2, 0, "4", "0", "86400"},
+		{"b", 429, 1, 0, "4", "0", "86400"},
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header.Set("X-User", row.user)
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		require.Equal(t, row.code, w.Code, "%d", i)
+		for field, want := range map[string]string{
+			"RateLimit":        "limit=" + row.limit + ", remaining=" + row.remaining + ", ",
+			"RateLimit-Policy": row.limit + ";w=" + row.per,
+		} {
+			require.Len(t, w.Header()[field], 1)
+			require.Contains(t, w.Header()[field][0], want, "%d", i)
+		}
+		require.Equal(t, row.ofUser, each.Limiter(row.user, redislimit.FailClosed).PeekAt(t0, 0).Remaining, "%d", i)
+		require.Equal(t, row.ofAll, all.Limiter("", redislimit.FailClosed).PeekAt(t0, 0).Remaining, "%d", i)
+	}
+	require.Equal(t, []string{"all:{}", "each:{a}", "each:{b}"}, m.Keys())
+}
+
 func TestArguments(t *testing.T) {
 	m := newMini(t)
 	hour := ratelimit.PerHour(1)

@@ -67,9 +67,10 @@ func WithClock(c ratelimit.Clock) Option {
 func Combine() Option { return func(o *options) { o.combine = true } }
 
 // Lease lets this node take chunks of events ahead, and grant them without asking the engine. It is
-// for a [GCRA] whose keys have many requests: a chunk is best at least twice what the rate grants
-// during a round trip to the engine. Nodes is how many nodes have the limit, at most; all of them
-// must have the same option, also those with few requests.
+// for a [GCRA] whose keys have many requests. Nodes is how many nodes have the limit, at most; all
+// of them must have the same option, also those with few requests. With r events granted a second
+// on one node and a round trip of d, take a chunk of at least 2 * r * d: 40 for 20,000 a second and
+// 1 ms.
 //
 // # Guarantee
 //
@@ -80,8 +81,9 @@ func Combine() Option { return func(o *options) { o.combine = true } }
 //
 //	granted <= burst + floor((b-a) * rate)
 //
-// What a node holds and does not grant is withheld from others, at most a chunk of each key. A
-// single request gets at most burst - nodes*chunk, which is the Limit of a Decision. Remaining and
+// What a node holds and does not grant is withheld from others, at most a chunk of each key. At
+// once, one node gets at most burst - nodes*chunk, and so does a single request: it is the Limit of
+// a Decision. So a small burst loses most of it: of 20, Lease(3, 5) leaves 5. Remaining and
 // ResetAfter are as of the engine's last answer.
 //
 // The chunk must be at least 1, and burst - nodes*chunk at least a chunk. A request for more than a

@@ -164,6 +164,7 @@ func TestForPolicyAsksNothingAfterARefusal(t *testing.T) {
 			e.Decide(user("7"), &d)
 			require.True(t, d.OK)
 			require.Equal(t, 3, m.trips, "to look at one, and to charge both")
+			require.Equal(t, []string{"shop:all/sum:gcra:24h0m0s:{}", "shop:api/key:gcra:24h0m0s:{user=7}"}, m.Keys())
 			e.Decide(user("7"), &d) // at most a look at one, and one or two at the other
 			require.LessOrEqual(t, m.trips, 6)
 			trips := m.trips
