@@ -43,7 +43,7 @@ func ExampleEngine() {
 			continue
 		}
 		fmt.Println("refused by a", d.Action, "for", d.RetryAfter)
-		clock.Set(clock.Now().Add(d.RetryAfter))
+		clock.Advance(d.RetryAfter)
 	}
 	// Output:
 	// served, 1 left in a second
@@ -78,7 +78,7 @@ func ExampleObserve() {
 	for range 7 {
 		engine.Decide(&policy.Request{Method: "GET", Path: "/letters/7", Attrs: []policy.Attr{{Name: "user", Value: "7"}}}, &d)
 		if d.Action == policy.ByLimit {
-			clock.Set(clock.Now().Add(time.Second))
+			clock.Advance(time.Second)
 		}
 	}
 	fmt.Print(strings.ReplaceAll(out.String(), " decision.", "\n  decision."))
