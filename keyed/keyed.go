@@ -56,7 +56,8 @@
 //
 // A table has no SetRate. Make a [Limit] with another rate and burst by [Table.Limit], and use it
 // for the keys that it is for: pass it to [Table.TakeLimitAt], or get a limiter from
-// [Table.LimiterBy]. In a Map, [Map.Update] changes the limiter of a key.
+// [Table.LimiterBy]. In a Map, [Map.Update] changes the limiter of a key. Both say how what a key
+// has used counts under its new limit.
 //
 // # Capacity
 //
