@@ -86,13 +86,13 @@ var (
 
 // changed returns what a customer has left that has just used up all of one limit, and gets
 // another; or how long it is refused.
-func changed(make customer, from, to limit) string {
+func changed(ann customer, from, to limit) string {
 	c := limittest.NewClock(t0) // a full minute
-	d := make(c, from)(to).Take(0)
+	d := ann(c, from)(to).Take(0)
 	if d.Remaining > 0 {
 		return fmt.Sprint(d.Remaining, " left")
 	}
-	return fmt.Sprint("refused for ", make(c, from)(to).Take(1).RetryAfter)
+	return fmt.Sprint("refused for ", ann(c, from)(to).Take(1).RetryAfter)
 }
 
 // TestAnotherPlan holds the table in docs/keyed.md, and the figures beside it.
@@ -101,7 +101,7 @@ func TestAnotherPlan(t *testing.T) {
 	require.NoError(t, err)
 	for _, row := range []struct {
 		way        string
-		make       customer
+		ann        customer
 		slow, fast limit
 	}{
 		{"`Table` of aligned windows", inTableOfWindows, perMinute60, perMinute600},
@@ -113,7 +113,7 @@ func TestAnotherPlan(t *testing.T) {
 		{"`Map` of `slidingwindow.NewLog`", inMapOfLogs, perMinute60, perMinute600},
 		{"`Map` of `slidingwindow.NewCounter`, 10 buckets", inMapOfCounters, perMinute60, perMinute600},
 	} {
-		up, down := changed(row.make, row.slow, row.fast), changed(row.make, row.fast, row.slow)
+		up, down := changed(row.ann, row.slow, row.fast), changed(row.ann, row.fast, row.slow)
 		require.Contains(t, string(page), fmt.Sprintf("\n| %s | %s | %s |\n", row.way, up, down))
 	}
 	large := limit{ratelimit.PerMinute(60_000), 60_000}

@@ -234,8 +234,8 @@ func TestInheritedRefusals(t *testing.T) {
 	}
 }
 
-// So often are requests refused for what another key owes, in windows of 60 events, if each key uses
-// up the 60, or half of them: with as many live keys as the capacity, half of that, and a quarter.
+// So often are requests refused for what another key owes, in windows of 60 events, if each key
+// uses up the 60, or half of them: with as many live keys as the capacity, half, and a quarter.
 func TestInheritedRefusalsOfWindows(t *testing.T) {
 	const live = 10_000
 	for _, row := range []struct {
