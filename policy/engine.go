@@ -188,7 +188,9 @@ func (e *Engine) Decide(r *Request, d *Decision) {
 }
 
 // Peek fills in d with what Decide would say, and changes nothing that is counted. It may already
-// be outdated. Done and Undo do nothing with d.
+// be outdated. Done and Undo do nothing with d. If the request would be granted, Remaining of a
+// [Standing] is what is left after it. To ask for what is left now, give the policy a [Cost] with
+// an N of 0 for a path of its own, and ask about that path.
 //
 // A limiter in a [keyed.Map] grows when a larger limit than before is asked for a key, also by
 // Peek. Then it refuses times before its last grant, and gives back nothing that it granted until
