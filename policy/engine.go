@@ -130,6 +130,9 @@ func New(p Policy, capacity int, opts ...Option) (*Engine, error) {
 //
 // Done and Undo of a request that the old policy has decided count in limits that are kept.
 //
+// Replace takes time in proportion to all rules and overrides of p, whatever has changed. Requests
+// are decided meanwhile.
+//
 // The error is a [*Faults] if p is not valid; or says what cannot be kept, as a rate that is too
 // much faster or slower than that which the limit was made for: rename the limit to begin anew.
 // Then the old policy stays.
