@@ -124,7 +124,7 @@ func ExampleAll() {
 		if d.By == 1 {
 			return
 		}
-		clock.Set(clock.Now().Add(d.RetryAfter))
+		clock.Advance(d.RetryAfter)
 	}
 	// Output:
 	// limit 0 binds for 1h0m0s
@@ -147,7 +147,7 @@ func ExampleLimiter_refund() {
 	clock := limittest.NewClock(time.Unix(0, 0))
 	var limiter ratelimit.Limiter = ratelimit.Must(gcra.New(ratelimit.PerMinute(60), 10, ratelimit.WithClock(clock)))
 	send := func() error {
-		clock.Set(clock.Now().Add(200 * time.Millisecond))
+		clock.Advance(200 * time.Millisecond)
 		return errors.New("connection refused")
 	}
 

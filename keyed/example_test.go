@@ -79,7 +79,8 @@ func ExampleTable_Limiter() {
 	// eve false 1
 }
 
-// Customers have different plans. The table has the rate of the fastest.
+// Customers have different plans. The table has the rate of the fastest, and all plans have the same
+// burst/rate, so that a customer that changes its plan waits for one event at most.
 func ExampleTable_TakeLimitAt() {
 	mock := clock.NewMock()
 	users := ratelimit.Must(keyed.NewGCRA[string](ratelimit.PerMinute(600), 50, 1000, keyed.WithClock(mock)))
@@ -87,8 +88,25 @@ func ExampleTable_TakeLimitAt() {
 	fmt.Println(users.Take("ann", 50).OK)
 	fmt.Println(users.TakeLimitAt(mock.Now(), "bob", 50, basic).OK)
 	fmt.Println(users.LimiterBy("bob", basic).Take(5).OK)
+	fmt.Println(users.Take("bob", 1).RetryAfter) // he has the fast plan now
 	// Output:
 	// true
 	// false
 	// true
+	// 100ms
+}
+
+// A customer changes its plan within a window. Windows count events, so what it has used counts
+// against its new limit, and the rest is there at once.
+func ExampleTable_Limit() {
+	mock := clock.NewMock()
+	users := ratelimit.Must(keyed.NewAlignedWindow[string](ratelimit.PerMinute(600), 1000, keyed.WithClock(mock)))
+	basic := ratelimit.Must(users.Limit(ratelimit.PerMinute(60), 60)) // burst is the events of a window
+	fmt.Println(users.TakeLimitAt(users.Clock().Now(), "ann", 60, basic).Remaining)
+	fmt.Println(users.Take("ann", 1).Remaining)
+	fmt.Println(users.TakeLimitAt(users.Clock().Now(), "ann", 1, basic).RetryAfter)
+	// Output:
+	// 0
+	// 539
+	// 1m0s
 }

@@ -56,7 +56,8 @@
 //
 // A table has no SetRate. Make a [Limit] with another rate and burst by [Table.Limit], and use it
 // for the keys that it is for: pass it to [Table.TakeLimitAt], or get a limiter from
-// [Table.LimiterBy]. In a Map, [Map.Update] changes the limiter of a key.
+// [Table.LimiterBy]. In a Map, [Map.Update] changes the limiter of a key. Both say how what a key
+// has used counts under its new limit.
 //
 // # Capacity
 //
@@ -69,7 +70,9 @@
 // refused earlier than it would be alone, but never later, and nobody gets more than the limit.
 // Such a refusal has [Inherited] in Decision.By, and Stats.Saturated counts it. With as many live
 // keys as the capacity, it happens to 3 of 100 new keys if the burst is 1, to fewer than 1 of
-// 10,000 if it is 2, and to none of 200,000 if it is 5 (measured by TestInheritedRefusals).
+// 10,000 if it is 2, and to none of 200,000 if it is 5 (measured by TestInheritedRefusals). With
+// aligned windows whose keys all use up their limit, it happens to 1 of 100 requests, and with
+// twice the capacity to about 1 of 10,000 (TestInheritedRefusalsOfWindows).
 //
 // Two keys of a set with the same 24 bits of hash share a word, and so their limit. With as many
 // live keys as the capacity, this happens to about 1 key of 4 million. Each table has a random hash

@@ -114,11 +114,11 @@ func compareMap(t *testing.T, build func(ratelimit.Option) (ratelimit.Limiter, e
 	for range 6000 {
 		switch random.IntN(60) {
 		case 0:
-			c.Set(c.Now().Add(48 * time.Hour))
+			c.Advance(48 * time.Hour)
 		case 1:
-			c.Set(c.Now().Add(-time.Duration(random.Int64N(int64(lateness) + 1))))
+			c.Advance(-time.Duration(random.Int64N(int64(lateness) + 1)))
 		default:
-			c.Set(c.Now().Add(time.Duration(random.Int64N(int64(400 * time.Millisecond)))))
+			c.Advance(time.Duration(random.Int64N(int64(400 * time.Millisecond))))
 		}
 		at := c.Now()
 		switch random.IntN(4) {
@@ -674,7 +674,7 @@ func TestMapAll(t *testing.T) {
 type waiting struct{ *limittest.Clock }
 
 func (w waiting) After(d time.Duration) <-chan time.Time {
-	w.Set(w.Now().Add(d))
+	w.Advance(d)
 	woken := make(chan time.Time, 1)
 	woken <- w.Now()
 	return woken
@@ -705,7 +705,7 @@ func TestMapLimiter(t *testing.T) {
 	require.Equal(t, mapStart.Add(3*time.Second), c.Now())
 	require.ErrorIs(t, ratelimit.Wait(context.Background(), m.Limiter("bob"), 3), ratelimit.ErrNever)
 	require.Equal(t, keyed.Full, ann.PeekAt(c.Now(), 2).By, "an old view asks what there is")
-	c.Set(c.Now().Add(time.Second))
+	c.Advance(time.Second)
 	require.True(t, ann.PeekAt(c.Now(), 2).OK)
 
 	m.Reset("bob")

@@ -278,8 +278,8 @@ func TestWrongTimesDoNotAddUp(t *testing.T) {
 	t.Run("a caller's own", func(t *testing.T) {
 		c := limittest.NewClock(storeStart.Add(7 * time.Second))
 		tables := build(keyed.WithClock(c))
-		c.Set(c.Now().Add(1))
-		attack(t, tables, c.Now, func(d time.Duration) { c.Set(c.Now().Add(d)) })
+		c.Advance(1)
+		attack(t, tables, c.Now, func(d time.Duration) { c.Advance(d) })
 	})
 }
 

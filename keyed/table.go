@@ -127,10 +127,14 @@ func (t *Table[K]) TakeAt(at time.Time, k K, n int) (d ratelimit.Decision) {
 // TakeLimitAt is like [Table.TakeAt], by another limit than the table's. [Table.Limit] makes such
 // limits. The zero Limit, and a limit of another table, refuse every event.
 //
-// A table keeps one time for each key: when it is idle again, whatever limit its events were
-// granted by. A key that has used up 10 events at 10 a minute is idle again after 60 s. A faster
-// limit does not change that, and grants nothing until the rest of these 60 s fits into its own
-// burst. Call [Table.Reset] to let the key begin anew.
+// A table of aligned windows keeps for each key how many events its window has granted, by whatever
+// limits. A key that has used 60 of 60 has 540 left of a limit of 600.
+//
+// A table of GCRA keeps for each key the time at which it is idle again, whatever limit its events
+// were granted by. A key that has used up 10 events at 10 a minute is idle again after 60 s. A
+// faster limit does not change that, and grants nothing until the rest of these 60 s fits into its
+// own burst/rate. So let all limits have the same burst/rate: then a key that has used up one of
+// them waits for one event of another. Call [Table.Reset] to let the key begin anew.
 func (t *Table[K]) TakeLimitAt(at time.Time, k K, n int, limit Limit) (d ratelimit.Decision) {
 	t.core.Take(&d, t.hash(k), t.core.Line().At(at), n, &limit.limit)
 	return d
@@ -174,11 +178,12 @@ func (t *Table[K]) PeekAt(at time.Time, k K, n int) (d ratelimit.Decision) {
 // [Table.LimiterBy]: for a customer with another plan, or an endpoint that costs more. Make each
 // limit once and keep it.
 //
-// Make the table with the rate of its fastest limit. The time from one event to the next is rounded
-// up to whole ticks of the table, so a limit grants a little less than its rate. Limits that are
-// slower than the table's lose less than 1/m of their rate, and m is 256 at nearly all rates.
-// Faster ones lose more: a limit of 900 a minute in a table of 60 a minute loses 5 %, because its
-// events are 17.07 ticks apart, which is rounded up to 18.
+// Make the table with the rate of the fastest limit that you will ever need. A faster table refuses
+// old times earlier: see Wrong times in the package documentation. With GCRA, the time from one
+// event to the next is rounded up to whole ticks of the table, so a limit grants a little less than
+// its rate. Limits that are slower than the table's lose less than 1/m of their rate, and m is 256
+// at nearly all rates. Faster ones lose more: a limit of 900 a minute in a table of 60 a minute
+// loses 5 %, because its events are 17.07 ticks apart, which is rounded up to 18.
 //
 // The error is a [*ratelimit.ArgumentError] unless the table's constructor would accept rate and
 // burst, and

@@ -234,6 +234,34 @@ func TestInheritedRefusals(t *testing.T) {
 	}
 }
 
+// So often are requests refused for what another key owes, in windows of 60 events, if each key
+// uses up the 60, or half of them: with as many live keys as the capacity, half, and a quarter.
+func TestInheritedRefusalsOfWindows(t *testing.T) {
+	const live = 10_000
+	for _, row := range []struct {
+		capacity, used int
+		low, high      float64
+	}{
+		{live, 60, 0.004, 0.015},
+		{2 * live, 60, 0, 0.001},
+		{4 * live, 60, 0, 0.0003},
+		{live, 30, 0, 0.0005},
+	} {
+		c := limittest.NewClock(t0)
+		table := ratelimit.Must(keyed.NewAlignedWindow[int](ratelimit.PerMinute(60), row.capacity, keyed.WithClock(c)))
+		refused := 0
+		for range row.used {
+			for key := range live {
+				if !table.Allow(key) {
+					refused++
+				}
+			}
+		}
+		share := float64(refused) / float64(row.used*live)
+		require.True(t, row.low <= share && share <= row.high, "capacity %d, used %d: %g", row.capacity, row.used, share)
+	}
+}
+
 // FailOpen grants what there is no place for, and counts it; a key that is in the table is limited
 // all the same.
 func TestFailOpen(t *testing.T) {

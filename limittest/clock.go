@@ -24,5 +24,16 @@ func NewClock(t time.Time) *Clock {
 // Set sets the clock to t, which may be earlier than before.
 func (c *Clock) Set(t time.Time) { c.now.Store(&t) }
 
+// Advance moves the clock by d: forward, or if d is negative, back. Simultaneous calls add up.
+func (c *Clock) Advance(d time.Duration) {
+	for {
+		was := c.now.Load()
+		t := was.Add(d)
+		if c.now.CompareAndSwap(was, &t) { // else another call has moved it
+			return
+		}
+	}
+}
+
 // Now returns the time that the clock shows.
 func (c *Clock) Now() time.Time { return *c.now.Load() }

@@ -15,7 +15,8 @@
 // none sleeps. Passing them is no proof: they try some thousands of states, and only the races that
 // happen to occur.
 //
-// [Clock] shows the time that it is set to. Use it in your own tests of code with limiters.
+// [Clock] shows the time that it is set or advanced to. Use it in your own tests of code with
+// limiters.
 package limittest
 
 import (

@@ -70,7 +70,7 @@ func TestRatesOfOverridesAreExact(t *testing.T) {
 				if e.Decide(request("user=7", "plan="+plan), &d); d.OK {
 					granted++
 				} else {
-					clock.Set(clock.Now().Add(d.RetryAfter))
+					clock.Advance(d.RetryAfter)
 				}
 			}
 			events := time.Duration(rate.Events)

@@ -1,6 +1,9 @@
 package policy
 
 import (
+	"encoding/json"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -20,6 +23,11 @@ func TestCondition(t *testing.T) {
 		{"user=a=b", []string{"a=b"}, []string{"a"}},
 		{"user=!7", []string{"!7"}, []string{"7"}},
 		{"user=Ä ö", []string{"Ä ö"}, []string{"ä ö"}},
+		{"user=a%7Cb|c", []string{"a|b", "c"}, []string{"", "a", "b", "a%7Cb"}},
+		{"user!=a%7cb", []string{"", "a", "b"}, []string{"a|b"}},
+		{"user=%3Da%20|%0A|%C3%A4|50%25", []string{"=a ", "\n", "ä", "50%"}, []string{"=a", "", "50%25"}},
+		{"user=50%|%zz|%4|%", []string{"50%", "%zz", "%4", "%"}, []string{"50", "%7C"}},
+		{"user=%2541", []string{"%41"}, []string{"A", "%2541"}},
 	} {
 		one, want := compileCondition(c.text)
 		require.Empty(t, want, c.text)
@@ -44,9 +52,11 @@ func TestCanHold(t *testing.T) {
 		{true, []string{"a", "a=1|2", "a=2|3", "a!=1"}},
 		{true, []string{"!a", "a!=1"}},
 		{true, []string{"a", "a!=1|2"}},
+		{true, []string{"a", "a!=%00|%00x"}},
 		{false, []string{"a", "!a"}},
 		{false, []string{"!a", "b", "a=1"}},
 		{false, []string{"a=1", "a=2"}},
+		{false, []string{"a=%31", "a!=1"}},
 		{false, []string{"a=1|2", "a!=1", "a!=2"}},
 		{false, []string{"b", "a!=1|2", "a=1|2"}},
 	} {
@@ -78,4 +88,46 @@ func TestOverrideApplies(t *testing.T) {
 		require.Equal(t, c.want, got)
 		require.Equal(t, c.burst, got.burst())
 	}
+}
+
+// TestIs writes conditions that hold of what names from elsewhere are, and of nothing else.
+func TestIs(t *testing.T) {
+	require.Equal(t, "plan=free|trial", Is("plan", "free", "trial"))
+	require.Equal(t, "tenant=a%7Cb", Is("tenant", "a|b"))
+	require.Equal(t, "tenant=%3Da", Is("tenant", "=a"))
+	require.Equal(t, "tenant=a%257Cb", Is("tenant", "a%7Cb"))
+	for _, text := range []string{Is("tenant"), Is("tenant", ""), Is("a b", "c"), Is("tenant", "a", "a")} {
+		_, want := compileCondition(text)
+		require.NotEmpty(t, want, text)
+	}
+}
+
+// FuzzCondition: whatever a value is, Is writes a condition that holds of it alone, in a document
+// too. And a text without a % means what it says.
+func FuzzCondition(f *testing.F) {
+	for _, value := range []string{"", "7", "a|b", "|", "=", "=a=", "%", "%7C", "%7", "a b", " a", "a\n", "\x00", "\xff", "ä", "x+y"} {
+		f.Add(value, value+"|")
+	}
+	f.Fuzz(func(t *testing.T, value, other string) {
+		if value != "" {
+			text := Is("tenant", value)
+			c, want := compileCondition(text)
+			require.Empty(t, want, text)
+			require.Equal(t, []string{value}, c.values)
+			require.Equal(t, value == other, c.holds(other))
+
+			p := Policy{Rules: []Rule{{Name: "a", When: []string{text}, Mode: Exempt}}}
+			document, err := json.Marshal(p)
+			require.NoError(t, err)
+			again, err := Parse(document)
+			require.NoError(t, err)
+			require.Equal(t, p, again)
+			require.Equal(t, 1, strings.Count(p.Explain(), "\n\n"), "one line is left between its parts")
+		}
+		if c, want := compileCondition("tenant=" + value); want == "" && !strings.Contains(value, "%") {
+			values := strings.Split(value, "|")
+			slices.Sort(values)
+			require.Equal(t, values, c.values)
+		}
+	})
 }

@@ -130,6 +130,9 @@ func New(p Policy, capacity int, opts ...Option) (*Engine, error) {
 //
 // Done and Undo of a request that the old policy has decided count in limits that are kept.
 //
+// Replace takes time in proportion to all rules and overrides of p, whatever has changed. Requests
+// are decided meanwhile.
+//
 // The error is a [*Faults] if p is not valid; or says what cannot be kept, as a rate that is too
 // much faster or slower than that which the limit was made for: rename the limit to begin anew.
 // Then the old policy stays.
@@ -188,7 +191,9 @@ func (e *Engine) Decide(r *Request, d *Decision) {
 }
 
 // Peek fills in d with what Decide would say, and changes nothing that is counted. It may already
-// be outdated. Done and Undo do nothing with d.
+// be outdated. Done and Undo do nothing with d. If the request would be granted, Remaining of a
+// [Standing] is what is left after it. To ask for what is left now, give the policy a [Cost] with
+// an N of 0 for a path of its own, and ask about that path.
 //
 // A limiter in a [keyed.Map] grows when a larger limit than before is asked for a key, also by
 // Peek. Then it refuses times before its last grant, and gives back nothing that it granted until

@@ -43,7 +43,7 @@ func ExampleEngine() {
 			continue
 		}
 		fmt.Println("refused by a", d.Action, "for", d.RetryAfter)
-		clock.Set(clock.Now().Add(d.RetryAfter))
+		clock.Advance(d.RetryAfter)
 	}
 	// Output:
 	// served, 1 left in a second
@@ -78,7 +78,7 @@ func ExampleObserve() {
 	for range 7 {
 		engine.Decide(&policy.Request{Method: "GET", Path: "/letters/7", Attrs: []policy.Attr{{Name: "user", Value: "7"}}}, &d)
 		if d.Action == policy.ByLimit {
-			clock.Set(clock.Now().Add(time.Second))
+			clock.Advance(time.Second)
 		}
 	}
 	fmt.Print(strings.ReplaceAll(out.String(), " decision.", "\n  decision."))
@@ -160,6 +160,48 @@ func ExampleEngine_Done() {
 	// Output:
 	// true 40000
 	// false 30000 13.333s
+}
+
+// What a user has left now is asked by a request that counts as 0 events.
+func ExampleEngine_Peek() {
+	p, err := policy.Parse([]byte(`{
+		"costs": [{"match": ["GET /v1/limits"], "n": 0}],
+		"rules": [{
+			"name": "api", "match": ["/v1/"], "key": ["user"],
+			"limits": [
+				{"name": "minute", "rate": "60/min", "as": "aligned"},
+				{"name": "tokens", "rate": "90000/min", "as": "gcra", "of": "tokens"}
+			]
+		}]
+	}`))
+	if err != nil {
+		panic(err)
+	}
+	engine, err := policy.New(p, 10_000, policy.WithClock(limittest.NewClock(time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC))))
+	if err != nil {
+		panic(err)
+	}
+	attrs := []policy.Attr{{Name: "user", Value: "7"}}
+	var d policy.Decision
+	left := func() {
+		engine.Peek(&policy.Request{Method: "GET", Path: "/v1/limits", Attrs: attrs}, &d)
+		for _, s := range d.Standings {
+			fmt.Println(s.Name, s.Remaining, "of", s.Limit, "full in", s.ResetAfter)
+		}
+	}
+	left()
+	for range 100 {
+		engine.Decide(&policy.Request{
+			Method: "POST", Path: "/v1/chat", Attrs: attrs,
+			Amounts: []policy.Amount{{Name: "tokens", N: 1000}},
+		}, &d)
+	}
+	left()
+	// Output:
+	// minute 60 of 60 full in 0s
+	// tokens 90000 of 90000 full in 0s
+	// minute 0 of 60 full in 1m0s
+	// tokens 30000 of 90000 full in 40s
 }
 
 // A policy is replaced while requests are decided. What was consumed stays consumed.

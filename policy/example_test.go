@@ -118,7 +118,7 @@ func ExampleLimit_New() {
 	for range 4 {
 		d := limiter.Take(1)
 		fmt.Println(d.OK, d.Remaining, d.RetryAfter)
-		clock.Set(clock.Now().Add(15 * time.Second))
+		clock.Advance(15 * time.Second)
 	}
 	// Output:
 	// true 1 0s

@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -106,7 +107,11 @@ func requests(match, when []string) string {
 
 // String returns the condition in words.
 func (c *condition) String() string {
-	values := listed(c.values, "or")
+	words := make([]string, len(c.values))
+	for i, value := range c.values {
+		words[i] = word(value)
+	}
+	values := listed(words, "or")
 	switch {
 	case len(c.values) == 0 && c.not:
 		return c.attribute + " is not there"
@@ -117,6 +122,14 @@ func (c *condition) String() string {
 	default:
 		return c.attribute + " is " + values
 	}
+}
+
+// word returns a value as it is, or in quotes if it cannot be printed, or its end cannot be seen.
+func word(value string) string {
+	if printed := strconv.Quote(value); printed[1:len(printed)-1] != strings.Trim(value, " ") {
+		return printed
+	}
+	return value
 }
 
 // costs says what requests count as.

@@ -167,7 +167,7 @@ func TestStoreDecidesAsTheEngine(t *testing.T) {
 			random := rand.New(rand.NewPCG(1, 2))
 			var want policy.Decision
 			for i := range 1000 {
-				s.clock.Set(s.clock.Now().Add(time.Duration(random.IntN(1500)) * time.Millisecond))
+				s.clock.Advance(time.Duration(random.IntN(1500)) * time.Millisecond)
 				r := request(fmt.Sprintf("user=%d", random.IntN(2)))
 				r.Amounts = []policy.Amount{{Name: "tokens", N: random.IntN(5)}}
 				if random.IntN(9) == 0 {
@@ -198,7 +198,7 @@ func TestStoreDecidesAsTheEngine(t *testing.T) {
 						require.LessOrEqual(t, got.MoreAfter-want.MoreAfter, time.Duration(1), "%s%s %d", limit, mode, i)
 					}
 				}
-				s.clock.Set(s.clock.Now().Add(time.Duration(random.IntN(300)) * time.Millisecond))
+				s.clock.Advance(time.Duration(random.IntN(300)) * time.Millisecond)
 				if random.IntN(3) == 0 {
 					s.Undo(&s.d)
 					near.Undo(&want)

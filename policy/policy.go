@@ -81,8 +81,9 @@ type Rule struct {
 
 	// When lists conditions on the attributes of a request, all of which must hold: "user" (there
 	// is one), "!user" (there is none), "plan=free|trial" (it is one of these), "client!=a|b" (it
-	// is none of these, or there is none). Values are compared exactly. An attribute without a
-	// value is not there.
+	// is none of these, or there is none). Values are compared exactly. In them, % and two
+	// hexadecimal digits stand for a byte, as %7C does for |. [Is] writes such conditions. An
+	// attribute without a value is not there.
 	When []string `json:"when,omitempty"`
 
 	// Key lists what is counted together: requests that agree in all its parts, at most 4, share

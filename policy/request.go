@@ -21,8 +21,8 @@ type Request struct {
 	// Attrs say who asks. Of several with one name, the first that has a value counts.
 	Attrs []Attr
 
-	// Cost is how many events the request counts as. 0: as the policy says, else 1. A negative one
-	// is refused by every limit.
+	// Cost is how many events the request counts as. 0: as the policy says, else 1. Only a [Cost]
+	// of the policy can make it 0 events. A negative one is refused by every limit.
 	Cost int
 
 	// Amounts are estimates of what limits with Of count, which Done settles.
