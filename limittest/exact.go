@@ -14,41 +14,50 @@ func decisionIsExact(build New) error {
 		return err
 	}
 	limit := fresh.PeekAt(start, 0).Limit
+	err = states(build, 1, around, func(alike []ratelimit.Limiter, _ *Clock, now time.Time) error {
+		return fieldsAreRight(alike[0], limit, now)
+	})
+	if err != nil {
+		return err
+	}
+	return resetIsExact(build, limit)
+}
+
+// resetIsExact follows limiters, and looks when they are full.
+func resetIsExact(build New, limit int) error {
 	// A limiter can hide what counts against it: 20 an hour behind a gap between two events. If it
 	// has only little of that hour left, nothing can show that it is not full yet. So only limiters
 	// that hide nothing in any state must be full no earlier than they say.
 	hides := false
 	var early error
 	inState := func(alike []ratelimit.Limiter, c *Clock, now time.Time) error {
-		l := alike[0]
+		l, followed, atReset, beforeReset, whenItSeemsFull := alike[0], alike[1], alike[2], alike[3], alike[4]
 		d := l.PeekAt(now, 0)
-		if err := fieldsAreRight(l, d, limit, now); err != nil {
-			return err
-		}
-		if err := follow(alike[4], now); err != nil {
+		if err := follow(followed, now); err != nil {
 			return err
 		}
 		reset := now.Add(d.ResetAfter)
-		if err := asNew(build, c, alike[1], reset); err != nil {
+		if err := asNew(build, c, atReset, reset); err != nil {
 			return fmt.Errorf("ResetAfter is %v, but the limiter is not full then: %w", d.ResetAfter, err)
 		}
 		if before := reset.Add(-1); d.ResetAfter > 0 && l.PeekAt(before, 0).Remaining == limit {
-			if early == nil && asNew(build, c, alike[2], before) == nil {
+			if early == nil && asNew(build, c, beforeReset, before) == nil {
 				early = fmt.Errorf("PeekAt(%v, 0) returns %+v, but the limiter is full again a nanosecond before ResetAfter", now, d)
 			}
 			seems := now.Add(l.PeekAt(now, limit).RetryAfter)
-			hides = hides || asNew(build, c, alike[3], seems) != nil
+			hides = hides || asNew(build, c, whenItSeemsFull, seems) != nil
 		}
 		return nil
 	}
-	if err := states(build, 5, inState); err != nil || hides {
+	if err := states(build, 5, apart, inState); err != nil || hides {
 		return err
 	}
 	return early
 }
 
 // fieldsAreRight checks the Decision of a look at now.
-func fieldsAreRight(l ratelimit.Limiter, d ratelimit.Decision, limit int, now time.Time) error {
+func fieldsAreRight(l ratelimit.Limiter, limit int, now time.Time) error {
+	d := l.PeekAt(now, 0)
 	if d.Limit != limit {
 		return fmt.Errorf("its Limit is %d, want %d as for a new limiter", d.Limit, limit)
 	}

@@ -12,7 +12,6 @@ import (
 	"github.com/seed-3506548a/ratelimit/gcra"
 	"github.com/seed-3506548a/ratelimit/limittest"
 	"github.com/seed-3506548a/ratelimit/slidingwindow"
-	"github.com/seed-3506548a/ratelimit/tokenbucket"
 )
 
 // liar is a right limiter, but for what it says of some calls.
@@ -77,7 +76,10 @@ func TestLies(t *testing.T) {
 	}{
 		"only Allow charges refusals": {liar{allow: func(l ratelimit.Limiter, ok bool) bool {
 			if !ok { // leaves what a refusal that is charged leaves
-				l.(*bucket).set(l.Clock().Now(), l.(*bucket).owed(l.Clock().Now())+1)
+				b := l.(*bucket)
+				b.mu.Lock()
+				defer b.mu.Unlock()
+				b.set(b.clock.Now(), b.owed(b.clock.Now())+1)
 			}
 			return ok
 		}}, "after Allow, and after TakeAt"},
@@ -181,20 +183,11 @@ func TestSmallLimits(t *testing.T) {
 			"gcra": func(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
 				return gcra.New(ratelimit.PerSecond(10), limit, opts...)
 			},
-			"NewInterval": func(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
-				return tokenbucket.NewInterval(rate, limit, opts...)
-			},
 			"NewAligned": func(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
 				return fixedwindow.NewAligned(ratelimit.PerSecond(limit), opts...)
 			},
-			"NewAnchored": func(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
-				return fixedwindow.NewAnchored(rate, opts...)
-			},
 			"NewLog": func(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
 				return slidingwindow.NewLog(rate, opts...)
-			},
-			"NewCounter": func(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
-				return slidingwindow.NewCounter(rate, 3, opts...)
 			},
 			"windows": func(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
 				return newWindows(limit, windowFaults{}, opts...)

@@ -8,15 +8,21 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 )
 
+// From the latest event of a history to when a limiter is asked.
+var (
+	around = []time.Duration{-time.Second, -1, 0, 1, 50 * time.Millisecond}
+	apart  = []time.Duration{-time.Second, 0} // for checks that take long
+)
+
 // states calls f with limiters in many states, and with a time. The limiters of a call have the
 // same clock and the same history, so that f can change one and compare.
-func states(build New, limiters int, f func(alike []ratelimit.Limiter, c *Clock, now time.Time) error) error {
+func states(build New, limiters int, asked []time.Duration, f func(alike []ratelimit.Limiter, c *Clock, now time.Time) error) error {
 	alike := make([]ratelimit.Limiter, limiters)
 	begin := start.Add(7 * time.Second)
 	for first := range 4 {
 		for _, gap := range []time.Duration{0, 1, 99 * time.Millisecond, 100 * time.Millisecond, time.Second, time.Minute} {
 			for second := range 5 {
-				for _, late := range []time.Duration{-time.Second, -1, 0, 1, 50 * time.Millisecond} {
+				for _, later := range asked {
 					c := NewClock(start)
 					then := begin.Add(gap)
 					for i := range alike {
@@ -28,9 +34,9 @@ func states(build New, limiters int, f func(alike []ratelimit.Limiter, c *Clock,
 						l.TakeAt(then, l.PeekAt(then, 0).Remaining-second)
 						alike[i] = l
 					}
-					if err := f(alike, c, then.Add(late)); err != nil {
+					if err := f(alike, c, then.Add(later)); err != nil {
 						return fmt.Errorf("%d events at %v, all but %d of the remaining ones at %v, asked at %v: %w",
-							first, begin, second, then, then.Add(late), err)
+							first, begin, second, then, then.Add(later), err)
 					}
 				}
 			}
@@ -41,7 +47,7 @@ func states(build New, limiters int, f func(alike []ratelimit.Limiter, c *Clock,
 
 func refusalChangesNothing(build New) error {
 	refusals := 0
-	err := states(build, 2, func(alike []ratelimit.Limiter, _ *Clock, now time.Time) error {
+	err := states(build, 2, around, func(alike []ratelimit.Limiter, _ *Clock, now time.Time) error {
 		a, b := alike[0], alike[1]
 		for _, n := range []int{b.PeekAt(now, 0).Remaining + 1, 1000, -1} {
 			peeked := b.PeekAt(now, n)
@@ -74,7 +80,7 @@ func sameState(is, want ratelimit.Limiter, now time.Time) error {
 
 // callsAgree compares what Take and Allow do with what TakeAt does at the clock's time.
 func callsAgree(build New) error {
-	return states(build, 2, func(alike []ratelimit.Limiter, c *Clock, now time.Time) error {
+	return states(build, 2, apart, func(alike []ratelimit.Limiter, c *Clock, now time.Time) error {
 		l, twin := alike[0], alike[1]
 		c.Set(now)
 		left := l.PeekAt(now, 0).Remaining
