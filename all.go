@@ -217,6 +217,9 @@ func refusal(l Limiter, t time.Time, n int) Decision {
 }
 
 func (a *all) RefundAt(t time.Time, n int, held time.Duration) {
+	if n > a.PeekAt(t, 0).Limit {
+		return // a member with a greater Limit would take it for a grant
+	}
 	for _, l := range slices.Backward(a.members) {
 		l.RefundAt(t, n, held)
 	}

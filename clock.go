@@ -27,9 +27,11 @@ type SystemClock struct{}
 func (SystemClock) Now() time.Time { return time.Now() }
 
 // Options holds what an [Option] sets. It is exported so that limiters of other modules can take
-// the same options.
+// the same options. Their constructors start with Options{Clock: SystemClock{}}, call each option
+// with it, and return an error if an option or then the Clock is nil. Package limittest has an
+// example.
 type Options struct {
-	Clock Clock // SystemClock{} if no option sets it
+	Clock Clock // nil in the zero Options
 }
 
 // Option is an optional argument of a constructor.

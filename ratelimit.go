@@ -86,11 +86,12 @@ type Limiter interface {
 
 	// RefundAt gives back, as of t, n events that were granted at t-held and did not happen. It
 	// gives back only what still counts: afterwards the limiter grants no more than if it had never
-	// granted these events.
+	// granted these events. It may give back less, or nothing.
 	//
 	// t must not be earlier than any time used since the grant. A t before the limiter's own clock
-	// counts as the clock's time. If the time of the grant was read late by some delay, held is too
-	// short. Then the limiter may grant as much as it would after that delay.
+	// counts as the clock's time. held may be too short by the delay of reading the clock at the
+	// grant: then the limiter may grant as much as it would after that delay. No other error of
+	// held is allowed.
 	//
 	// Refund an event once: a second call gives back again. n < 1, held < 0 and an n that cannot be
 	// granted at once give nothing back.
@@ -160,8 +161,9 @@ type Decision struct {
 	// nanosecond earlier, if there is no other traffic. It is Never if it can never be granted.
 	RetryAfter time.Duration
 
-	// ResetAfter is how long until the limiter is full again, if there is no other traffic. From
-	// then on it decides as a new one does.
+	// ResetAfter is how long until the limiter is full again, if there is no other traffic. Full
+	// means that it decides as a new one does at all later times. Remaining == Limit is not enough:
+	// a limiter made of several can have more to count than Remaining shows.
 	ResetAfter time.Duration
 
 	// By is, for a limiter made of several, the index of the one that binds. Otherwise it is 0, or

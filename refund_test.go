@@ -9,6 +9,7 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/fixedwindow"
 	"github.com/seed-3506548a/ratelimit/gcra"
+	"github.com/seed-3506548a/ratelimit/limittest"
 	"github.com/seed-3506548a/ratelimit/slidingwindow"
 	"github.com/seed-3506548a/ratelimit/tokenbucket"
 )
@@ -81,4 +82,18 @@ func TestRefundIsNotAsOfAnEarlierTimeIfTheStateComesBack(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A composition gives nothing back for more events than it can grant at once, although a member
+// could have granted them.
+func TestAllRefundsNothingAboveItsLimit(t *testing.T) {
+	clock := limittest.NewClock(t0)
+	most := ratelimit.Must(gcra.New(ratelimit.PerSecond(1), 20, ratelimit.WithClock(clock)))
+	least := ratelimit.Must(gcra.New(ratelimit.PerSecond(1), 4, ratelimit.WithClock(clock)))
+	l := ratelimit.Must(ratelimit.All(most, least))
+	require.True(t, l.Take(4).OK)
+	l.RefundAt(t0, 5, 0)
+	require.Equal(t, 16, most.Take(0).Remaining)
+	l.RefundAt(t0, 4, 0)
+	require.Equal(t, 20, most.Take(0).Remaining)
 }

@@ -46,7 +46,7 @@ var ErrNever = errors.New("the request can never be granted")
 // # Changes
 //
 // Refunds and changes of the rate reach waiting requests, for the limiters of this module and for
-// any [Wrapper] of them.
+// any [Wrapper] of them. A limiter of your own is asked again only after its RetryAfter.
 //
 // # Time
 //

@@ -22,6 +22,9 @@ import (
 // step is about the time in which the limiter grants one more event. TestBound also returns an
 // error if less than half of the bound is ever used in intervals of 20 steps or more, because the
 // bound is probably not that of this limiter.
+//
+// A limiter of several parts, such as a count in an hour and a gap between two events, needs a call
+// for each part, with a configuration in which that part binds.
 func TestBound(build New, step time.Duration, most func(length time.Duration) int) error {
 	if step <= 0 || step > math.MaxInt64/1000 {
 		return &ratelimit.ArgumentError{Func: "limittest.TestBound", Field: "step", Value: step, Want: "1ns to 2562h"}
@@ -37,9 +40,10 @@ func TestBound(build New, step time.Duration, most func(length time.Duration) in
 	random := rand.New(rand.NewPCG(1, 2))
 	var grants []grant
 	origin := l.Clock().Now()
+	limit := l.PeekAt(origin, 0).Limit
 	now := origin
 	for range 2000 {
-		n := 1 + random.IntN(3)
+		n := 1 + random.IntN(max(1, min(3, limit)))
 		d := l.TakeAt(now, n)
 		if d.OK {
 			grants = append(grants, grant{now, n})
@@ -98,7 +102,7 @@ func conservation(build New) error {
 					runtime.Gosched()
 				}
 				for refused, turn := 0, 0; refused < 3 && turn < 10*limit; turn++ {
-					n := 1 + random.IntN(3)
+					n := 1 + random.IntN(max(1, min(3, limit)))
 					switch {
 					case n == 1 && random.IntN(2) == 0:
 						if l.Allow() {

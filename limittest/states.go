@@ -8,29 +8,35 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 )
 
-// states calls f with limiters in many states, and with a time. The two limiters of a call have the
-// same history, so that f can change one and compare.
-func states(build New, f func(a, b ratelimit.Limiter, now time.Time) error) error {
+// From the latest event of a history to when a limiter is asked.
+var (
+	around = []time.Duration{-time.Second, -1, 0, 1, 50 * time.Millisecond}
+	apart  = []time.Duration{-time.Second, 0} // for checks that take long
+)
+
+// states calls f with limiters in many states, and with a time. The limiters of a call have the
+// same clock and the same history, so that f can change one and compare.
+func states(build New, limiters int, asked []time.Duration, f func(alike []ratelimit.Limiter, c *Clock, now time.Time) error) error {
+	alike := make([]ratelimit.Limiter, limiters)
+	begin := start.Add(7 * time.Second)
 	for first := range 4 {
 		for _, gap := range []time.Duration{0, 1, 99 * time.Millisecond, 100 * time.Millisecond, time.Second, time.Minute} {
 			for second := range 5 {
-				a, c, err := onClock(build, start)
-				if err != nil {
-					return err
-				}
-				b, err := build(ratelimit.WithClock(c))
-				if err != nil {
-					return err
-				}
-				now := start.Add(7 * time.Second)
-				for _, l := range []ratelimit.Limiter{a, b} {
-					l.TakeAt(now, first)
-					l.TakeAt(now.Add(gap), l.PeekAt(now.Add(gap), 0).Remaining-second)
-				}
-				for _, late := range []time.Duration{-time.Second, -1, 0, 1, 50 * time.Millisecond} {
-					if err := f(a, b, now.Add(gap+late)); err != nil {
-						return fmt.Errorf("%d events at 0, all but %d of the remaining ones after %v, asked at %v: %w",
-							first, second, gap, gap+late, err)
+				for _, later := range asked {
+					c := NewClock(start)
+					then := begin.Add(gap)
+					for i := range alike {
+						l, err := build(ratelimit.WithClock(c))
+						if err != nil {
+							return err
+						}
+						l.TakeAt(begin, first)
+						l.TakeAt(then, l.PeekAt(then, 0).Remaining-second)
+						alike[i] = l
+					}
+					if err := f(alike, c, then.Add(later)); err != nil {
+						return fmt.Errorf("%d events at %v, all but %d of the remaining ones at %v, asked at %v: %w",
+							first, begin, second, then, then.Add(later), err)
 					}
 				}
 			}
@@ -41,7 +47,8 @@ func states(build New, f func(a, b ratelimit.Limiter, now time.Time) error) erro
 
 func refusalChangesNothing(build New) error {
 	refusals := 0
-	err := states(build, func(a, b ratelimit.Limiter, now time.Time) error {
+	err := states(build, 2, around, func(alike []ratelimit.Limiter, _ *Clock, now time.Time) error {
+		a, b := alike[0], alike[1]
 		for _, n := range []int{b.PeekAt(now, 0).Remaining + 1, 1000, -1} {
 			peeked := b.PeekAt(now, n)
 			if d := b.TakeAt(now, n); d.OK || d != peeked {
@@ -49,10 +56,8 @@ func refusalChangesNothing(build New) error {
 			}
 			refusals++
 		}
-		for _, later := range []time.Duration{-time.Minute, -1, 0, 1, time.Second, time.Minute} {
-			if without, with := a.PeekAt(now.Add(later), 1), b.PeekAt(now.Add(later), 1); with != without {
-				return fmt.Errorf("after refusals PeekAt at %v later returns %+v, and without them %+v", later, with, without)
-			}
+		if err := sameState(b, a, now); err != nil {
+			return fmt.Errorf("after refusals, and without them: %w", err)
 		}
 		return nil
 	})
@@ -62,47 +67,49 @@ func refusalChangesNothing(build New) error {
 	return err
 }
 
-// decisionIsExact checks every field of a Decision against other decisions.
-func decisionIsExact(build New) error {
-	fresh, _, err := onClock(build, start)
-	if err != nil {
-		return err
+// sameState looks at two limiters at times around now.
+func sameState(is, want ratelimit.Limiter, now time.Time) error {
+	for _, later := range []time.Duration{-time.Minute, -1, 0, 1, time.Second, time.Minute} {
+		at := now.Add(later)
+		if d, other := is.PeekAt(at, 1), want.PeekAt(at, 1); d != other {
+			return fmt.Errorf("PeekAt(%v, 1) returns %+v and %+v, want the same", at, d, other)
+		}
 	}
-	limit := fresh.PeekAt(start, 0).Limit
-	return states(build, func(a, _ ratelimit.Limiter, now time.Time) error {
-		d := a.PeekAt(now, 0)
-		if d.Limit != limit {
-			return fmt.Errorf("its Limit is %d, want %d as for a new limiter", d.Limit, limit)
-		}
-		if !a.PeekAt(now, d.Remaining).OK || a.PeekAt(now, d.Remaining+1).OK {
-			return fmt.Errorf("its Remaining is %d, want the most events that are granted", d.Remaining)
-		}
-		for n := d.Remaining + 1; n <= d.Limit; n++ {
-			wait := a.PeekAt(now, n).RetryAfter
-			if wait <= 0 || !a.PeekAt(now.Add(wait), n).OK || a.PeekAt(now.Add(wait-1), n).OK {
-				return fmt.Errorf("RetryAfter is %v for n = %d, want the request granted then and not a nanosecond earlier", wait, n)
+	return nil
+}
+
+// callsAgree compares what Take and Allow do with what TakeAt does at the clock's time.
+func callsAgree(build New) error {
+	return states(build, 2, apart, func(alike []ratelimit.Limiter, c *Clock, now time.Time) error {
+		l, twin := alike[0], alike[1]
+		c.Set(now)
+		left := l.PeekAt(now, 0).Remaining
+		for step, n := range []int{left + 1, 1, left - 1, 1, 1, -1} {
+			want := twin.TakeAt(now, n)
+			call := fmt.Sprintf("Take(%d)", n)
+			if step == 1 || step == 4 { // granted if anything remains, and refused
+				call = "Allow"
+				if ok := l.Allow(); ok != want.OK {
+					return fmt.Errorf("%s returns %v, and TakeAt(%v, 1) %+v, want the same", call, ok, now, want)
+				}
+			} else if d := l.Take(n); d != want {
+				return fmt.Errorf("%s returns %+v, and TakeAt(%v, %d) %+v, want the same", call, d, now, n, want)
 			}
-		}
-		for _, later := range []time.Duration{0, 1, time.Second} {
-			at := now.Add(d.ResetAfter + later)
-			if is, want := a.PeekAt(at, 1), fresh.PeekAt(at, 1); is != want {
-				return fmt.Errorf("ResetAfter is %v, but %v after that PeekAt returns %+v, and for a new limiter %+v", d.ResetAfter, later, is, want)
+			if err := sameState(l, twin, now); err != nil {
+				return fmt.Errorf("after %s, and after TakeAt(%v, %d): %w", call, now, n, err)
 			}
-		}
-		if at := now.Add(d.ResetAfter - 1); d.ResetAfter > 0 && a.PeekAt(at, 1) == fresh.PeekAt(at, 1) {
-			return fmt.Errorf("ResetAfter is %v, but the limiter is full again a nanosecond earlier", d.ResetAfter)
 		}
 		return nil
 	})
 }
 
-// origins are the first times of clocks. Aligned windows begin then.
+// origins are the first times of clocks. Aligned windows begin then: all are full minutes.
 var origins = []time.Time{
 	time.Unix(0, 0),
 	time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC),
 	start,
 	time.Date(2157, 6, 1, 0, 0, 0, 0, time.UTC),
-	time.Unix(-1000, 0),
+	time.Unix(-1020, 0),
 	{},
 }
 
@@ -164,9 +171,21 @@ func badOptions(build New) error {
 		"a nil option": nil,
 		"a nil clock":  ratelimit.WithClock(nil),
 	} {
-		if _, err := build(opt); err == nil {
-			return fmt.Errorf("the constructor returns no error for %s", name)
+		if err := refusesOption(build, opt); err != nil {
+			return fmt.Errorf("for %s %w", name, err)
 		}
 	}
 	return nil
+}
+
+func refusesOption(build New, opt ratelimit.Option) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the constructor panics: %v, want an error", p)
+		}
+	}()
+	if _, err := build(opt); err != nil {
+		return nil
+	}
+	return errors.New("the constructor returns no error")
 }

@@ -109,6 +109,9 @@ func (m All) RefundEach(off, now *big.Int, held time.Duration, costs []int) {
 
 // Refund implements [Limiter].
 func (m All) Refund(off, now *big.Int, n int, held time.Duration) {
+	if n > m.Peek(off, 0).Limit {
+		return
+	}
 	for _, member := range m {
 		member.Refund(off, now, n, held)
 	}
