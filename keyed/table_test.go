@@ -228,7 +228,7 @@ func TestInheritedRefusals(t *testing.T) {
 				refused++
 			}
 		}
-		require.InDelta(t, live, table.Stats().Live, live/10)
+		require.InDelta(t, live, table.Stats().Live, live/5) // of the largest table, a quarter is counted
 		share := float64(refused) / keys
 		require.True(t, row.low <= share && share <= row.high, "burst %d, capacity %d: %g", row.burst, row.capacity, share)
 	}
