@@ -191,14 +191,13 @@ func (m *Map[K]) ChargeAt(t time.Time, k K, n int) ratelimit.Decision {
 // Update calls f with the limiter of the key, and reports whether the key is in the map. It is for
 // changing a customer's plan: f may call SetRate of the limiter, and what the key owes is kept.
 //
-// Mind a lower rate. What the key owes of a bucket, such as gcra, is a number of events, and they
-// drain at the new rate. If they exceed the new burst, the key is refused until the excess has
-// drained: with 600 owed at 60 a minute and a burst of 60, for 9 minutes. Windows and logs refuse
-// for one window at most, and a slidingwindow.Counter for one bucket more.
+// At a lower rate, a bucket such as gcra refuses until what the key owes beyond the new burst has
+// drained: with 600 owed at 60 a minute and a burst of 60, for 9 minutes. A window refuses for its
+// length at most.
 //
-// Change what factory makes first. A key that is not in the map gets its limiter from factory next
-// time, and so does a key that is evicted later. f runs under a lock, and must not call the map.
-// Callers that wait for the key notice a change of its limiter only if it is made by Update.
+// Change what factory makes first: keys that are not in the map, or evicted, get that next time. f
+// runs under a lock, and must not call the map. Callers that wait for the key notice a change of
+// its limiter only if it is made by Update.
 func (m *Map[K]) Update(k K, f func(ratelimit.Limiter)) bool {
 	if !m.with(k, func(e resident) { f(e.limiter) }) {
 		return false

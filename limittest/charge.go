@@ -78,8 +78,7 @@ func asGranted(build New) error {
 	now := start
 	for i, gap := range []time.Duration{0, time.Millisecond, time.Second, 3 * time.Second, time.Minute} {
 		now = now.Add(gap)
-		n := 1 + i%2
-		n = min(n, granted.PeekAt(now, 0).Limit)
+		n := min(1+i%2, granted.PeekAt(now, 0).Limit)
 		d := granted.TakeAt(now, n)
 		if !d.OK { // so it is too early
 			now = now.Add(d.RetryAfter)

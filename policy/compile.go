@@ -17,7 +17,7 @@ type generation struct {
 	names  names
 	costs  []cost
 	rules  []rule
-	gates  []gate              // of the rules, side by side: of those with one pattern, else open
+	gates  []gate              // of the rules, side by side
 	whos   []*who              // that a step of some rule names
 	opens  map[place]OpenStore // of the limits that are in stores
 
@@ -143,11 +143,7 @@ func (e *Engine) compile(p Policy, fn string) (*generation, error) {
 			}
 		}
 		g.rules = append(g.rules, compiled)
-		first := gate{end: -1}
-		if len(compiled.match) == 1 {
-			first = compiled.match[0].gate
-		}
-		g.gates = append(g.gates, first)
+		g.gates = append(g.gates, compiled.gate())
 	}
 	return g, nil
 }

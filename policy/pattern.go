@@ -113,6 +113,14 @@ func (g gate) rejects(t *target) bool {
 	return end >= 0 && (g.methods&t.bit == 0 || t.plain && (end > len(t.path) || end < len(t.path) && t.path[end] != '/'))
 }
 
+// gate returns the first look at what the scope is for: that of its pattern, if it has only one.
+func (s *scope) gate() gate {
+	if len(s.match) == 1 {
+		return s.match[0].gate
+	}
+	return gate{end: -1}
+}
+
 // match reports whether the pattern is for the target.
 func (p *pattern) match(t *target) bool {
 	if p.rejects(t) || p.method != "" && p.method != t.method {

@@ -2,6 +2,8 @@ package redislimit_test
 
 import (
 	"context"
+	"net/http"
+	"net/http/httptest"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -10,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/httplimit"
+	"github.com/seed-3506548a/ratelimit/policy"
 	"github.com/seed-3506548a/ratelimit/redislimit"
 )
 
@@ -104,4 +108,56 @@ func TestCombineAfterAPanic(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, d.OK)
 	})
+}
+
+// While the server hangs, a request waits for the timeout as often as docs/redis.md says.
+func TestWaitsForAServerThatHangs(t *testing.T) {
+	const two = `"rules": [
+		{"name": "a", "key": ["user"], "limits": [{"name": "x", "rate": "9/day", "as": "gcra"}]},
+		{"name": "b", "key": ["user"], "limits": [{"name": "y", "rate": "9/day", "as": "gcra"}]}]`
+	decide := func(otherwise redislimit.OnError) func(*testing.T) bool {
+		return func(t *testing.T) bool {
+			var d policy.Decision
+			newNode(t, ratelimit.SystemClock{}, deaf{}, otherwise, two, "x", "y").Decide(user("7"), &d)
+			return d.OK
+		}
+	}
+	for name, row := range map[string]struct {
+		ask         func(t *testing.T) (granted bool)
+		granted     bool
+		least, most int // timeouts
+	}{
+		"one limit": {func(t *testing.T) bool {
+			return hundred(t, deaf{}).Limiter("k", redislimit.FailOpen).Allow()
+		}, true, 1, 1},
+		"a policy that fails closed": {decide(redislimit.FailClosed), false, 1, 1},
+		"a policy that fails open":   {decide(redislimit.FailOpen), true, 3, 3},
+		"a composition": {func(t *testing.T) bool {
+			l := hundred(t, deaf{})
+			return ratelimit.Must(ratelimit.All(l.Limiter("k", redislimit.FailOpen), l.Limiter("all", redislimit.FailOpen))).Take(1).OK
+		}, true, 2, 4},
+		"two middlewares that proceed": {func(t *testing.T) bool {
+			proceed := httplimit.OnError(func(http.ResponseWriter, *http.Request, error) bool { return true })
+			h := http.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+			for range 2 {
+				h = ratelimit.Must(httplimit.PerKey(hundred(t, deaf{}), httplimit.Header("X-User"), httplimit.IETF(11), proceed))(h)
+			}
+			r := httptest.NewRequest(http.MethodGet, "/", nil)
+			r.Header.Set("X-User", "7")
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			return w.Code == http.StatusOK
+		}, true, 2, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				began := time.Now()
+				require.Equal(t, row.granted, row.ask(t))
+				const timeout = time.Second // the default
+				waited := time.Since(began)
+				require.LessOrEqual(t, time.Duration(row.least)*timeout, waited)
+				require.LessOrEqual(t, waited, time.Duration(row.most)*timeout)
+			})
+		})
+	}
 }
