@@ -2,6 +2,7 @@ package policy_test
 
 import (
 	"math"
+	"math/bits"
 	"testing"
 	"time"
 
@@ -93,8 +94,12 @@ func TestP07TheGreatestCharges(t *testing.T) {
 
 // P7: nor is any amount.
 func TestP07TheGreatestAmounts(t *testing.T) {
+	amounts := []int{math.MaxInt32 - 1, math.MaxInt32, math.MaxInt}
+	for bit := 20; bit < bits.UintSize-1; bit++ {
+		amounts = append(amounts, 1<<bit) // times the units of an event, one of these would be negative
+	}
 	for _, as := range []string{"gcra", "interval", "anchored", "aligned", "log", "counter"} {
-		for _, n := range []int{math.MaxInt32 - 1, math.MaxInt32, math.MaxInt} {
+		for _, n := range amounts {
 			s := newScene(t, `"rules": [{"name": "api", "limits": [{"name": "tokens", "rate": "7/h", "as": "`+as+`", "of": "tokens"}]}]`)
 			s.pass(1)
 			s.Done(&s.d, policy.Outcome{Amounts: []policy.Amount{{Name: "tokens", N: n}}})
