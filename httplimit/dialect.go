@@ -44,13 +44,23 @@ func tellsMore(d Dialect) bool {
 	return true
 }
 
-// lines collects header fields, so that to set them takes two allocations. It is used again.
+// lines collects header fields. It is used again, and so is what is left of two blocks of memory
+// that the values are cut from: several responses share an allocation.
 type lines struct {
 	names [8]string
 	ends  [8]int // of the values in text
 	n     int
 	text  []byte
+
+	texts  strings.Builder
+	values []string
 }
+
+// A response that is kept keeps the blocks that its values are cut from, so these are small.
+const (
+	textBlock  = 512
+	valueBlock = 32
+)
 
 var linesPool = sync.Pool{New: func() any { return new(lines) }}
 
@@ -115,13 +125,29 @@ func (f *lines) set(h http.Header) {
 			}
 		}
 	}
-	text, values, from := string(f.text), make([]string, f.n), 0
+	text, values := f.cut()
+	from := 0
 	for i := range values {
 		values[i] = text[from:f.ends[i]]
 		h[f.names[i]] = values[i : i+1 : i+1]
 		from = f.ends[i]
 	}
 	linesPool.Put(f)
+}
+
+// cut returns the text as a string, and room for the values.
+func (f *lines) cut() (text string, values []string) {
+	if f.texts.Cap()-f.texts.Len() < len(f.text) {
+		f.texts.Reset()
+		f.texts.Grow(max(textBlock, len(f.text)))
+	}
+	from := f.texts.Len()
+	f.texts.Write(f.text)
+	if len(f.values) < f.n {
+		f.values = make([]string, valueBlock)
+	}
+	values, f.values = f.values[:f.n], f.values[f.n:]
+	return f.texts.String()[from:], values
 }
 
 // binding returns the standing that a client is told of, or nil.

@@ -102,7 +102,7 @@ func (m *middleware) serve(w http.ResponseWriter, r *http.Request, next http.Han
 		next.ServeHTTP(w, r)
 		return
 	}
-	v := begin(r, m.engine, d)
+	v := begin(r, m.engine, q)
 	if settles {
 		m.watch(w, r, next, v, q)
 		return
@@ -165,8 +165,8 @@ func (m *middleware) watch(w http.ResponseWriter, came *http.Request, next http.
 	defer func() {
 		v.end(came)
 		in, out := body.n.Load(), t.written.Load()
-		v.amounts = append(v.amounts, counts("bytes", in+out), counts("bytes-in", in), counts("bytes-out", out))
-		m.engine.Done(&q.decision, policy.Outcome{Status: t.outcome(panics), Amounts: v.amounts})
+		q.amounts = append(q.amounts, counts("bytes", in+out), counts("bytes-in", in), counts("bytes-out", out))
+		m.engine.Done(&q.decision, policy.Outcome{Status: t.outcome(panics), Amounts: q.amounts})
 		q.release()
 	}()
 	next.ServeHTTP(t.wrapped(), &v.request)

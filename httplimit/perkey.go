@@ -92,10 +92,11 @@ func (p *perKey[K]) serve(w http.ResponseWriter, r *http.Request, next http.Hand
 	if p.trustsNobody && !p.peerCounts(w, r, &p.reported) {
 		return
 	}
-	d := decisions.Get().(*policy.Decision)
+	q := keyQuestions.Get().(*question)
+	d := &q.decision
 	now := p.clock.Now()
 	if err := p.decide(d, r, now); err != nil {
-		decisions.Put(d)
+		keyQuestions.Put(q)
 		if p.undecided(w, r, err) {
 			next.ServeHTTP(w, r)
 		}
@@ -104,22 +105,23 @@ func (p *perKey[K]) serve(w http.ResponseWriter, r *http.Request, next http.Hand
 	p.answer(w, r, d, now)
 	granted := d.OK
 	if granted && !p.bare {
-		v := begin(r, nil, d)
+		v := begin(r, nil, q)
 		defer func() { // also if the handler panics
 			v.end(r)
-			decisions.Put(d)
+			keyQuestions.Put(q)
 		}()
 		next.ServeHTTP(w, &v.request)
 		return
 	}
-	decisions.Put(d)
+	keyQuestions.Put(q)
 	if granted {
 		next.ServeHTTP(w, r)
 	}
 }
 
-// decisions are used again. No engine knows of them, so they have nothing to settle.
-var decisions = sync.Pool{New: func() any { return new(policy.Decision) }}
+// keyQuestions are used again for keys only. No engine knows of their decisions, so they have
+// nothing to settle.
+var keyQuestions = sync.Pool{New: func() any { return new(question) }}
 
 // decide fills in d as an engine would. The error is that of a store that could not decide.
 func (p *perKey[K]) decide(d *policy.Decision, r *http.Request, now time.Time) error {

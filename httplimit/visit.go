@@ -8,10 +8,11 @@ import (
 	"github.com/seed-3506548a/ratelimit/policy"
 )
 
-// question is what an engine is asked and answers, in memory that is used again.
+// question is what an engine or a store is asked and answers, in memory that is used again.
 type question struct {
 	request  policy.Request
 	decision policy.Decision
+	amounts  []policy.Amount // as the handler says
 }
 
 var questions = sync.Pool{New: func() any { return new(question) }}
@@ -19,6 +20,7 @@ var questions = sync.Pool{New: func() any { return new(question) }}
 // release lets the question be used again.
 func (q *question) release() {
 	clear(q.request.Attrs) // tokens are not to lie about
+	q.amounts = q.amounts[:0]
 	questions.Put(q)
 }
 
@@ -29,15 +31,14 @@ type visit struct {
 	request http.Request   // with this context
 
 	mutex    sync.Mutex
-	decision *policy.Decision // nil: the handler has returned
+	question *question        // nil: the handler has returned
 	copy     *policy.Decision // for the handler
-	amounts  []policy.Amount  // as the handler says
 }
 
 // begin returns the visit of a request, with the request as its handler gets it. That is in the
 // memory of the visit, so both are one allocation.
-func begin(r *http.Request, e *policy.Engine, d *policy.Decision) *visit {
-	v := &visit{Context: r.Context(), engine: e, decision: d}
+func begin(r *http.Request, e *policy.Engine, q *question) *visit {
+	v := &visit{Context: r.Context(), engine: e, question: q}
 	v.request = *r.WithContext(v)
 	return v
 }
@@ -61,11 +62,11 @@ func visiting(ctx context.Context) *visit {
 // outer returns the visit of a middleware before this one, or nil.
 func (v *visit) outer() *visit { return visiting(v.Context) }
 
-// end takes the decision away from the handler. The request as it came to the middleware gets the
+// end takes the question away from the handler. The request as it came to the middleware gets the
 // form that the handler has parsed: the server removes the files of that.
 func (v *visit) end(came *http.Request) {
 	v.mutex.Lock()
-	v.decision = nil
+	v.question = nil
 	v.mutex.Unlock()
 	if form := v.request.MultipartForm; form != nil && came.MultipartForm == nil {
 		came.MultipartForm = form
@@ -83,8 +84,8 @@ func FromContext(ctx context.Context) (*policy.Decision, bool) {
 	}
 	v.mutex.Lock()
 	defer v.mutex.Unlock()
-	if v.copy == nil && v.decision != nil {
-		d := v.decision.Clone()
+	if v.copy == nil && v.question != nil {
+		d := v.question.decision.Clone()
 		v.copy = &d
 	}
 	return v.copy, v.copy != nil
@@ -105,15 +106,16 @@ func Settle(ctx context.Context, name string, n int) bool {
 func (v *visit) settle(name string, n int) bool {
 	v.mutex.Lock()
 	defer v.mutex.Unlock()
-	if v.decision == nil || v.engine == nil {
+	q := v.question
+	if q == nil || v.engine == nil {
 		return false
 	}
-	for i := range v.amounts {
-		if v.amounts[i].Name == name {
-			v.amounts[i].N = max(n, 0)
+	for i := range q.amounts {
+		if q.amounts[i].Name == name {
+			q.amounts[i].N = max(n, 0)
 			return true
 		}
 	}
-	v.amounts = append(v.amounts, policy.Amount{Name: name, N: max(n, 0)})
+	q.amounts = append(q.amounts, policy.Amount{Name: name, N: max(n, 0)})
 	return true
 }
