@@ -20,7 +20,7 @@ import (
 )
 
 func limited(next http.Handler) http.Handler {
-	users := ratelimit.Must(keyed.NewGCRA[string](ratelimit.PerMinute(90), 10, 100_000)) // 100,000 users at a time
+	users := ratelimit.Must(keyed.NewGCRA[string](ratelimit.PerMinute(90), 10, 100_000)) // 100,000 users that owe something
 	// X-User is set by the authentication, never by clients.
 	return ratelimit.Must(httplimit.PerKey(users, httplimit.Header("X-User"), httplimit.IETF(11)))(next)
 }

@@ -27,7 +27,7 @@ func docsPolicy(mux http.Handler) error {
 	p := ratelimit.Must(policy.Parse([]byte(`{"rules": [
 	{"name": "api", "match": ["/v1/"], "key": ["user|ip"], "limits": [{"name": "minute", "rate": "60/min", "as": "gcra"}]}
 ]}`)))
-	engine := ratelimit.Must(policy.New(p, 100_000)) // room for so many users and addresses at a time
+	engine := ratelimit.Must(policy.New(p, 100_000)) // room for so many users and addresses that owe something
 	limit := ratelimit.Must(httplimit.Middleware(engine, httplimit.Attributes{
 		"user": httplimit.Header("X-User"),          // set by what has authenticated the request
 		"ip":   httplimit.ClientIP().Prefix(32, 64), // of requests without a user

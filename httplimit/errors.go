@@ -18,10 +18,11 @@ var (
 	ErrTrustsNobody = errors.New("httplimit: there is X-Forwarded-For, and ClientIP trusts no proxy: name yours")
 )
 
-// StoreError is when the store of [PerKey], or one of [policy.WithStore], could not decide about a
-// request, for a reason that has nothing to do with the limit of its key.
+// StoreError is when the store of [PerKey], a limit of the policy, or a store of
+// [policy.WithStore] could not decide about a request, for a reason that has nothing to do with the
+// limit of its key.
 type StoreError struct {
-	By  int   // Decision.By: keyed.Full, keyed.NoLimiter, keyed.Late, keyed.Ahead, or another store's own; 0 of a policy
+	By  int   // keyed.Full, keyed.NoLimiter, keyed.Late, keyed.Ahead, or a store's own; 0 of policy.WithStore
 	Err error // why there is no limiter or no answer, if the store says so
 }
 

@@ -272,6 +272,9 @@ func ExampleFields() {
 		Limit: "X-Rate-Limit-Limit", Remaining: "X-Rate-Limit-Remaining", Reset: "X-Rate-Limit-Reset", Unit: httplimit.Seconds,
 		Body: func(w http.ResponseWriter, _ *http.Request, d *policy.Decision) {
 			refusal := map[string]any{"refused_by": d.Action}
+			if d.Binding >= 0 {
+				refusal["limit"] = d.Standings[d.Binding].Name // its name in the policy; PerKey says "default"
+			}
 			if d.RetryAfter != ratelimit.Never { // else no wait helps, and there is no Retry-After
 				refusal["retry_after"] = json.Number(w.Header().Get("Retry-After")) // whole seconds
 			}
@@ -296,6 +299,6 @@ func ExampleFields() {
 	}
 	// Output:
 	// 200 [0] [45] [] hello
-	// 429 [0] [45] [45] {"refused_by":"limit","retry_after":45}
+	// 429 [0] [45] [45] {"limit":"default","refused_by":"limit","retry_after":45}
 	// 403 [] [] [] {"refused_by":"missing"}
 }

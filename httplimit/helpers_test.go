@@ -27,10 +27,16 @@ var t0 = time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
 // newEngine returns an engine whose clock shows t0.
 func newEngine(t testing.TB, document string) (*policy.Engine, *limittest.Clock) {
 	t.Helper()
+	return newEngineFor(t, 1000, document)
+}
+
+// newEngineFor returns one with room for so many keys.
+func newEngineFor(t testing.TB, capacity int, document string) (*policy.Engine, *limittest.Clock) {
+	t.Helper()
 	p, err := policy.Parse([]byte(document))
 	require.NoError(t, err)
 	clock := limittest.NewClock(t0)
-	e, err := policy.New(p, 1000, policy.WithClock(clock))
+	e, err := policy.New(p, capacity, policy.WithClock(clock))
 	require.NoError(t, err)
 	return e, clock
 }

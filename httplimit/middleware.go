@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/keyed"
 	"github.com/seed-3506548a/ratelimit/policy"
 )
 
@@ -83,8 +84,7 @@ func (m *middleware) serve(w http.ResponseWriter, r *http.Request, next http.Han
 		m.ask(q, r, p)
 	}
 	d := &q.decision
-	if d.Action == policy.ByStore {
-		err := &StoreError{Err: d.Err}
+	if err := undecidable(d); err != nil {
 		q.release()
 		if m.undecided(w, r, err) {
 			next.ServeHTTP(w, r)
@@ -112,6 +112,22 @@ func (m *middleware) serve(w http.ResponseWriter, r *http.Request, next http.Han
 		q.release()
 	}()
 	next.ServeHTTP(w, &v.request)
+}
+
+// undecidable returns an error if what refuses the request has nothing to do with its keys: a store
+// that did not answer, or limits without room for a new one.
+func undecidable(d *policy.Decision) error {
+	switch d.Action {
+	case policy.ByStore:
+		return &StoreError{Err: d.Err}
+	case policy.ByLimit:
+		owes := func(s policy.Standing) bool { return s.Crossed && !s.Shadow && !s.Full }
+		full := func(s policy.Standing) bool { return s.Full && !s.Shadow }
+		if slices.ContainsFunc(d.Standings, full) && !slices.ContainsFunc(d.Standings, owes) {
+			return &StoreError{By: keyed.Full}
+		}
+	}
+	return nil
 }
 
 // fit reports whether to go on with the request: that is what [OnError] says about what is wrong.

@@ -36,7 +36,7 @@ type options struct {
 //     [policy.Engine.Replace] names an attribute that nobody provides; to proceed is to have it
 //     decided as if the request did not have that attribute,
 //   - a [*StoreError], for each request that the store of PerKey, or one of [policy.WithStore],
-//     could not decide,
+//     could not decide, or that a limit of the policy refuses because it has no room for its key,
 //   - [ErrTwice] and [ErrTrustsNobody], once for each middleware; to proceed is to go on as before.
 //
 // f is called by many goroutines at once.

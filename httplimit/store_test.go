@@ -3,6 +3,7 @@ package httplimit_test
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -58,4 +59,33 @@ func TestMiddlewareWithStoreThatDoesNotAnswer(t *testing.T) {
 		require.ErrorIs(t, failed, down)
 		require.EqualError(t, failed, "httplimit: the store could not decide: policy: limit api/day: no route to host")
 	}
+}
+
+// A new key that finds no room is no 429 either: it owes nothing. Known keys are decided as ever.
+func TestMiddlewareWithoutRoom(t *testing.T) {
+	e, clock := newEngineFor(t, 2, `{"rules": [
+		{"name": "api", "key": ["user"], "limits": [{"name": "log", "rate": "3/h", "as": "log"}]},
+		{"name": "addresses", "key": ["ip"], "limits": [{"name": "gcra", "rate": "5/h", "as": "gcra"}]},
+		{"name": "tried", "key": ["user"], "mode": "shadow", "limits": [{"name": "shadow", "rate": "1/h", "as": "gcra"}]}]}`)
+	told := &reports{}
+	closed := limited(t, e, httplimit.IETF(11), fine, httplimit.OnError(told.onError))
+	open := limited(t, e, httplimit.IETF(11), fine, httplimit.OnError((&reports{proceed: true}).onError))
+	silently := limited(t, e, httplimit.IETF(11), fine)
+	use(t, closed, 2, "/", "X-User: 1")
+	use(t, closed, 2, "/", "X-User: 2")
+	require.Empty(t, told.all)
+
+	w := do(closed, "/", "X-User: 3")
+	require.Equal(t, 503, w.Code)
+	require.Empty(t, field(w, "Retry-After"))
+	require.Equal(t, 503, do(silently, "/", "X-User: 3").Code)
+	require.Equal(t, "fine", do(open, "/", "X-User: 3").Body.String(), "without limits")
+	require.Equal(t, []error{&httplimit.StoreError{By: keyed.Full}}, told.all)
+	use(t, closed, 1, "/", "X-User: 1")
+	require.Equal(t, 429, do(closed, "/", "X-User: 3").Code, "its address has used up its limit")
+	require.Equal(t, 429, do(closed, "/", "X-User: 1").Code)
+	require.Len(t, told.all, 1)
+
+	clock.Advance(time.Hour)
+	require.Equal(t, 200, do(closed, "/", "X-User: 3").Code)
 }

@@ -83,6 +83,10 @@ type Standing struct {
 	// Crossed reports whether the limit does not grant the request.
 	Crossed bool
 
+	// Full reports that the limit has no room for a new key, and refuses it for that: more keys are
+	// live than the capacity of [New]. No gcra or aligned without Of does so: see [Counts].
+	Full bool
+
 	// Hidden limits, and those of rules with mode shadow, must not be told to clients.
 	Hidden, Shadow bool
 

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/keyed"
 )
 
 // test lowers limits, or refuses, as the request of a client's test wants it: when all else grants,
@@ -91,7 +92,7 @@ func (a *asked) standing(s *Standing, r *rule) {
 		s.Remaining = min(max(s.Remaining+shown.Events-s.Limit, 0), shown.Events)
 		s.Limit, s.Rate = shown.Events, *shown
 	}
-	s.RetryAfter, s.ResetAfter = a.told.RetryAfter, a.told.ResetAfter
+	s.RetryAfter, s.ResetAfter, s.Full = a.told.RetryAfter, a.told.ResetAfter, a.told.By == keyed.Full
 	s.Crossed, s.Hidden, s.Shadow, s.Reduced, s.Unanswered = !a.told.OK, a.limit.hidden, r.mode == Shadow, a.bound.reduced, a.unanswered()
 }
 

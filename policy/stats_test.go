@@ -66,13 +66,16 @@ func TestStatsOfFullTables(t *testing.T) {
 			limit := `{"name": "%s", "rate": "1/h", "as": "` + as + `"}`
 			s := small(t, 8, `"rules": [{"name": "api", "key": ["user"], "limits": [`+
 				fmt.Sprintf(limit, "first")+`, `+fmt.Sprintf(limit, "second")+`]`+mode+`}]`)
-			crossed := [2]uint64{}
+			crossed, full := [2]uint64{}, [2]uint64{}
 			for i := range 2000 {
 				user := fmt.Sprint("user=", i)
 				s.peek(user)
 				for j, standing := range s.ask(user).Standings {
 					if standing.Crossed {
 						crossed[j]++
+					}
+					if standing.Full {
+						full[j]++
 					}
 				}
 			}
@@ -84,6 +87,7 @@ func TestStatsOfFullTables(t *testing.T) {
 				const alike = 10 // keys that a table takes for another
 				require.InDelta(t, want.Saturated*crossed[j], l.Saturated, alike, "%s%s: a Peek counts nothing", as, mode)
 				require.Equal(t, want.Full*crossed[j], l.Full, "%s%s: a Peek counts nothing", as, mode)
+				require.Equal(t, full[j], l.Full, "%s%s: as standings say it", as, mode)
 				require.Zero(t, l.Inherited+l.Late+l.Ahead+l.Untracked)
 				all.Live += l.Live
 				all.Saturated += l.Saturated
