@@ -37,8 +37,8 @@
 // # Your own limiter
 //
 // Any type with the six methods of Limiter is a Limiter, and package limittest tests it. It can
-// offer more by the optional interfaces [Charger], [Reserver], [Delayer], [Composite], [Wrapper],
-// [Allower], [Penalizer] and [Failer].
+// offer more by the optional interfaces [Charger] and [Allower], which limittest tests as well, and
+// [Reserver], [Delayer], [Composite], [Wrapper], [Penalizer] and [Failer].
 package ratelimit
 
 import (

@@ -133,6 +133,75 @@ func TestLies(t *testing.T) {
 	}), "its By is 3, want less than 1, the number of limiters that Unwrap returns")
 }
 
+// peeker is a right limiter, but for its looks.
+type peeker struct {
+	ratelimit.Limiter
+	look func(l ratelimit.Limiter, t time.Time, n int) ratelimit.Decision
+}
+
+func (l peeker) PeekAt(t time.Time, n int) ratelimit.Decision { return l.look(l.Limiter, t, n) }
+
+// allower can answer yes or no.
+type allower struct {
+	ratelimit.Limiter
+	allow func(l ratelimit.Limiter, t time.Time) bool
+	fits  func(l ratelimit.Limiter, t time.Time, n int) bool
+}
+
+func (l allower) AllowAt(t time.Time) bool { return l.allow(l.Limiter, t) }
+
+func (l allower) FitsAt(t time.Time, n int) bool { return l.fits(l.Limiter, t, n) }
+
+func TestLooksThatChange(t *testing.T) {
+	for _, limit := range []int{1, 2, 5} {
+		for what, look := range map[string]func(ratelimit.Limiter, time.Time, int) ratelimit.Decision{
+			"each is charged": func(l ratelimit.Limiter, t time.Time, n int) ratelimit.Decision { return l.TakeAt(t, n) },
+			"what it finds full is charged": func(l ratelimit.Limiter, t time.Time, n int) ratelimit.Decision {
+				d := l.PeekAt(t, n)
+				if n == d.Limit {
+					l.TakeAt(t, 1)
+				}
+				return d
+			},
+		} {
+			err := limittest.TestLimiter(func(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
+				l, err := gcra.New(ratelimit.PerSecond(10), limit, opts...)
+				return peeker{l, look}, err
+			})
+			require.ErrorContains(t, err, "PeekChangesNothing: ", "%s, Limit %d", what, limit)
+		}
+	}
+}
+
+func TestAllowersThatLie(t *testing.T) {
+	take := func(l ratelimit.Limiter, t time.Time) bool { return l.TakeAt(t, 1).OK }
+	peek := func(l ratelimit.Limiter, t time.Time, n int) bool { return l.PeekAt(t, n).OK }
+	for what, row := range map[string]struct {
+		allower allower
+		want    string
+	}{
+		"none": {allower{allow: take, fits: peek}, ""},
+		"it always allows": {allower{allow: func(ratelimit.Limiter, time.Time) bool { return true }, fits: peek},
+			"CallsAgree: 0 events at"},
+		"it allows and charges nothing": {allower{allow: func(l ratelimit.Limiter, t time.Time) bool { return l.PeekAt(t, 1).OK }, fits: peek},
+			"and after TakeAt of one event"},
+		"everything fits": {allower{allow: take, fits: func(ratelimit.Limiter, time.Time, int) bool { return true }}, "FitsAt("},
+		"what fits is charged": {allower{allow: take, fits: func(l ratelimit.Limiter, t time.Time, n int) bool { return l.TakeAt(t, n).OK }},
+			"FitsAt("},
+	} {
+		err := limittest.TestLimiter(func(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
+			l, err := newBucket(faults{})(opts...)
+			row.allower.Limiter = l
+			return row.allower, err
+		})
+		if row.want == "" {
+			require.NoError(t, err, what)
+			continue
+		}
+		require.ErrorContains(t, err, row.want, what)
+	}
+}
+
 // hidden are limiters of which Remaining does not show all that counts.
 var hidden = map[string]limittest.New{
 	"full seconds": func(opts ...ratelimit.Option) (ratelimit.Limiter, error) {

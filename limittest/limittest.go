@@ -49,7 +49,9 @@ type New func(opts ...ratelimit.Option) (ratelimit.Limiter, error)
 //   - AllOrNothing: a request charges all n events or none; n == 0 is granted, and n < 0 and n >
 //     Limit are refused with a RetryAfter of Never
 //   - RefusalChangesNothing: a refusal has no effect on later decisions
-//   - CallsAgree: Take and Allow decide and charge as TakeAt does at the clock's time
+//   - PeekChangesNothing: PeekAt has no effect on later decisions
+//   - CallsAgree: Take and Allow decide and charge as TakeAt does at the clock's time, and so do
+//     AllowAt and FitsAt of a [ratelimit.Allower] as TakeAt and PeekAt
 //   - DecisionIsExact: RetryAfter, Remaining and ResetAfter are right to the nanosecond. From
 //     ResetAfter on the limiter decides as a new one does
 //   - AnyClockOrigin: the limiter works on clocks from the year 1 to 2157, also if they are set
@@ -60,6 +62,9 @@ type New func(opts ...ratelimit.Option) (ratelimit.Limiter, error)
 //   - Charge: for a [ratelimit.Charger], events that do not fit are charged too, and the Decision
 //     is about one more event
 //   - Conservation: simultaneous callers together get exactly what there is
+//
+// It does not test the methods of a [ratelimit.Reserver], [ratelimit.Delayer] or
+// [ratelimit.Failer].
 func TestLimiter(build New) error {
 	var all []error
 	for _, part := range []struct {
@@ -68,6 +73,7 @@ func TestLimiter(build New) error {
 	}{
 		{"AllOrNothing", allOrNothing},
 		{"RefusalChangesNothing", refusalChangesNothing},
+		{"PeekChangesNothing", peekChangesNothing},
 		{"CallsAgree", callsAgree},
 		{"DecisionIsExact", decisionIsExact},
 		{"AnyClockOrigin", anyClockOrigin},

@@ -67,6 +67,28 @@ func refusalChangesNothing(build New) error {
 	return err
 }
 
+func peekChangesNothing(build New) error {
+	return states(build, 2, around, func(alike []ratelimit.Limiter, _ *Clock, now time.Time) error {
+		peeked, twin := alike[0], alike[1]
+		limit := twin.PeekAt(now, 0).Limit
+		for _, at := range []time.Time{now, now.Add(time.Second), now.Add(-1)} {
+			for _, n := range []int{1, limit, 0, limit + 1} {
+				peeked.PeekAt(at, n)
+			}
+		}
+		for range limit + 1 {
+			d, want := peeked.TakeAt(now, 1), twin.TakeAt(now, 1)
+			if d != want {
+				return fmt.Errorf("TakeAt(%v, 1) returns %+v after PeekAt, and %+v without it, want the same", now, d, want)
+			}
+			if !want.OK {
+				break
+			}
+		}
+		return nil
+	})
+}
+
 // sameState looks at two limiters at times around now.
 func sameState(is, want ratelimit.Limiter, now time.Time) error {
 	for _, later := range []time.Duration{-time.Minute, -1, 0, 1, time.Second, time.Minute} {
@@ -99,8 +121,31 @@ func callsAgree(build New) error {
 				return fmt.Errorf("after %s, and after TakeAt(%v, %d): %w", call, now, n, err)
 			}
 		}
+		if l, ok := l.(ratelimit.Allower); ok {
+			return allowerAgrees(l, twin, now)
+		}
 		return nil
 	})
+}
+
+func allowerAgrees(l ratelimit.Allower, twin ratelimit.Limiter, now time.Time) error {
+	for _, later := range []time.Duration{0, 100 * time.Millisecond, time.Minute} {
+		at := now.Add(later)
+		for range 3 {
+			for n, left := 0, twin.PeekAt(at, 0).Remaining; n <= left+1; n++ {
+				if ok := l.FitsAt(at, n); ok != (n <= left) {
+					return fmt.Errorf("FitsAt(%v, %d) returns %v, and %d remain", at, n, ok, left)
+				}
+			}
+			if ok, want := l.AllowAt(at), twin.TakeAt(at, 1); ok != want.OK {
+				return fmt.Errorf("AllowAt(%v) returns %v, and TakeAt of one event %+v, want the same", at, ok, want)
+			}
+			if err := sameState(l, twin, at); err != nil {
+				return fmt.Errorf("after AllowAt(%v), and after TakeAt of one event: %w", at, err)
+			}
+		}
+	}
+	return nil
 }
 
 // origins are the first times of clocks. Aligned windows begin then: all are full minutes.
