@@ -64,6 +64,36 @@ func (s *Store) TakeAt(_ time.Time, key string, n int) ratelimit.Decision {
 	return d
 }
 
+// FailTo returns the limits for [httplimit.PerKey], with limits of this process for what the engine
+// does not answer: a [keyed.Table] of a third of each limit, on each of three nodes. What these
+// grant comes on top of what the engine has granted. What they refuse is refused as by a limit, by
+// 429. To count such requests, count the calls of local.
+func (s *Store) FailTo(local Local) *Fallback { return &Fallback{s, local} }
+
+// Local is a limit for each key in this process, such as a [keyed.Table] or a [keyed.Map].
+type Local interface {
+	TakeAt(t time.Time, key string, n int) ratelimit.Decision
+}
+
+// Fallback is a limit for each key on an engine, with another one for what the engine does not
+// answer. It is safe for simultaneous use. [Store.FailTo] makes it.
+type Fallback struct {
+	store *Store
+	local Local
+}
+
+// TakeAt returns what the engine decides, by its own clock, or else what local does, as of t.
+func (f *Fallback) TakeAt(t time.Time, key string, n int) ratelimit.Decision {
+	d := f.store.TakeAt(t, key, n)
+	if d.By == Unreachable {
+		return f.local.TakeAt(t, key, n)
+	}
+	return d
+}
+
+// Clock returns the clock of this node; see [WithClock].
+func (f *Fallback) Clock() ratelimit.Clock { return f.store.clock }
+
 // Clock returns the clock of this node; see [WithClock].
 func (s *Store) Clock() ratelimit.Clock { return s.clock }
 

@@ -3,6 +3,7 @@ package redislimit_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -15,6 +16,7 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/gcra"
 	"github.com/seed-3506548a/ratelimit/httplimit"
+	"github.com/seed-3506548a/ratelimit/keyed"
 	"github.com/seed-3506548a/ratelimit/limittest"
 	"github.com/seed-3506548a/ratelimit/redislimit"
 	"github.com/seed-3506548a/ratelimit/redislimit/goredis"
@@ -102,36 +104,91 @@ func TestPerKey(t *testing.T) {
 	require.ErrorIs(t, told, m.fault)
 }
 
+// What the engine does not answer is decided by a limit of this process, and refused by 429 as by
+// any limit. OnError is asked only if that cannot decide either.
+func TestPerKeyThatFailsTo(t *testing.T) {
+	m := newMini(t)
+	limits := ratelimit.Must(redislimit.NewGCRA(m, "http", ratelimit.PerMinute(6), 2))
+	var local redislimit.Local = ratelimit.Must(keyed.NewGCRA[string](ratelimit.PerMinute(3), 1, 100))
+	asked := 0
+	counted := localFunc(func(t time.Time, key string, n int) ratelimit.Decision {
+		asked++
+		return local.TakeAt(t, key, n)
+	})
+	var told error
+	limit, err := httplimit.PerKey(limits.FailTo(counted), httplimit.Header("X-User"), httplimit.IETF(11),
+		httplimit.OnError(func(_ http.ResponseWriter, _ *http.Request, err error) bool {
+			told = err
+			return false
+		}))
+	require.NoError(t, err)
+	handler := limit(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+	get := func(user string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header.Set("X-User", user)
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		return w
+	}
+	require.Equal(t, 204, get("a").Code)
+	require.Zero(t, asked)
+
+	m.fault = errors.New("gone")
+	require.Equal(t, 204, get("a").Code)
+	w := get("a")
+	require.Equal(t, 429, w.Code)
+	require.Equal(t, "20", w.Header().Get("Retry-After"), "as the limit of this process says")
+	require.Equal(t, 204, get("b").Code)
+	require.Equal(t, 3, asked)
+	require.NoError(t, told)
+
+	local = ratelimit.Must(keyed.NewMap(1, func(string) (ratelimit.Limiter, error) { return nil, errors.New("none") }))
+	require.Equal(t, 503, get("c").Code)
+	var failed *httplimit.StoreError
+	require.ErrorAs(t, told, &failed)
+
+	m.fault = nil
+	for _, want := range []int{204, 204, 429} { // as the engine says
+		require.Equal(t, want, get("d").Code)
+	}
+	require.Equal(t, 4, asked)
+}
+
+type localFunc func(t time.Time, key string, n int) ratelimit.Decision
+
+func (f localFunc) TakeAt(t time.Time, key string, n int) ratelimit.Decision { return f(t, key, n) }
+
 // A limit for each key in front of one for all, as docs/redis.md has it: a key that is refused
-// charges nothing to all, one that all refuses stays charged, and a client sees what refuses it, or
-// else the inner limit.
+// charges nothing to all, one that all refuses stays charged, and a client sees its own limit.
 func TestPerKeyForEachAndForAll(t *testing.T) {
 	m := newMini(t)
 	each := ratelimit.Must(redislimit.NewGCRA(m, "each", ratelimit.PerHour(3), 3))
 	all := ratelimit.Must(redislimit.NewGCRA(m, "all", ratelimit.PerDay(4), 4))
 	perUser := ratelimit.Must(httplimit.PerKey(each, httplimit.Header("X-User"), httplimit.IETF(7)))
-	overall := ratelimit.Must(httplimit.PerKey(all, func(*http.Request) (string, bool) { return "", true }, httplimit.IETF(7)))
+	overall := ratelimit.Must(httplimit.PerKey(all, func(*http.Request) (string, bool) { return "", true },
+		httplimit.Fields{Status: http.StatusServiceUnavailable}))
 	handler := perUser(overall(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
 	for i, row := range []struct {
-		user                  string
-		code, ofUser, ofAll   int
-		limit, remaining, per string
+		user                string
+		code, ofUser, ofAll int
+		wait                string
 	}{
-		{"a", 200, 2, 3, "4", "3", "86400"},
-		{"a", 200, 1, 2, "4", "2", "86400"},
-		{"a", 200, 0, 1, "4", "1", "86400"},
-		{"a", 429, 0, 1, "3", "0", "3600"},
-		{"b", 200, 2, 0, "4", "0", "86400"},
-		{"b", 429, 1, 0, "4", "0", "86400"},
+		{"a", 200, 2, 3, ""},
+		{"a", 200, 1, 2, ""},
+		{"a", 200, 0, 1, ""},
+		{"a", 429, 0, 1, "1200"},
+		{"b", 200, 2, 0, ""},
+		{"b", 503, 1, 0, "21600"},
 	} {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.Header.Set("X-User", row.user)
 		w := httptest.NewRecorder()
 		handler.ServeHTTP(w, r)
 		require.Equal(t, row.code, w.Code, "%d", i)
+		require.Equal(t, row.wait, w.Header().Get("Retry-After"), "%d", i)
 		for field, want := range map[string]string{
-			"RateLimit":        "limit=" + row.limit + ", remaining=" + row.remaining + ", ",
-			"RateLimit-Policy": row.limit + ";w=" + row.per,
+			"RateLimit":        fmt.Sprintf("limit=3, remaining=%d, ", row.ofUser),
+			"RateLimit-Policy": "3;w=3600",
 		} {
 			require.Len(t, w.Header()[field], 1)
 			require.Contains(t, w.Header()[field][0], want, "%d", i)
