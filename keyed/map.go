@@ -136,6 +136,12 @@ func (m *Map[K]) Allow(k K) bool { return m.Take(k, 1).OK }
 // Take charges n events of the key now, all of them or none. Decision.By is [Full], [Late] or
 // [NoLimiter] if the request is refused for one of these reasons.
 func (m *Map[K]) Take(k K, n int) ratelimit.Decision {
+	if m.line.Injected == nil {
+		hash := m.hash(k)
+		if d, ok := m.home(hash).take(k, hash, n); ok {
+			return d
+		}
+	}
 	clock := m.Clock()
 	t := clock.Now()
 	for {
@@ -162,14 +168,6 @@ func (m *Map[K]) TakeAt(t time.Time, k K, n int) ratelimit.Decision {
 		m.late.Add(1)
 	}
 	return d
-}
-
-// take also reports whether the request was refused since t is late.
-func (m *Map[K]) take(t time.Time, k K, n int) (d ratelimit.Decision, late bool) {
-	if n < 1 {
-		return m.PeekAt(t, k, n), false
-	}
-	return m.charge(m.hash(k), t, k, n, taking)
 }
 
 // ChargeAt counts n events of the key as granted at t, even if they exceed its limit: see

@@ -39,6 +39,14 @@ func (m *Map[K]) hash(k K) uint64 {
 // home returns the shard of the keys with that hash.
 func (m *Map[K]) home(hash uint64) *shard[K] { return &m.shards[hash&uint64(len(m.shards)-1)] }
 
+// take also reports whether the request was refused since t is late.
+func (m *Map[K]) take(t time.Time, k K, n int) (d ratelimit.Decision, late bool) {
+	if n < 1 {
+		return m.PeekAt(t, k, n), false
+	}
+	return m.charge(m.hash(k), t, k, n, taking)
+}
+
 // charge charges a key, for which a limiter is made if there is none. It also reports whether the
 // request was refused since t is late. Never are two locks held at once.
 func (m *Map[K]) charge(hash uint64, t time.Time, k K, n int, what deed) (d ratelimit.Decision, late bool) {
@@ -57,6 +65,19 @@ func (m *Map[K]) charge(hash uint64, t time.Time, k K, n int, what deed) (d rate
 	}
 	m.refused.Add(1)
 	return refusal(n, wait, Full), false
+}
+
+// take charges a key that is there, now by the system's clock, which the limiter reads. That is one
+// reading. A time to pass on would have the wall clock too, which takes another one. The reading is
+// not late: what was evicted before had been idle at an earlier one.
+func (s *shard[K]) take(k K, hash uint64, n int) (d ratelimit.Decision, ok bool) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock() // also if a limiter panics
+	e, ok := s.resident(k, hash)
+	if !ok {
+		return d, false
+	}
+	return e.limiter.Take(n), true
 }
 
 // charge charges a key that is there. The limiter is asked under the lock, so that it cannot be

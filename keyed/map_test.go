@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -486,6 +487,27 @@ func TestMapTakeIsNotLate(t *testing.T) {
 	want.RetryAfter = 3 * time.Second // then ann's own limiter grants again
 	require.Equal(t, want, got)
 	require.EqualValues(t, 1, m.Stats().Late)
+}
+
+// TestMapTakesBySystemClock compares a key of a map without a clock of its own to a limiter alone.
+func TestMapTakesBySystemClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		build := func(string) (ratelimit.Limiter, error) { return gcra.New(ratelimit.PerSecond(1), 3) }
+		m := ratelimit.Must(keyed.NewMap(1, build))
+		for range 2 {
+			alone := ratelimit.Must(build(""))
+			for _, n := range []int{2, 2, 1, 0, -1, 4, 1, 2} {
+				require.Equal(t, alone.Take(n), m.Take("ann", n), n)
+				time.Sleep(400 * time.Millisecond)
+			}
+			require.Equal(t, keyed.Full, m.Take("bob", 1).By)
+			time.Sleep(3 * time.Second)
+			require.True(t, m.Allow("bob"), "ann is idle") // and goes
+			time.Sleep(time.Second)
+		}
+		require.EqualValues(t, 3, m.Stats().Evicted)
+		require.Zero(t, m.Stats().Late)
+	})
 }
 
 func TestMapFactoryFails(t *testing.T) {
