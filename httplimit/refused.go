@@ -15,7 +15,8 @@ import (
 // would have been longer than Patience or the context's deadline, or the Limiter failed. Otherwise
 // the caller gets the last response, and [AsRefused] returns what is known about it.
 type RefusedError struct {
-	// Request is the request as it came to the Transport. Do not change it.
+	// Request is the request as it came to the Transport. Do not change it. It is nil if AsRefused
+	// was asked about a response without a Request, such as that of an httptest.ResponseRecorder.
 	Request *http.Request
 
 	// Status, Header, Body and Readings are from the response. They are empty if there is none.
@@ -36,8 +37,8 @@ type RefusedError struct {
 	Err error
 }
 
-// Error returns the message, as in "GET https://api.example.com/shows: refused with 429, again in
-// 10s". It does not contain the query, which may have secrets.
+// Error returns the message, as in "httplimit: GET https://api.example.com/shows: refused with 429,
+// next at 2026-11-01T00:01:03Z". It does not contain the query, which may have secrets.
 func (e *RefusedError) Error() string {
 	what := "not sent"
 	if e.Status != 0 {
@@ -52,6 +53,9 @@ func (e *RefusedError) Error() string {
 	if e.Err != nil {
 		what += ": " + e.Err.Error()
 	}
+	if e.Request == nil {
+		return "httplimit: " + what
+	}
 	return fmt.Sprintf("httplimit: %s %s: %s", e.Request.Method, e.Endpoint(), what)
 }
 
@@ -60,24 +64,29 @@ func (e *RefusedError) Unwrap() error { return e.Err }
 
 // Endpoint returns scheme, host and path of the request, without user, password and query.
 func (e *RefusedError) Endpoint() string {
+	if e.Request == nil {
+		return ""
+	}
 	u := e.Request.URL
 	return u.Scheme + "://" + u.Host + u.EscapedPath()
 }
 
 // Authenticated reports whether the request had an Authorization field.
-func (e *RefusedError) Authenticated() bool { return e.Request.Header.Get("Authorization") != "" }
+func (e *RefusedError) Authenticated() bool {
+	return e.Request != nil && e.Request.Header.Get("Authorization") != ""
+}
 
 // LogValue implements [slog.LogValuer]: what there is to know for a log, and no secrets of the
 // request.
 func (e *RefusedError) LogValue() slog.Value {
-	attrs := []slog.Attr{
-		slog.String("method", e.Request.Method),
-		slog.String("endpoint", e.Endpoint()),
-		slog.Bool("authenticated", e.Authenticated()),
-		slog.Int("status", e.Status),
-		slog.Int("tries", e.Tries),
-		slog.Any("readings", e.Readings),
+	var attrs []slog.Attr
+	if e.Request != nil {
+		attrs = append(attrs,
+			slog.String("method", e.Request.Method),
+			slog.String("endpoint", e.Endpoint()),
+			slog.Bool("authenticated", e.Authenticated()))
 	}
+	attrs = append(attrs, slog.Int("status", e.Status), slog.Int("tries", e.Tries), slog.Any("readings", e.Readings))
 	if v := e.Header.Get("Retry-After"); v != "" {
 		attrs = append(attrs, slog.String("retry_after", v))
 	}
@@ -111,7 +120,7 @@ func AsRefused(resp *http.Response) (*RefusedError, bool) {
 		}
 	}
 	readings := Read(resp.Header, time.Now())
-	if resp.Request == nil || !refuses(resp, readings) {
+	if !refuses(resp, readings) {
 		return nil, false
 	}
 	return &RefusedError{

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"runtime"
 	"slices"
@@ -919,10 +920,24 @@ func TestAsRefused(t *testing.T) {
 	e, ok := httplimit.AsRefused(&http.Response{StatusCode: 429, Header: fields("Retry-After: 5"), Request: r})
 	require.True(t, ok)
 	require.Equal(t, 5*time.Second, e.Readings[0].RetryAfter)
-	for _, resp := range []*http.Response{nil, {StatusCode: 200, Request: r}, {StatusCode: 429}, {StatusCode: 403, Request: r}, {StatusCode: 503, Request: r}} {
+	for _, resp := range []*http.Response{nil, {StatusCode: 200, Request: r}, {StatusCode: 200}, {StatusCode: 403, Request: r}, {StatusCode: 503, Request: r}} {
 		_, ok := httplimit.AsRefused(resp)
 		require.False(t, ok)
 	}
+}
+
+// A recorder's response has no Request.
+func TestAsRefusedWithoutRequest(t *testing.T) {
+	e, ok := httplimit.AsRefused(&http.Response{StatusCode: 429, Header: fields("Retry-After: 5")})
+	require.True(t, ok)
+	require.Nil(t, e.Request)
+	require.EqualError(t, e, "httplimit: refused with 429")
+	require.Empty(t, e.Endpoint())
+	require.False(t, e.Authenticated())
+	var log strings.Builder
+	slog.New(slog.NewTextHandler(&log, nil)).Info("refused", "request", e)
+	require.Contains(t, log.String(), "request.status=429")
+	require.NotContains(t, log.String(), "request.method")
 }
 
 func TestRetry(t *testing.T) {

@@ -127,6 +127,9 @@ func parse(name string, args []string, w world) (*options, error) {
 	case errors.Is(err, flag.ErrHelp):
 		f.SetOutput(w.err)
 		f.Usage()
+		if name == "" {
+			_, _ = io.WriteString(w.err, commands)
+		}
 		return nil, err
 	case err != nil:
 		return nil, fmt.Errorf("%w; %s -h lists the flags", err, f.Name())
@@ -141,7 +144,7 @@ func parse(name string, args []string, w world) (*options, error) {
 	o.key = strings.Split(*key, "|")
 	switch {
 	case f.NArg() > 0:
-		return nil, fmt.Errorf("%q is left over: all that is said begins with a flag; ratesim -h lists them", f.Arg(0))
+		return nil, fmt.Errorf("%q is left over: ratesim takes flags, which ratesim -h lists, or first explain, check or suggest", f.Arg(0))
 	case *subsecond != "as-is" && *subsecond != "uniform":
 		return nil, fmt.Errorf("-subsecond is %q, want as-is or uniform", *subsecond)
 	case o.order != "auto" && o.order != "sort" && o.order != "refuse":

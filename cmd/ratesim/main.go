@@ -10,8 +10,8 @@
 //	ratesim explain trakt
 //	ratesim check limits.json
 //
-// The exit status is 1 if the condition of a -fail is true or a policy has faults. It is 2 if
-// something else is wrong, such as a flag or a trace that cannot be read to its end. ratesim -h
+// The exit status is 1 if the condition of a -fail is true, or if check finds faults. It is 2 if
+// something else is wrong, such as a flag, or a trace that cannot be read to its end. ratesim -h
 // lists the flags.
 package main
 
@@ -63,6 +63,15 @@ func run(args []string, w world) int {
 	}
 }
 
+const commands = `Other commands:
+  ratesim explain POLICY
+    	what a policy of the catalog or a file promises, in words
+  ratesim check FILE
+    	all faults of a policy; exit status 1 if there are any
+  ratesim suggest -trace FILE
+    	the least limits for a trace; ratesim suggest -h lists its flags
+`
+
 // explain prints what a policy does.
 func explain(args []string, w world) error {
 	if len(args) != 1 {
@@ -85,6 +94,10 @@ func check(args []string, w world) error {
 	if err != nil {
 		return failed{err}
 	}
-	_, err = fmt.Fprintf(w.out, "%s: no faults, %d rules\n", args[0], len(p.Rules))
+	rules := "rules"
+	if len(p.Rules) == 1 {
+		rules = "rule"
+	}
+	_, err = fmt.Fprintf(w.out, "%s: no faults, %d %s\n", args[0], len(p.Rules), rules)
 	return err
 }

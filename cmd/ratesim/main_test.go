@@ -277,6 +277,7 @@ func TestErrors(t *testing.T) {
 	status, _, errs = ratesim(t, "", "-h")
 	require.Zero(t, status)
 	require.True(t, strings.HasPrefix(errs, "Usage of ratesim:\n"), errs)
+	require.Contains(t, errs, "\n  ratesim check FILE\n")
 	_, _, errs = ratesim(t, "", "-polcy", "trakt")
 	require.Equal(t, "ratesim: flag provided but not defined: -polcy; ratesim -h lists the flags\n", errs)
 	status, out, errs := ratesim(t, "", "check", bad)
