@@ -145,6 +145,8 @@ func (q *question) moreAfter(a *asked) time.Duration {
 		return a.told.RetryAfter
 	case a.limit.class == outer && a.beyond == 0:
 		return a.limit.store.(*external).moreAfter(a)
+	case !a.told.OK && n == a.n && a.told.By == 0: // as that is what it was asked for
+		return a.told.RetryAfter
 	case a.charged && a.allowed:
 		t := a.limit.table
 		return t.MoreAfter(&a.told, &a.sight, t.off(&q.at), &a.bound.ticks)

@@ -18,7 +18,9 @@ func TestWindowsThatArePutTogether(t *testing.T) {
 	for range 5000 {
 		now += random.Int64N(30)
 		exact.grant(now, 0, 1)
+		exact.flush()
 		coarse.grant(now, 0, 1)
+		coarse.flush()
 		require.LessOrEqual(t, coarse.most, exact.most)
 	}
 	require.True(t, coarse.coarse)

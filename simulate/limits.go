@@ -196,6 +196,7 @@ func (l *limits) result(keys *keys) []Limit {
 	all := make([]Limit, 0, len(l.all))
 	for i := range l.all {
 		c := &l.all[i]
+		c.windows.flush()
 		one := Limit{Rule: c.of.Name, Name: c.limit.Name, Mode: string(c.of.Mode), Refused: c.refused, Per: Seconds(c.limit.Rate.Per),
 			MostGranted: c.windows.most, AtLeast: c.windows.coarse}
 		c.limit.Name = ""

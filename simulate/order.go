@@ -41,7 +41,7 @@ func Sorted(requests iter.Seq[Request]) iter.Seq[Request] {
 // memory. If that is not enough, the sequence ends, and *failed is an [*OrderError].
 func Reorder(requests iter.Seq[Request], most int, failed *error) iter.Seq[Request] {
 	return func(yield func(Request) bool) {
-		var p pending
+		p := pending{most: max(most, 0)}
 		var passed time.Time
 		n := 0
 		for r := range requests {
@@ -77,34 +77,51 @@ func (p *placed) before(q *placed) bool {
 	return p.At.Before(q.At) || p.At.Equal(q.At) && p.place < q.place
 }
 
-// pending are requests in a queue, while they come in order, and in a heap.
+// pending are requests in a ring, while they come in order, and in a heap.
 type pending struct {
-	queue []placed // from first on
-	first int
-	late  byTime
+	most    int // in the ring and the heap together, before another is pushed
+	ring    []placed
+	first   int
+	ordered int // how many are in the ring
+	late    byTime
 }
 
-func (p *pending) size() int { return len(p.queue) - p.first + len(p.late) }
+func (p *pending) size() int { return p.ordered + len(p.late) }
+
+// at returns the place in the ring of a request, of which the first is 0.
+func (p *pending) at(i int) *placed {
+	if i += p.first; i >= len(p.ring) {
+		i -= len(p.ring)
+	}
+	return &p.ring[i]
+}
 
 func (p *pending) push(r placed) {
-	if n := len(p.queue); n > p.first && r.At.Before(p.queue[n-1].At) {
+	if p.ordered > 0 && r.At.Before(p.at(p.ordered-1).At) {
 		heap.Push(&p.late, r)
 		return
 	}
-	if p.first > 1024 && p.first > len(p.queue)/2 {
-		n := copy(p.queue, p.queue[p.first:])
-		clear(p.queue[n:])
-		p.queue, p.first = p.queue[:n], 0
+	if p.ordered == len(p.ring) {
+		ring := make([]placed, min(max(2*len(p.ring), 64)-1, p.most)+1)
+		for i := range p.ordered {
+			ring[i] = *p.at(i)
+		}
+		p.ring, p.first = ring, 0
 	}
-	p.queue = append(p.queue, r)
+	p.ordered++
+	*p.at(p.ordered - 1) = r
 }
 
 func (p *pending) pop() placed {
-	if p.first == len(p.queue) || len(p.late) > 0 && p.late[0].before(&p.queue[p.first]) {
+	if p.ordered == 0 || len(p.late) > 0 && p.late[0].before(p.at(0)) {
 		return heap.Pop(&p.late).(placed)
 	}
-	p.first++
-	return p.queue[p.first-1]
+	next := *p.at(0)
+	p.ordered--
+	if p.first++; p.first == len(p.ring) {
+		p.first = 0
+	}
+	return next
 }
 
 // byTime is a heap.

@@ -74,12 +74,25 @@ func Crowded(events iter.Seq[Event], keys int, skew float64, seed uint64, as Req
 	pick := skewed(keys, skew)
 	return func(yield func(Request) bool) {
 		random := rand.New(rand.NewPCG(seed, 1))
+		var picked [batch]int // ahead, and their names: what is far apart in memory is read at once
+		var names [batch]string
+		next := batch
 		r := as
 		for e := range events {
-			i := pick(random)
+			if next == batch {
+				next = 0
+				for j := range picked {
+					picked[j] = pick(random)
+				}
+				for j, i := range picked {
+					names[j] = attrs[i*each].Value
+				}
+			}
+			i, name := picked[next], names[next]
+			next++
 			of := attrs[i*each : (i+1)*each : (i+1)*each]
-			r.At, r.Key, r.Attrs = e.At, of[0].Value, of[hidden:]
-			r.named, r.number = r.Key, int32(i+1)
+			r.At, r.Key, r.Attrs = e.At, name, of[hidden:]
+			r.named, r.number = name, int32(i+1)
 			if r.Cost = as.Cost; e.N != 1 {
 				r.Cost = e.N
 			}

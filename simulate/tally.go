@@ -1,7 +1,6 @@
 package simulate
 
 import (
-	"cmp"
 	"slices"
 	"time"
 
@@ -21,20 +20,13 @@ type tally struct {
 	actions                  []Acted // in the order in which they came
 	steps                    []Reached
 	waits                    quantiles
-	keys                     []perKey // by their numbers
+	keys                     byKey
 	series                   series
-	rows                     *rows
 	limits                   limits
 }
 
-// perKey are the events of a key, and its requests that rules in shadow would have refused.
-type perKey struct {
-	offered, refused, shadow int64
-	row                      int32 // over time, from the first refusal on; 0: there is none
-}
-
 func newTally(s Subject, o Options) tally {
-	return tally{options: o, subject: s, series: newSeries(int64(o.Bin), 240), rows: newRows(), limits: newLimits(s.Judge)}
+	return tally{options: o, subject: s, keys: newByKey(), series: newSeries(int64(o.Bin), 240), limits: newLimits(s.Judge)}
 }
 
 // count counts a verdict.
@@ -43,40 +35,29 @@ func (t *tally) count(now int64, key int32, r *Request, v *Verdict) {
 	t.requests++
 	t.offered += n
 	t.last = max(t.last, now)
-	for int(key) >= len(t.keys) {
-		t.keys = append(t.keys, perKey{})
-	}
-	k := &t.keys[key]
-	k.offered += n
 	if v.OK {
 		t.granted += n
 	} else {
-		t.refuse(k, v, n)
+		t.refuse(v)
 	}
 	t.series.add(now, v.OK, n)
-	if k.row > 0 {
-		t.rows.add(now, k.row, v.OK, n)
-	}
+	shadow := false
 	if d := v.Decision; d != nil {
 		if len(d.Standings) == 0 && d.Action == policy.Granted {
 			t.unlimited++
 		}
-		if d.Shadow {
+		if shadow = d.Shadow; shadow {
 			t.shadow++
-			k.shadow++
 		}
 		for i := range d.Reached {
 			t.reach(&d.Reached[i])
 		}
 	}
+	t.keys.count(keyed{now, n, key, v.OK, shadow})
 	t.limits.count(now, key, r, v)
 }
 
-func (t *tally) refuse(k *perKey, v *Verdict, n int64) {
-	if k.refused == 0 {
-		k.row = t.rows.next()
-	}
-	k.refused += max(n, 1) // also one that costs nothing is of a key that was refused
+func (t *tally) refuse(v *Verdict) {
 	t.acted(v.Action)
 	if v.RetryAfter == ratelimit.Never {
 		t.never++
@@ -108,41 +89,6 @@ func (t *tally) reach(r *policy.Reached) {
 	t.steps[i].Times++
 }
 
-// worst sets the keys of which most was refused, or else in shadow, or else offered; and how many
-// keys were refused.
-func (t *tally) worst(r *Result, keys *keys) {
-	var all []int32
-	r.Worst = []Key{}
-	for i := range t.keys {
-		k := &t.keys[i]
-		if k.refused > 0 {
-			r.KeysRefused++
-		}
-		if k.shadow > 0 {
-			r.KeysShadow++
-		}
-		if k.offered > 0 || k.refused > 0 {
-			all = append(all, int32(i))
-		}
-	}
-	before := func(a, b int32) int {
-		x, y := &t.keys[a], &t.keys[b]
-		return cmp.Or(cmp.Compare(y.refused, x.refused), cmp.Compare(y.shadow, x.shadow), cmp.Compare(y.offered, x.offered),
-			cmp.Compare(keys.name(a), keys.name(b)))
-	}
-	slices.SortFunc(all, before)
-	for _, key := range all[:min(len(all), t.options.Top)] {
-		k := &t.keys[key]
-		w := Key{Key: keys.name(key), Offered: k.offered, Granted: k.offered - k.refused, Refused: k.refused, Shadow: k.shadow}
-		if k.row > 0 {
-			for _, b := range t.rows.of[k.row-1] {
-				w.Bins = append(w.Bins, Cells{b.granted, b.refused})
-			}
-		}
-		r.Worst = append(r.Worst, w)
-	}
-}
-
 // result returns what was counted.
 func (l *lane) result(keys *keys) *Result {
 	t := &l.tally
@@ -152,7 +98,7 @@ func (l *lane) result(keys *keys) *Result {
 		Keys: len(keys.names), MoreKeys: keys.others, Shadow: t.shadow, Unlimited: t.unlimited, Steps: t.steps,
 		Limits: t.limits.result(keys), Actions: []Acted{}, Bins: []Bin{},
 	}
-	t.worst(r, keys)
+	t.keys.result(r, keys, t.options.Top)
 	for _, action := range []policy.Action{policy.ByLimit, policy.ByThrottle, policy.ByBlock, policy.ByRevoke, policy.ByMissing, policy.ByStore} {
 		for _, a := range t.actions {
 			if a.Action == string(action) {
@@ -169,7 +115,7 @@ func (l *lane) result(keys *keys) *Result {
 	for i, b := range t.series.bins {
 		r.Bins = append(r.Bins, Bin{At: l.origin.Add(time.Duration(int64(i) * t.series.width)), Offered: b.granted + b.refused, Granted: b.granted, Refused: b.refused})
 	}
-	r.BinWidth, r.HeatWidth = Seconds(t.series.width), Seconds(t.rows.width)
+	r.BinWidth, r.HeatWidth = Seconds(t.series.width), Seconds(t.keys.rows.width)
 	if c := &l.clients; c.kind != Open {
 		delays := c.delays.at(0.5, 1)
 		r.Clients = &Clients{Retries: c.retries, GrantedLate: c.late, GaveUp: c.gaveUp, MedianDelay: Seconds(delays[0]), LongestDelay: Seconds(delays[1])}

@@ -9,15 +9,18 @@ type windows struct {
 	most   int64
 	whose  int32
 	coarse bool // grants of a key were put together, so there may have been more
+
+	queue   []queued
+	touched int64 // of no meaning: what is read is used
 }
 
-// window is a ring of the grants of a key. What each request needs is in one cache line: when the
-// oldest and the newest of them were is here as well as in the ring.
+// window is a ring of the grants of a key, in a cache line.
 type window struct {
-	ring           []grant
-	first, size    int
-	sum            int64
-	oldest, newest int64
+	ring        []grant
+	first, size uint32
+	sum         int64 // of the ring, which may have grants before the last span
+	newest      int64
+	_           [16]byte
 }
 
 type grant struct {
@@ -25,28 +28,70 @@ type grant struct {
 	n  int64
 }
 
-// mostKept is how many grants are kept before those of a key are put together: 64 MiB.
-const mostKept = 1 << 22
+// queued is a grant that is not in its window yet.
+type queued struct {
+	grant
+	key int32
+}
 
-func newWindows(length int64) windows { return windows{length: length} }
+const (
+	// mostKept is how many grants are kept before those of a key are put together: 64 MiB.
+	mostKept = 1 << 22
 
-// grant adds a grant, which is not before the last one.
+	// batch is how many updates of keys are made together. The memory of many keys is far apart, so
+	// all of them is touched first: then the processor waits for it once, and not for each key.
+	batch = 64
+)
+
+func newWindows(length int64) windows {
+	return windows{length: length, queue: make([]queued, 0, batch)}
+}
+
+// grant adds a grant, which is not before the last one, at the next flush.
 func (w *windows) grant(now int64, key int32, n int64) {
 	for int(key) >= len(w.of) {
 		w.of = append(w.of, window{})
 	}
-	k := &w.of[key]
-	for k.size > 0 && now-k.oldest >= w.length {
-		k.forget()
+	w.queue = append(w.queue, queued{grant{now, n}, key})
+	if len(w.queue) == batch {
+		w.flush()
 	}
-	if k.sum += n; k.sum > w.most {
-		w.most, w.whose = k.sum, key
+}
+
+// flush adds all grants to their windows.
+func (w *windows) flush() {
+	for i := range w.queue {
+		w.touched += w.of[w.queue[i].key].sum
 	}
-	if k.size > 0 && k.newest == now {
-		k.at(k.size - 1).n += n
+	for i := range w.queue {
+		if k := &w.of[w.queue[i].key]; len(k.ring) > 0 {
+			w.touched += k.at(k.size).n
+		}
+	}
+	for i := range w.queue {
+		w.add(&w.queue[i])
+	}
+	w.queue = w.queue[:0]
+}
+
+// add adds a grant to its window. What is older than a span is forgotten when it matters: when
+// there seems to be more than ever before, or the ring is full.
+func (w *windows) add(g *queued) {
+	k := &w.of[g.key]
+	if k.sum+g.n > w.most {
+		k.forget(g.at - w.length)
+	}
+	if k.sum += g.n; k.sum > w.most {
+		w.most, w.whose = k.sum, g.key
+	}
+	if k.size > 0 && k.newest == g.at {
+		k.at(k.size - 1).n += g.n
 		return
 	}
-	if k.size == len(k.ring) {
+	if int(k.size) == len(k.ring) {
+		k.forget(g.at - w.length)
+	}
+	if int(k.size) == len(k.ring) {
 		if w.kept >= mostKept && k.size > 1 {
 			k.halve()
 			w.coarse = true
@@ -54,23 +99,20 @@ func (w *windows) grant(now int64, key int32, n int64) {
 			w.kept += k.grow()
 		}
 	}
-	if k.size == 0 {
-		k.oldest = now
-	}
-	k.newest = now
+	k.newest = g.at
 	k.size++
-	*k.at(k.size - 1) = grant{now, n}
+	*k.at(k.size - 1) = g.grant
 }
 
 // at returns the place of a grant, of which the oldest is 0.
-func (k *window) at(i int) *grant { return &k.ring[(k.first+i)&(len(k.ring)-1)] }
+func (k *window) at(i uint32) *grant { return &k.ring[int(k.first+i)&(len(k.ring)-1)] }
 
-// forget takes the oldest grant off.
-func (k *window) forget() {
-	k.sum -= k.at(0).n
-	k.first++
-	if k.size--; k.size > 0 {
-		k.oldest = k.at(0).at
+// forget takes off the grants until then.
+func (k *window) forget(until int64) {
+	for k.size > 0 && k.at(0).at <= until {
+		k.sum -= k.at(0).n
+		k.first++
+		k.size--
 	}
 }
 
