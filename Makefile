@@ -22,13 +22,13 @@ test-32:
 lint:
 	.ci/run fmt tidy vet lint
 
-## fuzz: every fuzz target for FUZZTIME (default 5000x: so many inputs)
+## fuzz: every fuzz target for FUZZTIME (default 2000x: so many inputs)
 fuzz:
 	.ci/run fuzz
 
 ## explore: all interleavings of a few callers, and how many there are
 explore:
-	.ci/run explore
+	EXPLORE=100 .ci/run explore
 
 ## mutants: every fault that was planted, and every mutant of operators: 25 minutes
 mutants:

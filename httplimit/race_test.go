@@ -19,7 +19,11 @@ var overLoopback = flag.Int("httplimit.rounds", 20, "rounds of 50 requests at on
 // Of 50 requests at once against a limit of 25, 25 pass, and no handler runs for the others.
 func TestFiftyAgainstTwentyFive(t *testing.T) {
 	for _, as := range []string{"gcra", "log", "aligned", "anchored", "interval", "counter"} {
-		for range 1000/6 + 1 {
+		rounds := 1000/6 + 1
+		if testing.Short() {
+			rounds = 20
+		}
+		for range rounds {
 			fifty(t, as, func(h http.Handler, start *sync.WaitGroup) (int, error) {
 				start.Wait()
 				return do(h, "/").Code, nil

@@ -175,16 +175,17 @@ func (h *hot) other() int { return min(int(h.paces[0].rate), 20_000_000) * 100 }
 // TestAllSchedules explores random plots. In no schedule is more granted than may be.
 func TestAllSchedules(t *testing.T) {
 	for i, shape := range []struct {
-		acts  []int // of each caller
-		plots int
-	}{{[]int{1, 1}, 5000}, {[]int{2, 1}, 2000}, {[]int{2, 2}, 1000}, {[]int{1, 1, 1}, 100}} {
+		acts        []int // of each caller
+		least, most int   // plots
+	}{{[]int{1, 1}, 5000, 5000}, {[]int{2, 1}, 2000, 2000}, {[]int{2, 2}, 100, 1000}, {[]int{1, 1, 1}, 10, 100}} {
 		t.Run(fmt.Sprintf("striped bucket/callers with %v operations", shape.acts), func(t *testing.T) {
+			plots := explore.Share(shape.least, shape.most)
 			if testing.Short() {
-				shape.plots /= 50
+				plots = shape.most / 50
 			}
-			random := rand.New(rand.NewPCG(uint64(i), 2))
+			random := explore.Random(uint64(i))
 			schedules, states, bounded, lost := 0, 0, 0, atomics.LostRaces.Load()
-			for range shape.plots {
+			for range plots {
 				p := newPlot(random, shape.acts)
 				r := explore.Explore(func() explore.Scenario[int] { return p.scenario(t) })
 				require.Empty(t, r.Failure, "%+v", p)
@@ -195,7 +196,7 @@ func TestAllSchedules(t *testing.T) {
 				}
 			}
 			t.Logf("%d scenarios, %d of them with all schedules of at most 3 preemptions, the others with all: %d schedules, %d states",
-				shape.plots, bounded, schedules, states)
+				plots, bounded, schedules, states)
 			require.Greater(t, atomics.LostRaces.Load(), lost)
 		})
 	}

@@ -5,7 +5,6 @@ package table
 import (
 	"cmp"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -298,16 +297,13 @@ func (w world) feasible(all [][][]action) [][][]action {
 	})
 }
 
-// some returns so many of the scenarios, the same each time; a few of them if all are too many.
-func some(all [][][]action, most int) [][][]action {
+// sample returns so many of the scenarios, or all if that is 0: a few of them for a short test, and
+// otherwise those that the flags choose.
+func sample(all [][][]action, most int) [][][]action {
 	if testing.Short() {
-		most = 5
+		return explore.Some(all, 5, 5)
 	}
-	if most == 0 || most >= len(all) {
-		return all
-	}
-	rand.New(rand.NewPCG(1, 2)).Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-	return all[:most]
+	return explore.Some(all, 20, cmp.Or(most, len(all)))
 }
 
 // In every schedule, what the callers were told and what is known of each key afterwards is what
@@ -326,7 +322,7 @@ func TestAllSchedules(t *testing.T) {
 		for _, w := range worlds {
 			t.Run("table/"+w.name+"/"+shape.name, func(t *testing.T) {
 				all := w.feasible(shape.all(w.does))
-				scenarios, schedules, states := some(all, cmp.Or(w.most, shape.most)), 0, 0
+				scenarios, schedules, states := sample(all, cmp.Or(w.most, shape.most)), 0, 0
 				for _, callers := range scenarios {
 					r := explore.Explore(func() explore.Scenario[*claim] { return w.build().scenario(callers) })
 					require.Empty(t, r.Failure, "%v", callers)

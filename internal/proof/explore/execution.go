@@ -67,7 +67,7 @@ func (e *execution[M]) begin() {
 			for i, operation := range operations {
 				t.at = i
 				t.calls[i].told = operation.Do()
-				t.told = hash(t.told, maphash.String(seed, fmt.Sprint(t.calls[i].told)))
+				t.told = hash(t.told, maphash.String(hashSeed, fmt.Sprint(t.calls[i].told)))
 				t.seen = t.told
 			}
 			t.at = len(operations)

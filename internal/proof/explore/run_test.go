@@ -13,7 +13,7 @@ import (
 
 // TestExplore runs this package's tests with the build tag explore, and those of packages table and
 // bucket that explore from inside, and logs what they print: how many schedules there were. It runs
-// a sample of the scenarios; `.ci/run explore` runs all.
+// a few of the scenarios; `make explore` runs all.
 func TestExplore(t *testing.T) {
 	// The go command runs a test again if a file has changed that the test looked at.
 	for _, pattern := range []string{"*.go", "../*/*.go", "../../*/*.go", "../../../*/*.go", "../../../*.go"} {

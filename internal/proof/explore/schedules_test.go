@@ -102,12 +102,12 @@ func (k kind) explore(w world, all [][][]string) (total explore.Result, bounded 
 	return total, bounded
 }
 
-// sample returns one of the scenarios, if all are too many.
+// sample returns one of the scenarios for a short test, and otherwise those that the flags choose.
 func sample(all [][][]string) [][][]string {
-	if !testing.Short() {
-		return all
+	if testing.Short() {
+		return all[len(all)/2 : len(all)/2+1]
 	}
-	return all[len(all)/2 : len(all)/2+1]
+	return explore.Some(all, 20, len(all))
 }
 
 func TestAllSchedules(t *testing.T) {
@@ -162,6 +162,12 @@ func TestOneScheduleStandsForAll(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes a minute")
 	}
+	type scenario struct {
+		kind
+		world   world
+		callers [][]string
+	}
+	var all []scenario
 	for _, callers := range [][][]string{
 		{{"take"}, {"take"}, {"take"}},
 		{{"take"}, {"refund"}, {"reserve"}},
@@ -175,17 +181,20 @@ func TestOneScheduleStandsForAll(t *testing.T) {
 			if len(callers) > 2 && w.name != "inside the frame" {
 				continue // too many schedules to run them all
 			}
-			bucket.oneStandsForAll(t, w, callers)
+			all = append(all, scenario{bucket, w, callers})
 		}
 	}
 	for _, callers := range [][][]string{{{"take"}, {"take"}}, {{"take"}, {"refund"}}} {
 		for _, k := range explored[4:] {
 			for _, w := range k.worlds {
 				if slices.Contains([]string{"inside the bucket", "a bucket skipped", "of 1"}, w.name) { // the others have too many
-					k.oneStandsForAll(t, w, callers)
+					all = append(all, scenario{k, w, callers})
 				}
 			}
 		}
+	}
+	for _, s := range explore.Some(all, 3, len(all)) {
+		s.oneStandsForAll(t, s.world, s.callers)
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 	"unsafe"
 )
 
-var seed = maphash.MakeSeed()
+var hashSeed = maphash.MakeSeed()
 
 // hash returns a hash of a sequence: of its beginning's hash and the next value (splitmix64).
 func hash(beginning, next uint64) uint64 {
