@@ -71,6 +71,7 @@ var (
 	policyFast = suite{pkg: "policy", args: "-test.skip ^(TestModel|TestRandom|TestRace)", limit: 10 * time.Second}
 	policyAll  = suite{pkg: "policy", limit: 60 * time.Second}
 	storyAll   = suite{pkg: "policy/catalog", limit: 10 * time.Second}
+	httpFast   = suite{pkg: "httplimit", args: "-test.skip ^(TestTravelTimes|TestJobs|TestTheRateRecovers|TestPartitionsAreBounded|TestTheStory|TestCurl|TestHeadersThatSayEnough|TestFifty.*)$", limit: 10 * time.Second}
 	httpAll    = suite{pkg: "httplimit", limit: 60 * time.Second}
 	logsAll    = suite{pkg: "simulate/logs", limit: 10 * time.Second}
 	linesAll   = suite{pkg: "internal/logline", limit: 3 * time.Second}
@@ -109,7 +110,7 @@ var suites = map[string][]suite{
 	"penalty":               {penaltyAll, rootFast},
 	"internal/strikes":      {strikesAll, policyFast, policyAll},
 	"policy":                {policyFast, storyAll, policyAll},
-	"httplimit":             {httpAll},
+	"httplimit":             {httpFast, httpAll},
 }
 
 // suitesOf returns what the mutants of a file are tested by.
