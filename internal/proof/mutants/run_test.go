@@ -68,14 +68,16 @@ var (
 	windowSize = suite{pkg: "internal/window", limit: 3 * time.Second}
 	penaltyAll = suite{pkg: "penalty", limit: 10 * time.Second}
 	strikesAll = suite{pkg: "internal/strikes", limit: 20 * time.Second}
-	policyFast = suite{pkg: "policy", args: "-test.skip ^(TestModel|TestRandom|TestRace)", limit: 10 * time.Second}
-	policyAll  = suite{pkg: "policy", limit: 60 * time.Second}
+	policyFast = suite{pkg: "policy", args: "-test.skip ^(TestModel|TestRandom)", limit: 10 * time.Second}
+	policyAll  = suite{pkg: "policy", args: "-test.run ^(TestModel|TestRandom)", limit: 60 * time.Second} // the others
 	storyAll   = suite{pkg: "policy/catalog", limit: 10 * time.Second}
-	httpFast   = suite{pkg: "httplimit", args: "-test.skip ^(TestTravelTimes|TestJobs|TestTheRateRecovers|TestPartitionsAreBounded|TestTheStory|TestCurl|TestHeadersThatSayEnough|TestFifty.*)$", limit: 10 * time.Second}
-	httpAll    = suite{pkg: "httplimit", limit: 60 * time.Second}
+	httpFast   = suite{pkg: "httplimit", args: "-test.skip ^(TestTravelTimes|" + httpSlow + ")$", limit: 10 * time.Second}
+	httpAll    = suite{pkg: "httplimit", args: "-test.run ^(" + httpSlow + ")$", limit: 60 * time.Second} // the others, but one that takes as long as all
 	logsAll    = suite{pkg: "simulate/logs", limit: 10 * time.Second}
 	linesAll   = suite{pkg: "internal/logline", limit: 3 * time.Second}
 )
+
+const httpSlow = "TestJobs|TestTheRateRecovers|TestPartitionsAreBounded|TestTheStory|TestCurl|TestHeadersThatSayEnough|TestFifty.*"
 
 func explore(tests string) suite {
 	return suite{tags: "explore", pkg: "internal/proof/explore", args: "-test.run " + tests, limit: 100 * time.Second}
