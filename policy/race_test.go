@@ -119,6 +119,32 @@ func TestP01AThrottleThatIsLost(t *testing.T) {
 	require.Equal(t, 1, decide(20*time.Second, "1").Standings[1].Remaining)
 }
 
+// P4: of two requests at once that have the same address blocked, the one with the shorter block
+// waits for the longer one, too.
+func TestP04AnothersBlockIsWaitedFor(t *testing.T) {
+	rule := func(name, block string) string {
+		return `{"name": "` + name + `", "match": ["/` + name + `/"], "key": ["user"], "limits": [{"name": "hour", "rate": "1/h", "as": "log"}],
+			"ladder": [{"after": 1, "do": "block", "for": "` + block + `", "who": ["ip"]}]}`
+	}
+	s, f := newFarScene(t, `"rules": [`+rule("api", "2h")+`, `+rule("login", "5h")+`]`, "api/hour")
+	decide := func(path, user string) (d policy.Decision) {
+		r := request("user="+user, "ip=1")
+		r.Path = path
+		s.Decide(r, &d)
+		return d
+	}
+	require.True(t, decide("/api/", "7").OK)
+	f.before = func(string) { // while the other is asking
+		f.before = nil
+		require.True(t, decide("/login/", "8").OK)
+		require.Equal(t, 5*time.Hour, decide("/login/", "8").RetryAfter)
+	}
+	d := decide("/api/", "7")
+	require.Equal(t, policy.ByLimit, d.Action)
+	require.Len(t, d.Reached, 1)
+	require.Equal(t, 5*time.Hour, d.RetryAfter)
+}
+
 // P1: callers on all cores: what gives back has counted exactly what was granted, and of Tables the
 // last one, too.
 func TestP01RacesOnAllCores(t *testing.T) {

@@ -281,6 +281,7 @@ func TestP10Revocations(t *testing.T) {
 	s.at(5 * 24 * time.Hour)
 	s.refuse(policy.ByRevoke, ratelimit.Never, "user=7")
 	s.pass(1, "user=8")
+	require.Equal(t, time.Hour, s.peek("user=8").RetryAfter)
 	s.refuse(policy.ByLimit, time.Hour, "user=8") // the one place is taken
 	s.refuse(policy.ByBlock, time.Hour, "user=8")
 	s.refuse(policy.ByRevoke, ratelimit.Never, "user=7")
