@@ -75,6 +75,48 @@ func TestP07OneWindowDoesNotSpillIntoTheNext(t *testing.T) {
 	}
 }
 
+// P7: nor does what is charged to a window while a later one has counted already: it counts there,
+// as far as there is room.
+func TestP07AnEarlierWindowDoesNotSpillEither(t *testing.T) {
+	const most = 1 << 22
+	s := newScene(t, `"rules": [{"name": "api", "limits": [{"name": "failures", "rate": "4194304/min", "as": "aligned", "count": ["401"]}]}]`)
+	charge := func(at time.Duration, n int) {
+		var d policy.Decision
+		s.Decide(&policy.Request{Time: t0.Add(at), Cost: n}, &d)
+		require.True(t, d.OK)
+		s.Done(&d, policy.Outcome{Time: t0.Add(at), Status: 401})
+	}
+	var under policy.Decision
+	s.Decide(&policy.Request{Time: t0, Cost: 10}, &under)
+	charge(time.Minute, most-7)
+	s.Done(&under, policy.Outcome{Time: t0, Status: 401})
+	require.Zero(t, s.at(time.Minute).remaining("failures"))
+	require.Equal(t, most, s.at(2*time.Minute).remaining("failures"))
+	charge(2*time.Minute, most-7)
+	require.Equal(t, 7, s.remaining("failures"))
+}
+
+// P7: a charge at a time that is too late, or too far ahead of the clock, counts at the nearest that
+// is not. Of windows in a table, the last four can be asked for, and two that are to come.
+func TestP07ChargesAtOddTimes(t *testing.T) {
+	for _, c := range []struct {
+		at, counts time.Duration
+	}{{0, 6 * time.Minute}, {6 * time.Minute, 6 * time.Minute}, {10 * time.Minute, 10 * time.Minute}, {12 * time.Minute, 12 * time.Minute}, {time.Hour, 12 * time.Minute}} {
+		s := newScene(t, `"rules": [{"name": "api", "key": ["user"], "limits": [{"name": "failures", "rate": "1/min", "as": "aligned", "count": ["401"]}]}]`)
+		s.at(10*time.Minute).pass(1, "user=8")
+		s.failed(&s.d)
+		s.pass(1, "user=7")
+		s.Done(&s.d, policy.Outcome{Time: t0.Add(c.at), Status: 401})
+		r := request("user=7")
+		r.Time = t0.Add(c.counts)
+		require.Equal(t, time.Minute, s.decide(r).RetryAfter, c.at)
+		if c.counts < 12*time.Minute {
+			r.Time = r.Time.Add(time.Minute)
+			require.True(t, s.decide(r).OK)
+		}
+	}
+}
+
 // P7: no charge is too much for the numbers that count it.
 func TestP07TheGreatestCharges(t *testing.T) {
 	for _, limit := range []string{`"1/day", "as": "gcra"`, `"1/day", "as": "interval"`, `"1/day", "as": "log"`, `"1/day", "as": "counter"`,

@@ -6,6 +6,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
 // P14: gcra and aligned limits take no lock, since they are in Tables, also with overrides, and if
@@ -43,6 +46,57 @@ func TestP14WhereLimitsLive(t *testing.T) {
 			require.Len(t, throttles, 1)
 			require.IsType(t, (*lockFree)(nil), throttles[0].limit.store)
 		}
+	}
+}
+
+// P14: the unit of a table is the least of which all its events are whole numbers, and 2^k times as
+// fine as a clock of 600 ns, the deepest bound and the numbers of a table let it be; or finer, if a
+// bound needs that. Where no unit is right for all, there is no table.
+func TestP14TheUnitOfATable(t *testing.T) {
+	const long = "78840h" // 9 years
+	type b struct {
+		rate  string
+		burst int
+	}
+	for _, c := range []struct {
+		bounds []b
+		unit   string
+	}{
+		{[]b{{"1/s", 1}}, "4096/s"},
+		{[]b{{"3255/s", 1}}, "6510/s"},
+		{[]b{{"3256/s", 1}}, "3256/s"},
+		{[]b{{"1/307200ns", 1}}, "2/307200ns"},
+		{[]b{{"1/s", 1 << 20}}, "512/s"},
+		{[]b{{"1/s", 1<<20 + 1}}, "256/s"},
+		{[]b{{"1/s", 1 << 30}}, "1/s"},
+		{[]b{{"1/s", 1<<30 + 1}}, ""},
+		{[]b{{"1/" + long, 1}}, "536870912/" + long},
+		{[]b{{"5/" + long, 1}}, "1342177280/" + long},
+		{[]b{{"0/" + long, 0}}, "536870912/" + long},
+		{[]b{{"0/s", 0}, {"3/s", 1}}, "6144/s"},
+		{[]b{{"100/min", 1}, {"1000/min", 1}}, "256000/min"},
+		{[]b{{"1/s", 1}, {"2/s", 1 << 20}}, "1024/s"},
+		{[]b{{"2/s", 1 << 20}, {"1/s", 1}}, "1024/s"},
+		{[]b{{"1/s", 1}, {"6510/s", 1}}, "6510/s"},
+		{[]b{{"1/s", 1}, {"6511/s", 1}}, "4096/s"}, // as a tick would be too short
+		{[]b{{"1/s", 1}, {"1000000/s", 1}}, "65536/s"},
+		{[]b{{"1/s", 1 << 29}, {"1000000/s", 1}}, ""},
+		{[]b{{"1/s", 1}, {"3/s", 1 << 29}}, "3/s"},
+		{[]b{{"3/s", 1 << 29}, {"2/s", 1}}, "3/s"}, // as 6/s would be too deep
+	} {
+		var bounds []*bound
+		for _, b := range c.bounds {
+			bounds = append(bounds, &bound{rate: ratelimit.Must(ratelimit.ParseRate(b.rate)), burst: b.burst, most: b.burst})
+		}
+		line, err := timeline.New("New", nil)
+		require.NoError(t, err)
+		s := newBucketTable(bounds, 10, &line)
+		if c.unit == "" {
+			require.Nil(t, s, c.bounds)
+			continue
+		}
+		require.NotNil(t, s, c.bounds)
+		require.Equal(t, ratelimit.Must(ratelimit.ParseRate(c.unit)), s.Own().Rate(), c.bounds)
 	}
 }
 
