@@ -244,6 +244,15 @@ func TestStoreIsAskedSeldom(t *testing.T) {
 	require.Equal(t, 1, d.Binding, "the one that is known")
 }
 
+// A rule that watches, before the one that enforces, does not make a store be asked more often.
+func TestStoreIsAskedSeldomBehindARuleThatWatches(t *testing.T) {
+	s, f := newFarScene(t, `"rules": [
+		{"name": "seen", "mode": "watch", "limits": [{"name": "hour", "rate": "9/h", "as": "log"}]},
+		{"name": "api", "key": ["user"], "limits": [`+farGCRA+`]}]`, "x")
+	s.pass(1, "user=7")
+	require.Equal(t, []string{"take api/x user=7"}, f.made())
+}
+
 // Refusals that stores remember come before all questions: then no store is asked, and all that is
 // known is told.
 func TestStoreThatRemembersIsNotAsked(t *testing.T) {

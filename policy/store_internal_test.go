@@ -2,8 +2,10 @@ package policy
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -169,6 +171,53 @@ func TestThrottlesOfAnyRate(t *testing.T) {
 		l := e.current.Load().rules[0].ladder.throttles[0].limit
 		require.Equal(t, burst, l.own.most, to)
 		require.NotNil(t, l.table, to)
+	}
+}
+
+// P13: steps of the same throttle share it, and so do those of the next policy: it keeps what it has
+// counted. It has room for an eighth of the keys, which are throttled at the same time at most.
+func TestP13StepsShareAThrottle(t *testing.T) {
+	text := func(second string) Policy {
+		p, err := Parse(fmt.Appendf(nil, `{"rules": [{"name": "api", "limits": [{"name": "limit", "rate": "1/min", "as": "log"}], "ladder": [
+			{"after": 1, "within": "1h", "do": "throttle", "to": "9/s", "for": "1h"},
+			{"after": 2, "within": "1h", "do": "throttle", "to": "%s", "for": "1h"}]}]}`, second))
+		require.NoError(t, err)
+		return p
+	}
+	for capacity, room := range map[int]int{80: 64, 8000: 1000} {
+		e, err := New(text("9/s"), capacity)
+		require.NoError(t, err)
+		throttles := func() []throttle { return e.current.Load().rules[0].ladder.throttles }
+		require.Len(t, throttles(), 1)
+		first := throttles()[0].limit
+		require.Equal(t, room, first.table.Capacity())
+		require.NoError(t, e.Replace(text("9/s")))
+		require.Len(t, throttles(), 1)
+		require.NoError(t, e.Replace(text("3/s")))
+		require.Len(t, throttles(), 2)
+		require.Same(t, first, throttles()[0].limit)
+	}
+}
+
+// P13: a gcra in a Map counts up to 2^31-1 parts of an event.
+func TestP13TheDeepestBoundOfAMap(t *testing.T) {
+	s := &locked{as: GCRA, unit: ratelimit.PerSecond(1), clock: ratelimit.SystemClock{}}
+	require.NoError(t, s.bind(&bound{rate: ratelimit.PerSecond(1), burst: math.MaxInt32, most: math.MaxInt32}))
+	err := s.bind(&bound{rate: ratelimit.Per(1, 2*time.Second), burst: 1 << 30, most: 1 << 30})
+	var argument *ratelimit.ArgumentError
+	require.ErrorAs(t, err, &argument)
+	require.Equal(t, "policy.New", argument.Func)
+	require.NoError(t, s.bind(&bound{rate: ratelimit.Per(1, 2*time.Second), burst: 1<<30 - 1, most: 1<<30 - 1}))
+}
+
+// P1: what gives nothing back is charged last, and before it Logs, which give back the newest only.
+func TestP01TheOrderOfCharges(t *testing.T) {
+	for as, want := range map[string]class{"gcra": last, "aligned": last, "log": second, "anchored": first, "interval": first, "counter": first} {
+		p, err := Parse([]byte(`{"rules": [{"name": "api", "limits": [{"name": "limit", "rate": "1/h", "as": "` + as + `"}]}]}`))
+		require.NoError(t, err)
+		e, err := New(p, 10)
+		require.NoError(t, err)
+		require.Equal(t, want, e.current.Load().rules[0].limits[0].class, as)
 	}
 }
 
