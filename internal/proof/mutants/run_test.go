@@ -68,14 +68,17 @@ var (
 	windowSize = suite{pkg: "internal/window", limit: 3 * time.Second}
 	penaltyAll = suite{pkg: "penalty", limit: 10 * time.Second}
 	strikesAll = suite{pkg: "internal/strikes", limit: 20 * time.Second}
-	policyFast = suite{pkg: "policy", args: "-test.skip ^(TestModel|TestRandom)", limit: 10 * time.Second}
-	policyAll  = suite{pkg: "policy", args: "-test.run ^(TestModel|TestRandom)", limit: 60 * time.Second} // the others
+	policyFast = suite{pkg: "policy", args: "-test.skip ^(" + policySlow + "|TestModel|TestRandomPolicies)$", limit: 10 * time.Second}
+	policySome = suite{pkg: "policy", args: "-test.run ^(" + policySlow + ")$", limit: 10 * time.Second}
+	policyAll  = suite{pkg: "policy", args: "-test.run ^(TestModel|TestRandomPolicies)$", limit: 60 * time.Second} // the others
 	storyAll   = suite{pkg: "policy/catalog", limit: 10 * time.Second}
 	httpFast   = suite{pkg: "httplimit", args: "-test.skip ^(TestTravelTimes|" + httpSlow + ")$", limit: 10 * time.Second}
 	httpAll    = suite{pkg: "httplimit", args: "-test.run ^(" + httpSlow + ")$", limit: 60 * time.Second} // the others, but one that takes as long as all
 	logsAll    = suite{pkg: "simulate/logs", limit: 10 * time.Second}
 	linesAll   = suite{pkg: "internal/logline", limit: 3 * time.Second}
 )
+
+const policySlow = "TestP14NothingIsAllocated|TestStoreDecidesAsTheEngine|TestExplainedBounds|TestALargePolicyIsCompiled|TestStatsOfFullTables|TestP13ReplaceUnderLoad"
 
 const httpSlow = "TestJobs|TestTheRateRecovers|TestPartitionsAreBounded|TestTheStory|TestCurl|TestHeadersThatSayEnough|TestFifty.*"
 
@@ -110,8 +113,8 @@ var suites = map[string][]suite{
 	"simulate":              {playFast, playAll},
 	"simulate/logs":         {logsAll, playAll},
 	"penalty":               {penaltyAll, rootFast},
-	"internal/strikes":      {strikesAll, policyFast, policyAll},
-	"policy":                {policyFast, storyAll, policyAll},
+	"internal/strikes":      {strikesAll, policyFast, policySome, policyAll},
+	"policy":                {policyFast, storyAll, policySome, policyAll},
 	"httplimit":             {httpFast, httpAll},
 }
 
