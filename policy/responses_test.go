@@ -35,6 +35,21 @@ func TestP07ResponsesAreCounted(t *testing.T) {
 	}
 }
 
+// P7: which statuses are counted.
+func TestP07Statuses(t *testing.T) {
+	for count, want := range map[string][]int{"401": {401}, "4xx": {400, 401, 499}, "5xx": {500, 599}} {
+		var got []int
+		for _, status := range []int{0, 200, 399, 400, 401, 499, 500, 599, 600} {
+			s := newScene(t, `"rules": [{"name": "api", "limits": [{"name": "failures", "rate": "1/h", "as": "log", "count": ["`+count+`"]}]}]`)
+			s.pass(1)
+			if s.Done(&s.d, policy.Outcome{Status: status}); !s.ask().OK {
+				got = append(got, status)
+			}
+		}
+		require.Equal(t, want, got)
+	}
+}
+
 // P7: at most the limit, and those under way, less 1, get through.
 func TestP07AtMostThoseUnderWayGetThrough(t *testing.T) {
 	s := newScene(t, `"rules": [{"name": "api", "limits": [{"name": "failures", "rate": "3/h", "as": "aligned", "count": ["401"]}]}]`)
