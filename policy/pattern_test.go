@@ -49,6 +49,20 @@ func TestPattern(t *testing.T) {
 	}
 }
 
+// Each method is told from each other, those of RFC 9110 by a bit and others by their names. Only
+// GET is for HEAD, too.
+func TestPatternMethods(t *testing.T) {
+	methods := []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "OPTIONS", "TRACE", "M-SEARCH", "LINK"}
+	for _, of := range methods {
+		p, want := compilePattern(of + " /")
+		require.Empty(t, want)
+		for _, method := range methods {
+			at := newTarget(method, "/x")
+			require.Equal(t, of == method || of == "GET" && method == "HEAD", p.match(&at), "%s and %s", of, method)
+		}
+	}
+}
+
 func TestPatternFaults(t *testing.T) {
 	for pattern, want := range map[string]string{
 		"":              "a path that begins with a slash",

@@ -70,7 +70,7 @@ var (
 	strikesAll = suite{pkg: "internal/strikes", limit: 20 * time.Second}
 	policyFast = suite{pkg: "policy", args: "-test.skip ^(" + policySlow + "|TestModel|TestRandomPolicies)$", limit: 10 * time.Second}
 	policySome = suite{pkg: "policy", args: "-test.run ^(" + policySlow + ")$", limit: 10 * time.Second}
-	policyAll  = suite{pkg: "policy", args: "-test.run ^(TestModel|TestRandomPolicies)$", limit: 60 * time.Second} // the others
+	policyAll  = suite{pkg: "policy", args: "-policy.operations 20000 -test.run ^(TestModel|TestRandomPolicies)$", limit: 60 * time.Second} // the others
 	storyAll   = suite{pkg: "policy/catalog", limit: 10 * time.Second}
 	httpFast   = suite{pkg: "httplimit", args: "-test.skip ^(TestTravelTimes|" + httpSlow + ")$", limit: 10 * time.Second}
 	httpAll    = suite{pkg: "httplimit", args: "-test.run ^(" + httpSlow + ")$", limit: 60 * time.Second} // the others, but one that takes as long as all
@@ -84,6 +84,15 @@ const httpSlow = "TestJobs|TestTheRateRecovers|TestPartitionsAreBounded|TestTheS
 
 func explore(tests string) suite {
 	return suite{tags: "explore", pkg: "internal/proof/explore", args: "-test.run " + tests, limit: 100 * time.Second}
+}
+
+// policyBy and httpBy begin with the tests that are most likely to find a mutant of a file.
+func policyBy(tests string) []suite {
+	return []suite{{pkg: "policy", args: "-test.run " + tests, limit: 3 * time.Second}, policyFast, storyAll, policySome, policyAll}
+}
+
+func httpBy(tests string) []suite {
+	return []suite{{pkg: "httplimit", args: "-test.run " + tests, limit: 3 * time.Second}, httpFast, httpAll}
 }
 
 // suites says what the mutants of a package are tested by, or of files that begin like that: many
@@ -114,8 +123,21 @@ var suites = map[string][]suite{
 	"simulate/logs":         {logsAll, playAll},
 	"penalty":               {penaltyAll, rootFast},
 	"internal/strikes":      {strikesAll, policyFast, policySome, policyAll},
-	"policy":                {policyFast, storyAll, policySome, policyAll},
-	"httplimit":             {httpFast, httpAll},
+	"policy":                policyBy("^$"),
+	"policy/pattern":        policyBy("Pattern|RulesMatch"),
+	"policy/condition":      policyBy("Condition|CanHold|Override"),
+	"policy/limit":          policyBy("Limit"),
+	"policy/validate":       policyBy("Validate|Parse"),
+	"policy/decode":         policyBy("Parse|Malformed"),
+	"httplimit":             httpBy("^$"),
+	"httplimit/clientip":    httpBy("ClientIP|Trusted"),
+	"httplimit/dialect":     httpBy("Trakt|WillItTrack|AniList|PrayerLetters|GitHub|Dialect"),
+	"httplimit/fields":      httpBy("Fields"),
+	"httplimit/ietf":        httpBy("IETF"),
+	"httplimit/middleware":  httpBy("Middleware|Charged|Missing|Cost|Jitter|Engine|Replaced|Context|Amounts|Settle"),
+	"httplimit/perkey":      httpBy("PerKey"),
+	"httplimit/read":        httpBy("Read|Refused"),
+	"httplimit/writer":      httpBy("OwnForms|Wrapped|Flush|Invalid|HintsAndTrailers"),
 }
 
 // suitesOf returns what the mutants of a file are tested by.
