@@ -229,6 +229,10 @@ func TestRulesMatch(t *testing.T) {
 		"/a/":        {"GET /a/", "GET /a/b", "HEAD /a/b", "POST /a/b", "GET /a/b/c"},
 		"/a/{$}":     {"GET /a/"},
 		"POST /":     {"POST /a/b"},
+
+		`POST /", "/a/{$}`: {"GET /a/", "POST /a/b"},
+		`/a/{$}", "POST /`: {"GET /a/", "POST /a/b"},
+		`/x", "/y", "/b`:   {"GET /b"},
 	} {
 		s := newScene(t, `"rules": [{"name": "api", "match": ["`+pattern+`"], "limits": [{"name": "hour", "rate": "9/h", "as": "log"}]}]`)
 		var got []string

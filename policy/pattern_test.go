@@ -13,10 +13,11 @@ import (
 func TestPattern(t *testing.T) {
 	for _, c := range []struct{ pattern, yes, no string }{
 		{"/", "/ /a /a/b /%2F", ""},
-		{"/{$}", "/ /%2F", "/a /a/ /%2F/"},
-		{"/a", "/a /%61 /x/../a //a /./a", "/ /a/ /A /a/b /ab /%62"},
+		{"/{$}", "/ /%2F // /. /.. /a/..", "/a /a/ /%2F/"},
+		{"/a", "/a /%61 /x/../a /x/../%61 //a /./a", "/ /a/ /A /a/b /ab /%62"},
 		{"/a/", "/a/ /a/b /a/b/c /a// /%61/b /a/..//a/", "/a /ab /b/ /a/../b"},
-		{"/a/{x}", "/a/b /a/%20 /a/b%2Fc /%61/b", "/a /a/ /a/b/ /a/b/c /a/%2F"},
+		{"/a/{x}", "/a/b /a/%20 /a/b%2Fc /%61/b", "/a /a/ /%61/ /a/b/ /a/b/c /a/%2F"},
+		{"/a/{$}", "/a/ /a// /a/b/../", "/a /a/. /a/b"},
 		{"/a/{x}/", "/a/b/ /a/b/c", "/a/b /a/"},
 		{"/a/{x...}", "/a/ /a/b /a/b/c/", "/a"},
 		{"/a/{x}/c/{y}", "/a/b/c/d", "/a/b/c /a/b/d/d"},
@@ -24,6 +25,11 @@ func TestPattern(t *testing.T) {
 		{"/a%2Fb", "/a%2Fb /a%2fb", "/a/b"},
 		{"/a%2541", "/a%2541", "/aA /a%41"},
 		{"/ä", "/%C3%A4", "/a"},
+		{"/9Z", "/9Z /%39%5a /%39%5A", "/9"},
+		{"/a%25", "/a%25 /a%", "/a%2525"}, // an escape that is none is text
+		{"/a%254", "/a%254 /a%4", "/a%"},
+		{"/a%254z", "/a%254z /a%4z", "/a%4"},
+		{"/a%25z4", "/a%25z4 /a%z4", "/a%z"},
 	} {
 		p, want := compilePattern(c.pattern)
 		require.Empty(t, want, c.pattern)

@@ -18,8 +18,8 @@ func limited(limit string) string {
 		"ladder": [{"after": 1, "within": "1h", "do": "block", "for": "10m"}]}]`
 }
 
-// P13: a request that began before a Replace goes by the policy of then. It does not know a throttle
-// that has been added since, also if its key is slowed down by that meanwhile.
+// P13: a request that began before a Replace goes by the policy of then. It does not know a
+// throttle that has been added since, also if its key is slowed down by that meanwhile.
 func TestP13ARequestOfThePolicyBefore(t *testing.T) {
 	fields := func(to string) policy.Policy {
 		return parse(t, `"rules": [
@@ -179,9 +179,9 @@ func TestP13RevocationsGoWithTheLadder(t *testing.T) {
 func TestP13StrikesStayInTheirSpan(t *testing.T) {
 	for within, strikes := range map[string]int{"1h": 2, "2h": 1} {
 		s := newScene(t, minute(`{"after": 2, "within": "1h", "do": "block", "for": "1s"}`))
-		s.strike(0, 1, "user=7")
+		s.strike(0, "user=7")
 		require.NoError(t, s.Replace(parse(t, minute(`{"after": `+strconv.Itoa(strikes)+`, "within": "`+within+`", "do": "notify"}`))))
-		require.Equal(t, strikes, s.strike(1, 1, "user=7").Reached[0].Strikes, within)
+		require.Equal(t, strikes, s.strike(1, "user=7").Reached[0].Strikes, within)
 	}
 }
 

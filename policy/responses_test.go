@@ -111,8 +111,8 @@ func TestP07AnEarlierWindowDoesNotSpillEither(t *testing.T) {
 	require.Equal(t, 7, s.remaining("failures"))
 }
 
-// P7: a charge at a time that is too late, or too far ahead of the clock, counts at the nearest that
-// is not. Of windows in a table, the last four can be asked for, and two that are to come.
+// P7: a charge at a time that is too late, or too far ahead of the clock, counts at the nearest
+// that is not. Of windows in a table, the last four can be asked for, and two that are to come.
 func TestP07ChargesAtOddTimes(t *testing.T) {
 	for _, c := range []struct {
 		at, counts time.Duration

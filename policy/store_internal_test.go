@@ -174,8 +174,8 @@ func TestThrottlesOfAnyRate(t *testing.T) {
 	}
 }
 
-// P13: steps of the same throttle share it, and so do those of the next policy: it keeps what it has
-// counted. It has room for an eighth of the keys, which are throttled at the same time at most.
+// P13: steps of the same throttle share it, and so do those of the next policy: it keeps what it
+// has counted. It has room for an eighth of the keys, which are throttled at the same time at most.
 func TestP13StepsShareAThrottle(t *testing.T) {
 	text := func(second string) Policy {
 		p, err := Parse(fmt.Appendf(nil, `{"rules": [{"name": "api", "limits": [{"name": "limit", "rate": "1/min", "as": "log"}], "ladder": [

@@ -27,7 +27,7 @@ func TestP04ATrippedThrottleIsAsked(t *testing.T) {
 // P4: a throttle replaces the one that the key had, whose wait counts no more.
 func TestP04AReplacedThrottleIsNotWaitedFor(t *testing.T) {
 	s := newScene(t, minute(`{"after": 1, "within": "1h", "do": "throttle", "to": "1/5min", "for": "1h"}, {"after": 2, "within": "1h", "do": "throttle", "to": "10/s", "for": "1h"}`))
-	s.strike(0, 1, "user=7")
+	s.strike(0, "user=7")
 	s.at(time.Minute).pass(1, "user=7")                                        // the throttle's one in five minutes
 	require.Len(t, s.refuse(policy.ByLimit, time.Minute, "user=7").Reached, 1) // and the second strike
 	s.at(2*time.Minute).pass(1, "user=7")                                      // by the second throttle
@@ -46,7 +46,7 @@ func TestP04RulesThrottleByThemselves(t *testing.T) {
 				"ladder": [{"after": 1, "do": "throttle", "to": "` + to + `", "for": "1h"}]}`
 		}
 		s := newScene(t, `"rules": [`+rule("api")+`, `+rule("site")+`]`)
-		s.strike(0, 1, "user=7")
+		s.strike(0, "user=7")
 		s.at(time.Minute).pass(1, "user=7")
 		s.at(65*time.Second).refuse(policy.ByThrottle, 5*time.Second, "user=7")
 		s.at(70*time.Second).pass(1, "user=7")
@@ -59,7 +59,7 @@ func TestP04AThrottleLastsAsLongAsTheLongest(t *testing.T) {
 		s := newScene(t, `"rules": [{"name": "api", "key": ["user"], "limits": [{"name": "minute", "rate": "3/min", "as": "aligned"}], "ladder": [
 			{"after": 1, "within": "1h", "do": "throttle", "to": "9/s", "for": "1h"`+who+`},
 			{"after": 2, "within": "1h", "do": "throttle", "to": "1/day", "for": "2m"`+who+`}]}]`)
-		s.strike(0, 1, "user=7", "ip=1")
+		s.strike(0, "user=7", "ip=1")
 		s.at(time.Minute).pass(2, "user=7", "ip=1")
 		two := request("user=7", "ip=1")
 		two.Cost = 2 // more than one a day ever lets through at once
