@@ -24,6 +24,7 @@ func TestPattern(t *testing.T) {
 		{"/a b"[:2] + "%20b", "/a%20b", "/a+b /ab"},
 		{"/a%2Fb", "/a%2Fb /a%2fb", "/a/b"},
 		{"/a%2541", "/a%2541", "/aA /a%41"},
+		{"/{x}/x", "/a/x /x/x", "/x/a"},
 		{"/ä", "/%C3%A4", "/a"},
 		{"/9Z", "/9Z /%39%5a /%39%5A", "/9"},
 		{"/a%25", "/a%25 /a%", "/a%2525"}, // an escape that is none is text
