@@ -2,6 +2,7 @@ package httplimit_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -53,4 +54,12 @@ func TestFieldsStatus(t *testing.T) {
 		_, err := httplimit.Middleware(e, everybody, httplimit.Fields{Status: status})
 		require.Equal(t, ok, err == nil, status)
 	}
+}
+
+// Where only a hidden limit refuses, the one that is told in its place is violated.
+func TestIETFNamesTheLimitThatIsTold(t *testing.T) {
+	w := httptest.NewRecorder()
+	httplimit.IETF(11).Refuse(w, request("/"), &policy.Decision{Action: policy.ByLimit, RetryAfter: time.Second, Standings: []policy.Standing{
+		{Name: "minute", Limit: 90, Remaining: 80}, {Name: "peak", Limit: 10, Hidden: true, Crossed: true}}})
+	require.Contains(t, w.Body.String(), `"violated-policies":["minute"]`)
 }
