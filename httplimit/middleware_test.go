@@ -574,8 +574,11 @@ func TestAmounts(t *testing.T) {
 			httplimit.Settle(r.Context(), "tokens", 7)
 		}, 993},
 		{"the last counts, also if it is negative", "tokens", 100, func(_ http.ResponseWriter, r *http.Request) {
-			require.True(t, httplimit.Settle(r.Context(), "tokens", 700))
-			require.True(t, httplimit.Settle(r.Context(), "tokens", -7))
+			for _, n := range []int{700, -7} {
+				if !httplimit.Settle(r.Context(), "tokens", n) {
+					t.Error("nobody is waiting for it")
+				}
+			}
 		}, 1000},
 		{"negative", "tokens", 100, func(_ http.ResponseWriter, r *http.Request) { httplimit.Settle(r.Context(), "tokens", -7) }, 1000},
 		{"something else", "tokens", 100, func(_ http.ResponseWriter, r *http.Request) { httplimit.Settle(r.Context(), "images", 7) }, 900},
