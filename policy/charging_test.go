@@ -127,15 +127,18 @@ func TestP02ALookAheadChangesNothing(t *testing.T) {
 	}
 }
 
-// P2: the fastest gcra of amounts has a burst of one, too, although its events have no parts.
+// P2: a gcra of amounts with a burst of one grants one at a time, also if its events are too many
+// to have parts.
 func TestP02TheFastestGCRAOfAmounts(t *testing.T) {
-	s := newScene(t, `"rules": [{"name": "api", "limits": [{"name": "tokens", "rate": "1000000000/s", "burst": 1, "as": "gcra", "of": "tokens"}]}]`)
-	r := &policy.Request{Amounts: []policy.Amount{{Name: "tokens", N: 1}}}
-	require.True(t, s.decide(r).OK)
-	d := s.decide(r)
-	require.False(t, d.OK)
-	require.Equal(t, time.Nanosecond, d.RetryAfter)
-	require.True(t, s.at(time.Nanosecond).decide(r).OK)
+	for rate, wait := range map[string]time.Duration{"1000000000/s": 1, "2147483647/3s": 2} {
+		s := newScene(t, `"rules": [{"name": "api", "limits": [{"name": "tokens", "rate": "`+rate+`", "burst": 1, "as": "gcra", "of": "tokens"}]}]`)
+		r := &policy.Request{Amounts: []policy.Amount{{Name: "tokens", N: 1}}}
+		require.True(t, s.decide(r).OK)
+		d := s.decide(r)
+		require.False(t, d.OK, rate)
+		require.Equal(t, wait, d.RetryAfter)
+		require.True(t, s.at(wait).decide(r).OK)
+	}
 }
 
 // Exempt requests are granted, wherever the rule stands, also if another rule has no key for them.
