@@ -121,6 +121,7 @@ func TestClientIP(t *testing.T) {
 		{"a Unix socket", "@", nil, ""},
 		{"none", "", nil, ""},
 		{"a name", "localhost:80", nil, ""},
+		{"a port", ":80", nil, ""},
 		{"forged by a peer that is not trusted", "192.0.2.1:1234", []string{"198.51.100.1"}, "192.0.2.1"},
 		{"through a proxy", "10.0.0.1:1234", []string{"198.51.100.1"}, "198.51.100.1"},
 		{"through two", "10.0.0.1:1234", []string{"198.51.100.1, 10.0.0.2"}, "198.51.100.1"},
@@ -130,6 +131,7 @@ func TestClientIP(t *testing.T) {
 		{"a client that says it is a proxy", "10.0.0.1:1234", []string{"10.0.0.9, 198.51.100.1"}, "198.51.100.1"},
 		{"trusted, mapped", "[::ffff:10.0.0.1]:1234", []string{"::ffff:172.16.9.9", "::ffff:198.51.100.1"}, "198.51.100.1"},
 		{"trusted by a mapped prefix", "172.31.0.1:1234", []string{"198.51.100.1"}, "198.51.100.1"},
+		{"beside a mapped prefix", "172.15.0.1:1234", []string{"198.51.100.1"}, "172.15.0.1"},
 		{"IPv6 proxies", "[2001:db8:ff::1%eth0]:1234", []string{"2001:db8::1,2001:db8:ff::2"}, "2001:db8::1"},
 		{"all trusted", "10.0.0.1:1234", []string{"10.0.0.3, 10.0.0.2"}, "10.0.0.3"},
 		{"with a port", "10.0.0.1:1234", []string{"198.51.100.1:4711"}, "198.51.100.1"},
@@ -142,6 +144,9 @@ func TestClientIP(t *testing.T) {
 		{"no address, behind a proxy", "10.0.0.1:1234", []string{"198.51.100.1, _hidden, 10.0.0.2"}, "10.0.0.2"},
 		{"empty", "10.0.0.1:1234", []string{""}, "10.0.0.1"},
 		{"empty elements", "10.0.0.1:1234", []string{"198.51.100.1,,"}, "10.0.0.1"},
+		{"an empty element, and a field that a client has forged", "10.0.0.1:1234", []string{"203.0.113.9", ",10.0.0.2"}, "10.0.0.2"},
+		{"a zone as long as can be", "10.0.0.1:1234", []string{"fe80::1%" + strings.Repeat("a", 120)}, "fe80::1"},
+		{"a longer zone", "10.0.0.1:1234", []string{"fe80::1%" + strings.Repeat("a", 121)}, "10.0.0.1"},
 		{"control characters", "10.0.0.1:1234", []string{"198.51.100.1\x00"}, "10.0.0.1"},
 		{"an octet too large", "10.0.0.1:1234", []string{"198.51.100.256"}, "10.0.0.1"},
 		{"a number", "10.0.0.1:1234", []string{"3325256705"}, "10.0.0.1"},
@@ -168,6 +173,15 @@ func TestClientIP(t *testing.T) {
 			}
 		})
 	}
+}
+
+// All IPv4 addresses, mapped.
+func TestClientIPTrustsAllOfIPv4(t *testing.T) {
+	a := httplimit.ClientIP(netip.MustParsePrefix("::ffff:0.0.0.0/96"))
+	r := request("/", "X-Forwarded-For: 203.0.113.9")
+	require.Equal(t, "203.0.113.9", read(t, a, r))
+	r.RemoteAddr = "[2001:db8::1]:80"
+	require.Equal(t, "2001:db8::1", read(t, a, r))
 }
 
 // The caller's list may change afterwards.

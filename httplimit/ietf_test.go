@@ -44,13 +44,13 @@ func TestIETF11(t *testing.T) {
 
 func TestIETFDrafts(t *testing.T) {
 	for draft, want := range map[int]string{
-		6:  "RateLimit-Limit: 100\nRateLimit-Policy: 100;w=60\nRateLimit-Remaining: 50\nRateLimit-Reset: 5\n",
-		7:  "RateLimit: limit=100, remaining=50, reset=5\nRateLimit-Policy: 100;w=60\n",
-		11: "RateLimit: \"minute\";r=50;t=5\nRateLimit-Policy: \"minute\";q=100;w=60\n",
+		6:  "RateLimit-Limit: 100\nRateLimit-Policy: 100;w=60\nRateLimit-Remaining: 50\nRateLimit-Reset: 15\n",
+		7:  "RateLimit: limit=100, remaining=50, reset=15\nRateLimit-Policy: 100;w=60\n",
+		11: "RateLimit: \"minute\";r=50;t=15\nRateLimit-Policy: \"minute\";q=100;w=60\n",
 	} {
 		e, clock := newEngine(t, `{"rules": [{"name": "api", "limits": [{"name": "minute", "rate": "100/min", "as": "aligned"}]}]}`)
 		h := limited(t, e, httplimit.IETF(draft), fine)
-		clock.Set(t0.Add(55 * time.Second))
+		clock.Set(t0.Add(45 * time.Second))
 		use(t, h, 49, "/")
 		require.Equal(t, "Content-Type: text/plain; charset=utf-8\n"+want, wire(t, h, "/").fields)
 	}

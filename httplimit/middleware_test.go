@@ -219,6 +219,10 @@ func TestCost(t *testing.T) {
 	require.Equal(t, "1", remaining("POST /"))
 	cost = -1
 	require.Equal(t, 429, do(h, "/").Code)
+
+	e, _ = newEngine(t, `{"costs": [{"n": 5}], "rules": [{"name": "api", "limits": [{"name": "all", "rate": "10/s", "as": "gcra"}]}]}`)
+	h = limited(t, e, httplimit.WillItTrack, fine)
+	require.Equal(t, "5", remaining("/"), "without the option, the policy's")
 }
 
 func TestJitter(t *testing.T) {
@@ -297,7 +301,9 @@ func TestTheSameEngineTwice(t *testing.T) {
 	told = reports{}
 	clock.Set(t0.Add(time.Hour))
 	h = limited(t, e, httplimit.WillItTrack, limited(t, e, httplimit.WillItTrack, fine, httplimit.OnError(told.onError)))
-	require.Equal(t, 503, do(h, "/").Code)
+	w := do(h, "/")
+	require.Equal(t, 503, w.Code)
+	require.Equal(t, "Service Unavailable\n", w.Body.String(), "and nothing else")
 	require.Equal(t, 200, do(h, "/").Code)
 
 	// Without OnError nobody is told, and between them may be what it will.
@@ -382,7 +388,11 @@ func TestReplacedByAPolicyOfOtherAttributes(t *testing.T) {
 		p.Rules[0].Key = []string{"tenant"}
 		require.NoError(t, e.Replace(p))
 		for range 3 {
-			require.Equal(t, c.code, do(h, "/", "X-User: 7").Code)
+			w := do(h, "/", "X-User: 7")
+			require.Equal(t, c.code, w.Code)
+			if c.code == 503 {
+				require.Equal(t, "Service Unavailable\n", w.Body.String(), "and nothing else")
+			}
 		}
 		require.Equal(t, 1, served)
 		if c.told != nil {
@@ -528,6 +538,19 @@ func TestCountedByStatus(t *testing.T) {
 
 // Amounts: the estimate before, and afterwards what the handler says, or what the middleware has
 // counted of bytes.
+// A request without a body stays one, also if bytes are counted.
+func TestNoBodyIsNoBody(t *testing.T) {
+	e, _ := newEngine(t, `{"rules": [{"name": "api", "limits": [{"name": "minute", "rate": "1000/min", "as": "anchored", "of": "bytes"}]}]}`)
+	var body io.ReadCloser
+	h := limited(t, e, httplimit.IETF(11), http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { body = r.Body }))
+	for _, came := range []io.ReadCloser{http.NoBody, nil} {
+		r := request("/")
+		r.Body = came
+		h.ServeHTTP(httptest.NewRecorder(), r)
+		require.Equal(t, came, body)
+	}
+}
+
 func TestAmounts(t *testing.T) {
 	read := func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -550,6 +573,13 @@ func TestAmounts(t *testing.T) {
 			httplimit.Settle(r.Context(), "tokens", 700)
 			httplimit.Settle(r.Context(), "tokens", 7)
 		}, 993},
+		{"the last counts, also if it is negative", "tokens", 100, func(_ http.ResponseWriter, r *http.Request) {
+			for _, n := range []int{700, -7} {
+				if !httplimit.Settle(r.Context(), "tokens", n) {
+					t.Error("nobody is waiting for it")
+				}
+			}
+		}, 1000},
 		{"negative", "tokens", 100, func(_ http.ResponseWriter, r *http.Request) { httplimit.Settle(r.Context(), "tokens", -7) }, 1000},
 		{"something else", "tokens", 100, func(_ http.ResponseWriter, r *http.Request) { httplimit.Settle(r.Context(), "images", 7) }, 900},
 		{"said before a panic", "tokens", 100, func(_ http.ResponseWriter, r *http.Request) {

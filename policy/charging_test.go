@@ -109,6 +109,38 @@ func TestP02GCRAOverridesShareATime(t *testing.T) {
 	}
 }
 
+// P2: a look ahead by a larger limit does not keep a key from asking now, whatever the limiter.
+func TestP02ALookAheadChangesNothing(t *testing.T) {
+	for _, as := range []string{"gcra", "interval", "anchored", "aligned", "log", "counter"} {
+		for _, of := range []string{"", `, "of": "tokens"`} {
+			s := newScene(t, `"rules": [{"name": "api", "key": ["user"], "limits": [{"name": "hour", "rate": "5/h", "as": "`+as+`"`+of+`}]}],
+				"overrides": [{"limit": "hour", "when": ["plan=pro"], "rate": "500/h"}]`)
+			amounts := []policy.Amount{{Name: "tokens", N: 1}}
+			now := &policy.Request{Attrs: request("user=7").Attrs, Amounts: amounts}
+			require.True(t, s.decide(now).OK)
+			s.Peek(&policy.Request{Attrs: request("user=7", "plan=pro").Attrs, Amounts: amounts, Time: t0.Add(30 * time.Minute)}, &s.d)
+			for range 4 {
+				require.True(t, s.decide(now).OK, as+of)
+			}
+			require.False(t, s.decide(now).OK, as+of)
+		}
+	}
+}
+
+// P2: a gcra of amounts with a burst of one grants one at a time, also if its events are too many
+// to have parts.
+func TestP02TheFastestGCRAOfAmounts(t *testing.T) {
+	for rate, wait := range map[string]time.Duration{"1000000000/s": 1, "2147483647/3s": 2} {
+		s := newScene(t, `"rules": [{"name": "api", "limits": [{"name": "tokens", "rate": "`+rate+`", "burst": 1, "as": "gcra", "of": "tokens"}]}]`)
+		r := &policy.Request{Amounts: []policy.Amount{{Name: "tokens", N: 1}}}
+		require.True(t, s.decide(r).OK)
+		d := s.decide(r)
+		require.False(t, d.OK, rate)
+		require.Equal(t, wait, d.RetryAfter)
+		require.True(t, s.at(wait).decide(r).OK)
+	}
+}
+
 // Exempt requests are granted, wherever the rule stands, also if another rule has no key for them.
 func TestExemptWinsWhereverItStands(t *testing.T) {
 	s := newScene(t, `"rules": [
@@ -200,6 +232,10 @@ func TestRulesMatch(t *testing.T) {
 		"/a/":        {"GET /a/", "GET /a/b", "HEAD /a/b", "POST /a/b", "GET /a/b/c"},
 		"/a/{$}":     {"GET /a/"},
 		"POST /":     {"POST /a/b"},
+
+		`POST /", "/a/{$}`: {"GET /a/", "POST /a/b"},
+		`/a/{$}", "POST /`: {"GET /a/", "POST /a/b"},
+		`/x", "/y", "/b`:   {"GET /b"},
 	} {
 		s := newScene(t, `"rules": [{"name": "api", "match": ["`+pattern+`"], "limits": [{"name": "hour", "rate": "9/h", "as": "log"}]}]`)
 		var got []string

@@ -27,6 +27,7 @@ func TestCondition(t *testing.T) {
 		{"user!=a%7cb", []string{"", "a", "b"}, []string{"a|b"}},
 		{"user=%3Da%20|%0A|%C3%A4|50%25", []string{"=a ", "\n", "ä", "50%"}, []string{"=a", "", "50%25"}},
 		{"user=50%|%zz|%4|%", []string{"50%", "%zz", "%4", "%"}, []string{"50", "%7C"}},
+		{"user=%z4|%4z", []string{"%z4", "%4z"}, []string{"z4", "\x34"}},
 		{"user=%2541", []string{"%41"}, []string{"A", "%2541"}},
 	} {
 		one, want := compileCondition(c.text)
@@ -53,6 +54,7 @@ func TestCanHold(t *testing.T) {
 		{true, []string{"!a", "a!=1"}},
 		{true, []string{"a", "a!=1|2"}},
 		{true, []string{"a", "a!=%00|%00x"}},
+		{true, []string{"a", "a!=other"}},
 		{false, []string{"a", "!a"}},
 		{false, []string{"!a", "b", "a=1"}},
 		{false, []string{"a=1", "a=2"}},
@@ -67,6 +69,14 @@ func TestCanHold(t *testing.T) {
 			all = append(all, one)
 		}
 		require.Equal(t, c.ok, canHold(all), c.list)
+	}
+}
+
+func TestNames(t *testing.T) {
+	for name, ok := range map[string]bool{
+		"a": true, "a-1_b.c": true, strings.Repeat("a", 64): true, strings.Repeat("a", 65): false, "": false, "-a": false, ".a": false, "a b": false, "ä": false,
+	} {
+		require.Equal(t, ok, isName(name), name)
 	}
 }
 

@@ -244,6 +244,61 @@ func TestStoreIsAskedSeldom(t *testing.T) {
 	require.Equal(t, 1, d.Binding, "the one that is known")
 }
 
+// A rule that watches, before the one that enforces, does not make a store be asked more often.
+func TestStoreIsAskedSeldomBehindARuleThatWatches(t *testing.T) {
+	s, f := newFarScene(t, `"rules": [
+		{"name": "seen", "mode": "watch", "limits": [{"name": "hour", "rate": "9/h", "as": "log"}]},
+		{"name": "api", "key": ["user"], "limits": [`+farGCRA+`]}]`, "x")
+	s.pass(1, "user=7")
+	require.Equal(t, []string{"take api/x user=7"}, f.made())
+	require.True(t, s.peek("user=7").OK)
+	require.Equal(t, []string{"peek api/x user=7", "peek api/x user=7"}, f.made())
+	f.known = map[string]time.Duration{"api/x user=7": time.Minute}
+	s.refuse(policy.ByLimit, time.Minute, "user=7")
+	require.Empty(t, f.made())
+}
+
+// A request that costs nothing is charged nothing in a store, and asks it once.
+func TestStoreIsNotChargedNothing(t *testing.T) {
+	s, f := newFarScene(t, `"costs": [{"match": ["/"], "n": 0}], "rules": [{"name": "api", "limits": [
+		{"name": "x", "rate": "9/h", "as": "log"}, {"name": "y", "rate": "9/h", "as": "log", "count": ["401"]}]}]`, "x", "y")
+	s.pass(1)
+	require.Equal(t, []string{"peek api/x ", "peek api/y "}, f.made())
+	s.Done(&s.d, policy.Outcome{Status: 401})
+	require.Empty(t, f.made())
+}
+
+// The error is that of the store which did not answer, and not of one that was not asked.
+func TestStoreThatDidNotAnswer(t *testing.T) {
+	s, f := newFarScene(t, `"rules": [
+		{"name": "seen", "mode": "watch", "limits": [{"name": "y", "rate": "9/h", "as": "log"}]},
+		{"name": "api", "limits": [`+farGCRA+`]}]`, "x", "y")
+	f.down = errDown
+	s.refuse(policy.ByStore, ratelimit.Never)
+	require.EqualError(t, s.d.Err, "policy: limit api/x: no route to host")
+}
+
+// bare is a store of limiters that remember nothing.
+type bare struct{ limiter ratelimit.Limiter }
+
+func (b bare) Limiter(string) ratelimit.Limiter { return b.limiter }
+
+func TestStoreWithoutAMemory(t *testing.T) {
+	clock := limittest.NewClock(t0)
+	open := func(_ string, l policy.Limit) (policy.Store, error) {
+		limiter, err := l.New(ratelimit.WithClock(clock))
+		return bare{limiter}, err
+	}
+	e, err := policy.New(parse(t, `"rules": [{"name": "api", "limits": [`+farGCRA+`]}]`), 10, policy.WithClock(clock), policy.WithStore("x", open))
+	require.NoError(t, err)
+	s := &scene{t: t, Engine: e, clock: clock}
+	s.pass(3)
+	require.False(t, s.peek().OK)
+	s.refuse(policy.ByLimit, time.Second)
+	require.True(t, s.at(time.Second).peek().OK)
+	s.pass(1)
+}
+
 // Refusals that stores remember come before all questions: then no store is asked, and all that is
 // known is told.
 func TestStoreThatRemembersIsNotAsked(t *testing.T) {
@@ -362,7 +417,9 @@ func TestStoreStandIn(t *testing.T) {
 	require.Equal(t, -1, s.d.Binding)
 	s.Undo(&s.d)
 	s.pass(1, "user=7")
+	before := s.Stats().Limits[1].Unanswered
 	s.Done(&s.d, policy.Outcome{Status: 401})
+	require.Equal(t, before+1, s.Stats().Limits[1].Unanswered)
 	require.NotContains(t, strings.Join(f.made(), "\n"), "refund")
 	require.EqualValues(t, 1, s.Stats().Limits[1].Untracked)
 	f.down = nil
@@ -416,6 +473,20 @@ func TestStoreOverridesAndReplace(t *testing.T) {
 	s.refuse(policy.ByLimit, 24*time.Hour, "user=7")
 	require.NoError(t, s.Replace(parse(t, fmt.Sprintf(fields, 2))))
 	require.Len(t, f.opened, 4, "what no policy has was forgotten")
+}
+
+// What is kept in a store is known by all that it is counted by.
+func TestStoreNames(t *testing.T) {
+	_, f := newFarScene(t, `"rules": [{"name": "api", "limits": [
+		{"name": "x", "rate": "9/min", "as": "log"},
+		{"name": "y", "rate": "9/h", "as": "gcra", "of": "tokens"},
+		{"name": "z", "rate": "9/day", "as": "anchored", "count": ["401", "403"]}]}]`, "x", "y", "z")
+	var names []string
+	for _, opened := range f.opened {
+		name, _, _ := strings.Cut(opened, " ")
+		names = append(names, name)
+	}
+	require.Equal(t, []string{"api/x:log:1m0s", "api/y:gcra:1h0m0s:of=tokens", "api/z:anchored:24h0m0s:count=401,403"}, names)
 }
 
 func TestWithStoreErrors(t *testing.T) {

@@ -13,17 +13,24 @@ import (
 func TestPattern(t *testing.T) {
 	for _, c := range []struct{ pattern, yes, no string }{
 		{"/", "/ /a /a/b /%2F", ""},
-		{"/{$}", "/ /%2F", "/a /a/ /%2F/"},
-		{"/a", "/a /%61 /x/../a //a /./a", "/ /a/ /A /a/b /ab /%62"},
+		{"/{$}", "/ /%2F // /. /.. /a/..", "/a /a/ /%2F/"},
+		{"/a", "/a /%61 /x/../a /x/../%61 //a /./a", "/ /a/ /A /a/b /ab /%62"},
 		{"/a/", "/a/ /a/b /a/b/c /a// /%61/b /a/..//a/", "/a /ab /b/ /a/../b"},
-		{"/a/{x}", "/a/b /a/%20 /a/b%2Fc /%61/b", "/a /a/ /a/b/ /a/b/c /a/%2F"},
+		{"/a/{x}", "/a/b /a/%20 /a/b%2Fc /%61/b", "/a /a/ /%61/ /a/b/ /a/b/c /a/%2F"},
+		{"/a/{$}", "/a/ /a// /a/b/../", "/a /a/. /a/b"},
 		{"/a/{x}/", "/a/b/ /a/b/c", "/a/b /a/"},
 		{"/a/{x...}", "/a/ /a/b /a/b/c/", "/a"},
 		{"/a/{x}/c/{y}", "/a/b/c/d", "/a/b/c /a/b/d/d"},
 		{"/a b"[:2] + "%20b", "/a%20b", "/a+b /ab"},
 		{"/a%2Fb", "/a%2Fb /a%2fb", "/a/b"},
 		{"/a%2541", "/a%2541", "/aA /a%41"},
+		{"/{x}/x", "/a/x /x/x", "/x/a"},
 		{"/ä", "/%C3%A4", "/a"},
+		{"/9Z", "/9Z /%39%5a /%39%5A", "/9"},
+		{"/a%25", "/a%25 /a%", "/a%2525"}, // an escape that is none is text
+		{"/a%254", "/a%254 /a%4", "/a%"},
+		{"/a%254z", "/a%254z /a%4z", "/a%4"},
+		{"/a%25z4", "/a%25z4 /a%z4", "/a%z"},
 	} {
 		p, want := compilePattern(c.pattern)
 		require.Empty(t, want, c.pattern)
@@ -46,6 +53,20 @@ func TestPattern(t *testing.T) {
 		p, _ := compilePattern(c.pattern)
 		at := newTarget(c.method, "/x")
 		require.Equal(t, c.ok, p.match(&at), c)
+	}
+}
+
+// Each method is told from each other, those of RFC 9110 by a bit and others by their names. Only
+// GET is for HEAD, too.
+func TestPatternMethods(t *testing.T) {
+	methods := []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "OPTIONS", "TRACE", "M-SEARCH", "LINK"}
+	for _, of := range methods {
+		p, want := compilePattern(of + " /")
+		require.Empty(t, want)
+		for _, method := range methods {
+			at := newTarget(method, "/x")
+			require.Equal(t, of == method || of == "GET" && method == "HEAD", p.match(&at), "%s and %s", of, method)
+		}
 	}
 }
 

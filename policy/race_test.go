@@ -92,6 +92,59 @@ func TestP01LogsAreChargedBeforeTables(t *testing.T) {
 	require.Equal(t, 5, s.remaining("anchored", "ip=2"), "it was given back")
 }
 
+// P1: a throttle that another request of the key has used up meanwhile refuses, and what the limits
+// were charged is given back.
+func TestP01AThrottleThatIsLost(t *testing.T) {
+	clock := &hooked{}
+	e, err := policy.New(parse(t, `"rules": [
+		{"name": "api", "key": ["user"], "limits": [{"name": "second", "rate": "2/s", "as": "log"}],
+			"ladder": [{"after": 1, "do": "throttle", "to": "1/10s", "for": "1h"}]},
+		{"name": "each", "key": ["ip"], "limits": [{"name": "anchored", "rate": "5/h", "as": "anchored"}]}]`), 10, policy.WithClock(clock))
+	require.NoError(t, err)
+	decide := func(after time.Duration, ip string) (d policy.Decision) {
+		e.Decide(&policy.Request{Time: t0.Add(after), Attrs: request("user=7", "ip="+ip).Attrs}, &d)
+		return d
+	}
+	for range 3 { // the third is the strike
+		decide(0, "1")
+	}
+	var other policy.Decision
+	clock.reads, clock.at, clock.hook = 0, 1, func() { other = decide(10*time.Second, "1") }
+	lost := decide(10*time.Second, "2")
+	require.True(t, other.OK)
+	require.False(t, lost.OK)
+	require.Equal(t, policy.ByThrottle, lost.Action)
+	require.Equal(t, 10*time.Second, lost.RetryAfter)
+	require.Equal(t, 5, lost.Standings[1].Remaining, "it was given back")
+	require.Equal(t, 1, decide(20*time.Second, "1").Standings[1].Remaining)
+}
+
+// P4: of two requests at once that have the same address blocked, the one with the shorter block
+// waits for the longer one, too.
+func TestP04AnothersBlockIsWaitedFor(t *testing.T) {
+	rule := func(name, block string) string {
+		return `{"name": "` + name + `", "match": ["/` + name + `/"], "key": ["user"], "limits": [{"name": "hour", "rate": "1/h", "as": "log"}],
+			"ladder": [{"after": 1, "do": "block", "for": "` + block + `", "who": ["ip"]}]}`
+	}
+	s, f := newFarScene(t, `"rules": [`+rule("api", "2h")+`, `+rule("login", "5h")+`]`, "api/hour")
+	decide := func(path, user string) (d policy.Decision) {
+		r := request("user="+user, "ip=1")
+		r.Path = path
+		s.Decide(r, &d)
+		return d
+	}
+	require.True(t, decide("/api/", "7").OK)
+	f.before = func(string) { // while the other is asking
+		f.before = nil
+		require.True(t, decide("/login/", "8").OK)
+		require.Equal(t, 5*time.Hour, decide("/login/", "8").RetryAfter)
+	}
+	d := decide("/api/", "7")
+	require.Equal(t, policy.ByLimit, d.Action)
+	require.Len(t, d.Reached, 1)
+	require.Equal(t, 5*time.Hour, d.RetryAfter)
+}
+
 // P1: callers on all cores: what gives back has counted exactly what was granted, and of Tables the
 // last one, too.
 func TestP01RacesOnAllCores(t *testing.T) {

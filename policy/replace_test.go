@@ -18,6 +18,36 @@ func limited(limit string) string {
 		"ladder": [{"after": 1, "within": "1h", "do": "block", "for": "10m"}]}]`
 }
 
+// P13: a request that began before a Replace goes by the policy of then. It does not know a
+// throttle that has been added since, also if its key is slowed down by that meanwhile.
+func TestP13ARequestOfThePolicyBefore(t *testing.T) {
+	fields := func(to string) policy.Policy {
+		return parse(t, `"rules": [
+			{"name": "api", "match": ["/api/"], "limits": [{"name": "minute", "rate": "1/min", "as": "aligned"}],
+				"ladder": [{"after": 1, "do": "throttle", "to": "`+to+`", "for": "1h", "who": ["ip"]}]},
+			{"name": "site", "match": ["/site/"], "limits": [{"name": "minute", "rate": "9/min", "as": "aligned"}]}]`)
+	}
+	clock := &hooked{}
+	e, err := policy.New(fields("1/min"), 10, policy.WithClock(clock))
+	require.NoError(t, err)
+	decide := func(path string) *policy.Decision {
+		r := request("ip=1")
+		r.Path = path
+		d := new(policy.Decision)
+		e.Decide(r, d)
+		return d
+	}
+	clock.reads, clock.at, clock.hook = 0, 1, func() {
+		require.NoError(t, e.Replace(fields("1/h")))
+		require.True(t, decide("/api/").OK)
+		require.Len(t, decide("/api/").Reached, 1)
+		require.True(t, decide("/site/").OK, "the throttle's one")
+		require.Equal(t, policy.ByThrottle, decide("/site/").Action)
+	}
+	require.True(t, decide("/site/").OK)
+	require.Equal(t, policy.ByThrottle, decide("/site/").Action)
+}
+
 // P13: what was consumed stays consumed, also if the rate or the burst differ.
 func TestP13WhatWasConsumedStays(t *testing.T) {
 	for _, as := range []string{"anchored", "aligned", "log", "counter", "interval"} {
@@ -149,9 +179,9 @@ func TestP13RevocationsGoWithTheLadder(t *testing.T) {
 func TestP13StrikesStayInTheirSpan(t *testing.T) {
 	for within, strikes := range map[string]int{"1h": 2, "2h": 1} {
 		s := newScene(t, minute(`{"after": 2, "within": "1h", "do": "block", "for": "1s"}`))
-		s.strike(0, 1, "user=7")
+		s.strike(0, "user=7")
 		require.NoError(t, s.Replace(parse(t, minute(`{"after": `+strconv.Itoa(strikes)+`, "within": "`+within+`", "do": "notify"}`))))
-		require.Equal(t, strikes, s.strike(1, 1, "user=7").Reached[0].Strikes, within)
+		require.Equal(t, strikes, s.strike(1, "user=7").Reached[0].Strikes, within)
 	}
 }
 

@@ -35,6 +35,21 @@ func TestP07ResponsesAreCounted(t *testing.T) {
 	}
 }
 
+// P7: which statuses are counted.
+func TestP07Statuses(t *testing.T) {
+	for count, want := range map[string][]int{"401": {401}, "4xx": {400, 401, 499}, "5xx": {500, 599}} {
+		var got []int
+		for _, status := range []int{0, 200, 399, 400, 401, 499, 500, 599, 600} {
+			s := newScene(t, `"rules": [{"name": "api", "limits": [{"name": "failures", "rate": "1/h", "as": "log", "count": ["`+count+`"]}]}]`)
+			s.pass(1)
+			if s.Done(&s.d, policy.Outcome{Status: status}); !s.ask().OK {
+				got = append(got, status)
+			}
+		}
+		require.Equal(t, want, got)
+	}
+}
+
 // P7: at most the limit, and those under way, less 1, get through.
 func TestP07AtMostThoseUnderWayGetThrough(t *testing.T) {
 	s := newScene(t, `"rules": [{"name": "api", "limits": [{"name": "failures", "rate": "3/h", "as": "aligned", "count": ["401"]}]}]`)
@@ -72,6 +87,48 @@ func TestP07OneWindowDoesNotSpillIntoTheNext(t *testing.T) {
 			require.True(t, s.ask().OK, "%s, %d", as, cost)
 		}
 		require.Equal(t, 1_000_000, s.d.Standings[0].Remaining)
+	}
+}
+
+// P7: nor does what is charged to a window while a later one has counted already: it counts there,
+// as far as there is room.
+func TestP07AnEarlierWindowDoesNotSpillEither(t *testing.T) {
+	const most = 1 << 22
+	s := newScene(t, `"rules": [{"name": "api", "limits": [{"name": "failures", "rate": "4194304/min", "as": "aligned", "count": ["401"]}]}]`)
+	charge := func(at time.Duration, n int) {
+		var d policy.Decision
+		s.Decide(&policy.Request{Time: t0.Add(at), Cost: n}, &d)
+		require.True(t, d.OK)
+		s.Done(&d, policy.Outcome{Time: t0.Add(at), Status: 401})
+	}
+	var under policy.Decision
+	s.Decide(&policy.Request{Time: t0, Cost: 10}, &under)
+	charge(time.Minute, most-7)
+	s.Done(&under, policy.Outcome{Time: t0, Status: 401})
+	require.Zero(t, s.at(time.Minute).remaining("failures"))
+	require.Equal(t, most, s.at(2*time.Minute).remaining("failures"))
+	charge(2*time.Minute, most-7)
+	require.Equal(t, 7, s.remaining("failures"))
+}
+
+// P7: a charge at a time that is too late, or too far ahead of the clock, counts at the nearest
+// that is not. Of windows in a table, the last four can be asked for, and two that are to come.
+func TestP07ChargesAtOddTimes(t *testing.T) {
+	for _, c := range []struct {
+		at, counts time.Duration
+	}{{0, 6 * time.Minute}, {6 * time.Minute, 6 * time.Minute}, {10 * time.Minute, 10 * time.Minute}, {12 * time.Minute, 12 * time.Minute}, {time.Hour, 12 * time.Minute}} {
+		s := newScene(t, `"rules": [{"name": "api", "key": ["user"], "limits": [{"name": "failures", "rate": "1/min", "as": "aligned", "count": ["401"]}]}]`)
+		s.at(10*time.Minute).pass(1, "user=8")
+		s.failed(&s.d)
+		s.pass(1, "user=7")
+		s.Done(&s.d, policy.Outcome{Time: t0.Add(c.at), Status: 401})
+		r := request("user=7")
+		r.Time = t0.Add(c.counts)
+		require.Equal(t, time.Minute, s.decide(r).RetryAfter, c.at)
+		if c.counts < 12*time.Minute {
+			r.Time = r.Time.Add(time.Minute)
+			require.True(t, s.decide(r).OK)
+		}
 	}
 }
 

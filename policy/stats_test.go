@@ -140,7 +140,7 @@ func TestStatsOfCharges(t *testing.T) {
 func TestStatsOfLadders(t *testing.T) {
 	s := small(t, 4, minute(`{"after": 2, "within": "1h", "do": "notify"}`)) // one bucket, of 8 keys
 	for i := range 10 {
-		s.strike(0, 1, fmt.Sprint("user=", i))
+		s.strike(0, fmt.Sprint("user=", i))
 	}
 	stats := s.Stats()
 	require.EqualValues(t, 2, stats.Forgotten)
@@ -148,7 +148,7 @@ func TestStatsOfLadders(t *testing.T) {
 
 	s = small(t, 4, minute(`{"after": 1, "do": "block", "for": "2h"}`))
 	for i := range 10 {
-		s.strike(0, 1, fmt.Sprint("user=", i))
+		s.strike(0, fmt.Sprint("user=", i))
 	}
 	stats = s.Stats()
 	require.Zero(t, stats.Forgotten)
@@ -156,7 +156,7 @@ func TestStatsOfLadders(t *testing.T) {
 
 	s = small(t, 4, minute(`{"after": 1, "do": "block", "for": "2h", "who": ["ip"]}`))
 	for i := range 10 {
-		s.strike(0, 1, fmt.Sprint("user=", i), fmt.Sprint("ip=", i))
+		s.strike(0, fmt.Sprint("user=", i), fmt.Sprint("ip=", i))
 	}
 	stats = s.Stats()
 	require.EqualValues(t, 2, stats.Forgotten, "strikes of the users, whom nothing holds")
@@ -164,7 +164,7 @@ func TestStatsOfLadders(t *testing.T) {
 
 	s = small(t, 2, minute(`{"after": 1, "do": "revoke"}`))
 	for i := range 5 {
-		s.strike(0, 1, fmt.Sprint("user=", i))
+		s.strike(0, fmt.Sprint("user=", i))
 		s.peek(fmt.Sprint("user=", i))
 	}
 	require.Equal(t, 2, s.Stats().Revoked)
@@ -178,7 +178,7 @@ func TestStatsOfThrottles(t *testing.T) {
 	s := small(t, 1000, `"rules": [{"name": "api", "key": ["user"], "limits": [{"name": "minute", "rate": "1/min", "as": "log"}],
 		"ladder": [{"after": 1, "do": "throttle", "to": "1/h", "for": "1d"}]}]`)
 	for i := range 600 {
-		s.strike(0, 1, fmt.Sprint("user=", i))
+		s.strike(0, fmt.Sprint("user=", i))
 	}
 	s.at(time.Minute)
 	for i := range 600 { // a throttle has room for an eighth of the keys, and four times that as its burst is 1

@@ -2,10 +2,15 @@ package policy
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
 // P14: gcra and aligned limits take no lock, since they are in Tables, also with overrides, and if
@@ -43,6 +48,57 @@ func TestP14WhereLimitsLive(t *testing.T) {
 			require.Len(t, throttles, 1)
 			require.IsType(t, (*lockFree)(nil), throttles[0].limit.store)
 		}
+	}
+}
+
+// P14: the unit of a table is the least of which all its events are whole numbers, and 2^k times as
+// fine as a clock of 600 ns, the deepest bound and the numbers of a table let it be; or finer, if a
+// bound needs that. Where no unit is right for all, there is no table.
+func TestP14TheUnitOfATable(t *testing.T) {
+	const long = "78840h" // 9 years
+	type b struct {
+		rate  string
+		burst int
+	}
+	for _, c := range []struct {
+		bounds []b
+		unit   string
+	}{
+		{[]b{{"1/s", 1}}, "4096/s"},
+		{[]b{{"3255/s", 1}}, "6510/s"},
+		{[]b{{"3256/s", 1}}, "3256/s"},
+		{[]b{{"1/307200ns", 1}}, "2/307200ns"},
+		{[]b{{"1/s", 1 << 20}}, "512/s"},
+		{[]b{{"1/s", 1<<20 + 1}}, "256/s"},
+		{[]b{{"1/s", 1 << 30}}, "1/s"},
+		{[]b{{"1/s", 1<<30 + 1}}, ""},
+		{[]b{{"1/" + long, 1}}, "536870912/" + long},
+		{[]b{{"5/" + long, 1}}, "1342177280/" + long},
+		{[]b{{"0/" + long, 0}}, "536870912/" + long},
+		{[]b{{"0/s", 0}, {"3/s", 1}}, "6144/s"},
+		{[]b{{"100/min", 1}, {"1000/min", 1}}, "256000/min"},
+		{[]b{{"1/s", 1}, {"2/s", 1 << 20}}, "1024/s"},
+		{[]b{{"2/s", 1 << 20}, {"1/s", 1}}, "1024/s"},
+		{[]b{{"1/s", 1}, {"6510/s", 1}}, "6510/s"},
+		{[]b{{"1/s", 1}, {"6511/s", 1}}, "4096/s"}, // as a tick would be too short
+		{[]b{{"1/s", 1}, {"1000000/s", 1}}, "65536/s"},
+		{[]b{{"1/s", 1 << 29}, {"1000000/s", 1}}, ""},
+		{[]b{{"1/s", 1}, {"3/s", 1 << 29}}, "3/s"},
+		{[]b{{"3/s", 1 << 29}, {"2/s", 1}}, "3/s"}, // as 6/s would be too deep
+	} {
+		var bounds []*bound
+		for _, b := range c.bounds {
+			bounds = append(bounds, &bound{rate: ratelimit.Must(ratelimit.ParseRate(b.rate)), burst: b.burst, most: b.burst})
+		}
+		line, err := timeline.New("New", nil)
+		require.NoError(t, err)
+		s := newBucketTable(bounds, 10, &line)
+		if c.unit == "" {
+			require.Nil(t, s, c.bounds)
+			continue
+		}
+		require.NotNil(t, s, c.bounds)
+		require.Equal(t, ratelimit.Must(ratelimit.ParseRate(c.unit)), s.Own().Rate(), c.bounds)
 	}
 }
 
@@ -115,6 +171,53 @@ func TestThrottlesOfAnyRate(t *testing.T) {
 		l := e.current.Load().rules[0].ladder.throttles[0].limit
 		require.Equal(t, burst, l.own.most, to)
 		require.NotNil(t, l.table, to)
+	}
+}
+
+// P13: steps of the same throttle share it, and so do those of the next policy: it keeps what it
+// has counted. It has room for an eighth of the keys, which are throttled at the same time at most.
+func TestP13StepsShareAThrottle(t *testing.T) {
+	text := func(second string) Policy {
+		p, err := Parse(fmt.Appendf(nil, `{"rules": [{"name": "api", "limits": [{"name": "limit", "rate": "1/min", "as": "log"}], "ladder": [
+			{"after": 1, "within": "1h", "do": "throttle", "to": "9/s", "for": "1h"},
+			{"after": 2, "within": "1h", "do": "throttle", "to": "%s", "for": "1h"}]}]}`, second))
+		require.NoError(t, err)
+		return p
+	}
+	for capacity, room := range map[int]int{80: 64, 8000: 1000} {
+		e, err := New(text("9/s"), capacity)
+		require.NoError(t, err)
+		throttles := func() []throttle { return e.current.Load().rules[0].ladder.throttles }
+		require.Len(t, throttles(), 1)
+		first := throttles()[0].limit
+		require.Equal(t, room, first.table.Capacity())
+		require.NoError(t, e.Replace(text("9/s")))
+		require.Len(t, throttles(), 1)
+		require.NoError(t, e.Replace(text("3/s")))
+		require.Len(t, throttles(), 2)
+		require.Same(t, first, throttles()[0].limit)
+	}
+}
+
+// P13: a gcra in a Map counts up to 2^31-1 parts of an event.
+func TestP13TheDeepestBoundOfAMap(t *testing.T) {
+	s := &locked{as: GCRA, unit: ratelimit.PerSecond(1), clock: ratelimit.SystemClock{}}
+	require.NoError(t, s.bind(&bound{rate: ratelimit.PerSecond(1), burst: math.MaxInt32, most: math.MaxInt32}))
+	err := s.bind(&bound{rate: ratelimit.Per(1, 2*time.Second), burst: 1 << 30, most: 1 << 30})
+	var argument *ratelimit.ArgumentError
+	require.ErrorAs(t, err, &argument)
+	require.Equal(t, "policy.New", argument.Func)
+	require.NoError(t, s.bind(&bound{rate: ratelimit.Per(1, 2*time.Second), burst: 1<<30 - 1, most: 1<<30 - 1}))
+}
+
+// P1: what gives nothing back is charged last, and before it Logs, which give back the newest only.
+func TestP01TheOrderOfCharges(t *testing.T) {
+	for as, want := range map[string]class{"gcra": last, "aligned": last, "log": second, "anchored": first, "interval": first, "counter": first} {
+		p, err := Parse([]byte(`{"rules": [{"name": "api", "limits": [{"name": "limit", "rate": "1/h", "as": "` + as + `"}]}]}`))
+		require.NoError(t, err)
+		e, err := New(p, 10)
+		require.NoError(t, err)
+		require.Equal(t, want, e.current.Load().rules[0].limits[0].class, as)
 	}
 }
 

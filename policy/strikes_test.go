@@ -19,16 +19,13 @@ func minute(ladder string) string {
 		"ladder": [` + ladder + `]}]`
 }
 
-// strike makes a strike in each of some minutes from the given one on, and returns the last
-// decision.
-func (s *scene) strike(from, times int, attrs ...string) *policy.Decision {
+// strike makes a strike in a minute, and returns the decision.
+func (s *scene) strike(minute int, attrs ...string) *policy.Decision {
 	s.t.Helper()
-	for i := range times {
-		s.at(time.Duration(from+i) * time.Minute)
-		for s.ask(attrs...).OK {
-		}
-		require.Equal(s.t, policy.ByLimit, s.d.Action)
+	s.at(time.Duration(minute) * time.Minute)
+	for s.ask(attrs...).OK {
 	}
+	require.Equal(s.t, policy.ByLimit, s.d.Action)
 	return &s.d
 }
 
@@ -146,45 +143,47 @@ func TestP08AnothersDebtIsNoStrike(t *testing.T) {
 		"ladder": [{"after": 1, "do": "block", "for": "2h"}]}]`), 10_000, policy.WithClock(clock))
 	require.NoError(t, err)
 	var d policy.Decision
+	strikes := 0
 	for i := range 40_000 { // four times the capacity
 		e.Decide(request(fmt.Sprint("user=", i)), &d)
-		require.Empty(t, d.Reached, "user %d", i)
+		strikes += len(d.Reached)
 	}
+	require.LessOrEqual(t, strikes, 4, "but of keys that are one to the Table, as one of 2^24 pairs is: 0.02 here on average")
 }
 
 // P8: a span begins with its first strike, and is not moved by later ones.
 func TestP08ASpanBeginsWithItsFirstStrike(t *testing.T) {
 	s := newScene(t, minute(`{"after": 3, "within": "1h", "do": "notify"}`))
 	for _, after := range []int{0, 50, 70} {
-		require.Empty(t, s.strike(after, 1, "user=7").Reached)
+		require.Empty(t, s.strike(after, "user=7").Reached)
 	}
-	require.Empty(t, s.strike(71, 1, "user=7").Reached)
-	require.Len(t, s.strike(72, 1, "user=7").Reached, 1, "the third since 70m")
+	require.Empty(t, s.strike(71, "user=7").Reached)
+	require.Len(t, s.strike(72, "user=7").Reached, 1, "the third since 70m")
 }
 
 // P8: requests that came at once are refused in any order, so an episode begins a second before its
 // strike. A refusal before that, as when a clock is set back, is a strike of another span.
 func TestP08ATimeBeforeTheSpanBeginsAnother(t *testing.T) {
 	s := newScene(t, minute(`{"after": 2, "within": "1h", "do": "notify"}`))
-	s.strike(100, 1, "user=7")
+	s.strike(100, "user=7")
 	for _, before := range []time.Duration{1, time.Second} {
 		require.Empty(t, s.at(100*time.Minute-before).refuse(policy.ByLimit, time.Minute+before, "user=7").Reached)
 	}
 	require.Empty(t, s.at(98*time.Minute).refuse(policy.ByLimit, 3*time.Minute, "user=7").Reached, "the first of a span")
-	d := s.strike(157, 1, "user=7")
+	d := s.strike(157, "user=7")
 	require.Len(t, d.Reached, 1)
 	require.Equal(t, 2, d.Reached[0].Strikes)
-	require.Empty(t, s.strike(158, 1, "user=7").Reached, "an hour after 98m the next begins")
+	require.Empty(t, s.strike(158, "user=7").Reached, "an hour after 98m the next begins")
 }
 
 // P8: of throttle, block and revoke the last that is reached acts, at each strike; log and notify
 // displace none.
 func TestP08NotifyDoesNotDisplaceAThrottle(t *testing.T) {
 	s := newScene(t, minute(`{"after": 2, "within": "1h", "do": "throttle", "to": "1/s", "for": "90s"}, {"after": 4, "within": "1h", "do": "notify"}`))
-	require.Empty(t, s.strike(0, 1, "user=7").Reached)
+	require.Empty(t, s.strike(0, "user=7").Reached)
 	for n := 2; n <= 6; n++ {
 		var did []string
-		for _, r := range s.strike(n-1, 1, "user=7").Reached {
+		for _, r := range s.strike(n-1, "user=7").Reached {
 			require.Equal(t, n, r.Strikes)
 			did = append(did, r.Step.Do)
 		}
@@ -281,6 +280,7 @@ func TestP10Revocations(t *testing.T) {
 	s.at(5 * 24 * time.Hour)
 	s.refuse(policy.ByRevoke, ratelimit.Never, "user=7")
 	s.pass(1, "user=8")
+	require.Equal(t, time.Hour, s.peek("user=8").RetryAfter)
 	s.refuse(policy.ByLimit, time.Hour, "user=8") // the one place is taken
 	s.refuse(policy.ByBlock, time.Hour, "user=8")
 	s.refuse(policy.ByRevoke, ratelimit.Never, "user=7")
@@ -318,4 +318,14 @@ func TestPardon(t *testing.T) {
 	s.pass(1, "user=8", "ip=1")
 	d := s.refuse(policy.ByLimit, 10*time.Minute, "user=7", "ip=1")
 	require.Equal(t, 1, d.Reached[0].Strikes, "the strikes begin anew")
+}
+
+// A pardon is for whom any step hits, also behind one that hits the rule's own key.
+func TestPardonOfWhomALaterStepHits(t *testing.T) {
+	s := newScene(t, minute(`{"after": 1, "within": "1h", "do": "notify"}, {"after": 2, "within": "1h", "do": "block", "for": "9h", "who": ["ip"]}`))
+	s.strike(0, "user=7", "ip=1")
+	s.strike(1, "user=7", "ip=1")
+	s.at(2*time.Minute).refuse(policy.ByBlock, 9*time.Hour-time.Minute, "user=8", "ip=1")
+	require.True(t, s.Pardon("api", policy.Attr{Name: "user", Value: "7"}, policy.Attr{Name: "ip", Value: "1"}))
+	s.pass(1, "user=8", "ip=1")
 }

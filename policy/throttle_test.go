@@ -27,21 +27,51 @@ func TestP04ATrippedThrottleIsAsked(t *testing.T) {
 // P4: a throttle replaces the one that the key had, whose wait counts no more.
 func TestP04AReplacedThrottleIsNotWaitedFor(t *testing.T) {
 	s := newScene(t, minute(`{"after": 1, "within": "1h", "do": "throttle", "to": "1/5min", "for": "1h"}, {"after": 2, "within": "1h", "do": "throttle", "to": "10/s", "for": "1h"}`))
-	s.strike(0, 1, "user=7")
+	s.strike(0, "user=7")
 	s.at(time.Minute).pass(1, "user=7")                                        // the throttle's one in five minutes
 	require.Len(t, s.refuse(policy.ByLimit, time.Minute, "user=7").Reached, 1) // and the second strike
 	s.at(2*time.Minute).pass(1, "user=7")                                      // by the second throttle
 	s.at(2*time.Minute+time.Second).refuse(policy.ByLimit, 59*time.Second, "user=7")
 }
 
+// P4: throttles of two rules are two, also if their keys are the same: both are asked.
+func TestP04RulesThrottleByThemselves(t *testing.T) {
+	for _, slower := range []string{"api", "site"} {
+		rule := func(name string) string {
+			to := "1/s"
+			if name == slower {
+				to = "1/10s"
+			}
+			return `{"name": "` + name + `", "key": ["user"], "limits": [{"name": "minute", "rate": "3/min", "as": "aligned"}],
+				"ladder": [{"after": 1, "do": "throttle", "to": "` + to + `", "for": "1h"}]}`
+		}
+		s := newScene(t, `"rules": [`+rule("api")+`, `+rule("site")+`]`)
+		s.strike(0, "user=7")
+		s.at(time.Minute).pass(1, "user=7")
+		s.at(65*time.Second).refuse(policy.ByThrottle, 5*time.Second, "user=7")
+		s.at(70*time.Second).pass(1, "user=7")
+	}
+}
+
 // P4: a throttle's wait is over with the throttle, which ends with the longest that there was.
 func TestP04AThrottleLastsAsLongAsTheLongest(t *testing.T) {
-	s := newScene(t, minute(`{"after": 1, "within": "1h", "do": "throttle", "to": "1/s", "for": "1h"}, {"after": 2, "within": "1h", "do": "throttle", "to": "1/day", "for": "2m"}`))
-	s.strike(0, 2, "user=7")
-	s.at(2*time.Minute).pass(1, "user=7") // the one a day, from 2m on
-	s.at(3*time.Minute).refuse(policy.ByThrottle, 57*time.Minute, "user=7")
-	s.at(time.Hour-1).refuse(policy.ByThrottle, 1, "user=7")
-	s.at(time.Hour).pass(1, "user=7")
+	for _, who := range []string{"", `, "who": ["ip"]`} {
+		s := newScene(t, `"rules": [{"name": "api", "key": ["user"], "limits": [{"name": "minute", "rate": "3/min", "as": "aligned"}], "ladder": [
+			{"after": 1, "within": "1h", "do": "throttle", "to": "9/s", "for": "1h"`+who+`},
+			{"after": 2, "within": "1h", "do": "throttle", "to": "1/day", "for": "2m"`+who+`}]}]`)
+		s.strike(0, "user=7", "ip=1")
+		s.at(time.Minute).pass(2, "user=7", "ip=1")
+		two := request("user=7", "ip=1")
+		two.Cost = 2 // more than one a day ever lets through at once
+		d := s.decide(two)
+		require.Equal(t, policy.ByLimit, d.Action)
+		require.Len(t, d.Reached, 1, "the second strike")
+		require.Equal(t, 59*time.Minute, d.RetryAfter, "until the end of the first throttle")
+		s.at(2*time.Minute).pass(1, "user=7", "ip=1")
+		s.at(3*time.Minute).refuse(policy.ByThrottle, 57*time.Minute, "user=7", "ip=1")
+		s.at(time.Hour-1).refuse(policy.ByThrottle, 1, "user=7", "ip=1")
+		s.at(time.Hour).pass(1, "user=7", "ip=1")
+	}
 }
 
 // P4: RetryAfter is the longest wait of all that refuse: the request is granted then, and refused a

@@ -68,16 +68,31 @@ var (
 	windowSize = suite{pkg: "internal/window", limit: 3 * time.Second}
 	penaltyAll = suite{pkg: "penalty", limit: 10 * time.Second}
 	strikesAll = suite{pkg: "internal/strikes", limit: 20 * time.Second}
-	policyFast = suite{pkg: "policy", args: "-test.skip ^(TestModel|TestRandom|TestRace)", limit: 10 * time.Second}
-	policyAll  = suite{pkg: "policy", limit: 60 * time.Second}
+	policyFast = suite{pkg: "policy", args: "-test.skip ^(" + policySlow + "|TestModel|TestRandomPolicies)$", limit: 10 * time.Second}
+	policySome = suite{pkg: "policy", args: "-test.run ^(" + policySlow + ")$", limit: 10 * time.Second}
+	policyAll  = suite{pkg: "policy", args: "-policy.operations 20000 -test.run ^(TestModel|TestRandomPolicies)$", limit: 60 * time.Second} // the others
 	storyAll   = suite{pkg: "policy/catalog", limit: 10 * time.Second}
-	httpAll    = suite{pkg: "httplimit", limit: 60 * time.Second}
+	httpFast   = suite{pkg: "httplimit", args: "-test.skip ^(TestTravelTimes|" + httpSlow + ")$", limit: 10 * time.Second}
+	httpAll    = suite{pkg: "httplimit", args: "-test.run ^(" + httpSlow + ")$", limit: 60 * time.Second} // the others, but one that takes as long as all
 	logsAll    = suite{pkg: "simulate/logs", limit: 10 * time.Second}
 	linesAll   = suite{pkg: "internal/logline", limit: 3 * time.Second}
 )
 
+const policySlow = "TestP14NothingIsAllocated|TestStoreDecidesAsTheEngine|TestExplainedBounds|TestALargePolicyIsCompiled|TestStatsOfFullTables|TestP13ReplaceUnderLoad"
+
+const httpSlow = "TestJobs|TestTheRateRecovers|TestPartitionsAreBounded|TestTheStory|TestCurl|TestHeadersThatSayEnough|TestFifty.*"
+
 func explore(tests string) suite {
 	return suite{tags: "explore", pkg: "internal/proof/explore", args: "-test.run " + tests, limit: 100 * time.Second}
+}
+
+// policyBy and httpBy begin with the tests that are most likely to find a mutant of a file.
+func policyBy(tests string) []suite {
+	return []suite{{pkg: "policy", args: "-test.run " + tests, limit: 3 * time.Second}, policyFast, storyAll, policySome, policyAll}
+}
+
+func httpBy(tests string) []suite {
+	return []suite{{pkg: "httplimit", args: "-test.run " + tests, limit: 3 * time.Second}, httpFast, httpAll}
 }
 
 // suites says what the mutants of a package are tested by, or of files that begin like that: many
@@ -107,9 +122,22 @@ var suites = map[string][]suite{
 	"simulate":              {playFast, playAll},
 	"simulate/logs":         {logsAll, playAll},
 	"penalty":               {penaltyAll, rootFast},
-	"internal/strikes":      {strikesAll, policyFast, policyAll},
-	"policy":                {policyFast, storyAll, policyAll},
-	"httplimit":             {httpAll},
+	"internal/strikes":      {strikesAll, policyFast, policySome, policyAll},
+	"policy":                policyBy("^$"),
+	"policy/pattern":        policyBy("Pattern|RulesMatch"),
+	"policy/condition":      policyBy("Condition|CanHold|Override"),
+	"policy/limit":          policyBy("Limit"),
+	"policy/validate":       policyBy("Validate|Parse"),
+	"policy/decode":         policyBy("Parse|Malformed"),
+	"httplimit":             httpBy("^$"),
+	"httplimit/clientip":    httpBy("ClientIP|Trusted"),
+	"httplimit/dialect":     httpBy("Trakt|WillItTrack|AniList|PrayerLetters|GitHub|Dialect"),
+	"httplimit/fields":      httpBy("Fields"),
+	"httplimit/ietf":        httpBy("IETF"),
+	"httplimit/middleware":  httpBy("Middleware|Charged|Missing|Cost|Jitter|Engine|Replaced|Context|Amounts|Settle"),
+	"httplimit/perkey":      httpBy("PerKey"),
+	"httplimit/read":        httpBy("Read|Refused"),
+	"httplimit/writer":      httpBy("OwnForms|Wrapped|Flush|Invalid|HintsAndTrailers"),
 }
 
 // suitesOf returns what the mutants of a file are tested by.
