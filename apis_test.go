@@ -47,7 +47,7 @@ func follow(t *testing.T, mock *clock.Mock, l ratelimit.Limiter, steps []step) {
 }
 
 func asTrakt(next http.Handler) http.Handler {
-	engine := ratelimit.Must(policy.New(ratelimit.Must(catalog.Load("trakt")), 100_000)) // room for so many users at a time
+	engine := ratelimit.Must(policy.New(ratelimit.Must(catalog.Load("trakt")), 100_000)) // room for so many users that owe something
 	who := httplimit.Attributes{"client": httplimit.Header("Trakt-Api-Key"), "user": httplimit.Header("X-User")}
 	return ratelimit.Must(httplimit.Middleware(engine, who, httplimit.Trakt))(next)
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-3506548a/ratelimit/httplimit"
 )
 
 // TestDocs demands that each block of Go or JSON in the pages is in docs_blocks_test.go or
@@ -46,4 +48,16 @@ func flat(code string) string {
 		b.WriteString(strings.TrimLeft(line, "\t"))
 	}
 	return b.String()
+}
+
+// TestDocsOfPrayerLetters looks for a refusal by that API in docs/apis.md.
+func TestDocsOfPrayerLetters(t *testing.T) {
+	e, _ := newCatalogEngine(t, "prayerletters")
+	h := limited(t, e, httplimit.PrayerLetters, fine)
+	use(t, h, 50, "/letters", "X-Token: 1", "X-Route: GET /letters")
+	w := do(h, "/letters", "X-Token: 1", "X-Route: GET /letters")
+	require.Equal(t, 429, w.Code)
+	page, err := os.ReadFile("../docs/apis.md")
+	require.NoError(t, err)
+	require.Contains(t, string(page), "\n"+strings.TrimSpace(w.Body.String())+"\n")
 }
