@@ -231,3 +231,32 @@ func TestRoomForKeys(t *testing.T) {
 		require.Equal(t, 100, e.current.Load().rules[0].limits[0].store.(*locked).Capacity(), as)
 	}
 }
+
+// A table has four times the room if one of its limits grants one or two at once.
+func TestRoomForKeysOfSmallBursts(t *testing.T) {
+	for bursts, want := range map[[2]int]int{{1, 1}: 400, {2, 9}: 400, {9, 2}: 400, {3, 9}: 100} {
+		p, err := Parse(fmt.Appendf(nil, `{"rules": [{"name": "api", "limits": [{"name": "limit", "rate": "1/h", "as": "gcra", "burst": %d}]}],
+			"overrides": [{"limit": "limit", "when": ["plan=pro"], "rate": "1/h", "burst": %d}]}`, bursts[0], bursts[1]))
+		require.NoError(t, err)
+		e, err := New(p, 100)
+		require.NoError(t, err)
+		require.Equal(t, want, e.current.Load().rules[0].limits[0].table.Capacity(), bursts)
+	}
+}
+
+// Each bit of the hash of a key of several parts is set as often as not.
+func TestMixedIsBalanced(t *testing.T) {
+	const n = 64
+	var set [64]int
+	for a := range uint64(n) {
+		for b := range uint64(n) {
+			h := mixed(a, b)
+			for bit := range set {
+				set[bit] += int(h >> bit & 1)
+			}
+		}
+	}
+	for bit, times := range set {
+		require.InDelta(t, n*n/2, times, n*n/8, bit)
+	}
+}
