@@ -301,12 +301,20 @@ func TestSuggest(t *testing.T) {
 	status, out, errs := ratesim(t, accessLog(3000), "suggest", "-trace", "-", "-key", "host", "-share", "20%")
 	require.Zero(t, status, errs)
 	require.Contains(t, out, "3000 requests of 9 keys. These limits refuse something to at most 1 of them (20 %)")
-	require.Regexp(t, `log \d+/min +[01] `, out)
+	require.Regexp(t, `(?m)log \d+/min +(0 .*\d|1 .* 192\.0\.2\.\d)$`, out)
 	lines := strings.SplitAfter(accessLog(3000), "\n")
 	rand.New(rand.NewPCG(1, 2)).Shuffle(len(lines), func(i, j int) { lines[i], lines[j] = lines[j], lines[i] })
 	_, shuffled, _ := ratesim(t, strings.Join(lines, ""), "suggest", "-trace", "-", "-key", "host", "-share", "20%")
 	require.Equal(t, out, shuffled)
-	require.Regexp(t, `gcra \d+/min burst \d+ +[01]\n`, out)
+	require.Regexp(t, `gcra \d+/min burst \d+ +(0|1  192\.0\.2\.\d)\n`, out)
+}
+
+// The keys that a limit refuses are named, few of them, so that they can be looked at.
+func TestListed(t *testing.T) {
+	require.Empty(t, listed(nil))
+	require.Equal(t, "flood, (no key)", listed([]string{"flood", ""}))
+	require.Equal(t, "a, b, c, d and 2 more", listed(strings.Split("abcdef", "")))
+	require.Equal(t, "a\uFFFDb", listed([]string{"a\nb"}))
 }
 
 // A report warns of what makes it doubtful.
