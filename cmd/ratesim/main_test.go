@@ -209,13 +209,39 @@ func TestGates(t *testing.T) {
 	require.Equal(t, 1, status, errs)
 }
 
+// A log that is partly garbage passes no gate on lost lines, also where nothing is refused.
+func TestLostGate(t *testing.T) {
+	log := accessLog(98) + "garbage\nmore of it\n"
+	for gate, want := range map[string]int{"lost>0": 1, "lost>=2%": 1, "lost>2%": 0, "lost>2": 0} {
+		status, _, errs := ratesim(t, log, "-limit", "log 1000/s", "-trace", "-", "-fail", gate)
+		require.Equal(t, want, status, "%s: %s", gate, errs)
+	}
+	status, _, errs := ratesim(t, accessLog(98), "-limit", "log 1000/s", "-trace", "-", "-fail", "lost>0")
+	require.Zero(t, status, errs)
+}
+
+// If no line has any of the columns of -key, that is a mistake. Without -key, all are of one key.
+func TestKeyThatIsNotThere(t *testing.T) {
+	for _, args := range [][]string{{"-limit", "log 1/s"}, {"suggest"}} {
+		for _, key := range []string{"usr", "usr|client"} {
+			status, _, errs := ratesim(t, accessLog(10), append(args, "-trace", "-", "-key", key)...)
+			require.Equal(t, 2, status)
+			require.Contains(t, errs, "no line of the trace has a column "+strings.ReplaceAll(key, "|", " or "))
+		}
+		status, _, errs := ratesim(t, accessLog(10), append(args, "-trace", "-", "-key", "usr|host")...) // this one is there
+		require.Zero(t, status, errs)
+		status, _, errs = ratesim(t, "time,cost\n1800000000,2\n", append(args, "-trace", "-")...)
+		require.Zero(t, status, errs)
+	}
+}
+
 // What a gate prints is short, but never looks like its bound.
 func TestGateValues(t *testing.T) {
 	r := &simulate.Result{Offered: 1_000_000, Refused: 10_001, Waits: &simulate.Waits{Longest: simulate.Seconds(90 * time.Second)}}
 	for gate, want := range map[string]string{"refused>1%": "1.0001 %", "refused>2%": "1 %", "refused>1": "10001", "offered>1": "1000000", "wait>1s": "1m30s"} {
 		g, err := parseGate(gate)
 		require.NoError(t, err)
-		_, was := g.holds(r)
+		_, was := g.holds(outcome{Result: r})
 		require.Equal(t, want, was, gate)
 	}
 }

@@ -32,6 +32,8 @@ func suggest(args []string, w world) error {
 		return fmt.Errorf("%s: reading ended early: %w", o.trace, s.faults.Err)
 	case s.stamps.Requests == 0:
 		return o.nothing(s)
+	case o.keyGiven && !s.mapping.Keyed():
+		return o.keyless()
 	}
 	keys := demand.Keys()
 	out := func(format string, args ...any) {
