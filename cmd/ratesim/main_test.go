@@ -327,6 +327,8 @@ func TestSuggest(t *testing.T) {
 	status, out, errs := ratesim(t, accessLog(3000), "suggest", "-trace", "-", "-key", "host", "-share", "20%")
 	require.Zero(t, status, errs)
 	require.Contains(t, out, "3000 requests of 9 keys. These limits refuse something to at most 1 of them (20 %)")
+	require.Contains(t, out, "warning: Times are whole seconds")
+	require.NotContains(t, out, "the limit of", "nobody gave one")
 	require.Regexp(t, `(?m)log \d+/min +(0 .*\d|1 .* 192\.0\.2\.\d)$`, out)
 	lines := strings.SplitAfter(accessLog(3000), "\n")
 	rand.New(rand.NewPCG(1, 2)).Shuffle(len(lines), func(i, j int) { lines[i], lines[j] = lines[j], lines[i] })

@@ -41,7 +41,11 @@ func suggest(args []string, w world) error {
 	}
 	notes := s.mapping.Notes()
 	if o.gen == "" && !o.subseconds {
-		notes = append(notes, s.stamps.Warnings(ratelimit.PerSecond(1))...)
+		notes = append(notes, s.stamps.Warnings()...)
+		if s.stamps.Whole {
+			notes = append(notes, "Times are whole seconds: requests of one second seem to come at once, so that what keys ask for in a few seconds, and in bursts, seems to be more or less than it was. "+
+				"Spread them over their seconds (-subsecond uniform), and compare.")
+		}
 	}
 	for _, note := range notes {
 		out("warning: %s", note)
