@@ -422,3 +422,22 @@ func TestBench(t *testing.T) {
 	require.Zero(t, status, errs)
 	require.Regexp(t, `^BenchmarkPolicy/policy=gcra-1-s-burst-2/client=open 1 1000 requests [\d.]+ %refused [\d.]+ %keys-refused .*\nBenchmarkPolicy/policy=trakt`, out)
 }
+
+// The report says in a sentence how many keys are left alone, and what it is about.
+func TestPageInWords(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "r.html")
+	for _, row := range []struct{ flag, tried, head string }{
+		{"-limit", "log 1000/s", "limit"}, {"-policy", "trakt", "policy"}, {"-compare", "log 1000/s,trakt", "limit or policy"},
+	} {
+		status, _, errs := ratesim(t, accessLog(100), row.flag, row.tried, "-trace", "-", "-key", "host", "-html", path)
+		require.Zero(t, status, errs)
+		page, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.Contains(t, string(page), "<th>"+row.head+"</th>")
+		if row.flag != "-policy" {
+			require.Contains(t, string(page), "log 1000/s: all of 9 keys are refused nothing.")
+		}
+	}
+	require.Equal(t, "x: 180 of 183 keys are refused nothing. 2.5 % of the events of all keys are refused.",
+		spared(&simulate.Result{Name: "x", Keys: 183, KeysRefused: 3, Offered: 1000, Refused: 25}))
+}
