@@ -99,6 +99,7 @@ func (b *byKey) result(r *Result, keys *keys, top int) {
 			for _, bin := range b.rows.of[k.row-1] {
 				w.Bins = append(w.Bins, Cells{bin.granted, bin.refused})
 			}
+			w.Busy = b.rows.busy[k.row-1].result(r.First)
 		}
 		r.Worst = append(r.Worst, w)
 	}

@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"cmp"
 	"iter"
 	"math"
 	"slices"
@@ -11,7 +12,8 @@ import (
 
 // Demand is what keys ask for, from which limits can be chosen. It keeps 16 bytes for each request.
 type Demand struct {
-	of [][]grant // of each key, in order of time
+	names []string  // of the keys
+	of    [][]grant // of each key, in order of time
 }
 
 // NewDemand returns the demand of requests, which may be in any order, within 292 years.
@@ -36,6 +38,7 @@ func NewDemand(requests iter.Seq[Request]) *Demand {
 			d.of[key-1] = append(d.of[key-1], grant{int64(since(start, r.At)), max(n, 0)})
 		}
 	}
+	d.names = keys.names
 	for _, grants := range d.of {
 		slices.SortStableFunc(grants, func(a, b grant) int { return int(min(max(a.at-b.at, -1), 1)) })
 	}
@@ -45,7 +48,7 @@ func NewDemand(requests iter.Seq[Request]) *Demand {
 // Keys returns how many keys there are.
 func (d *Demand) Keys() int { return len(d.of) }
 
-// most returns, of each key, the most events in any half-open span, in ascending order.
+// most returns, of each key, the most events in any half-open span.
 func (d *Demand) most(span time.Duration) []int64 {
 	all := make([]int64, len(d.of))
 	for i, grants := range d.of {
@@ -60,13 +63,13 @@ func (d *Demand) most(span time.Duration) []int64 {
 			all[i] = max(all[i], inside)
 		}
 	}
-	slices.Sort(all)
 	return all
 }
 
 // Most returns quantiles, over all keys, of the most that a key asks for in any span.
 func (d *Demand) Most(span time.Duration, shares ...float64) []int64 {
 	all := d.most(span)
+	slices.Sort(all)
 	quantiles := make([]int64, len(shares))
 	for i, share := range shares {
 		if len(all) > 0 {
@@ -77,35 +80,45 @@ func (d *Demand) Most(span time.Duration, shares ...float64) []int64 {
 	return quantiles
 }
 
-// least returns the least of ascending needs that refuses at most a share of the keys, and how many
-// keys it refuses: those that need more.
-func least(needs []int64, share float64) (limit int64, refused int) {
+// least returns the least of what keys need that refuses something to at most a share of them, and
+// the keys that need more.
+func (d *Demand) least(needs []int64, share float64) (limit int64, refused []string) {
 	if len(needs) == 0 {
-		return 1, 0
+		return 1, nil
 	}
 	allowed := min(int(min(max(share, 0), 1)*float64(len(needs))), len(needs)-1)
-	limit = max(needs[len(needs)-1-allowed], 1)
-	for i := len(needs) - 1; i >= 0 && needs[i] > limit; i-- {
-		refused++
+	limit = max(slices.Sorted(slices.Values(needs))[len(needs)-1-allowed], 1)
+	var over []int
+	for key, n := range needs {
+		if n > limit {
+			over = append(over, key)
+		}
+	}
+	slices.SortFunc(over, func(a, b int) int {
+		return cmp.Or(cmp.Compare(needs[b], needs[a]), cmp.Compare(d.names[a], d.names[b]))
+	})
+	for _, key := range over {
+		refused = append(refused, d.names[key])
 	}
 	return limit, refused
 }
 
 // Window returns the least number of events in any span that would refuse something to at most the
-// share of the keys, as a log does; and to how many.
-func (d *Demand) Window(span time.Duration, share float64) (events int64, refused int) {
-	return least(d.most(span), share)
+// share of the keys, as a log does; and the keys that it refuses something to. The key that asks
+// for most comes first.
+func (d *Demand) Window(span time.Duration, share float64) (events int64, refused []string) {
+	return d.least(d.most(span), share)
 }
 
 // Burst returns the least burst at which a gcra of the rate would refuse something to at most the
-// share of the keys; and to how many. The rate must be valid, with more than 0 events.
-func (d *Demand) Burst(rate ratelimit.Rate, share float64) (burst int64, refused int) {
+// share of the keys; and the keys that it refuses something to. The key that needs the largest
+// burst comes first. The rate must be valid, with more than 0 events.
+func (d *Demand) Burst(rate ratelimit.Rate, share float64) (burst int64, refused []string) {
 	needs := make([]int64, len(d.of))
 	for i, grants := range d.of {
 		needs[i] = depth(grants, rate)
 	}
-	slices.Sort(needs)
-	return least(needs, share)
+	return d.least(needs, share)
 }
 
 // depth returns the least burst at which a gcra grants everything: the most that is owed at any
@@ -127,7 +140,7 @@ func (d *Demand) Rates(share float64) (rates []ratelimit.Rate) {
 	if len(d.of) == 0 {
 		return nil
 	}
-	need, _ := least(d.most(time.Hour), share)
+	need, _ := d.least(d.most(time.Hour), share)
 	for _, times := range []float64{1, 2, 5, 20} {
 		perMinute := float64(need) / 60 * times
 		if perMinute >= 1 {

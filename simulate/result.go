@@ -107,6 +107,7 @@ type Key struct {
 	Refused int64   `json:"refused"`
 	Shadow  int64   `json:"shadow,omitempty"` // requests that were granted, but refused by a rule in shadow
 	Bins    []Cells `json:"-"`                // over time, since the first refusal
+	Busy    *Busy   `json:"-"`                // nil: nothing was refused, or too many keys were
 }
 
 // Cells are events of a key in a bin.

@@ -76,13 +76,16 @@ func merged(bins []bin) []bin {
 // rows are the series of keys that were refused, in the same bins.
 type rows struct {
 	series
-	of [][]bin // by the numbers that next gives them, less 1
+	of   [][]bin // by the numbers that next gives them, less 1
+	busy []busy  // the same
+
+	busyWidth int64 // of the first bins of a busy period, in ns
 }
 
 const mostRows = 1 << 14
 
 func newRows() *rows {
-	r := &rows{series: newSeries(0, 96)}
+	r := &rows{series: newSeries(0, 96), busyWidth: 1e9}
 	r.log = append(r.log, func() {
 		for i, bins := range r.of {
 			r.of[i] = merged(bins)
@@ -109,4 +112,8 @@ func (r *rows) add(now int64, row int32, ok bool, n int64) {
 	}
 	bins[i].add(ok, n)
 	r.of[row-1] = bins
+	if int(row) > len(r.busy) { // what comes first is the refusal for which there is a row
+		r.busy = append(r.busy, newBusy(now, n, r.busyWidth))
+	}
+	r.busy[row-1].add(now, ok, n)
 }

@@ -26,7 +26,11 @@ type tally struct {
 }
 
 func newTally(s Subject, o Options) tally {
-	return tally{options: o, subject: s, keys: newByKey(), series: newSeries(int64(o.Bin), 240), limits: newLimits(s.Judge)}
+	t := tally{options: o, subject: s, keys: newByKey(), series: newSeries(int64(o.Bin), 240), limits: newLimits(s.Judge)}
+	for i := range t.limits.all {
+		t.keys.rows.busyWidth = max(t.keys.rows.busyWidth, int64(t.limits.all[i].limit.Rate.Per)/busyBins)
+	}
+	return t
 }
 
 // count counts a verdict.

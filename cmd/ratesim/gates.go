@@ -17,50 +17,57 @@ type gate struct {
 	share            bool
 }
 
+// outcome is what gates look at: a result, and how many lines of the trace it lacks.
+type outcome struct {
+	*simulate.Result
+	lost, lines int
+}
+
 // metric is what a gate can be about: a number, and of what it is a share.
 type metric struct {
 	name  string
-	value func(r *simulate.Result) float64
-	of    func(r *simulate.Result) float64 // nil: it is no part of anything
-	wait  bool                             // it is a length of time
+	value func(r outcome) float64
+	of    func(r outcome) float64 // nil: it is no part of anything
+	wait  bool                    // it is a length of time
 }
 
 var metrics = []metric{
-	{"refused", func(r *simulate.Result) float64 { return float64(r.Refused) }, offered, false},
-	{"granted", func(r *simulate.Result) float64 { return float64(r.Granted) }, offered, false},
+	{"refused", func(r outcome) float64 { return float64(r.Refused) }, offered, false},
+	{"granted", func(r outcome) float64 { return float64(r.Granted) }, offered, false},
 	{"offered", offered, nil, false},
-	{"requests", func(r *simulate.Result) float64 { return float64(r.Requests) }, nil, false},
+	{"requests", func(r outcome) float64 { return float64(r.Requests) }, nil, false},
 	{"keys", allKeys, nil, false},
-	{"keys_refused", func(r *simulate.Result) float64 { return float64(r.KeysRefused) }, allKeys, false},
-	{"keys_shadow", func(r *simulate.Result) float64 { return float64(r.KeysShadow) }, allKeys, false},
-	{"never", func(r *simulate.Result) float64 { return float64(r.Never) }, tries, false},
-	{"shadow", func(r *simulate.Result) float64 { return float64(r.Shadow) }, tries, false},
-	{"late", func(r *simulate.Result) float64 { return float64(r.Late) }, tries, false},
-	{"newly_refused", func(r *simulate.Result) float64 {
+	{"keys_refused", func(r outcome) float64 { return float64(r.KeysRefused) }, allKeys, false},
+	{"keys_shadow", func(r outcome) float64 { return float64(r.KeysShadow) }, allKeys, false},
+	{"never", func(r outcome) float64 { return float64(r.Never) }, tries, false},
+	{"shadow", func(r outcome) float64 { return float64(r.Shadow) }, tries, false},
+	{"late", func(r outcome) float64 { return float64(r.Late) }, tries, false},
+	{"lost", func(r outcome) float64 { return float64(r.lost) }, func(r outcome) float64 { return float64(r.lines) }, false},
+	{"newly_refused", func(r outcome) float64 {
 		if r.Diff == nil {
 			return 0
 		}
 		return float64(r.Diff.NewlyRefused)
 	}, tries, false},
-	{"wait", func(r *simulate.Result) float64 {
+	{"wait", func(r outcome) float64 {
 		return seconds(r, func(w *simulate.Waits) simulate.Seconds { return w.Longest })
 	}, nil, true},
-	{"wait_p50", func(r *simulate.Result) float64 {
+	{"wait_p50", func(r outcome) float64 {
 		return seconds(r, func(w *simulate.Waits) simulate.Seconds { return w.Median })
 	}, nil, true},
-	{"wait_p90", func(r *simulate.Result) float64 {
+	{"wait_p90", func(r outcome) float64 {
 		return seconds(r, func(w *simulate.Waits) simulate.Seconds { return w.P90 })
 	}, nil, true},
-	{"wait_p99", func(r *simulate.Result) float64 {
+	{"wait_p99", func(r outcome) float64 {
 		return seconds(r, func(w *simulate.Waits) simulate.Seconds { return w.P99 })
 	}, nil, true},
 }
 
-func offered(r *simulate.Result) float64 { return float64(r.Offered) }
-func allKeys(r *simulate.Result) float64 { return float64(r.Keys) }
-func tries(r *simulate.Result) float64   { return float64(r.Requests) }
+func offered(r outcome) float64 { return float64(r.Offered) }
+func allKeys(r outcome) float64 { return float64(r.Keys) }
+func tries(r outcome) float64   { return float64(r.Requests) }
 
-func seconds(r *simulate.Result, of func(*simulate.Waits) simulate.Seconds) float64 {
+func seconds(r outcome, of func(*simulate.Waits) simulate.Seconds) float64 {
 	if r.Waits == nil {
 		return 0
 	}
@@ -120,7 +127,7 @@ func (g *gate) of() *metric {
 }
 
 // holds reports whether the condition is true, and what there was.
-func (g *gate) holds(r *simulate.Result) (bool, string) {
+func (g *gate) holds(r outcome) (bool, string) {
 	m := g.of()
 	value := m.value(r)
 	if g.share {

@@ -209,13 +209,39 @@ func TestGates(t *testing.T) {
 	require.Equal(t, 1, status, errs)
 }
 
+// A log that is partly garbage passes no gate on lost lines, also where nothing is refused.
+func TestLostGate(t *testing.T) {
+	log := accessLog(98) + "garbage\nmore of it\n"
+	for gate, want := range map[string]int{"lost>0": 1, "lost>=2%": 1, "lost>2%": 0, "lost>2": 0} {
+		status, _, errs := ratesim(t, log, "-limit", "log 1000/s", "-trace", "-", "-fail", gate)
+		require.Equal(t, want, status, "%s: %s", gate, errs)
+	}
+	status, _, errs := ratesim(t, accessLog(98), "-limit", "log 1000/s", "-trace", "-", "-fail", "lost>0")
+	require.Zero(t, status, errs)
+}
+
+// If no line has any of the columns of -key, that is a mistake. Without -key, all are of one key.
+func TestKeyThatIsNotThere(t *testing.T) {
+	for _, args := range [][]string{{"-limit", "log 1/s"}, {"suggest"}} {
+		for _, key := range []string{"usr", "usr|client"} {
+			status, _, errs := ratesim(t, accessLog(10), append(args, "-trace", "-", "-key", key)...)
+			require.Equal(t, 2, status)
+			require.Contains(t, errs, "no line of the trace has a column "+strings.ReplaceAll(key, "|", " or "))
+		}
+		status, _, errs := ratesim(t, accessLog(10), append(args, "-trace", "-", "-key", "usr|host")...) // this one is there
+		require.Zero(t, status, errs)
+		status, _, errs = ratesim(t, "time,cost\n1800000000,2\n", append(args, "-trace", "-")...)
+		require.Zero(t, status, errs)
+	}
+}
+
 // What a gate prints is short, but never looks like its bound.
 func TestGateValues(t *testing.T) {
 	r := &simulate.Result{Offered: 1_000_000, Refused: 10_001, Waits: &simulate.Waits{Longest: simulate.Seconds(90 * time.Second)}}
 	for gate, want := range map[string]string{"refused>1%": "1.0001 %", "refused>2%": "1 %", "refused>1": "10001", "offered>1": "1000000", "wait>1s": "1m30s"} {
 		g, err := parseGate(gate)
 		require.NoError(t, err)
-		_, was := g.holds(r)
+		_, was := g.holds(outcome{Result: r})
 		require.Equal(t, want, was, gate)
 	}
 }
@@ -301,12 +327,22 @@ func TestSuggest(t *testing.T) {
 	status, out, errs := ratesim(t, accessLog(3000), "suggest", "-trace", "-", "-key", "host", "-share", "20%")
 	require.Zero(t, status, errs)
 	require.Contains(t, out, "3000 requests of 9 keys. These limits refuse something to at most 1 of them (20 %)")
-	require.Regexp(t, `log \d+/min +[01] `, out)
+	require.Contains(t, out, "warning: Times are whole seconds")
+	require.NotContains(t, out, "the limit of", "nobody gave one")
+	require.Regexp(t, `(?m)log \d+/min +(0 .*\d|1 .* 192\.0\.2\.\d)$`, out)
 	lines := strings.SplitAfter(accessLog(3000), "\n")
 	rand.New(rand.NewPCG(1, 2)).Shuffle(len(lines), func(i, j int) { lines[i], lines[j] = lines[j], lines[i] })
 	_, shuffled, _ := ratesim(t, strings.Join(lines, ""), "suggest", "-trace", "-", "-key", "host", "-share", "20%")
 	require.Equal(t, out, shuffled)
-	require.Regexp(t, `gcra \d+/min burst \d+ +[01]\n`, out)
+	require.Regexp(t, `gcra \d+/min burst \d+ +(0|1  192\.0\.2\.\d)\n`, out)
+}
+
+// The keys that a limit refuses are named, few of them, so that they can be looked at.
+func TestListed(t *testing.T) {
+	require.Empty(t, listed(nil))
+	require.Equal(t, "flood, (no key)", listed([]string{"flood", ""}))
+	require.Equal(t, "a, b, c, d and 2 more", listed(strings.Split("abcdef", "")))
+	require.Equal(t, "a\uFFFDb", listed([]string{"a\nb"}))
 }
 
 // A report warns of what makes it doubtful.
@@ -385,4 +421,23 @@ func TestBench(t *testing.T) {
 	status, out, errs := ratesim(t, accessLog(1000), "-compare", "gcra 1/s burst 2,trakt", "-trace", "-", "-bench")
 	require.Zero(t, status, errs)
 	require.Regexp(t, `^BenchmarkPolicy/policy=gcra-1-s-burst-2/client=open 1 1000 requests [\d.]+ %refused [\d.]+ %keys-refused .*\nBenchmarkPolicy/policy=trakt`, out)
+}
+
+// The report says in a sentence how many keys are left alone, and what it is about.
+func TestPageInWords(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "r.html")
+	for _, row := range []struct{ flag, tried, head string }{
+		{"-limit", "log 1000/s", "limit"}, {"-policy", "trakt", "policy"}, {"-compare", "log 1000/s,trakt", "limit or policy"},
+	} {
+		status, _, errs := ratesim(t, accessLog(100), row.flag, row.tried, "-trace", "-", "-key", "host", "-html", path)
+		require.Zero(t, status, errs)
+		page, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.Contains(t, string(page), "<th>"+row.head+"</th>")
+		if row.flag != "-policy" {
+			require.Contains(t, string(page), "log 1000/s: all of 9 keys are refused nothing.")
+		}
+	}
+	require.Equal(t, "x: 180 of 183 keys are refused nothing. 2.5 % of the events of all keys are refused.",
+		spared(&simulate.Result{Name: "x", Keys: 183, KeysRefused: 3, Offered: 1000, Refused: 25}))
 }

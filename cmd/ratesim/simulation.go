@@ -113,6 +113,8 @@ func (o *options) playOnce(all []judged, w world) (*report, error) {
 		return nil, fmt.Errorf("%s: %w", o.trace, s.order)
 	case s.stamps.Requests == 0:
 		return nil, o.nothing(s)
+	case o.keyGiven && !s.mapping.Keyed():
+		return nil, o.keyless()
 	}
 	r := &report{options: o, judged: all, results: results, source: s, crowded: make([]uint64, len(all))}
 	for i := range subjects {
@@ -139,6 +141,11 @@ func (o *options) nothing(s *source) error {
 		return errors.New("-gen makes no requests: raise -rate or -duration")
 	}
 	return fmt.Errorf("%s has no requests", o.trace)
+}
+
+// keyless says that -key names no column of the trace, which is a mistake: all would be of one key.
+func (o *options) keyless() error {
+	return fmt.Errorf("%s: no line of the trace has a column %s: name one that is there with -key, or leave -key out", o.trace, strings.Join(o.key, " or "))
 }
 
 // warn collects what makes the result doubtful.
@@ -274,7 +281,7 @@ func (r *report) gate() error {
 	var broken []string
 	for _, g := range r.options.gates {
 		for _, one := range r.results {
-			if holds, was := g.holds(one); holds {
+			if holds, was := g.holds(outcome{one, r.source.faults.Lost, r.source.lines}); holds {
 				broken = append(broken, fmt.Sprintf("%s: -fail %s: failed, it is %s", one.Name, g.text, was))
 			}
 		}

@@ -25,6 +25,7 @@ type source struct {
 	mapping  logs.Mapping
 	stamps   simulate.Stamps
 	order    error // requests were too far out of order
+	lines    int   // of requests, lost ones too
 	skipped  int   // by -where, -from and -to
 	total    int64 // about how many requests there are; -1: not known
 	close    func()
@@ -94,6 +95,7 @@ func (o *options) open(all []judged, w world) (*source, error) {
 func (s *source) records(o *options, read iter.Seq2[logs.Record, error]) iter.Seq[logs.Record] {
 	return func(yield func(logs.Record) bool) {
 		for r, err := range read {
+			s.lines++
 			if !s.faults.Add(&r, err) {
 				continue
 			}

@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/cmd/ratesim/internal/chart"
@@ -30,12 +32,20 @@ func suggest(args []string, w world) error {
 		return fmt.Errorf("%s: reading ended early: %w", o.trace, s.faults.Err)
 	case s.stamps.Requests == 0:
 		return o.nothing(s)
+	case o.keyGiven && !s.mapping.Keyed():
+		return o.keyless()
 	}
 	keys := demand.Keys()
-	out := func(format string, args ...any) { _, _ = fmt.Fprintf(w.out, format+"\n", args...) }
+	out := func(format string, args ...any) {
+		_, _ = fmt.Fprintln(w.out, strings.TrimRight(fmt.Sprintf(format, args...), " "))
+	}
 	notes := s.mapping.Notes()
 	if o.gen == "" && !o.subseconds {
-		notes = append(notes, s.stamps.Warnings(ratelimit.PerSecond(1))...)
+		notes = append(notes, s.stamps.Warnings()...)
+		if s.stamps.Whole {
+			notes = append(notes, "Times are whole seconds: requests of one second seem to come at once, so that what keys ask for in a few seconds, and in bursts, seems to be more or less than it was. "+
+				"Spread them over their seconds (-subsecond uniform), and compare.")
+		}
 	}
 	for _, note := range notes {
 		out("warning: %s", note)
@@ -45,7 +55,7 @@ func suggest(args []string, w world) error {
 	}
 	out("%d requests of %d keys. These limits refuse something to at most %d of them (%.3g %%):", s.stamps.Requests, keys, int(o.share*float64(keys)), 100*o.share)
 	out("")
-	out("  %-24s %12s   %s", "the least in any span", "keys refused", "the most that 50 %, 90 %, 99 % and all of the keys ask for in it")
+	out("  %-24s %12s  %-42s  %s", "the least in any span", "keys refused", "50 %, 90 %, 99 %, all keys ask for at most", "which")
 	length := s.stamps.Last.Sub(s.stamps.First)
 	for _, span := range spans {
 		if span > length+time.Second {
@@ -53,16 +63,39 @@ func suggest(args []string, w world) error {
 		}
 		events, refused := demand.Window(span, o.share)
 		most := demand.Most(span, 0.5, 0.9, 0.99, 1)
-		out("  %-24s %12d   %d, %d, %d, %d", fmt.Sprintf("log %v", ratelimit.Per(int(events), span)), refused, most[0], most[1], most[2], most[3])
+		asked := fmt.Sprintf("%d, %d, %d, %d", most[0], most[1], most[2], most[3])
+		out("  %-24s %12d  %-42s  %s", fmt.Sprintf("log %v", ratelimit.Per(int(events), span)), len(refused), asked, listed(refused))
 	}
 	out("")
-	out("  %-24s %12s", "the least burst", "keys refused")
+	out("  %-24s %12s  %s", "the least burst", "keys refused", "which")
 	for _, rate := range demand.Rates(o.share) {
 		burst, refused := demand.Burst(rate, o.share)
-		out("  %-24s %12d", fmt.Sprintf("gcra %v burst %d", rate, burst), refused)
+		out("  %-24s %12d  %s", fmt.Sprintf("gcra %v burst %d", rate, burst), len(refused), listed(refused))
 	}
 	if o.plot != "" {
 		return plot(o.plot, []chart.Picture{chart.Envelope(demand, o.share, length)})
 	}
 	return nil
+}
+
+// listed names the first few of the keys that a limit refuses, and counts the others.
+func listed(keys []string) string {
+	const few = 4
+	var names []string
+	for _, key := range keys[:min(len(keys), few)] {
+		if key == "" {
+			key = "(no key)"
+		}
+		names = append(names, strings.Map(func(r rune) rune {
+			if unicode.IsPrint(r) {
+				return r
+			}
+			return unicode.ReplacementChar
+		}, key))
+	}
+	text := strings.Join(names, ", ")
+	if more := len(keys) - few; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
 }

@@ -101,6 +101,9 @@ func (m *Mapping) Notes() (notes []string) {
 	return notes
 }
 
+// Keyed reports whether a record so far has had a column of Key, whatever it says there.
+func (m *Mapping) Keyed() bool { return m.key.seen }
+
 // access reports whether the record is of an access log, which has no names for its first columns.
 func (r *Record) access() bool { return r.bracketed }
 

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/seed-3506548a/ratelimit/cmd/ratesim/internal/draw"
-	"github.com/seed-3506548a/ratelimit/policy"
 	"github.com/seed-3506548a/ratelimit/simulate"
 )
 
@@ -29,7 +28,9 @@ func All(results []*simulate.Result) (all []Picture) {
 		if r.Refused == 0 || len(r.Worst) == 0 {
 			continue
 		}
-		all = append(all, Picture{"cumulative" + suffix, "What the worst key asked for and got in all, and the most that its limit grants.", cumulative(r)})
+		if r.Worst[0].Busy != nil {
+			all = append(all, Picture{"cumulative" + suffix, "What the worst key asked for and got from its first refusal on, and the most that its limit grants in that time.", cumulative(r)})
+		}
 		if r.Keys > 1 {
 			all = append(all, Picture{"keys" + suffix, "The share that was refused, of the worst keys over time.", heat(r)})
 		}
@@ -82,110 +83,6 @@ func timeline(results []*simulate.Result) *draw.Picture {
 		}
 	}
 	return p
-}
-
-// cumulative draws what the worst key has asked for and got, and the envelope of the limit that has
-// refused most.
-func cumulative(r *simulate.Result) *draw.Picture {
-	k := &r.Worst[0]
-	p := draw.New("Cumulative events of key "+k.Key, width, 380)
-	b := box{x: left, y: 60, w: width - left - right, h: 260}
-	seconds := time.Duration(r.HeatWidth).Seconds()
-	var offered, granted int64
-	first := len(k.Bins)
-	for i, c := range k.Bins {
-		if offered += c.Granted + c.Refused; offered > 0 {
-			first = min(first, i)
-		}
-		granted += c.Granted
-	}
-	o, g := k.Offered-offered, k.Granted-granted // before the first refusal: when they came is not known
-	base, detail := 0.0, ""
-	if first > 0 && o > 0 {
-		base, detail = float64(g), "; until the first refusal only the sum is known"
-	}
-	limit, envelope := envelopeOf(r)
-	b.maxY = math.Max(float64(k.Offered), 1)
-	if limit != "" { // what is asked for may be so much more that nothing else could be seen
-		b.maxY = math.Min(b.maxY, 2.5*math.Max(float64(k.Granted), base+envelope(seconds*float64(len(k.Bins)-first))))
-	}
-	start := b.atBin(0, len(k.Bins), 0)
-	asked, got := []draw.Point{start}, []draw.Point{start}
-	if first > 0 {
-		asked, got = append(asked, b.atBin(first, len(k.Bins), float64(o))), append(got, b.atBin(first, len(k.Bins), float64(g)))
-	}
-	for i := first; i < len(k.Bins); i++ {
-		o += k.Bins[i].Granted + k.Bins[i].Refused
-		g += k.Bins[i].Granted
-		got = append(got, b.atBin(i+1, len(k.Bins), float64(g)))
-		if last := asked[len(asked)-1]; last.Y > b.y { // it ends at the top
-			next := b.atBin(i+1, len(k.Bins), float64(o))
-			if next.Y < b.y {
-				next = draw.Point{X: last.X + (next.X-last.X)*(last.Y-b.y)/(last.Y-next.Y), Y: b.y}
-			}
-			asked = append(asked, next)
-		}
-	}
-	name := k.Key
-	if name == "" {
-		name = "(no key)"
-	}
-	names := map[draw.Role]string{draw.Refused: "asked for", draw.Granted: "granted"}
-	if limit != "" {
-		names[draw.Limit] = "most that " + limit + " grants"
-	}
-	head(p, 24, r.Name+": key "+name, fmt.Sprintf("%d of %d events granted, added up%s", k.Granted, k.Offered, detail))
-	b.yAxis(p)
-	b.timeAxis(p, r.First, time.Duration(r.HeatWidth)*time.Duration(len(k.Bins)), true)
-	if limit != "" {
-		var line []draw.Point
-		const parts = 400
-		for i := range parts + 1 {
-			t := seconds * float64(len(k.Bins)-first) * float64(i) / parts
-			if y := base + envelope(t); y <= b.maxY {
-				line = append(line, draw.Point{X: b.x + b.w*(float64(first)*seconds+t)/(seconds*float64(len(k.Bins))), Y: b.y + b.h - b.h*y/b.maxY})
-			}
-		}
-		p.Line(draw.Limit, 2, 6, line...)
-	}
-	p.Line(draw.Refused, 2, 0, asked...)
-	p.Line(draw.Granted, 2, 0, got...)
-	legend(p, left+320, b.y+b.h+36, names)
-	return p
-}
-
-func (b *box) atBin(i, n int, y float64) draw.Point {
-	return draw.Point{X: b.x + b.w*float64(i)/float64(max(n, 1)), Y: b.y + b.h - b.h*y/b.maxY}
-}
-
-// envelopeOf returns the limit that has refused most, and the most that it grants in a time.
-func envelopeOf(r *simulate.Result) (name string, most func(seconds float64) float64) {
-	best := -1
-	for i, l := range r.Limits {
-		if l.Mode == "" && l.Refused > 0 && (best < 0 || l.Refused > r.Limits[best].Refused) {
-			best = i
-		}
-	}
-	if best < 0 {
-		return "", nil
-	}
-	l, err := policy.ParseLimit(r.Limits[best].Limit)
-	if err != nil || l.Rate.Events == 0 {
-		return "", nil
-	}
-	per, events, burst := l.Rate.Per.Seconds(), float64(l.Rate.Events), float64(l.Burst)
-	if burst == 0 {
-		burst = events
-	}
-	switch l.As {
-	case policy.GCRA:
-		return l.String(), func(t float64) float64 { return burst + math.Floor(t/per*events) }
-	case policy.Interval:
-		return l.String(), func(t float64) float64 { return burst + events*math.Floor(t/per+1) }
-	case policy.Anchored, policy.Aligned:
-		return l.String(), func(t float64) float64 { return events * math.Floor(t/per+2) }
-	}
-	return l.String(), func(t float64) float64 { return events * math.Floor(t/per+1) }
 }
 
 // heat draws the share that was refused, a row for each of the worst keys.
