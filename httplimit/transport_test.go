@@ -692,15 +692,33 @@ func TestLimiter(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		server := script()
+		start := time.Now()
 		_, err := (&httplimit.Transport{Base: server, Limiter: limiter}).RoundTrip(newRequest(ctx, t, http.MethodGet, "/", nil))
-		require.ErrorAs(t, err, new(*httplimit.RefusedError))
+		var refused *httplimit.RefusedError
+		require.ErrorAs(t, err, &refused)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Equal(t, start.Add(time.Minute), refused.Next)
 		require.Zero(t, server.served)
+	})
+	bubble(t, "longer than patience, which ends before the deadline", func(t *testing.T) {
+		limiter := ratelimit.Must(gcra.New(ratelimit.PerMinute(1), 1))
+		require.True(t, limiter.Allow())
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		start := time.Now()
+		_, err := (&httplimit.Transport{Base: script(), Limiter: limiter, Patience: time.Second}).RoundTrip(newRequest(ctx, t, http.MethodGet, "/", nil))
+		var refused *httplimit.RefusedError
+		require.ErrorAs(t, err, &refused)
+		require.NotErrorIs(t, err, context.DeadlineExceeded)
+		require.Equal(t, start.Add(time.Minute), refused.Next)
 	})
 	bubble(t, "never", func(t *testing.T) {
 		limiter := ratelimit.Must(gcra.New(ratelimit.PerMinute(0), 1))
 		_, err := (&httplimit.Transport{Base: script(), Limiter: limiter}).RoundTrip(newRequest(t.Context(), t, http.MethodGet, "/", nil))
-		require.ErrorAs(t, err, new(*httplimit.RefusedError))
+		var refused *httplimit.RefusedError
+		require.ErrorAs(t, err, &refused)
+		require.ErrorIs(t, err, ratelimit.ErrNever)
+		require.Zero(t, refused.Next)
 	})
 	bubble(t, "a penalty cannot be waited for", func(t *testing.T) {
 		limiter := ratelimit.Must(penalty.New(ratelimit.Must(gcra.New(ratelimit.PerMinute(1), 1)), time.Minute))

@@ -106,10 +106,16 @@ func (t *Transport) pace(ctx context.Context, req *http.Request, giveUp time.Tim
 	if ended := ctx.Err(); ended != nil {
 		return ended
 	}
-	if _, ok := ctx.Deadline(); !ok && errors.Is(err, context.DeadlineExceeded) {
-		err = fmt.Errorf("%w: %v", errPatience, err) //nolint:errorlint // it is not the context's
+	var next time.Time
+	if errors.Is(err, context.DeadlineExceeded) {
+		if deadline, ok := ctx.Deadline(); !ok || giveUp.Before(deadline) {
+			err = fmt.Errorf("%w: %v", errPatience, err) //nolint:errorlint // it is not the context's
+		}
+		if wait := t.Limiter.PeekAt(t.Limiter.Clock().Now(), 1).RetryAfter; wait != ratelimit.Never {
+			next = t.clock().Now().Add(wait)
+		}
 	}
-	return t.unsent(req, tries, time.Time{}, err)
+	return t.unsent(req, tries, next, err)
 }
 
 // patient is a context with an earlier deadline that nobody is woken by: Wait compares it with the
