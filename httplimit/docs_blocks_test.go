@@ -21,7 +21,7 @@ import (
 )
 
 // The code of docs/http.md and docs/client.md, as TestDocs demands: so it compiles.
-var _ = []any{docsPolicy, docsPerKey, docsClient, docsHooks, docsLimiter, docsScope, docsAniList}
+var _ = []any{docsPolicy, docsPerKey, docsClient, docsHooks, docsLimiter, docsScope, docsAniList, send}
 
 func docsPolicy(mux http.Handler) error {
 	p := ratelimit.Must(policy.Parse([]byte(`{"rules": [
@@ -80,6 +80,18 @@ func docsAniList() *http.Client {
 	aniList := ratelimit.Must(burst.New(perMinute, ratelimit.Per(10, time.Second+slack)))
 	client := &http.Client{Transport: &httplimit.Transport{Limiter: aniList}}
 	return client
+}
+
+func send(client *http.Client, r *http.Request) (*http.Response, error) {
+	resp, err := client.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	if refused, ok := httplimit.AsRefused(resp); ok {
+		_ = resp.Body.Close()
+		return nil, refused // whose Body is the beginning of it
+	}
+	return resp, nil
 }
 
 // docsServer is what the tests of the pages test: letters, limited to a rate.
