@@ -60,9 +60,10 @@ func docsHooks() *http.Client {
 }
 
 func docsLimiter() *httplimit.Transport {
+	slack := 200 * time.Millisecond
 	transport := &httplimit.Transport{Limiter: ratelimit.Must(ratelimit.All(
-		ratelimit.Must(slidingwindow.NewLog(ratelimit.PerHour(50))),
-		ratelimit.Must(slidingwindow.NewLog(ratelimit.PerDay(600))),
+		ratelimit.Must(slidingwindow.NewLog(ratelimit.Per(50, time.Hour+slack))),
+		ratelimit.Must(slidingwindow.NewLog(ratelimit.Per(600, 24*time.Hour+slack))),
 	))}
 	return transport
 }
