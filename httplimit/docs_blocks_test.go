@@ -131,11 +131,21 @@ func TestDocsService(t *testing.T) {
 type inMemory struct{ http.Handler }
 
 func (h inMemory) RoundTrip(r *http.Request) (*http.Response, error) {
+	time.Sleep(10 * time.Millisecond) // the way to the server
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
 	w := httptest.NewRecorder()
 	served := httptest.NewRequestWithContext(r.Context(), r.Method, r.URL.String(), r.Body)
 	served.Header = r.Header.Clone()
 	h.ServeHTTP(w, served)
-	return w.Result(), nil
+	time.Sleep(10 * time.Millisecond) // and back
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
+	resp := w.Result()
+	resp.Request = r
+	return resp, nil
 }
 
 func TestDocsClient(t *testing.T) {
