@@ -21,7 +21,7 @@ import (
 )
 
 // The code of docs/http.md and docs/client.md, as TestDocs demands: so it compiles.
-var _ = []any{docsPolicy, docsPerKey, docsClient, docsHooks, docsLimiter, docsScope, docsAniList}
+var _ = []any{docsPolicy, docsPerKey, docsClient, docsHooks, docsLimiter, docsScope, docsAniList, send}
 
 func docsPolicy(mux http.Handler) error {
 	p := ratelimit.Must(policy.Parse([]byte(`{"rules": [
@@ -60,9 +60,10 @@ func docsHooks() *http.Client {
 }
 
 func docsLimiter() *httplimit.Transport {
+	slack := 200 * time.Millisecond
 	transport := &httplimit.Transport{Limiter: ratelimit.Must(ratelimit.All(
-		ratelimit.Must(slidingwindow.NewLog(ratelimit.PerHour(50))),
-		ratelimit.Must(slidingwindow.NewLog(ratelimit.PerDay(600))),
+		ratelimit.Must(slidingwindow.NewLog(ratelimit.Per(50, time.Hour+slack))),
+		ratelimit.Must(slidingwindow.NewLog(ratelimit.Per(600, 24*time.Hour+slack))),
 	))}
 	return transport
 }
@@ -80,6 +81,18 @@ func docsAniList() *http.Client {
 	aniList := ratelimit.Must(burst.New(perMinute, ratelimit.Per(10, time.Second+slack)))
 	client := &http.Client{Transport: &httplimit.Transport{Limiter: aniList}}
 	return client
+}
+
+func send(client *http.Client, r *http.Request) (*http.Response, error) {
+	resp, err := client.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	if refused, ok := httplimit.AsRefused(resp); ok {
+		_ = resp.Body.Close()
+		return nil, refused // whose Body is the beginning of it
+	}
+	return resp, nil
 }
 
 // docsServer is what the tests of the pages test: letters, limited to a rate.
@@ -118,11 +131,21 @@ func TestDocsService(t *testing.T) {
 type inMemory struct{ http.Handler }
 
 func (h inMemory) RoundTrip(r *http.Request) (*http.Response, error) {
+	time.Sleep(10 * time.Millisecond) // the way to the server
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
 	w := httptest.NewRecorder()
 	served := httptest.NewRequestWithContext(r.Context(), r.Method, r.URL.String(), r.Body)
 	served.Header = r.Header.Clone()
 	h.ServeHTTP(w, served)
-	return w.Result(), nil
+	time.Sleep(10 * time.Millisecond) // and back
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
+	resp := w.Result()
+	resp.Request = r
+	return resp, nil
 }
 
 func TestDocsClient(t *testing.T) {

@@ -32,8 +32,11 @@ type RefusedError struct {
 	// Next is when the next request is sent at the earliest. It is zero if that is not known.
 	Next time.Time
 
-	// Err is why a request was not sent, such as context.DeadlineExceeded. It is nil if there is a
-	// response.
+	// Err is why the request was not sent, or not sent again. It wraps context.DeadlineExceeded if
+	// the context's deadline is before Next, and [ErrPatience] if the wait would be longer than
+	// Patience. Otherwise it is the error of the Limiter, or of a body that cannot be had again. If
+	// there is a response, it is nil if the request is sent again, if Tries are used up, and if
+	// Retry forbids it.
 	Err error
 }
 

@@ -107,6 +107,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, errors.New("httplimit: the request has no URL")
 	}
 	var last *http.Response // what the server has answered, to be returned if it is not asked again
+	var said *RefusedError  // what is known about it
 	try := req
 	for tries := 0; ; {
 		p, err := t.enter(req, tries)
@@ -114,6 +115,9 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 			closeBody(try)
 			var refused *RefusedError
 			if last != nil && errors.As(err, &refused) {
+				e := *said // a copy: On429 was given the original
+				e.Next, e.Err = refused.Next, refused.Err
+				markRefused(last, &e)
 				return last, nil
 			}
 			return nil, err
@@ -123,11 +127,10 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		if e == nil {
 			return resp, err
 		}
-		again = again && tries < t.tries() && !e.Next.After(t.giveUp(req.Context(), t.clock().Now()))
+		again = again && tries < t.tries()
 		if again {
-			if try, err = rewound(req); err != nil {
-				again = false
-			}
+			try, e.Err = t.retry(req, e.Next)
+			again = e.Err == nil
 		}
 		hold(resp, e, again)
 		if t.On429 != nil {
@@ -136,7 +139,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		if !again {
 			return resp, nil
 		}
-		last = resp
+		last, said = resp, e
 	}
 }
 

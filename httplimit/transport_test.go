@@ -289,18 +289,62 @@ func TestDeadlines(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		defer cancel()
 		start := time.Now()
-		resp, err := (&httplimit.Transport{Base: refusing()}).RoundTrip(newRequest(ctx, t, http.MethodGet, "/", nil))
+		var told *httplimit.RefusedError
+		transport := &httplimit.Transport{Base: refusing(), On429: func(e *httplimit.RefusedError) { told = e }}
+		resp, err := transport.RoundTrip(newRequest(ctx, t, http.MethodGet, "/", nil))
+		e := why(t, resp)
+		require.Same(t, told, e)
+		require.ErrorIs(t, e, context.DeadlineExceeded)
+		require.NotErrorIs(t, e, httplimit.ErrPatience)
+		require.Equal(t, "httplimit: GET https://api.example.com/: refused with 429, next at 2026-03-02T08:01:00Z: to be sent in 1m0s: context deadline exceeded", e.Error())
 		status, body := closing(t, resp, err)
 		require.Equal(t, http.StatusTooManyRequests, status)
 		require.Equal(t, "refused", body)
 		require.Zero(t, time.Since(start))
 	})
+	bubble(t, "known while it waits to be sent again", func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		limiter := ratelimit.Must(gcra.New(ratelimit.PerMinute(1), 1))
+		start := time.Now()
+		var told *httplimit.RefusedError
+		transport := &httplimit.Transport{
+			Base: script(step{429, []string{"Retry-After: 10"}}), Limiter: limiter,
+			On429: func(e *httplimit.RefusedError) { told = e },
+		}
+		resp, err := transport.RoundTrip(newRequest(ctx, t, http.MethodGet, "/", nil))
+		e := why(t, resp)
+		require.ErrorIs(t, e, context.DeadlineExceeded)
+		require.Equal(t, start.Add(time.Minute), e.Next)
+		require.Equal(t, 429, e.Status)
+		require.Equal(t, 1, e.Tries)
+		require.NoError(t, told.Err, "what On429 was given never changes")
+		require.Equal(t, start.Add(10*time.Second), told.Next)
+		status, body := closing(t, resp, err)
+		require.Equal(t, http.StatusTooManyRequests, status)
+		require.Equal(t, "refused", body)
+	})
 	bubble(t, "patience", func(t *testing.T) {
 		server := refusing()
 		resp, err := (&httplimit.Transport{Base: server, Patience: time.Minute - 1}).RoundTrip(newRequest(t.Context(), t, http.MethodGet, "/", nil))
+		require.ErrorIs(t, why(t, resp), httplimit.ErrPatience)
+		require.NotErrorIs(t, why(t, resp), context.DeadlineExceeded)
 		status, _ := closing(t, resp, err)
 		require.Equal(t, http.StatusTooManyRequests, status)
 		require.Equal(t, 1, server.served)
+	})
+	bubble(t, "tries", func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		resp, err := (&httplimit.Transport{Base: refusing(), Tries: 1}).RoundTrip(newRequest(ctx, t, http.MethodGet, "/", nil))
+		require.NoError(t, why(t, resp).Err)
+		closing(t, resp, err)
+	})
+	bubble(t, "a body that cannot be had again", func(t *testing.T) {
+		r := newRequest(t.Context(), t, http.MethodPost, "/letters", io.NopCloser(strings.NewReader("letter")))
+		resp, err := (&httplimit.Transport{Base: refusing()}).RoundTrip(r)
+		require.ErrorContains(t, why(t, resp).Err, "cannot be had again")
+		closing(t, resp, err)
 	})
 	bubble(t, "patience in line", func(t *testing.T) {
 		server := &api{latency: 10 * time.Second, answer: script(step{429, []string{"Retry-After: 1"}}).answer}
@@ -692,15 +736,34 @@ func TestLimiter(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		server := script()
+		start := time.Now()
 		_, err := (&httplimit.Transport{Base: server, Limiter: limiter}).RoundTrip(newRequest(ctx, t, http.MethodGet, "/", nil))
-		require.ErrorAs(t, err, new(*httplimit.RefusedError))
+		var refused *httplimit.RefusedError
+		require.ErrorAs(t, err, &refused)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Equal(t, start.Add(time.Minute), refused.Next)
 		require.Zero(t, server.served)
+	})
+	bubble(t, "longer than patience, which ends before the deadline", func(t *testing.T) {
+		limiter := ratelimit.Must(gcra.New(ratelimit.PerMinute(1), 1))
+		require.True(t, limiter.Allow())
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		start := time.Now()
+		_, err := (&httplimit.Transport{Base: script(), Limiter: limiter, Patience: time.Second}).RoundTrip(newRequest(ctx, t, http.MethodGet, "/", nil))
+		var refused *httplimit.RefusedError
+		require.ErrorAs(t, err, &refused)
+		require.NotErrorIs(t, err, context.DeadlineExceeded)
+		require.ErrorIs(t, err, httplimit.ErrPatience)
+		require.Equal(t, start.Add(time.Minute), refused.Next)
 	})
 	bubble(t, "never", func(t *testing.T) {
 		limiter := ratelimit.Must(gcra.New(ratelimit.PerMinute(0), 1))
 		_, err := (&httplimit.Transport{Base: script(), Limiter: limiter}).RoundTrip(newRequest(t.Context(), t, http.MethodGet, "/", nil))
-		require.ErrorAs(t, err, new(*httplimit.RefusedError))
+		var refused *httplimit.RefusedError
+		require.ErrorAs(t, err, &refused)
+		require.ErrorIs(t, err, ratelimit.ErrNever)
+		require.Zero(t, refused.Next)
 	})
 	bubble(t, "a penalty cannot be waited for", func(t *testing.T) {
 		limiter := ratelimit.Must(penalty.New(ratelimit.Must(gcra.New(ratelimit.PerMinute(1), 1)), time.Minute))
@@ -913,6 +976,14 @@ func TestHooks(t *testing.T) {
 		require.NotContains(t, e.LogValue().String(), "secret")
 		require.Contains(t, e.LogValue().String(), "retry_after=30")
 	})
+}
+
+// why returns what is known about a response that refuses.
+func why(t *testing.T, resp *http.Response) *httplimit.RefusedError {
+	t.Helper()
+	e, ok := httplimit.AsRefused(resp)
+	require.True(t, ok)
+	return e
 }
 
 func TestAsRefused(t *testing.T) {

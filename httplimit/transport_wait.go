@@ -106,10 +106,16 @@ func (t *Transport) pace(ctx context.Context, req *http.Request, giveUp time.Tim
 	if ended := ctx.Err(); ended != nil {
 		return ended
 	}
-	if _, ok := ctx.Deadline(); !ok && errors.Is(err, context.DeadlineExceeded) {
-		err = fmt.Errorf("%w: %v", errPatience, err) //nolint:errorlint // it is not the context's
+	var next time.Time
+	if errors.Is(err, context.DeadlineExceeded) {
+		if deadline, ok := ctx.Deadline(); !ok || giveUp.Before(deadline) {
+			err = fmt.Errorf("%w: %v", ErrPatience, err) //nolint:errorlint // it is not the context's
+		}
+		if wait := t.Limiter.PeekAt(t.Limiter.Clock().Now(), 1).RetryAfter; wait != ratelimit.Never {
+			next = t.clock().Now().Add(wait)
+		}
 	}
-	return t.unsent(req, tries, time.Time{}, err)
+	return t.unsent(req, tries, next, err)
 }
 
 // patient is a context with an earlier deadline that nobody is woken by: Wait compares it with the
@@ -121,8 +127,8 @@ type patient struct {
 
 func (p patient) Deadline() (time.Time, bool) { return p.deadline, true }
 
-// errPatience is why a request is not sent although its context would allow the wait.
-var errPatience = errors.New("the wait would be longer than the Transport's Patience")
+// ErrPatience is why a [Transport] did not send a request although its context allows the wait.
+var ErrPatience = errors.New("the wait would be longer than the Transport's Patience")
 
 // giveUp returns the time at which a request that waits from now on gives up.
 func (t *Transport) giveUp(ctx context.Context, now time.Time) time.Time {
@@ -133,12 +139,21 @@ func (t *Transport) giveUp(ctx context.Context, now time.Time) time.Time {
 	return at
 }
 
+// retry returns the request to be sent again, or why it is not.
+func (t *Transport) retry(req *http.Request, next time.Time) (*http.Request, error) {
+	ctx, now := req.Context(), t.clock().Now()
+	if next.After(t.giveUp(ctx, now)) {
+		return nil, t.tooLong(ctx, next.Sub(now))
+	}
+	return rewound(req)
+}
+
 // tooLong returns why a request does not wait so long.
 func (t *Transport) tooLong(ctx context.Context, wait time.Duration) error {
 	if deadline, ok := ctx.Deadline(); ok && deadline.Sub(t.clock().Now()) < wait {
 		return fmt.Errorf("to be sent in %v: %w", wait, context.DeadlineExceeded)
 	}
-	return fmt.Errorf("to be sent in %v: %w", wait, errPatience)
+	return fmt.Errorf("to be sent in %v: %w", wait, ErrPatience)
 }
 
 func (t *Transport) refund(granted bool) {
