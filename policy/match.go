@@ -21,6 +21,7 @@ func (q *question) match(r *Request) bool {
 		}
 		if rule := &q.g.rules[i]; rule.includes(&t, s.attributes) {
 			if rule.mode == Exempt {
+				s.matched = s.matched[:0]
 				return false
 			}
 			m := next(&s.matched)

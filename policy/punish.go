@@ -62,9 +62,10 @@ func (q *question) punish(c culprit) {
 	}
 }
 
-// slow has the request ask a throttle until then, in place of the one that the culprit had.
+// slow has the request ask a throttle, in place of the one that the culprit had, which lasts as
+// long as the longer one.
 func (q *question) slow(c culprit, until int64, slow int32) {
-	if int(slow) >= len(c.throttles) {
+	if int(slow) >= len(c.throttles) || c.throttles[slow].limit == nil {
 		return // a Replace has added it, and this request is of the policy before
 	}
 	l := c.throttles[slow].limit
@@ -73,6 +74,7 @@ func (q *question) slow(c culprit, until int64, slow int32) {
 	s := &q.settlement
 	for i := range s.throttles {
 		if t := &s.throttles[i]; t.owner == c.penalties && t.hash == c.hash {
+			a.until = max(a.until, t.until)
 			*t = a
 			return
 		}

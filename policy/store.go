@@ -27,7 +27,7 @@ type store interface {
 	// charge charges n events, whether they fit or not.
 	charge(at moment, a *asked, n int)
 
-	// refund gives back n > 0 events that were granted held before t, if the store can.
+	// refund gives back n events that were granted held before t, if the store can.
 	refund(t time.Time, a *asked, n int, held time.Duration)
 
 	// count sets what the store has counted.

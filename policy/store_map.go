@@ -47,7 +47,7 @@ func (s *locked) bind(b *bound) error {
 			Want: fmt.Sprintf("%d, as what is counted already is in so many", s.buckets)}
 	}
 	b.event, b.depth = 1, b.most
-	if s.as == GCRA {
+	if s.as == GCRA && b.most > 0 {
 		event, _ := b.in(s.unit)
 		depth := new(big.Int).Mul(event, big.NewInt(int64(b.most)))
 		if depth.Cmp(big.NewInt(math.MaxInt32)) > 0 || !b.counts(s.unit) {
@@ -143,7 +143,9 @@ func (s *locked) charge(at moment, a *asked, n int) {
 }
 
 func (s *locked) refund(t time.Time, a *asked, n int, held time.Duration) {
-	s.RefundAt(t, a.hash, times(n, a.bound.event), held)
+	if n > 0 {
+		s.RefundAt(t, a.hash, times(n, a.bound.event), held)
+	}
 }
 
 func (s *locked) class() class {
@@ -233,6 +235,7 @@ func (r *resident) ask(s *locked, t time.Time, n int, b *bound, how func(ratelim
 	cost := n * b.event
 	if n > 0 && room > 0 {
 		if d := r.inner.PeekAt(t, cost+room); !d.OK {
+			d.Remaining = max(d.Remaining, 0)
 			return b.told(d, room)
 		}
 	}

@@ -150,7 +150,9 @@ func (s *lockFree) room(off int64, key uint64) int {
 	if s.Peek(&d, key, off, 1, &s.window); d.By == table.Late || d.By == table.Ahead {
 		return widest
 	}
-	s.Peek(&d, key, off+int64(d.ResetAfter)-1, 0, &s.window)
+	if s.Peek(&d, key, off, 0, &s.window); d.ResetAfter > 0 {
+		s.Peek(&d, key, off+int64(d.ResetAfter)-1, 0, &s.window)
+	}
 	return d.Remaining
 }
 
