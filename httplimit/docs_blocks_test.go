@@ -131,7 +131,7 @@ func TestDocsService(t *testing.T) {
 type inMemory struct{ http.Handler }
 
 func (h inMemory) RoundTrip(r *http.Request) (*http.Response, error) {
-	time.Sleep(10 * time.Millisecond) // the way to the server
+	time.Sleep(10 * time.Millisecond) // the way to the server, in virtual time
 	if err := r.Context().Err(); err != nil {
 		return nil, err
 	}

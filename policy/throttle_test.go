@@ -53,6 +53,25 @@ func TestP04RulesThrottleByThemselves(t *testing.T) {
 	}
 }
 
+// P4: a refusal that makes two rules throttle the same who leaves one throttle, as long as the
+// longer one. A look says so, too, although it throttles nobody.
+func TestP04OfTwoThrottlesOfARefusalTheLongerLasts(t *testing.T) {
+	for _, lengths := range [][2]string{{"30s", "10s"}, {"10s", "30s"}} {
+		rule := func(name, length string) string {
+			return `{"name": "` + name + `", "key": ["user"], "limits": [{"name": "second", "rate": "2/s", "as": "log"}],
+				"ladder": [{"after": 1, "do": "throttle", "to": "1/s", "for": "` + length + `", "who": ["ip"]}]}`
+		}
+		s := newScene(t, `"rules": [`+rule("api", lengths[0])+`, `+rule("site", lengths[1])+`]`)
+		s.pass(1, "user=7", "ip=1")
+		two := &policy.Request{Attrs: request("user=7", "ip=1").Attrs, Cost: 2} // more than the throttle ever lets through at once
+		s.Peek(two, &s.d)
+		require.Equal(t, 30*time.Second, s.d.RetryAfter, lengths)
+		require.Equal(t, 30*time.Second, s.decide(two).RetryAfter, lengths)
+		require.Equal(t, policy.ByThrottle, s.at(30*time.Second-1).decide(two).Action, lengths)
+		require.True(t, s.at(30*time.Second).decide(two).OK, lengths)
+	}
+}
+
 // P4: a throttle's wait is over with the throttle, which ends with the longest that there was.
 func TestP04AThrottleLastsAsLongAsTheLongest(t *testing.T) {
 	for _, who := range []string{"", `, "who": ["ip"]`} {

@@ -65,6 +65,15 @@ func TestLimiterOfAKey(t *testing.T) {
 	}, 20*time.Second, time.Millisecond)
 }
 
+// getAs serves a request of the user.
+func getAs(h http.Handler, user string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.Header.Set("X-User", user)
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
 // A limit on an engine in front of a handler: what it refuses is refused, and what the engine does
 // not answer goes to OnError.
 func TestPerKey(t *testing.T) {
@@ -79,13 +88,7 @@ func TestPerKey(t *testing.T) {
 		}))
 	require.NoError(t, err)
 	handler := wrap(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
-	get := func(user string) *httptest.ResponseRecorder {
-		r := httptest.NewRequest(http.MethodGet, "/", nil)
-		r.Header.Set("X-User", user)
-		w := httptest.NewRecorder()
-		handler.ServeHTTP(w, r)
-		return w
-	}
+	get := func(user string) *httptest.ResponseRecorder { return getAs(handler, user) }
 	for _, want := range []int{204, 204, 429} {
 		require.Equal(t, want, get("a").Code)
 	}
@@ -123,13 +126,7 @@ func TestPerKeyThatFailsTo(t *testing.T) {
 		}))
 	require.NoError(t, err)
 	handler := limit(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
-	get := func(user string) *httptest.ResponseRecorder {
-		r := httptest.NewRequest(http.MethodGet, "/", nil)
-		r.Header.Set("X-User", user)
-		w := httptest.NewRecorder()
-		handler.ServeHTTP(w, r)
-		return w
-	}
+	get := func(user string) *httptest.ResponseRecorder { return getAs(handler, user) }
 	require.Equal(t, 204, get("a").Code)
 	require.Zero(t, asked)
 
@@ -180,10 +177,7 @@ func TestPerKeyForEachAndForAll(t *testing.T) {
 		{"b", 200, 2, 0, ""},
 		{"b", 503, 1, 0, "21600"},
 	} {
-		r := httptest.NewRequest(http.MethodGet, "/", nil)
-		r.Header.Set("X-User", row.user)
-		w := httptest.NewRecorder()
-		handler.ServeHTTP(w, r)
+		w := getAs(handler, row.user)
 		require.Equal(t, row.code, w.Code, "%d", i)
 		require.Equal(t, row.wait, w.Header().Get("Retry-After"), "%d", i)
 		for field, want := range map[string]string{
