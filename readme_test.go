@@ -25,10 +25,6 @@ func limited(next http.Handler) http.Handler {
 	return ratelimit.Must(httplimit.PerKey(users, httplimit.Header("X-User"), httplimit.IETF(11)))(next)
 }
 
-func polite(limiter ratelimit.Limiter) *http.Client {
-	return &http.Client{Transport: &httplimit.Transport{Limiter: limiter}}
-}
-
 // TestReadme runs the program that the README shows, and demands that its other code is this
 // file's.
 func TestReadme(t *testing.T) {
@@ -58,7 +54,8 @@ func TestReadmeHandlerAndClient(t *testing.T) {
 	handler := limited(http.NotFoundHandler())
 	server := httptest.NewServer(handler)
 	defer server.Close()
-	client := polite(ratelimit.Must(gcra.New(ratelimit.PerSecond(1000), 2)))
+	limiter := ratelimit.Must(gcra.New(ratelimit.PerSecond(1000), 2))
+	client := &http.Client{Transport: &httplimit.Transport{Limiter: limiter}} // the limiter of above, or another one
 	codes := map[int]int{}
 	for i := range 12 {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
