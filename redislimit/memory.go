@@ -59,11 +59,17 @@ func (m *memory) refusal(clock ratelimit.Clock, key string, a algorithm, n int) 
 	if r == nil || r.algorithm != a || r.key != key {
 		return d, false
 	}
-	after := clock.Now().Sub(r.sent)
+	return r.holds(clock.Now().Sub(r.sent), n)
+}
+
+// holds returns the refusal of n events a time after r, if that still is one. It is a function of
+// its own as it allocates the decision, which other requests need not.
+func (r *refused) holds(after time.Duration, n int) (d ratelimit.Decision, ok bool) {
 	if after < 0 {
 		return d, false
 	}
-	return d, a.still(&d, r, n, after)
+	ok = r.algorithm.still(&d, r, n, after)
+	return d, ok
 }
 
 // put remembers a refusal, unless the key was changed after it was asked for.

@@ -22,7 +22,8 @@ type options struct {
 }
 
 // Timeout is how long a request waits for the engine, at most, in all; a context may end sooner. It
-// is 1 s by default.
+// is 1 s by default. A request whose context cannot be cancelled may wait up to a sixteenth of it
+// less.
 func Timeout(d time.Duration) Option {
 	return func(o *options) {
 		o.timeout = d

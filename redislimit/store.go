@@ -21,6 +21,7 @@ type Store struct {
 	timeout   time.Duration
 	algorithm atomic.Pointer[algorithm]
 	failed    atomic.Pointer[Error] // nil if the last answer was none
+	shared    atomic.Pointer[deadline]
 
 	memory *memory
 	leases *leases  // nil: none
@@ -178,10 +179,46 @@ func (s *Store) decide(ctx context.Context, key string, a algorithm, op operatio
 	return s.run(ctx, a.script(), key, append(append(a.args(nil), string(op)), args...))
 }
 
-// within returns a context that ends after the timeout. One is made for all that a request has to
-// wait for.
+// deadline is a context for all requests that begin within a part of the timeout.
+type deadline struct {
+	context.Context
+	made time.Time
+}
+
+// within returns a context that ends after the timeout, or up to a sixteenth of it earlier. One is
+// made for all that a request has to wait for.
+//
+// Requests that cannot be cancelled share one, as a timer for each takes a twentieth of the time
+// that it takes to ask.
 func (s *Store) within(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, s.timeout)
+	if ctx.Done() != nil {
+		return context.WithTimeout(ctx, s.timeout)
+	}
+	now := time.Now()
+	d := s.shared.Load()
+	if d == nil || now.Sub(d.made) > s.timeout/16 {
+		next, cancel := context.WithTimeout(context.Background(), s.timeout)
+		context.AfterFunc(next, cancel)
+		d = &deadline{next, now}
+		s.shared.Store(d)
+	}
+	if ctx == context.Background() {
+		return d.Context, func() {}
+	}
+	return valued{d.Context, ctx}, func() {}
+}
+
+// valued is a context with the values of another one.
+type valued struct {
+	context.Context
+	of context.Context
+}
+
+func (v valued) Value(key any) any {
+	if value := v.of.Value(key); value != nil {
+		return value
+	}
+	return v.Context.Value(key)
 }
 
 // run runs a script on a key.

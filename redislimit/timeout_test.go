@@ -71,6 +71,37 @@ func TestTimeoutIsOfAllSteps(t *testing.T) {
 	}
 }
 
+// Requests that cannot be cancelled wait for the timeout, or up to a sixteenth of it less. The engine
+// sees the values of their contexts.
+func TestTimeoutOfWhatCannotBeCancelled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const timeout = 1600 * time.Millisecond
+		type name struct{}
+		limit := hundred(t, engine{run: func(ctx context.Context) ([]int64, error) {
+			if ctx.Value(name{}) == "asked by a job" {
+				return []int64{t0.UnixMicro(), 0, 0}, nil
+			}
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}}, redislimit.Timeout(timeout))
+		var wg sync.WaitGroup
+		for i := range 100 {
+			wg.Go(func() {
+				time.Sleep(time.Duration(i) * 30 * time.Millisecond) // in the bubble's time
+				began := time.Now()
+				_, err := limit.Take(context.Background(), "k", 1)
+				if waited := time.Since(began); err == nil || waited > timeout || waited < timeout*15/16 {
+					t.Errorf("request %d: after %v: %v", i, waited, err)
+				}
+			})
+		}
+		wg.Wait()
+		d, err := limit.Take(context.WithValue(context.Background(), name{}, "asked by a job"), "k", 1)
+		require.NoError(t, err)
+		require.True(t, d.OK)
+	})
+}
+
 // A panic of the engine does not hold up the requests that wait to be sent together.
 func TestCombineAfterAPanic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
