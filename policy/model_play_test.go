@@ -24,6 +24,7 @@ var (
 // world is an engine and its model, and what happens to them.
 type world struct {
 	source
+	all      []byte // that it is described by
 	t        testing.TB
 	engine   *policy.Engine
 	model    *reference
@@ -53,7 +54,7 @@ var origins = []time.Time{
 
 // play compares an engine with its model in the world that the bytes describe.
 func play(t testing.TB, data []byte) *world {
-	w := &world{source: source{data}, t: t}
+	w := &world{source: source{data}, all: data, t: t}
 	p := w.policy()
 	if p.Validate() != nil {
 		return w
@@ -258,6 +259,7 @@ func (w *world) document() {
 		text, err := json.Marshal(w.engine.Policy())
 		w.t.Log(string(text), err)
 	}
+	w.t.Logf("the world: %x", w.all)
 }
 
 // random returns bytes for a world.

@@ -104,6 +104,21 @@ func TestJSON(t *testing.T) {
 }
 
 // Requests that are out of order are put in order, and the report says how many were.
+// -policy takes a name of the catalog, a file, also one whose policy has no name, or a limit.
+func TestWhatAPolicyMayBe(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "no-name.json")
+	require.NoError(t, os.WriteFile(file, []byte(`{"rules": [{"name": "a", "key": ["client"], "limits": [{"name": "b", "rate": "10/m", "as": "log"}]}]}`), 0o600))
+	log := accessLog(2000)
+	want := jsonOf(t, log, "-limit", "log 10/min", "-trace", "-", "-key", "host").Refused
+	require.Positive(t, want)
+	for _, policy := range []string{file, "log 10/min"} {
+		require.Equal(t, want, jsonOf(t, log, "-policy", policy, "-trace", "-", "-key", "host").Refused, policy)
+		status, out, errs := ratesim(t, "", "explain", policy)
+		require.Zero(t, status, errs)
+		require.NotContains(t, out, "not valid", policy)
+	}
+}
+
 func TestOrder(t *testing.T) {
 	lines := strings.SplitAfter(strings.TrimSuffix(accessLog(2000), "\n"), "\n")
 	lines[len(lines)-1] += "\n"

@@ -26,9 +26,6 @@ func loadPolicy(text string) (policy.Policy, error) {
 		if faults != nil {
 			return p, fmt.Errorf("%s: %w", text, faults)
 		}
-		if p.Name == "" {
-			p.Name = text
-		}
 		return p, nil
 	case !errors.Is(err, fs.ErrNotExist):
 		return policy.Policy{}, err
@@ -37,7 +34,7 @@ func loadPolicy(text string) (policy.Policy, error) {
 		if l.Name == "" {
 			l.Name = "limit"
 		}
-		return policy.Policy{Name: text, Rules: []policy.Rule{{Name: "each", Key: []string{"key"}, Missing: "share", Limits: []policy.Limit{l}}}}, nil
+		return policy.Policy{Rules: []policy.Rule{{Name: "each", Key: []string{"key"}, Missing: "share", Limits: []policy.Limit{l}}}}, nil
 	}
 	return policy.Policy{}, fmt.Errorf("there is no policy %q: name a file, a limit such as 'gcra 90/min burst 10', or one of the catalog: %s",
 		text, strings.Join(catalog.Names(), ", "))
@@ -52,18 +49,21 @@ type judged struct {
 
 // judgedBy returns what -policy, -limit and -compare name.
 func (o *options) judgedBy() (all []judged, err error) {
-	byPolicy := func(text string) error {
-		p, wrong := loadPolicy(text)
-		all = append(all, judged{name: text, policy: &p})
-		return wrong
-	}
 	byLimit := func(text string) error {
 		l, wrong := policy.ParseLimit(text)
 		all = append(all, judged{name: text, limit: l})
 		return wrong
 	}
+	by := func(text string) error {
+		if _, wrong := policy.ParseLimit(text); wrong == nil {
+			return byLimit(text)
+		}
+		p, wrong := loadPolicy(text)
+		all = append(all, judged{name: text, policy: &p})
+		return wrong
+	}
 	if o.policy != "" {
-		err = byPolicy(o.policy)
+		err = by(o.policy)
 	}
 	if o.limit != "" && err == nil {
 		err = byLimit(o.limit)
@@ -73,12 +73,7 @@ func (o *options) judgedBy() (all []judged, err error) {
 			if err != nil {
 				break
 			}
-			one = strings.TrimSpace(one)
-			if _, wrong := policy.ParseLimit(one); wrong == nil {
-				err = byLimit(one)
-			} else {
-				err = byPolicy(one)
-			}
+			err = by(strings.TrimSpace(one))
 		}
 	}
 	if err == nil && len(all) == 0 {
