@@ -37,7 +37,7 @@ const (
 func (m *reference) newTable(l policy.Limit, overridden []policy.Limit) *table {
 	base := l
 	for _, b := range overridden {
-		if base.Rate.Events == 0 {
+		if base.Rate.Events == 0 && b.Rate.Events > 0 {
 			base = b
 		}
 	}
