@@ -20,9 +20,9 @@ import (
 )
 
 func limited(next http.Handler) http.Handler {
-	users := ratelimit.Must(keyed.NewGCRA[string](ratelimit.PerMinute(90), 10, 100_000)) // 100,000 users that owe something
+	users := ratelimit.Must(keyed.NewGCRA[string](ratelimit.PerMinute(90), 10, 100_000)) // room for 100,000 users at a time
 	// X-User is set by the authentication, never by clients.
-	return ratelimit.Must(httplimit.PerKey(users, httplimit.Header("X-User"), httplimit.IETF(11)))(next)
+	return ratelimit.Must(httplimit.PerKey(users, httplimit.Header("X-User"), httplimit.IETF(11)))(next) // with the fields of draft 11
 }
 
 // TestReadme runs the program that the README shows, and demands that its other code is this
