@@ -59,7 +59,7 @@ func PerKey[K comparable](
 	p := &perKey[K]{gate: g, take: store.TakeAt, key: key, trustsNobody: found.trustsNobody}
 	p.clock, p.more = store.Clock(), tellsMore(dialect)
 	if s, ok := store.(interface{ Rate() ratelimit.Rate }); ok {
-		p.rate = s.Rate()
+		p.rate = s.Rate
 	}
 	if s, ok := store.(interface {
 		PeekAt(time.Time, K, int) ratelimit.Decision
@@ -78,10 +78,10 @@ type perKey[K comparable] struct {
 	gate
 	take func(time.Time, K, int) ratelimit.Decision
 	key  func(*http.Request) (K, bool)
-	rate ratelimit.Rate // of the store, if it says so
-	more bool           // headers may tell MoreAfter, which costs a look
+	more bool // headers may tell MoreAfter, which costs a look
 
-	peek func(time.Time, K, int) ratelimit.Decision // nil: the store has none
+	rate func() ratelimit.Rate                      // nil: the store does not say it
+	peek func(time.Time, K, int) ratelimit.Decision // likewise
 	err  func(K) error                              // likewise
 
 	trustsNobody bool // the key does
@@ -150,9 +150,12 @@ func (p *perKey[K]) decide(d *policy.Decision, r *http.Request, now time.Time) e
 		d.Action = policy.ByLimit
 	}
 	d.Standings = append(d.Standings, policy.Standing{
-		Name: "default", Rate: p.rate, Limit: told.Limit, Remaining: told.Remaining,
+		Name: "default", Limit: told.Limit, Remaining: told.Remaining,
 		RetryAfter: told.RetryAfter, ResetAfter: told.ResetAfter, Crossed: !told.OK,
 	})
+	if p.rate != nil {
+		d.Standings[0].Rate = p.rate()
+	}
 	switch {
 	case told.Remaining >= told.Limit:
 	case !told.OK && n == told.Remaining+1: // that is what was asked for

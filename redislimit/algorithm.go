@@ -24,6 +24,9 @@ type algorithm interface {
 	// limit returns the most events at once.
 	limit() int
 
+	// shown returns the rate that clients are told, or the zero Rate if there are several.
+	shown() ratelimit.Rate
+
 	// args appends what the script has to know of the limit.
 	args(to []string) []string
 

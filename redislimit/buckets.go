@@ -44,6 +44,13 @@ func (b *buckets) quick(n int) (*Script, []string) {
 
 func (b *buckets) limit() int { return b.least }
 
+func (b *buckets) shown() (r ratelimit.Rate) {
+	if len(b.all) == 1 {
+		r = b.all[0].rate
+	}
+	return r
+}
+
 func (b *buckets) args(to []string) []string {
 	to = append(to, strconv.Itoa(len(b.all)))
 	for i := range b.all {

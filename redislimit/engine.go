@@ -10,12 +10,13 @@ import (
 // such as Redis or Valkey, or a cluster of them. Packages redislimit/goredis and redislimit/rueidis
 // make one of a client that a program has.
 //
-// An Engine must be safe for simultaneous use.
+// An Engine must be safe for simultaneous use. One that wraps another needs no more than these two
+// methods; docs/redis.md has a circuit breaker.
 type Engine interface {
 	// Run runs a script, once: by EVALSHA, and by EVAL if the server does not know the script. It
 	// must not try again after an error that leaves open whether the script has run, and must
-	// return soon after ctx is done. It must not change keys and
-	// args. The reply is an array of integers.
+	// return soon after ctx is done: after [Timeout], or when the caller gives up. It must not
+	// change keys and args. The reply is an array of integers.
 	Run(ctx context.Context, script *Script, keys, args []string) ([]int64, error)
 
 	// Info returns the text of INFO of each server that takes writes.

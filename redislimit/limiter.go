@@ -34,7 +34,8 @@ var FailClosed = OnError{}
 var FailOpen = OnError{open: true}
 
 // FailTo asks another limiter about what the engine does not answer, such as one of this process
-// with a part of the limit. It grants at most its own limit on top.
+// with a part of the limit. It grants at most its own limit on top. For [httplimit.PerKey] there is
+// [Store.FailTo].
 func FailTo(l ratelimit.Limiter) OnError { return OnError{to: l} }
 
 // Limiter returns the limit of a key as a [ratelimit.Limiter]. It is also a [ratelimit.Charger] and
@@ -65,9 +66,18 @@ func (s *Store) TakeAt(_ time.Time, key string, n int) ratelimit.Decision {
 }
 
 // FailTo returns the limits for [httplimit.PerKey], with limits of this process for what the engine
-// does not answer: a [keyed.Table] of a third of each limit, on each of three nodes. What these
-// grant comes on top of what the engine has granted. What they refuse is refused as by a limit, by
-// 429. To count such requests, count the calls of local.
+// does not answer, or answers by an error. On each of three nodes, that is a [keyed.Table] of a
+// third of the rate and of the burst: of 100 a minute and a burst of 20,
+//
+//	keyed.NewGCRA[string](ratelimit.Per(100, 3*time.Minute), 6, 100_000)
+//
+// What local refuses is refused as by a limit, by 429. [Store.Err] says whether the engine has
+// answered last. To count the requests that it has not, count the calls of local.
+//
+// # Guarantee
+//
+// What local limits grant comes on top of what the engine grants: in every interval in which the
+// engine answers nobody, only they grant. They are full when an outage begins.
 func (s *Store) FailTo(local Local) *Fallback { return &Fallback{s, local} }
 
 // Local is a limit for each key in this process, such as a [keyed.Table] or a [keyed.Map].
@@ -91,13 +101,18 @@ func (f *Fallback) TakeAt(t time.Time, key string, n int) ratelimit.Decision {
 	return d
 }
 
+// Rate returns the rate of the limit on the engine, as clients are told it; or the zero Rate if
+// there are several.
+func (f *Fallback) Rate() ratelimit.Rate { return (*f.store.algorithm.Load()).shown() }
+
 // Clock returns the clock of this node; see [WithClock].
 func (f *Fallback) Clock() ratelimit.Clock { return f.store.clock }
 
 // Clock returns the clock of this node; see [WithClock].
 func (s *Store) Clock() ratelimit.Clock { return s.clock }
 
-// Err returns why the engine did not answer last, or nil if it did, whatever the key.
+// Err returns why the engine did not answer last, or nil if it did, whatever the key: for health
+// checks, and for [httplimit.PerKey].
 func (s *Store) Err(string) error {
 	if e := s.failed.Load(); e != nil {
 		return e

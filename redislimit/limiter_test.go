@@ -127,7 +127,9 @@ func TestPerKeyThatFailsTo(t *testing.T) {
 	require.NoError(t, err)
 	handler := limit(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
 	get := func(user string) *httptest.ResponseRecorder { return getAs(handler, user) }
-	require.Equal(t, 204, get("a").Code)
+	first := get("a")
+	require.Equal(t, 204, first.Code)
+	require.Contains(t, fmt.Sprint(first.Header()), `"default";q=6;w=60`, "as without FailTo")
 	require.Zero(t, asked)
 
 	m.fault = errors.New("gone")
@@ -149,6 +151,18 @@ func TestPerKeyThatFailsTo(t *testing.T) {
 		require.Equal(t, want, get("d").Code)
 	}
 	require.Equal(t, 4, asked)
+	require.NoError(t, limits.SetRate(ratelimit.PerMinute(12), 2))
+	require.Contains(t, fmt.Sprint(get("d").Header()), `"default";q=12;w=60`, "the rate that it has now")
+
+	several := ratelimit.Must(redislimit.NewSeveral(m, "several", []redislimit.Bucket{{Rate: ratelimit.PerHour(7), Burst: 7}, {Rate: ratelimit.PerDay(9), Burst: 9}}))
+	require.Zero(t, several.FailTo(counted).Rate())
+	for _, one := range []interface {
+		FailTo(redislimit.Local) *redislimit.Fallback
+	}{
+		ratelimit.Must(redislimit.NewLog(m, "log", ratelimit.PerHour(7))), ratelimit.Must(redislimit.NewAlignedWindow(m, "window", ratelimit.PerHour(7))),
+	} {
+		require.Equal(t, ratelimit.PerHour(7), one.FailTo(counted).Rate())
+	}
 }
 
 type localFunc func(t time.Time, key string, n int) ratelimit.Decision

@@ -78,6 +78,8 @@ func (l *log) quick(int) (*Script, []string) { return nil, nil }
 
 func (l *log) limit() int { return l.rate.Events }
 
+func (l *log) shown() ratelimit.Rate { return l.rate }
+
 func (l *log) args(to []string) []string {
 	return append(to, strconv.FormatInt(int64(l.rate.Per/time.Microsecond), 10), strconv.Itoa(l.rate.Events))
 }

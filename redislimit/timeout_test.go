@@ -2,6 +2,7 @@ package redislimit_test
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -9,12 +10,14 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/httplimit"
 	"github.com/seed-3506548a/ratelimit/policy"
 	"github.com/seed-3506548a/ratelimit/redislimit"
+	"github.com/seed-3506548a/ratelimit/redislimit/goredis"
 )
 
 // engine is an engine that does what a function does.
@@ -99,6 +102,25 @@ func TestTimeoutOfWhatCannotBeCancelled(t *testing.T) {
 		d, err := limit.Take(context.WithValue(context.Background(), name{}, "asked by a job"), "k", 1)
 		require.NoError(t, err)
 		require.True(t, d.OK)
+	})
+}
+
+// A request that has to dial a server that does not answer waits for the timeout, and not for the
+// client's own.
+func TestTimeoutOfADial(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := redis.NewClient(&redis.Options{ContextTimeoutEnabled: true, DialerRetries: 1,
+			Dialer: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}})
+		defer func() { _ = client.Close() }()
+		limit := hundred(t, ratelimit.Must(goredis.New(client)), redislimit.Timeout(100*time.Millisecond))
+		began := time.Now()
+		_, err := limit.Take(t.Context(), "k", 1)
+		require.Error(t, err)
+		require.Equal(t, 100*time.Millisecond, time.Since(began))
+		time.Sleep(time.Minute) // what is still under way ends, in the bubble's time
 	})
 }
 

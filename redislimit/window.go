@@ -95,6 +95,8 @@ func (w *window) quick(int) (*Script, []string) { return nil, nil }
 
 func (w *window) limit() int { return w.rate.Events }
 
+func (w *window) shown() ratelimit.Rate { return w.rate }
+
 func (w *window) args(to []string) []string {
 	return append(to, strconv.FormatInt(int64(w.rate.Per/time.Microsecond), 10), strconv.Itoa(w.rate.Events))
 }
