@@ -64,6 +64,47 @@ func TestAsTrakt(t *testing.T) {
 	}
 }
 
+func asPrayerLetters(mux *http.ServeMux) http.Handler {
+	engine := ratelimit.Must(policy.New(ratelimit.Must(catalog.Load("prayerletters")), 100_000))
+	bearer := func(r *http.Request) (string, bool) {
+		return strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	}
+	who := httplimit.Attributes{
+		"client": httplimit.Header("X-Client"), // the application, as your authentication says it
+		"ip":     httplimit.ClientIP().Prefix(32, 64),
+		"route":  httplimit.Route(mux),
+		"token":  bearer, // an override names a token as this returns it: its hash, if this is a Hash()
+	}
+	return ratelimit.Must(httplimit.Middleware(engine, who, httplimit.PrayerLetters))(mux)
+}
+
+func TestAsPrayerLetters(t *testing.T) {
+	mux := http.NewServeMux()
+	mux.Handle("GET /letters/{id}", http.NotFoundHandler())
+	mux.Handle("GET /letters", http.NotFoundHandler())
+	handler := asPrayerLetters(mux)
+	ask := func(path, token string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest(http.MethodGet, path, nil)
+		r.Header.Set("Authorization", "Bearer "+token)
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		return w
+	}
+	for range 50 {
+		require.Equal(t, http.StatusNotFound, ask("/letters/7", "1").Code)
+	}
+	refused := ask("/letters/8", "1")
+	require.Equal(t, http.StatusTooManyRequests, refused.Code)
+	require.Equal(t, "application/json", refused.Header().Get("Content-Type"))
+	require.Equal(t, "3600", refused.Header().Get("Retry-After"))
+	require.True(t, strings.HasSuffix(refused.Body.String(), "}"))
+	require.Equal(t, http.StatusNotFound, ask("/letters", "1").Code, "another endpoint")
+	require.Equal(t, http.StatusNotFound, ask("/letters/8", "2").Code, "another token")
+	for range 51 {
+		require.Equal(t, http.StatusNotFound, ask("/letters/8", "example-token").Code, "an exception")
+	}
+}
+
 func traktWrites(opts ...ratelimit.Option) (ratelimit.Limiter, error) {
 	return gcra.New(ratelimit.PerSecond(1), 1, opts...)
 }
@@ -205,5 +246,5 @@ func TestAPIsAreDocumented(t *testing.T) {
 			found++
 		}
 	}
-	require.Equal(t, 5, found)
+	require.Equal(t, 6, found)
 }

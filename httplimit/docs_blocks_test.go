@@ -61,7 +61,7 @@ func docsHooks() *http.Client {
 
 func docsLimiter() *httplimit.Transport {
 	slack := 200 * time.Millisecond
-	transport := &httplimit.Transport{Limiter: ratelimit.Must(ratelimit.All(
+	transport := &httplimit.Transport{Patience: 25 * time.Hour, Limiter: ratelimit.Must(ratelimit.All(
 		ratelimit.Must(slidingwindow.NewLog(ratelimit.Per(50, time.Hour+slack))),
 		ratelimit.Must(slidingwindow.NewLog(ratelimit.Per(600, 24*time.Hour+slack))),
 	))}

@@ -66,8 +66,8 @@
 // a day, as of each request; exceptions are granted to an application as a whole, or to one token
 // on one endpoint.
 //
-// Assumed: these numbers are those of all endpoints; each token is counted by itself, and addresses
-// where there is none. The exceptions are made up: ten times as much for the application
+// Assumed: these numbers are those of all endpoints; each token is counted by itself on each
+// endpoint, and addresses where there is none. The exceptions are made up: ten times as much for the application
 // example-client, and twenty times for example-token on one endpoint.
 //
 // # openai-like
