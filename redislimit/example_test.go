@@ -3,12 +3,10 @@ package redislimit_test
 import (
 	"context"
 	"fmt"
-	"testing"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
-	"github.com/stretchr/testify/require"
 
 	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/policy"
@@ -83,25 +81,4 @@ func ExampleForPolicy() {
 	// two false 0
 	// [shop:api/day:log:24h0m0s:{user=7}]
 	// false store
-}
-
-// A key expires a second after it is full again, and not before that: what it owes would be granted
-// once more.
-func TestExpiry(t *testing.T) {
-	m := newMini(t)
-	limit, err := redislimit.NewGCRA(m, "test", ratelimit.PerSecond(3), 10)
-	require.NoError(t, err)
-	_, err = limit.Take(t.Context(), "k", 1)
-	require.NoError(t, err)
-	require.Equal(t, 1334*time.Millisecond, m.TTL("test:{k}"))
-	window, err := redislimit.NewAlignedWindow(m, "window", ratelimit.PerMinute(3))
-	require.NoError(t, err)
-	_, err = window.Take(t.Context(), "k", 1)
-	require.NoError(t, err)
-	require.Equal(t, time.Minute+time.Second, m.TTL("window:{k}"))
-	log, err := redislimit.NewLog(m, "log", ratelimit.Per(3, 1500*time.Microsecond))
-	require.NoError(t, err)
-	_, err = log.Take(t.Context(), "k", 1)
-	require.NoError(t, err)
-	require.Equal(t, 1002*time.Millisecond, m.TTL("log:{k}"))
 }

@@ -135,3 +135,24 @@ func TestGCRAIsGCRA(t *testing.T) {
 		playGCRA(t, data)
 	}
 }
+
+// A key expires a second after it is full again, and not before that: what it owes would be granted
+// once more.
+func TestExpiry(t *testing.T) {
+	m := newMini(t)
+	limit, err := redislimit.NewGCRA(m, "test", ratelimit.PerSecond(3), 10)
+	require.NoError(t, err)
+	_, err = limit.Take(t.Context(), "k", 1)
+	require.NoError(t, err)
+	require.Equal(t, 1334*time.Millisecond, m.TTL("test:{k}"))
+	window, err := redislimit.NewAlignedWindow(m, "window", ratelimit.PerMinute(3))
+	require.NoError(t, err)
+	_, err = window.Take(t.Context(), "k", 1)
+	require.NoError(t, err)
+	require.Equal(t, time.Minute+time.Second, m.TTL("window:{k}"))
+	log, err := redislimit.NewLog(m, "log", ratelimit.Per(3, 1500*time.Microsecond))
+	require.NoError(t, err)
+	_, err = log.Take(t.Context(), "k", 1)
+	require.NoError(t, err)
+	require.Equal(t, 1002*time.Millisecond, m.TTL("log:{k}"))
+}
