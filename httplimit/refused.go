@@ -51,7 +51,7 @@ func (e *RefusedError) Error() string {
 		what += fmt.Sprintf(" after %d tries", e.Tries)
 	}
 	if !e.Next.IsZero() {
-		what += ", next at " + e.Next.UTC().Format(time.RFC3339)
+		what += ", next at " + e.Next.Add(time.Second-1).UTC().Format(time.RFC3339) // rounded up
 	}
 	if e.Err != nil {
 		what += ": " + e.Err.Error()

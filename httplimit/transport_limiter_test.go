@@ -119,6 +119,8 @@ func TestLimiter(t *testing.T) {
 		require.ErrorAs(t, err, &refused)
 		require.NotErrorIs(t, err, context.DeadlineExceeded)
 		require.ErrorIs(t, err, httplimit.ErrPatience)
+		require.ErrorContains(t, err, "the wait would be longer than the Transport's Patience of ")
+		require.NotContains(t, err.Error(), "deadline")
 		require.Equal(t, start.Add(time.Minute), refused.Next)
 	})
 	bubble(t, "never", func(t *testing.T) {

@@ -109,7 +109,7 @@ func (t *Transport) pace(ctx context.Context, req *http.Request, giveUp time.Tim
 	var next time.Time
 	if errors.Is(err, context.DeadlineExceeded) {
 		if deadline, ok := ctx.Deadline(); !ok || giveUp.Before(deadline) {
-			err = fmt.Errorf("%w: %v", ErrPatience, err) //nolint:errorlint // it is not the context's
+			err = fmt.Errorf("%w of %v", ErrPatience, t.patience())
 		}
 		if wait := t.Limiter.PeekAt(t.Limiter.Clock().Now(), 1).RetryAfter; wait != ratelimit.Never {
 			next = t.clock().Now().Add(wait)

@@ -92,8 +92,8 @@ type Rule struct {
 	Key []string `json:"key,omitempty"`
 
 	// Missing says what becomes of a request without a value for some part of Key. "": it is
-	// refused, by action missing. "skip": the rule is not for it. "share": all requests without
-	// that part are counted together.
+	// refused, by action missing. "skip": the rule is not for it. "share": requests without
+	// that part, and with the same others, are counted together.
 	Missing string `json:"missing,omitempty"`
 
 	// Limits are all asked, at most 16. Only a rule with mode exempt has none.

@@ -74,8 +74,8 @@ func TestTimeoutIsOfAllSteps(t *testing.T) {
 	}
 }
 
-// Requests that cannot be cancelled wait for the timeout, or up to a sixteenth of it less. The engine
-// sees the values of their contexts.
+// Requests that cannot be cancelled wait for the timeout, or up to a sixteenth of it less. The
+// engine sees the values of their contexts.
 func TestTimeoutOfWhatCannotBeCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const timeout = 1600 * time.Millisecond
