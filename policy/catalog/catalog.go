@@ -67,8 +67,8 @@
 // on one endpoint.
 //
 // Assumed: these numbers are those of all endpoints; each token is counted by itself on each
-// endpoint, and addresses where there is none. The exceptions are made up: ten times as much for the application
-// example-client, and twenty times for example-token on one endpoint.
+// endpoint, and addresses where there is none. The exceptions are made up: ten times as much for
+// the application example-client, and twenty times for example-token on one endpoint.
 //
 // # openai-like
 //
