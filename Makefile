@@ -18,9 +18,9 @@ race:
 test-32:
 	.ci/run test32
 
-## lint: format, vet and golangci-lint
+## lint: format, and golangci-lint with vet
 lint:
-	.ci/run fmt tidy vet lint
+	.ci/run fmt tidy lint
 
 ## fuzz: every fuzz target for FUZZTIME (default 2000x: so many inputs)
 fuzz:
