@@ -114,7 +114,7 @@ func TestDeadlines(t *testing.T) {
 		var all sync.WaitGroup
 		for i := range 3 { // the first one is the probe, whose answer takes too long for the others
 			all.Go(func() {
-				time.Sleep(time.Duration(i))
+				time.Sleep(time.Duration(i)) // in the bubble's time
 				got, err := transport.RoundTrip(newRequest(t.Context(), t, http.MethodGet, "/", nil))
 				if i == 0 {
 					closing(t, got, err)
@@ -201,7 +201,7 @@ func TestDeadlines(t *testing.T) {
 			require.ErrorAs(t, late, new(*httplimit.RefusedError))
 			require.Equal(t, 5*time.Second, time.Since(start))
 		})
-		time.Sleep(5 * time.Second)
+		time.Sleep(5 * time.Second) // in the bubble's time
 		resp, err = transport.RoundTrip(newRequest(t.Context(), t, http.MethodGet, "/b", nil))
 		closing(t, resp, err)
 		all.Wait()

@@ -44,6 +44,9 @@ func TestHooks(t *testing.T) {
 		require.Equal(t, []time.Duration{time.Minute}, waits)
 		require.True(t, e.Authenticated())
 		require.Equal(t, "httplimit: GET https://api.example.com/shows: refused with 429 after 2 tries, next at 2026-03-02T08:01:30Z", e.Error())
+		early := *e
+		early.Next = early.Next.Add(-time.Second + 1)
+		require.Equal(t, e.Error(), early.Error(), "no second that is too early")
 		require.NotContains(t, e.LogValue().String(), "secret")
 		require.Contains(t, e.LogValue().String(), "retry_after=30")
 	})

@@ -73,7 +73,7 @@ func TestLimiter(t *testing.T) {
 		transport := &httplimit.Transport{Base: server, Limiter: limiter, Tries: 1}
 		var all sync.WaitGroup
 		for i := range 3 { // the third waits for the Limiter until the pause
-			time.Sleep(time.Duration(i) * 10 * time.Second)
+			time.Sleep(time.Duration(i) * 10 * time.Second) // in the bubble's time
 			all.Go(func() {
 				resp, err := transport.RoundTrip(newRequest(t.Context(), t, http.MethodGet, "/", nil))
 				closing(t, resp, err)

@@ -20,8 +20,8 @@ type Store struct {
 	clock     ratelimit.Clock
 	timeout   time.Duration
 	algorithm atomic.Pointer[algorithm]
-	failed    atomic.Pointer[Error] // nil if the last answer was none
-	shared    atomic.Pointer[deadline]
+	failed    atomic.Pointer[Error]           // nil if the last answer was none
+	shared    atomic.Pointer[context.Context] // see within
 
 	memory *memory
 	leases *leases  // nil: none
@@ -179,33 +179,32 @@ func (s *Store) decide(ctx context.Context, key string, a algorithm, op operatio
 	return s.run(ctx, a.script(), key, append(append(a.args(nil), string(op)), args...))
 }
 
-// deadline is a context for all requests that begin within a part of the timeout.
-type deadline struct {
-	context.Context
-	made time.Time
-}
-
 // within returns a context that ends after the timeout, or up to a sixteenth of it earlier. One is
 // made for all that a request has to wait for.
 //
-// Requests that cannot be cancelled share one, as a timer for each takes a twentieth of the time
-// that it takes to ask.
+// Requests that cannot be cancelled share one, as a timer for each took a twentieth of the time of
+// a request in BenchmarkAllow of redislimit/bench.
 func (s *Store) within(ctx context.Context) (context.Context, context.CancelFunc) {
 	if ctx.Done() != nil {
 		return context.WithTimeout(ctx, s.timeout)
 	}
-	now := time.Now()
-	d := s.shared.Load()
-	if d == nil || now.Sub(d.made) > s.timeout/16 {
+	shared := s.shared.Load()
+	if shared == nil || left(*shared) < s.timeout-s.timeout/16 {
 		next, cancel := context.WithTimeout(context.Background(), s.timeout)
 		context.AfterFunc(next, cancel)
-		d = &deadline{next, now}
-		s.shared.Store(d)
+		shared = &next
+		s.shared.Store(shared)
 	}
 	if ctx == context.Background() {
-		return d.Context, func() {}
+		return *shared, func() {}
 	}
-	return valued{d.Context, ctx}, func() {}
+	return valued{*shared, ctx}, func() {}
+}
+
+// left returns how long it is until a context's deadline.
+func left(ctx context.Context) time.Duration {
+	at, _ := ctx.Deadline()
+	return time.Until(at)
 }
 
 // valued is a context with the values of another one.
