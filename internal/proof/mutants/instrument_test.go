@@ -76,7 +76,8 @@ func instrument(sources map[string]string, all []*mutant) (changed map[string]st
 		for _, fn := range fns { // in the order in which the copies were written
 			for _, m := range byFunc[fn] {
 				body, end := int(fn.Body.Pos())-1, int(fn.Body.End())-1
-				length := strings.Count(source[body:m.start]+m.text+source[m.end:end], "\n") + 2
+				copied := signature(source, fn).format + source[body:m.start] + m.text + source[m.end:end]
+				length := strings.Count(copied, "\n") + 2
 				for i := range length {
 					own[line+i] = m
 				}
