@@ -1,6 +1,11 @@
 package policy_test
 
 import (
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -52,5 +57,38 @@ func TestP14NothingIsAllocated(t *testing.T) {
 			}
 			free(policy.ByBlock)
 		}
+	}
+}
+
+// P14: a key takes as much memory as docs/policy.md says, within a fifth.
+func TestP14MemoryOfAKey(t *testing.T) {
+	if strconv.IntSize != 64 {
+		t.Skip("counted on 64-bit platforms")
+	}
+	const windows, counter, log, event = 150, 610, 370, 16
+	docs, err := os.ReadFile("../docs/policy.md")
+	require.NoError(t, err)
+	require.Contains(t, strings.Join(strings.Fields(string(docs)), " "), fmt.Sprintf(
+		"%d bytes for `interval` and `anchored`, %d for a `counter` of 10 buckets, and for a `log` %d and %d for each event of the limit", windows, counter, log, event))
+	for text, want := range map[string]int{
+		"interval 10/min": windows, "anchored 1000/5m": windows, "counter 10/min": counter, "log 10/min": log + 10*event, "log 100/min": log + 100*event,
+	} {
+		const keys = 12 << 10 // half of the slots of the map are in use then
+		limit, err := policy.ParseLimit("limit: " + text)
+		require.NoError(t, err)
+		e, err := policy.New(policy.Policy{Rules: []policy.Rule{{Name: "rule", Key: []string{"user"}, Limits: []policy.Limit{limit}}}}, 1<<20)
+		require.NoError(t, err)
+		var d policy.Decision
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		for i := range keys {
+			e.Decide(&policy.Request{Attrs: []policy.Attr{{Name: "user", Value: strconv.Itoa(i)}}}, &d)
+			require.True(t, d.OK)
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		require.InEpsilon(t, want, (after.HeapAlloc-before.HeapAlloc)/keys, 0.2, text)
+		runtime.KeepAlive(e)
 	}
 }

@@ -37,7 +37,7 @@ import (
 // [keyed.Map]. Only a strike allocates: two small objects.
 //
 // A key of a gcra or an aligned limit takes 16 bytes, and four times that if it grants only one or
-// two at once. Of other limits a key takes its limiter. A ladder takes 2 bytes for each key of the
+// two at once. Of other limits a key takes 150 or more. A ladder takes 2 bytes for each key of the
 // capacity, and about 160 for one with strikes. If it revokes, it takes 8 more for each key of the
 // capacity, and 16 for one that is revoked; and so does each Who of its steps.
 type Engine struct {

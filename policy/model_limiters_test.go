@@ -205,6 +205,9 @@ func (s *limiters) depth(b policy.Limit) int { return mostOf(b) * s.event(b) }
 
 func (s *limiters) made(b policy.Limit) *sized {
 	k := &sized{origin: s.m.clock.Now(), events: b.Rate.Events, depth: s.depth(b)}
+	if s.as == policy.Interval || s.as == policy.Anchored || s.as == policy.Aligned { // the windows of all keys are on one timeline
+		k.origin = s.m.origin
+	}
 	rate, size := b.Rate, burstOf(b)
 	if s.as == policy.GCRA {
 		rate, size = s.unit, max(k.depth, 1)

@@ -198,6 +198,18 @@ func TestP07Amounts(t *testing.T) {
 	}
 }
 
+// P7: the rest of an estimate is given back as of the clock, however early a response says that it
+// was: a window that began with the request ends a minute after that.
+func TestP07TheRestIsGivenBackByTheClock(t *testing.T) {
+	for _, as := range []string{"interval", "anchored"} {
+		s := newScene(t, `"rules": [{"name": "api", "limits": [{"name": "tokens", "rate": "10/min", "as": "`+as+`", "of": "tokens"}]}]`)
+		require.True(t, s.decide(&policy.Request{Amounts: []policy.Amount{{Name: "tokens", N: 10}}}).OK)
+		s.at(30*time.Second).Done(&s.d, policy.Outcome{Time: t0.Add(10 * time.Second), Amounts: []policy.Amount{{Name: "tokens", N: 4}}})
+		require.Equal(t, time.Minute, s.peek().Standings[0].ResetAfter, as)
+		require.Equal(t, 6, s.remaining("tokens"), as)
+	}
+}
+
 // Done and Undo settle a request once, and only one that Decide has granted.
 func TestSettlingOnce(t *testing.T) {
 	s := newScene(t, `"rules": [{"name": "api", "limits": [

@@ -92,7 +92,7 @@ func (e *Engine) newStore(l *Limit, bounds []*bound, capacity int) (store, error
 			return s, nil
 		}
 	}
-	return newLocked(l, bounds, capacity, e.clock)
+	return newLocked(l, bounds, capacity, e.line)
 }
 
 // bindAll returns the first error of a bound that the store cannot keep.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 
@@ -201,7 +202,7 @@ func TestP13StepsShareAThrottle(t *testing.T) {
 
 // P13: a gcra in a Map counts up to 2^31-1 parts of an event.
 func TestP13TheDeepestBoundOfAMap(t *testing.T) {
-	s := &locked{as: GCRA, unit: ratelimit.PerSecond(1), clock: ratelimit.SystemClock{}}
+	s := &locked{as: GCRA, unit: ratelimit.PerSecond(1)}
 	require.NoError(t, s.bind(&bound{rate: ratelimit.PerSecond(1), burst: math.MaxInt32, most: math.MaxInt32}))
 	err := s.bind(&bound{rate: ratelimit.Per(1, 2*time.Second), burst: 1 << 30, most: 1 << 30})
 	var argument *ratelimit.ArgumentError
@@ -259,4 +260,12 @@ func TestMixedIsBalanced(t *testing.T) {
 	for bit, times := range set {
 		require.InDelta(t, n*n/2, times, n*n/8, bit)
 	}
+}
+
+// What a key of a window reads is in one cache line.
+func TestSizeOfAResident(t *testing.T) {
+	if unsafe.Sizeof(uintptr(0)) != 8 {
+		t.Skip("counted on 64-bit platforms")
+	}
+	require.EqualValues(t, 64, unsafe.Sizeof(resident{}))
 }

@@ -8,11 +8,8 @@ import (
 	"time"
 
 	"github.com/seed-3506548a/ratelimit"
-	"github.com/seed-3506548a/ratelimit/fixedwindow"
-	"github.com/seed-3506548a/ratelimit/gcra"
+	"github.com/seed-3506548a/ratelimit/internal/timeline"
 	"github.com/seed-3506548a/ratelimit/keyed"
-	"github.com/seed-3506548a/ratelimit/slidingwindow"
-	"github.com/seed-3506548a/ratelimit/tokenbucket"
 )
 
 // locked is a store in a keyed.Map, whose shard is locked for a decision. A key's limiter is as
@@ -23,18 +20,21 @@ type locked struct {
 	as      Algorithm
 	unit    ratelimit.Rate // of a gcra, what its limiter counts: parts of an event
 	buckets int            // of a counter
-	clock   ratelimit.Clock
+	line    timeline.Timeline
 
 	untracked atomic.Uint64 // charges that there was no place for
 }
 
-func newLocked(l *Limit, bounds []*bound, capacity int, clock ratelimit.Clock) (store, error) {
-	s := &locked{as: l.As, buckets: l.burst(), clock: clock}
-	if l.As == GCRA {
+func newLocked(l *Limit, bounds []*bound, capacity int, line timeline.Timeline) (store, error) {
+	s := &locked{as: l.As, buckets: l.burst(), line: line}
+	switch l.As {
+	case GCRA:
 		s.unit = unitOf(bounds)
+	case Aligned:
+		s.line.Align(l.Rate.Per, time.Unix(0, 0))
 	}
 	var err error
-	s.Map, err = keyed.NewMap(capacity, func(uint64) (ratelimit.Limiter, error) { return &resident{clock: clock}, nil }, keyed.WithClock(clock))
+	s.Map, err = keyed.NewMap(capacity, func(uint64) (ratelimit.Limiter, error) { return &resident{store: s}, nil }, keyed.WithClock(line.Clock()))
 	if err != nil {
 		return nil, err
 	}
@@ -56,34 +56,13 @@ func (s *locked) bind(b *bound) error {
 		}
 		b.event, b.depth = int(event.Int64()), int(depth.Int64())
 	}
-	_, err := s.build(b)
-	return err
-}
-
-// build returns a limiter as large as the bound.
-func (s *locked) build(b *bound) (meter, error) {
-	clock := ratelimit.WithClock(s.clock)
-	switch s.as {
-	case GCRA:
-		return gcra.New(s.unit, max(b.depth, 1), clock)
-	case Interval:
-		return tokenbucket.NewInterval(b.rate, b.burst, clock)
-	case Anchored:
-		return fixedwindow.NewAnchored(b.rate, clock)
-	case Aligned:
-		return fixedwindow.NewAligned(b.rate, clock)
-	case Log:
-		return slidingwindow.NewLog(b.rate, clock)
-	default:
-		return slidingwindow.NewCounter(b.rate, s.buckets, clock)
-	}
+	return (&resident{store: s}).build(b)
 }
 
 func (s *locked) look(d *ratelimit.Decision, at moment, a *asked, n int) {
 	b := a.bound
 	told, found := s.PeekFunc(at.t, a.hash, func(l ratelimit.Limiter, t time.Time) ratelimit.Decision {
-		r := l.(*resident)
-		return r.ask(s, t, n, b, ratelimit.Limiter.PeekAt)
+		return l.(*resident).ask(t, n, b, meter.PeekAt)
 	})
 	switch *d = told; {
 	case !found:
@@ -99,8 +78,8 @@ func (s *locked) look(d *ratelimit.Decision, at moment, a *asked, n int) {
 // purpose, unless it would say the obvious.
 func (s *locked) unseen(t time.Time, n int, b *bound) ratelimit.Decision {
 	if 0 < n && n <= b.most {
-		r := resident{clock: s.clock}
-		return r.ask(s, t, n, b, ratelimit.Limiter.PeekAt)
+		r := resident{store: s}
+		return r.ask(t, n, b, meter.PeekAt)
 	}
 	d := ratelimit.Decision{OK: n == 0, Limit: b.most, Remaining: b.most}
 	if n != 0 {
@@ -122,8 +101,7 @@ func (s *locked) take(d *ratelimit.Decision, at moment, a *asked, n int) {
 		return
 	}
 	*d = s.TakeFunc(at.t, a.hash, func(l ratelimit.Limiter) ratelimit.Decision {
-		r := l.(*resident)
-		return r.ask(s, at.t, n, b, ratelimit.Limiter.TakeAt)
+		return l.(*resident).ask(at.t, n, b, meter.TakeAt)
 	})
 }
 
@@ -134,7 +112,7 @@ func (s *locked) charge(at moment, a *asked, n int) {
 	b := a.bound
 	charged := s.ChargeFunc(at.t, a.hash, func(l ratelimit.Limiter, t time.Time) {
 		r := l.(*resident)
-		r.grow(s, t, b)
+		r.grow(t, b)
 		r.inner.ChargeAt(t, times(n, b.event))
 	})
 	if !charged {
@@ -162,122 +140,3 @@ func times(n, event int) int {
 	}
 	return n * event
 }
-
-// resident is the limiter of one key in a Map. It is made as large as the first bound that it is
-// asked by, and grows for larger ones. The Map's lock is held by all who ask it.
-type resident struct {
-	clock ratelimit.Clock
-	inner meter // nil: it was never asked
-	rate  ratelimit.Rate
-	depth int // of inner, in its units
-}
-
-// meter is what all limiters here have in common.
-type meter interface {
-	ratelimit.Limiter
-	ratelimit.Charger
-}
-
-// grow makes the limiter as large as the bound, as of the clock if that is before t: a look ahead
-// must not keep the key from asking until then.
-func (r *resident) grow(s *locked, t time.Time, b *bound) {
-	larger := *b
-	larger.depth = max(r.depth, b.depth)
-	if s.as != GCRA { // whose units are the same for all bounds
-		larger.rate.Events, larger.burst = max(r.rate.Events, b.rate.Events), larger.depth
-	}
-	switch {
-	case r.inner == nil:
-		l, err := s.build(b)
-		if err != nil {
-			return // bind has tried it
-		}
-		r.inner = l
-	case larger.depth == r.depth && (s.as == GCRA || larger.rate.Events == r.rate.Events):
-		return
-	default:
-		if now := r.clock.Now(); now.Before(t) {
-			t = now
-		}
-		if err := r.resize(s, t, &larger); err != nil {
-			return
-		}
-	}
-	r.rate, r.depth = larger.rate, larger.depth
-}
-
-// resize changes the limiter, and keeps what it has counted.
-func (r *resident) resize(s *locked, t time.Time, b *bound) error {
-	switch l := r.inner.(type) {
-	case *gcra.Limiter:
-		return l.SetRateAt(t, s.unit, b.depth)
-	case *tokenbucket.Interval:
-		return l.SetRateAt(t, b.rate, b.burst)
-	case *fixedwindow.Limiter:
-		return l.SetRateAt(t, b.rate)
-	case *slidingwindow.Log:
-		return l.SetRateAt(t, b.rate)
-	case *slidingwindow.Counter:
-		return l.SetRateAt(t, b.rate)
-	}
-	return nil
-}
-
-// ask asks for n events of a bound: PeekAt, or TakeAt if 0 < n <= most.
-func (r *resident) ask(s *locked, t time.Time, n int, b *bound, how func(ratelimit.Limiter, time.Time, int) ratelimit.Decision) ratelimit.Decision {
-	r.grow(s, t, b)
-	room := r.depth - b.depth // what the bound must leave
-	if n < 0 || n > b.most {
-		d := r.inner.PeekAt(t, 0)
-		d.OK, d.RetryAfter = false, ratelimit.Never
-		return b.told(d, room)
-	}
-	cost := n * b.event
-	if n > 0 && room > 0 {
-		if d := r.inner.PeekAt(t, cost+room); !d.OK {
-			d.Remaining = max(d.Remaining, 0)
-			return b.told(d, room)
-		}
-	}
-	return b.told(how(r.inner, t, cost), room)
-}
-
-// told returns the decision of a limiter in events of the bound.
-func (b *bound) told(d ratelimit.Decision, room int) ratelimit.Decision {
-	d.Limit = b.most
-	d.Remaining = min(b.most, max(0, d.Remaining-room)/b.event)
-	return d
-}
-
-// What the Map asks: whether the limiter can be told from a new one, and what it gives back.
-
-func (r *resident) PeekAt(t time.Time, n int) ratelimit.Decision {
-	if r.inner == nil {
-		return ratelimit.Decision{OK: true}
-	}
-	return r.inner.PeekAt(t, n)
-}
-
-func (r *resident) RefundAt(t time.Time, n int, held time.Duration) {
-	if r.inner != nil {
-		r.inner.RefundAt(t, n, held)
-	}
-}
-
-// Clock asks the limiter, which the Map has the CPU fetch that way.
-func (r *resident) Clock() ratelimit.Clock {
-	if r.inner != nil {
-		return r.inner.Clock()
-	}
-	return r.clock
-}
-
-// Nobody takes without a bound.
-
-func (r *resident) Allow() bool { return false }
-
-func (r *resident) Take(int) ratelimit.Decision {
-	return ratelimit.Decision{RetryAfter: ratelimit.Never}
-}
-
-func (r *resident) TakeAt(time.Time, int) ratelimit.Decision { return r.Take(0) }

@@ -21,15 +21,11 @@ func (w *Window) SetRate(fn, field string, rate ratelimit.Rate, capacity int) er
 }
 
 func (w *Window) setRate(fn, field string, asked func() int64, rate ratelimit.Rate, capacity int) error {
-	if err := check(w.current.Load().Scale.spec.kind, fn, field, rate, capacity); err != nil {
+	if err := w.current.Load().Scale.spec.accepts(fn, field, rate, capacity); err != nil {
 		return err
 	}
 	return w.current.Change(func(f *windowFrame) (*plan, error) {
 		s := f.Scale.spec
-		if rate.Per != s.rate.Per {
-			return nil, &ratelimit.ArgumentError{Func: fn, Field: "rate.Per", Value: rate.Per,
-				Want: s.rate.Per.String() + ", as the limiter was made: only Events can change"}
-		}
 		if s.rate == rate && s.capacity == capacity {
 			return nil, nil
 		}
@@ -43,6 +39,18 @@ func (w *Window) setRate(fn, field string, asked func() int64, rate ratelimit.Ra
 			return newFrame(s, after.start, after)
 		}}, nil
 	})
+}
+
+// accepts returns the error of a change to a rate and a capacity, or nil.
+func (s *spec) accepts(fn, field string, rate ratelimit.Rate, capacity int) error {
+	if err := check(s.kind, fn, field, rate, capacity); err != nil {
+		return err
+	}
+	if rate.Per != s.rate.Per {
+		return &ratelimit.ArgumentError{Func: fn, Field: "rate.Per", Value: rate.Per,
+			Want: s.rate.Per.String() + ", as the limiter was made: only Events can change"}
+	}
+	return nil
 }
 
 // converted returns the spec of another rate, and a state that has the same events unexpired at

@@ -51,8 +51,15 @@ type spec struct {
 	before *before // what the change replaced, while reservations of before it are pending
 }
 
-// specs has the specs of windows whose rate has not changed.
+// specs are those that shared has returned.
 var specs frame.Specs[spec]
+
+// shared returns the spec of windows whose rate has not changed.
+func shared(kind Kind, rate ratelimit.Rate, capacity int) *spec {
+	return specs.Get(frame.Arguments{Rate: rate, Most: capacity, Kind: int(kind)}, func() *spec {
+		return newSpec(kind, rate, capacity, 0, math.MinInt64)
+	})
+}
 
 // check checks a constructor's arguments. Errors name the function fn, and call the capacity field.
 func check(kind Kind, fn, field string, rate ratelimit.Rate, capacity int) error {

@@ -11,10 +11,10 @@
 //	state.go   the algorithm: what a start and a count allow, and what the Decision says of it
 //	past.go    what is remembered of the state before a change of rate
 //	window.go  Allow, Take, Peek and ReserveAt; other files have the methods they are named for
+//	plain.go   the same for callers that hold a lock: no word, and no frames
 package window
 
 import (
-	"math"
 	"time"
 
 	"github.com/seed-3506548a/ratelimit"
@@ -49,11 +49,8 @@ func (w *Window) Init(kind Kind, fn, field string, rate ratelimit.Rate, capacity
 	if w.line, err = timeline.New(fn, opts); err != nil {
 		return err
 	}
-	s := specs.Get(frame.Arguments{Rate: rate, Most: capacity, Kind: int(kind)}, func() *spec {
-		return newSpec(kind, rate, capacity, 0, math.MinInt64)
-	})
 	fresh := state{fresh: true}
-	c := newScale(s, 0, fresh)
+	c := newScale(shared(kind, rate, capacity), 0, fresh)
 	w.first.Init(c, c.word(fresh))
 	w.current.Init(&w.first)
 	return nil
