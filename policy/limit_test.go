@@ -34,6 +34,7 @@ func TestParseLimit(t *testing.T) {
 	got, err := policy.ParseLimit("  log\t60/1m ")
 	require.NoError(t, err)
 	require.Equal(t, "log 60/min", got.String())
+	require.Equal(t, "log 60/min burst 5", policy.Limit{Rate: ratelimit.PerMinute(60), As: policy.Log, Burst: 5}.String(), "which is not valid")
 }
 
 func TestParseLimitRefuses(t *testing.T) {
@@ -44,6 +45,7 @@ func TestParseLimitRefuses(t *testing.T) {
 		"90/min":                       "an algorithm and a rate",
 		"90/min gcra":                  "gcra, interval, anchored, aligned, log or counter as the algorithm",
 		"a/b: log 1/s":                 "before the colon",
+		"a/b:":                         "before the colon",
 		"log 50":                       "a rate after the algorithm",
 		"log -1/s":                     "a rate after the algorithm",
 		"log 1/s burst 5":              `nothing after the rate but of AMOUNT, count STATUS,..., shown RATE and hidden, in this order; not "burst 5"`,

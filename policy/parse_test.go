@@ -146,7 +146,9 @@ func TestParseRefusesWhatIsNotText(t *testing.T) {
 		_, err := policy.Parse([]byte(c.document))
 		require.ErrorContains(t, err, c.want)
 	}
-	_, err := policy.Parse([]byte(strings.Replace(full, "{", `{"$schema": "schema.json",`, 1)))
+	_, err := policy.Parse([]byte("{\n\"name\": \"\xff\"}"))
+	require.EqualError(t, err, "policy: line 2: the policy is not UTF-8, want a JSON document in UTF-8", "and nothing else is said of it")
+	_, err = policy.Parse([]byte(strings.Replace(full, "{", `{"$schema": "schema.json",`, 1)))
 	require.NoError(t, err)
 }
 
@@ -165,6 +167,8 @@ func TestValidate(t *testing.T) {
 			"policy: 2 faults:\n\trules[0].ladder[0].within is \"-1ns\", want more than 0s and at most 3285d\n\trules[0].ladder[0].for is \"106751d23h47m16s854ms775us807ns\", want"},
 		{policy.Policy{Rules: []policy.Rule{{Name: "a", Limits: limits, Ladder: []policy.Step{{After: 1, Do: "throttle", For: 1, To: none}}}}},
 			"rules[0].ladder[0].to is \"0/0ns\", want at least one event"},
+		{policy.Policy{Rules: []policy.Rule{{Name: "a", Limits: limits, Ladder: []policy.Step{{After: 1, Do: "throttle", For: 1, To: &ratelimit.Rate{Events: 1}}}}}},
+			"policy: rules[0].ladder[0].to is \"1/0ns\", want a period of more than 0s"},
 		{policy.Policy{Rules: []policy.Rule{{Name: "a", Limits: limits}}, Overrides: []policy.Override{{Limit: "a", Rate: none}}},
 			"overrides[0].rate is \"0/0ns\", want the period of the limit"},
 		{policy.Policy{Rules: []policy.Rule{{Name: "a", Limits: make([]policy.Limit, 17)}}}, "rules[0].limits is 17 limits, want at most 16"},

@@ -119,6 +119,48 @@ func TestP01AThrottleThatIsLost(t *testing.T) {
 	require.Equal(t, 1, decide(20*time.Second, "1").Standings[1].Remaining)
 }
 
+// P11: a request that loses a race at a limit, or at a throttle, of a rule in shadow is granted, and
+// reported; what that rule was charged for it is given back. The clock is read by a Table whose
+// newest time moves, so a request comes in between there.
+func TestP11ALostRaceInShadow(t *testing.T) {
+	for what, c := range map[string]struct{ rate, ladder string }{
+		"limit":    {"1/min", ``},
+		"throttle": {"3/min", `, "ladder": [{"after": 1, "do": "throttle", "to": "1/min", "for": "1h"}]`},
+	} {
+		lost := 0
+		for at := 1; at <= 12; at++ {
+			clock := &hooked{}
+			e, err := policy.New(parse(t, `"rules": [{"name": "tried", "mode": "shadow", "limits": [{"name": "last", "rate": "`+c.rate+`", "as": "gcra"},
+				{"name": "log", "rate": "9/h", "as": "log"}]`+c.ladder+`}]`), 10, policy.WithClock(clock))
+			require.NoError(t, err)
+			charged := 0
+			decide := func(after time.Duration) (crossed bool) {
+				var d policy.Decision
+				e.Decide(&policy.Request{Time: t0.Add(after)}, &d)
+				require.True(t, d.OK)
+				if !d.Shadow {
+					charged++
+				}
+				return d.Shadow
+			}
+			for !decide(-20 * time.Minute) { // the last one is a strike
+			}
+			before := charged
+			clock.reads, clock.at, clock.hook = 0, at, func() { decide(0) }
+			if decide(0) {
+				lost++
+			} else if clock.reads < at {
+				decide(0) // nobody came in between
+			}
+			clock.at = 0
+			require.Equal(t, 1, charged-before, "%s, %d: there is room for one", what, at)
+			s := scene{t: t, Engine: e}
+			require.Equal(t, 9-charged, s.remaining("log"), "%s, %d", what, at)
+		}
+		require.Positive(t, lost, "no race was lost")
+	}
+}
+
 // P4: of two requests at once that have the same address blocked, the one with the shorter block
 // waits for the longer one, too.
 func TestP04AnothersBlockIsWaitedFor(t *testing.T) {

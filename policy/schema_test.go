@@ -324,6 +324,12 @@ func TestSchemaRefusesMalformed(t *testing.T) {
 		"an override that excludes its rule",
 		"an override that a later one displaces",
 		"a text with half a character",
+		"a list twice, the first of which is wrong",
+		"conditions that exclude one another, and an override without any",
+		"an attribute twice in a part of a key",
+		"a rate of an override that its burst is too large for",
+		"a throttle to what no gcra can keep",
+		"two steps after as many strikes",
 	}
 	text, err := os.ReadFile("testdata/malformed.txt")
 	require.NoError(t, err)

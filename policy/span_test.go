@@ -39,7 +39,7 @@ func TestSpan(t *testing.T) {
 	require.Equal(t, "-1m30s", policy.Span(-90*time.Second).String())
 	require.Equal(t, "-106751d23h47m16s854ms775us808ns", policy.Span(math.MinInt64).String())
 
-	for _, text := range []string{"", "0s", "90", "1.5h", "-1h", "+1h", "hour", "1h 30m", "1w", "1h30", "106752d", "1e3s", " 1s"} {
+	for _, text := range []string{"", "0s", "90", "1.5h", "-1h", "+1h", "s", "hour", "1h 30m", "1w", "1h30", "106752d", "1e3s", " 1s"} {
 		s := policy.Span(7)
 		var bad *ratelimit.ArgumentError
 		require.ErrorAs(t, s.UnmarshalText([]byte(text)), &bad, text)

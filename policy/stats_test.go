@@ -189,6 +189,26 @@ func TestStatsOfThrottles(t *testing.T) {
 	require.Positive(t, stats.Saturated+stats.Inherited)
 }
 
+// What the throttle of a rule in shadow would refuse since its time is too old is counted, unless it
+// is a Peek.
+func TestStatsOfThrottlesInShadow(t *testing.T) {
+	s := small(t, 1000, `"rules": [{"name": "tried", "key": ["user"], "limits": [{"name": "minute", "rate": "2/min", "as": "log"}],
+		"ladder": [{"after": 1, "do": "throttle", "to": "1/min", "for": "1d"}], "mode": "shadow"}]`)
+	s.pass(3, "user=7") // the third is the strike
+	s.at(time.Hour).pass(1, "user=7")
+	require.False(t, s.d.Shadow)
+	late := request("user=7")
+	late.Time = t0.Add(2 * time.Minute)
+	s.Peek(late, &s.d)
+	require.True(t, s.d.Shadow)
+	require.Zero(t, s.Stats().Late)
+	require.True(t, s.decide(late).OK)
+	require.True(t, s.d.Shadow)
+	require.False(t, s.d.Standings[0].Crossed)
+	require.EqualValues(t, 1, s.Stats().Late)
+	require.Zero(t, s.Stats().Limits[0].Late, "the limit has no such times")
+}
+
 // A limit that a new policy keeps keeps its counts, and others begin anew.
 func TestStatsAfterReplace(t *testing.T) {
 	s := small(t, 1, `"rules": [{"name": "api", "key": ["user"], "limits": [{"name": "a", "rate": "3/h", "as": "log"}]}]`)
@@ -197,6 +217,7 @@ func TestStatsAfterReplace(t *testing.T) {
 	require.NoError(t, s.Replace(parse(t, `"rules": [
 		{"name": "new", "limits": [{"name": "a", "rate": "1/h", "as": "log"}]},
 		{"name": "api", "key": ["user"], "limits": [{"name": "a", "rate": "4/h", "as": "log"}]}]`)))
+	require.NoError(t, s.Replace(s.Policy()), "and again")
 	stats := s.Stats()
 	require.Equal(t, []policy.LimitStats{{"new", "a", policy.Counts{}}, {"api", "a", policy.Counts{Live: 1, Full: 1}}}, stats.Limits)
 	require.NoError(t, s.Replace(parse(t, minute(""))))

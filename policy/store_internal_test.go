@@ -103,6 +103,48 @@ func TestP14TheUnitOfATable(t *testing.T) {
 	}
 }
 
+// P14: the unit of the gcras in a Map is the greatest part of an event of which all its events are
+// whole numbers, cut into fives, threes and halves as long as a nanosecond has at most 2^9 ticks of
+// it, and no burst is more than 2^27 of it. Where no such part is small enough, it is an event of the
+// first bound, which is cut until an event of each is a whole number of parts, or 2^10 of them.
+func TestP14TheUnitOfAMap(t *testing.T) {
+	type b struct {
+		rate  string
+		burst int
+	}
+	for _, c := range []struct {
+		bounds []b
+		unit   string
+	}{
+		{[]b{{"1/s", 1}}, "97656250/s"}, // 2 * 5^11, as 5^12 are too many
+		{[]b{{"1/s", 1 << 26}}, "2/s"},  // 2^27 in a burst
+		{[]b{{"1/s", 1<<26 + 1}}, "1/s"},
+		{[]b{{"1/1000003ns", 1}}, "375/1000003ns"}, // 3 * 5^3 ticks in a nanosecond
+		{[]b{{"256/1000003ns", 1}}, "512/1000003ns"},
+		{[]b{{"257/1000003ns", 1}}, "257/1000003ns"},
+		{[]b{{"1000/1000003ns", 1}}, "1000/1000003ns"},        // which are more already
+		{[]b{{"0/s", 0}, {"3/min", 1}}, "292968750/min"},      // 2 * 5^11 to an event, in the period of the first that grants any
+		{[]b{{"1/s", 1}, {"5/min", 2}}, "3906250/s"},          // 2 * 5^9: 24 times that are in the second's burst
+		{[]b{{"2/s", 1}, {"3/s", 1}}, "175781250/s"},          // 6 are whole, and so are 3 * 5^10 times as many
+		{[]b{{"0/1000003ns", 0}}, "375/1000003ns"},            // none is granted
+		{[]b{{"3001/p", 50_000}, {"3002/p", 1}}, "3073024/p"}, // 2^10 to an event of the first, and nearly to one of the second
+		{[]b{{"3001/p", 50_000}, {"3004/p", 1}}, "6146048/p"}, // 2^11, since 2^10 are not enough
+		{[]b{{"3001/p", 50_000}, {"6002/p", 1}}, "6002/p"},
+	} {
+		const prime = "1000000007ns"
+		rate := func(text string) ratelimit.Rate {
+			return ratelimit.Must(ratelimit.ParseRate(strings.Replace(text, "p", prime, 1)))
+		}
+		var bounds []*bound
+		for _, b := range c.bounds {
+			bounds = append(bounds, &bound{rate: rate(b.rate), burst: b.burst, most: b.burst})
+		}
+		s, err := newLocked(&Limit{As: GCRA}, bounds, 10, ratelimit.SystemClock{})
+		require.NoError(t, err, c.bounds)
+		require.Equal(t, rate(c.unit), s.(*locked).unit, c.bounds)
+	}
+}
+
 // P13: an engine keeps nothing of rules that were replaced, however many there were.
 func TestP13WhatIsForgotten(t *testing.T) {
 	const text = `{"rules": [{"name": "%s", "key": ["user"], "limits": [{"name": "limit", "rate": "1/min", "as": "gcra"}],
