@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -238,7 +239,7 @@ func (e *explainer) key(r *Rule) {
 
 // unlimited says what is not limited at all.
 func (e *explainer) unlimited() {
-	all := ""
+	all, open := "", false
 	last := "Nothing is limited, as no rule enforces."
 	if e.punishes() {
 		last = "No rule enforces: only blocked and throttled requests are refused."
@@ -248,14 +249,19 @@ func (e *explainer) unlimited() {
 		switch {
 		case r.Mode == Exempt:
 			e.say(0, "Not limited: %s, which rule %s exempts.", requests(r.Match, r.When), r.Name)
-		case r.Mode == Enforce && all == "" && e.forAll(i):
-			all = r.Name
+		case r.Mode == Enforce && r.forAll() && e.limitsAll(i):
+			all = cmp.Or(all, r.Name)
+		case r.Mode == Enforce && r.forAll():
+			open = true
 		case r.Mode == Enforce:
 			last = "Not limited: requests for which there is no rule that enforces."
 		}
 	}
-	if all != "" {
+	switch {
+	case all != "":
 		last = "All requests that are not exempt are limited, by rule " + all + " at least."
+	case open:
+		last = "Not limited: requests for which overrides make all limits unlimited."
 	}
 	e.say(0, "%s", last)
 }
@@ -267,13 +273,14 @@ func (e *explainer) punishes() bool {
 	})
 }
 
-// forAll reports whether a rule limits every request.
-func (e *explainer) forAll(rule int) bool {
-	r := &e.policy.Rules[rule]
-	if len(r.Match) > 0 || len(r.When) > 0 || r.Missing == missingSkip {
-		return false
-	}
-	for j := range r.Limits {
+// forAll reports whether a rule is for every request.
+func (r *Rule) forAll() bool {
+	return len(r.Match) == 0 && len(r.When) == 0 && r.Missing != missingSkip
+}
+
+// limitsAll reports whether a limit of the rule is for all of the rule's requests.
+func (e *explainer) limitsAll(rule int) bool {
+	for j := range e.policy.Rules[rule].Limits {
 		if !slices.ContainsFunc(e.overrides[place{rule, j}], func(o *Override) bool { return o.Unlimited }) {
 			return true
 		}

@@ -33,7 +33,10 @@ func (e *explainer) limit(l *Limit, overrides []*Override) {
 			e.override(o, l)
 		}
 	}
-	if more := len(overrides) - enough; more > 0 {
+	switch more := len(overrides) - enough; {
+	case more == 1:
+		e.say(2, "There is 1 more override.")
+	case more > 1:
 		e.say(2, "There are %d more overrides.", more)
 	}
 	if len(all) > 1 {

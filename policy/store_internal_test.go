@@ -139,7 +139,7 @@ func TestP14TheUnitOfAMap(t *testing.T) {
 		for _, b := range c.bounds {
 			bounds = append(bounds, &bound{rate: rate(b.rate), burst: b.burst, most: b.burst})
 		}
-		s, err := newLocked(&Limit{As: GCRA}, bounds, 10, ratelimit.SystemClock{})
+		s, err := newLocked(&Limit{As: GCRA}, bounds, 10, timeline.Timeline{})
 		require.NoError(t, err, c.bounds)
 		require.Equal(t, rate(c.unit), s.(*locked).unit, c.bounds)
 	}
