@@ -1,7 +1,6 @@
 package policy_test
 
 import (
-	"encoding/json"
 	"math"
 	"testing"
 	"time"
@@ -53,17 +52,27 @@ func TestSpan(t *testing.T) {
 	}
 }
 
+// FuzzSpan: what is written is read again as it was. And what is read of a text is more than 0, and
+// can be written.
 func FuzzSpan(f *testing.F) {
-	f.Add(int64(1))
-	f.Add(int64(math.MaxInt64))
-	f.Fuzz(func(t *testing.T, n int64) {
-		if n <= 0 {
+	f.Add(int64(1), "1h30m")
+	f.Add(int64(math.MaxInt64), "9223372036854775807ns")
+	f.Fuzz(func(t *testing.T, n int64, text string) {
+		if n > 0 {
+			written, err := policy.Span(n).MarshalText()
+			require.NoError(t, err)
+			var again policy.Span
+			require.NoError(t, again.UnmarshalText(written))
+			require.EqualValues(t, n, again)
+		}
+		var read policy.Span
+		if err := read.UnmarshalText([]byte(text)); err != nil {
+			require.Zero(t, read)
 			return
 		}
-		text, err := json.Marshal(policy.Span(n))
-		require.NoError(t, err)
+		require.Positive(t, read)
 		var again policy.Span
-		require.NoError(t, json.Unmarshal(text, &again))
-		require.EqualValues(t, n, again)
+		require.NoError(t, again.UnmarshalText([]byte(read.String())))
+		require.Equal(t, read, again)
 	})
 }
