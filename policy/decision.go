@@ -50,7 +50,7 @@ type Decision struct {
 
 	// Binding is the index in Standings of the limit that a client is told of, if it is told of
 	// one: of those that refuse, the one with the longest wait; if none does, the one with the
-	// least Remaining. It is -1 if there is none that may be told.
+	// least Remaining of those without Count. It is -1 if there is none that may be told.
 	Binding int
 
 	// MoreAfter is how long until the binding limit has one more Remaining; Never if it has all.
