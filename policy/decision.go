@@ -84,7 +84,7 @@ type Standing struct {
 	Crossed bool
 
 	// Full reports that the limit has no room for a new key, and refuses it for that: more keys are
-	// live than the capacity of [New]. No gcra or aligned without Of does so: see [Counts].
+	// live than the capacity of [New]. No limit in a table does so: see [Counts].
 	Full bool
 
 	// Hidden limits, and those of rules with mode shadow, must not be told to clients.
