@@ -21,8 +21,8 @@
 //     also looks at its members first.
 //   - [ratelimit.Wait] and [ratelimit.NewQueue] do not accept it, because their requests would
 //     begin blocks. Wait for the inner limiter.
-//   - Every refusal begins a block, whatever its reason: also that of a composition inside that has
-//     lost a race.
+//   - Every refusal that is not for ever begins a block, whatever its reason: also that of a
+//     composition inside that has lost a race.
 //
 // When a block begins, the inner limiter may still grant a request that is under way. It grants
 // none that begins after the refusal has returned.

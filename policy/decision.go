@@ -50,7 +50,7 @@ type Decision struct {
 
 	// Binding is the index in Standings of the limit that a client is told of, if it is told of
 	// one: of those that refuse, the one with the longest wait; if none does, the one with the
-	// least Remaining. It is -1 if there is none that may be told.
+	// least Remaining of those without Count. It is -1 if there is none that may be told.
 	Binding int
 
 	// MoreAfter is how long until the binding limit has one more Remaining; Never if it has all.
@@ -84,7 +84,7 @@ type Standing struct {
 	Crossed bool
 
 	// Full reports that the limit has no room for a new key, and refuses it for that: more keys are
-	// live than the capacity of [New]. No gcra or aligned without Of does so: see [Counts].
+	// live than the capacity of [New]. No limit in a table does so: see [Counts].
 	Full bool
 
 	// Hidden limits, and those of rules with mode shadow, must not be told to clients.

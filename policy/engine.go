@@ -21,8 +21,8 @@ import (
 // replaced. A refusal changes nothing but strikes and what these lead to.
 //
 // Two requests at once may both look at what only one of them can have. Then one is refused, and
-// what it was charged is given back. Limits that are gcra or aligned give nothing back, so its cost
-// may stay charged there: at most once for each race that it lost.
+// what it was charged is given back. Limits in a table give nothing back (see [Counts]), so its
+// cost may stay charged there: at most once for each race that it lost.
 //
 // A limit with Count is looked at before the request, and charged by Done. So as many responses as
 // its limit can be counted, and on top of these one less than there are requests under way.
@@ -32,14 +32,15 @@ import (
 //
 // # Cost
 //
-// Decide, Peek and Done allocate nothing for keys that were seen before. Limits that are gcra or
-// aligned, and ladders, take no lock; other limits, and those with Of, lock a shard of a
-// [keyed.Map]. Only a strike allocates: two small objects.
+// Decide, Peek and Done allocate nothing for keys that were seen before. Limits in tables, and
+// ladders, take no lock; other limits lock a shard of a [keyed.Map]. Only a strike allocates: two
+// small objects, and up to three more if it revokes or hits a Who.
 //
-// A key of a gcra or an aligned limit takes 16 bytes, and four times that if it grants only one or
-// two at once. Of other limits a key takes 150 or more. A ladder takes 2 bytes for each key of the
-// capacity, and about 160 for one with strikes. If it revokes, it takes 8 more for each key of the
-// capacity, and 16 for one that is revoked; and so does each Who of its steps.
+// A key of a limit in a table takes 16 bytes, and four times that if it grants only one or two at
+// once. Of other limits a key takes 150 or more. A ladder takes 2 bytes for each key of the
+// capacity, and 160 to 288 for one with strikes; each rate of its throttles 2 more, or 8 if that
+// grants one or two at once; and if it revokes, 8 more, and 16 for a key that is revoked. So does
+// each Who of its steps.
 type Engine struct {
 	clock    ratelimit.Clock
 	line     timeline.Timeline

@@ -58,8 +58,8 @@ type Cost struct {
 	// Match lists patterns as in [Rule]. None: every request.
 	Match []string `json:"match,omitempty"`
 
-	// N is 0 to 2147483647. At 0 a request is charged nothing, and refused only while it is blocked
-	// or a limit with Count is full.
+	// N is 0 to 2147483647. At 0 a request is charged nothing, and refused only by blocks and
+	// revocations, for a missing key, and by limits with Of or Count.
 	N int `json:"n"`
 }
 

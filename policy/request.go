@@ -6,12 +6,12 @@ import "time"
 type Request struct {
 	// Time is when it is made: any time. The zero Time is now, by the engine's clock.
 	//
-	// Limits that are gcra or aligned refuse times far from the others: as late, if a request was
-	// granted that is 10 s later, or of aligned limits more than 4 windows; and for ever, if the
-	// time is 5 s or 2 windows ahead of both that request and the clock. (Of a gcra of more than
-	// 6500 events a second, less: 2^16 and 2^15 events; and of one with an override that is much
-	// faster, less likewise.) So for a replay, give the engine a clock,
-	// and set it to the times of the requests.
+	// Limits that are gcra or aligned may refuse times far from the others: as late, if a request
+	// was granted that is 10 s later, or of aligned limits more than 4 windows; and for ever, if
+	// the time is 5 s or 2 windows ahead of both that request and the clock. (Of a gcra of more
+	// than 6500 events a second, less: 2^16 and 2^15 events; and of one with an override that is
+	// much faster, less likewise.) So for a replay, give the engine a clock, and set it to the
+	// times of the requests.
 	Time time.Time
 
 	// Method and Path are matched with patterns; Path is escaped, as of [net/url.URL.EscapedPath].

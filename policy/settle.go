@@ -86,7 +86,7 @@ func (a *asked) settle(at moment, granted time.Time, actual int) {
 
 // Undo gives back what was charged for a request that Decide has granted and that did not happen.
 // It does nothing the second time, after Done, after Peek, and for a request that was refused.
-// Limits that are gcra or aligned give nothing back, unless they have Of.
+// Limits in tables give nothing back: see [Counts].
 func (e *Engine) Undo(d *Decision) {
 	s := &d.settlement
 	if s.generation == nil {

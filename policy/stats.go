@@ -42,8 +42,8 @@ type LimitStats struct {
 }
 
 // Counts is what a limit has counted, as in [keyed.Stats] and [keyed.MapStats]. A limit that is
-// gcra or aligned, and has no Of, is in a [keyed.Table]; others are in a [keyed.Map], unless
-// [WithStore] keeps them elsewhere.
+// gcra or aligned, and has no Of, is in a [keyed.Table], unless its overrides are too far apart for
+// one, as 1/day beside 997/s; others are in a [keyed.Map], unless [WithStore] keeps them elsewhere.
 type Counts struct {
 	// Live is the number of keys that the limit remembers now: of a table those that owe something,
 	// which is an estimate in large ones; of a map all of them.

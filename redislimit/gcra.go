@@ -65,8 +65,8 @@ func NewGCRA(engine Engine, name string, rate ratelimit.Rate, burst int, opts ..
 // What a key owes is kept as a number of events, rounded up by less than a tick, and drains at the
 // new rate from the first request on. Until all nodes have the same rate, a key is granted at most
 // the larger burst and the faster rate. Errors are those of [NewGCRA]; and a rate so slow that what
-// may be owed cannot be counted. Requests that wait by
-// [ratelimit.Wait] ask again when they would have without the change.
+// may be owed cannot be counted. Requests that wait by [ratelimit.Wait] ask again when they would
+// have without the change.
 func (g *GCRA) SetRate(rate ratelimit.Rate, burst int) error {
 	const fn = "redislimit.GCRA.SetRate"
 	if err := checkBucket(fn, "", rate, burst); err != nil {

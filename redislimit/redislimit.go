@@ -21,7 +21,7 @@
 //   - [NewSeveral]: several GCRAs of one key, charged together
 //
 // Their decisions are those of packages gcra, fixedwindow and slidingwindow, in every field, by the
-// engine's clock in microseconds. A wait that is no whole number of microseconds may be over a
+// engine's clock in microseconds. A wait that is no whole number of microseconds may end up to a
 // microsecond late by that clock.
 //
 // # Guarantee
