@@ -149,7 +149,11 @@ func (e *explainer) costs() {
 		e.say(1, "But %s count as %s.", requests(c.Match, nil), events(c.N))
 	}
 	if slices.ContainsFunc(e.policy.Costs, func(c Cost) bool { return c.N == 0 }) {
-		e.say(1, "What counts as 0 events is refused only by blocks, and by limits that count amounts or responses.")
+		missing := ""
+		if slices.ContainsFunc(e.policy.Rules, func(r Rule) bool { return r.Mode == Enforce && len(r.Key) > 0 && r.Missing == "" }) {
+			missing = " for a missing key,"
+		}
+		e.say(1, "What counts as 0 events is refused only by blocks,%s and by limits that count amounts or responses.", missing)
 	}
 }
 

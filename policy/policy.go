@@ -139,7 +139,8 @@ type Limit struct {
 	// in headers and in answers.
 	Name string `json:"name"`
 
-	// Rate is how many events in how much time. At 0 events every request is refused.
+	// Rate is how many events in how much time. At 0 events it refuses each request that counts as
+	// 1 or more.
 	Rate ratelimit.Rate `json:"rate,omitzero"`
 
 	// As is the algorithm. There is no default, since it is what is promised.

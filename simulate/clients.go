@@ -33,10 +33,10 @@ const (
 
 var clientNames = [clientN]string{"open", "obeying", "backoff", "impatient"}
 
-// ParseClient returns the client of a name: "open", "obeying" (also "retry-after"), "backoff",
+// ParseClient returns the client of a name: "open", "obeying" or "retry-after", "backoff",
 // "impatient". The error is a [*ratelimit.ArgumentError].
 func ParseClient(name string) (Client, error) {
-	if name == "retry-after" || name == "obedient" {
+	if name == "retry-after" {
 		return Obeying, nil
 	}
 	for i, known := range clientNames {
