@@ -94,7 +94,7 @@ func quote(s string) string {
 		return strconv.Quote(s)
 	}
 	end := enough
-	for !utf8.RuneStart(s[end]) {
+	for end > enough-utf8.UTFMax && !utf8.RuneStart(s[end]) { // of what is no text, none may be a start
 		end--
 	}
 	return fmt.Sprintf("%s... (%d bytes)", strconv.Quote(s[:end]), len(s))

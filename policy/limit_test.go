@@ -2,6 +2,7 @@ package policy_test
 
 import (
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -73,6 +74,16 @@ func TestParseLimitRefuses(t *testing.T) {
 		require.Equal(t, "policy.ParseLimit", bad.Func)
 		require.Equal(t, text, bad.Value)
 		require.Contains(t, bad.Want, want, text)
+	}
+}
+
+// What is no text in UTF-8 is an error that quotes it, as any other.
+func TestParseLimitOfWhatIsNoText(t *testing.T) {
+	for _, is := range []string{"\xaf", "ä\xaf", "\xff"} {
+		for n := range 140 {
+			_, err := policy.ParseLimit("counter 0/d " + strings.Repeat(is, n) + "x")
+			require.ErrorContains(t, err, "policy.ParseLimit: limit is")
+		}
 	}
 }
 
