@@ -55,3 +55,18 @@ func TestAnotherPlan(t *testing.T) {
 		})
 	}
 }
+
+// P2: a key's limiter is as large as the largest bound in each respect. So it grows once for a plan
+// with a faster rate and a smaller burst, and what is granted after that can be given back, whichever
+// plan asks meanwhile.
+func TestP02ALimiterGrowsInEachRespect(t *testing.T) {
+	s := newScene(t, `"rules": [{"name": "api", "key": ["user"], "limits": [{"name": "jobs", "rate": "1/h", "as": "interval", "burst": 10}]}],
+		"overrides": [{"limit": "jobs", "when": ["plan=pro"], "rate": "3/h", "burst": 5}]`)
+	s.pass(1, "user=7")
+	s.pass(1, "user=7", "plan=pro")
+	s.at(2*time.Hour).pass(1, "user=7", "plan=pro")
+	granted := s.d.Clone()
+	require.Equal(t, 9, s.remaining("jobs", "user=7"))
+	s.Undo(&granted)
+	require.Equal(t, 10, s.remaining("jobs", "user=7"))
+}
