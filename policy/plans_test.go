@@ -57,8 +57,8 @@ func TestAnotherPlan(t *testing.T) {
 }
 
 // P2: a key's limiter is as large as the largest bound in each respect. So it grows once for a plan
-// with a faster rate and a smaller burst, and what is granted after that can be given back, whichever
-// plan asks meanwhile.
+// with a faster rate and a smaller burst, and what is granted after that can be given back,
+// whichever plan asks meanwhile.
 func TestP02ALimiterGrowsInEachRespect(t *testing.T) {
 	s := newScene(t, `"rules": [{"name": "api", "key": ["user"], "limits": [{"name": "jobs", "rate": "1/h", "as": "interval", "burst": 10}]}],
 		"overrides": [{"limit": "jobs", "when": ["plan=pro"], "rate": "3/h", "burst": 5}]`)

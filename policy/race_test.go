@@ -119,8 +119,8 @@ func TestP01AThrottleThatIsLost(t *testing.T) {
 	require.Equal(t, 1, decide(20*time.Second, "1").Standings[1].Remaining)
 }
 
-// P11: a request that loses a race at a limit, or at a throttle, of a rule in shadow is granted, and
-// reported; what that rule was charged for it is given back. The clock is read by a Table whose
+// P11: a request that loses a race at a limit, or at a throttle, of a rule in shadow is granted,
+// and reported; what that rule was charged for it is given back. The clock is read by a Table whose
 // newest time moves, so a request comes in between there.
 func TestP11ALostRaceInShadow(t *testing.T) {
 	for what, c := range map[string]struct{ rate, ladder string }{

@@ -189,8 +189,8 @@ func TestStatsOfThrottles(t *testing.T) {
 	require.Positive(t, stats.Saturated+stats.Inherited)
 }
 
-// What the throttle of a rule in shadow would refuse since its time is too old is counted, unless it
-// is a Peek.
+// What the throttle of a rule in shadow would refuse since its time is too old is counted, unless
+// it is a Peek.
 func TestStatsOfThrottlesInShadow(t *testing.T) {
 	s := small(t, 1000, `"rules": [{"name": "tried", "key": ["user"], "limits": [{"name": "minute", "rate": "2/min", "as": "log"}],
 		"ladder": [{"after": 1, "do": "throttle", "to": "1/min", "for": "1d"}], "mode": "shadow"}]`)

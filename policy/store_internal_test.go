@@ -105,8 +105,8 @@ func TestP14TheUnitOfATable(t *testing.T) {
 
 // P14: the unit of the gcras in a Map is the greatest part of an event of which all its events are
 // whole numbers, cut into fives, threes and halves as long as a nanosecond has at most 2^9 ticks of
-// it, and no burst is more than 2^27 of it. Where no such part is small enough, it is an event of the
-// first bound, which is cut until an event of each is a whole number of parts, or 2^10 of them.
+// it, and no burst is more than 2^27 of it. Where no such part is small enough, it is an event of
+// the first bound, which is cut until an event of each is a whole number of parts, or 2^10 of them.
 func TestP14TheUnitOfAMap(t *testing.T) {
 	type b struct {
 		rate  string

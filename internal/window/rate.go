@@ -41,18 +41,6 @@ func (w *Window) setRate(fn, field string, asked func() int64, rate ratelimit.Ra
 	})
 }
 
-// accepts returns the error of a change to a rate and a capacity, or nil.
-func (s *spec) accepts(fn, field string, rate ratelimit.Rate, capacity int) error {
-	if err := check(s.kind, fn, field, rate, capacity); err != nil {
-		return err
-	}
-	if rate.Per != s.rate.Per {
-		return &ratelimit.ArgumentError{Func: fn, Field: "rate.Per", Value: rate.Per,
-			Want: s.rate.Per.String() + ", as the limiter was made: only Events can change"}
-	}
-	return nil
-}
-
 // converted returns the spec of another rate, and a state that has the same events unexpired at
 // off. Lengths that end until then count by the old rate, and later ones by the new rate. If off is
 // before the window's start, the rate changes at the start. So a time that is earlier than the last

@@ -83,6 +83,18 @@ func check(kind Kind, fn, field string, rate ratelimit.Rate, capacity int) error
 	return nil
 }
 
+// accepts returns the error of a change to a rate and a capacity, or nil.
+func (s *spec) accepts(fn, field string, rate ratelimit.Rate, capacity int) error {
+	if err := check(s.kind, fn, field, rate, capacity); err != nil {
+		return err
+	}
+	if rate.Per != s.rate.Per {
+		return &ratelimit.ArgumentError{Func: fn, Field: "rate.Per", Value: rate.Per,
+			Want: s.rate.Per.String() + ", as the limiter was made: only Events can change"}
+	}
+	return nil
+}
+
 // holds reports whether a word holds the capacity, with a grid that is fine enough.
 func holds(kind Kind, rate ratelimit.Rate, capacity int) bool {
 	s := newSpec(kind, rate, capacity, 0, 0)
