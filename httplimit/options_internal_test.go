@@ -25,6 +25,14 @@ func TestJitterIsUpwardsOnly(t *testing.T) {
 	}
 }
 
+// A percentage is of 1 to 100.
+func TestJitterIsAPercentage(t *testing.T) {
+	for percent, ok := range map[int]bool{-1: false, 0: false, 1: true, 100: true, 101: false} {
+		_, err := choose("", []Option{Jitter(percent)})
+		require.Equal(t, ok, err == nil, percent)
+	}
+}
+
 // What is added is any part of the percentage, from nothing to all of it.
 func TestJitterIsUpToThePercentage(t *testing.T) {
 	for _, c := range []struct {
