@@ -184,3 +184,47 @@ func TestSettleIsOnce(t *testing.T) {
 	tr.settle(p, at(time.Second), true)
 	require.Same(t, p, p.scope.barrier.probe)
 }
+
+// A limit that the answer to a probe names stays, also if the server has counted what is under way
+// beside it: nothing is left then.
+func TestNamedLimitsStay(t *testing.T) {
+	_, p, r := passing(t, 0)
+	p.beside = 1
+	new(Transport).learn(p, r, 200, []Reading{says(9, 0, 0)}, at(time.Second), false)
+	require.Equal(t, int64(-1), p.scope.barrier.quotas[""].left)
+}
+
+// Those who wait look again: all of a host when it is paused, as their deadlines may be before its
+// end, and when a request was answered the first of each line.
+func TestWhoLooksAgain(t *testing.T) {
+	tr, p, r := passing(t, 0)
+	other := tr.scopeOf("other", r, at(0))
+	elsewhere := tr.scopeOf("elsewhere", httptest.NewRequest(http.MethodGet, "https://example.org/", nil), at(0))
+	var all []*waiting
+	for _, s := range []*scope{p.scope, other, elsewhere} {
+		for range 2 {
+			w := &waiting{wake: make(chan struct{}, 1)}
+			w.join(s.lane("", at(0)), false)
+			all = append(all, w)
+		}
+	}
+	looks := func() (which []bool) {
+		for _, w := range all {
+			select {
+			case <-w.wake:
+				which = append(which, true)
+			default:
+				which = append(which, false)
+			}
+		}
+		return which
+	}
+	wait := Reading{Limit: -1, Remaining: -1, RetryAfter: time.Minute}
+	tr.learn(p, r, 429, []Reading{wait}, at(time.Second), true)
+	require.Equal(t, []bool{true, true, false, false, false, false}, looks())
+	wait.Global = true
+	tr.learn(p, r, 429, []Reading{wait}, at(time.Second), true)
+	require.Equal(t, []bool{true, true, true, true, false, false}, looks())
+	tr.settle(p, at(time.Second), false)
+	require.Equal(t, []bool{true, false, false, false, false, false}, looks())
+}

@@ -154,7 +154,7 @@ func TestLearnedGapHasBounds(t *testing.T) {
 		{"at least a millisecond", 2000, ms / 10, 0, 0, ms, 10 * time.Minute},
 		{"twice as long", 10, 10 * ms, 100 * ms, 0, 200 * ms, 10 * time.Minute},
 		{"not twice as long", 10, 10 * ms, 50 * ms, 0, 125 * ms, 10 * time.Minute},
-		{"at most", 10, 10 * ms, 6 * time.Second, 0, longestGap, 10 * time.Minute},
+		{"at most", 10, 10 * ms, 6 * time.Second, 0, 10 * time.Second, 10 * time.Minute},
 		{"of a minute", 30, 1600 * ms, 0, 0, 60500 * ms / 30, time.Hour},
 	} {
 		l := learned{gap: c.before}
@@ -256,6 +256,7 @@ func TestLearnedWindowHasBounds(t *testing.T) {
 	}{
 		{"a pause as long as the wait", []time.Duration{0, 10 * s, 11 * s}, 12 * s, 10 * s, 0, 3, 22 * s},
 		{"a longer pause", []time.Duration{0, 10 * s, 11 * s}, 12 * s, 10*s - 1, 0, 2, 12*s - 1},
+		{"a longer pause, and a limit of more", []time.Duration{0, 10 * s, 11 * s}, 12 * s, 10*s - 1, 3, 2, 12*s - 1},
 		{"a limit of fewer", []time.Duration{0, 10 * s, 11 * s}, 12 * s, 10 * s, 1, 1, 11 * s},
 		{"a limit of as many", []time.Duration{0, 10 * s, 11 * s}, 12 * s, 10 * s, 3, 3, 22 * s},
 		{"a limit of more", []time.Duration{0, 10 * s, 11 * s}, 12 * s, 10 * s, 4, 3, 22 * s},
