@@ -56,6 +56,7 @@ func TestPatienceHasBounds(t *testing.T) {
 		{0, time.Minute + 1, "60", nil},
 		{0, time.Minute - 1, "60", context.DeadlineExceeded},
 		{time.Second, time.Minute + 1, "60", httplimit.ErrPatience},
+		{time.Second, time.Minute, "60", httplimit.ErrPatience},
 		{time.Hour, time.Minute - 1, "60", context.DeadlineExceeded},
 		{2 * time.Hour, 0, "7200", nil},
 	} {
