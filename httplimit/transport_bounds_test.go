@@ -63,13 +63,13 @@ func TestPatienceHasBounds(t *testing.T) {
 		bubble(t, fmt.Sprintf("%+v", c), func(t *testing.T) {
 			wait, err := time.ParseDuration(c.wait + "s")
 			require.NoError(t, err)
-			context := func() (context.Context, context.CancelFunc) {
+			within := func() (context.Context, context.CancelFunc) {
 				if c.deadline == 0 {
 					return t.Context(), func() {}
 				}
 				return context.WithTimeout(t.Context(), c.deadline)
 			}
-			ctx, cancel := context()
+			ctx, cancel := within()
 			defer cancel()
 			start := time.Now()
 			server := script(step{429, []string{"Retry-After: " + c.wait}})
@@ -88,7 +88,7 @@ func TestPatienceHasBounds(t *testing.T) {
 				require.Equal(t, start.Add(wait), e.Next)
 			}
 
-			ctx, cancel = context()
+			ctx, cancel = within()
 			defer cancel()
 			start = time.Now()
 			transport = &httplimit.Transport{Base: script(step{429, []string{"Retry-After: " + c.wait}}), Patience: c.patience, Tries: 1}
@@ -107,7 +107,7 @@ func TestPatienceHasBounds(t *testing.T) {
 				require.Zero(t, time.Since(start))
 			}
 
-			ctx, cancel = context()
+			ctx, cancel = within()
 			defer cancel()
 			start = time.Now()
 			limiter := ratelimit.Must(gcra.New(ratelimit.Per(1, wait), 1))

@@ -91,7 +91,7 @@ func TestRefusalCloses(t *testing.T) {
 
 // Without a time, the wait is at most a second, and twice as long after each refusal, up to a minute.
 func TestBackoffHasBounds(t *testing.T) {
-	for refusals, longest := range map[int]time.Duration{0: 1, 1: 2, 5: 32, 6: 60, 10: 60, 11: 60, 63: 60, 1 << 40: 60} {
+	for refusals, longest := range map[int]time.Duration{0: 1, 1: 2, 5: 32, 6: 60, 10: 60, 11: 60, 63: 60, 1<<31 - 1: 60} {
 		for range 100 {
 			d := backoff(refusals)
 			require.Positive(t, d)
