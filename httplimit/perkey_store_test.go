@@ -98,6 +98,7 @@ func TestPerKeyAsksWhy(t *testing.T) {
 		require.NoError(t, serve(&refused).Err, by)
 		require.Equal(t, asked, errors.Is(serve(&explaining{refused, down}), down), by)
 	}
-	h := ratelimit.Must(httplimit.PerKey(&explaining{scripted{told: ratelimit.Decision{Limit: 5, By: keyed.Inherited}}, down}, httplimit.Header("X-User"), httplimit.Trakt, httplimit.OnError(never(t))))(fine)
+	inherited := &explaining{scripted{told: ratelimit.Decision{Limit: 5, By: keyed.Inherited}}, down}
+	h := ratelimit.Must(httplimit.PerKey(inherited, httplimit.Header("X-User"), httplimit.Trakt, httplimit.OnError(never(t))))(fine)
 	require.Equal(t, 429, do(h, "/", "X-User: 7").Code)
 }
