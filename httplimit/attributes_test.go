@@ -16,13 +16,11 @@ import (
 	"github.com/seed-3506548a/ratelimit/keyed"
 )
 
-// read returns what an attribute reads, "" if it is not there.
+// read returns what an attribute reads, "" if it is not there. What is there is not empty.
 func read(t testing.TB, a httplimit.Attribute, r *http.Request) string {
 	t.Helper()
 	value, ok := a(r)
-	if !ok {
-		require.Empty(t, value)
-	}
+	require.Equal(t, value != "", ok)
 	return value
 }
 
@@ -42,6 +40,7 @@ func TestHeader(t *testing.T) {
 		{[]string{"a\x00b"}, ""},
 		{[]string{"a\tb"}, ""},
 		{[]string{"a\x7f"}, ""},
+		{[]string{"~a"}, "~a"},
 		{[]string{"ü"}, ""},
 		{[]string{strings.Repeat("a", 256)}, strings.Repeat("a", 256)},
 		{[]string{strings.Repeat("a", 257)}, ""},
@@ -65,6 +64,7 @@ func TestPrefix(t *testing.T) {
 		{"192.0.2.77", 0, 64, "0.0.0.0/0"},
 		{"2001:db8:1:2:3:4:5:6", 24, 64, "2001:db8:1:2::/64"},
 		{"2001:db8:1:2:3:4:5:6", 24, 48, "2001:db8:1::/48"},
+		{"2001:db8:1:2:3:4:5:6", 24, 0, "::/0"},
 		{"2001:db8:1:2:3:4:5:6", 24, 128, "2001:db8:1:2:3:4:5:6/128"},
 		{"::ffff:192.0.2.77", 24, 64, "192.0.2.0/24"},
 		{"fe80::1%eth0", 24, 64, "fe80::/64"},
@@ -80,6 +80,24 @@ func TestHash(t *testing.T) {
 	a := httplimit.Header("X-Token").Hash()
 	require.Equal(t, fmt.Sprintf("%x", sha256.Sum256([]byte("secret"))), read(t, a, request("/", "X-Token: secret")))
 	require.Empty(t, read(t, a, request("/")))
+	for _, none := range []httplimit.Attribute{
+		func(*http.Request) (string, bool) { return "", true },
+		func(*http.Request) (string, bool) { return "made up", false },
+	} {
+		require.Empty(t, read(t, none.Hash(), request("/")), "what is not there, or empty, has no hash")
+	}
+}
+
+// A name may have all characters of a token, and no others.
+func TestHeaderNames(t *testing.T) {
+	for c := byte(0); c < 0x80; c++ {
+		letter := '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
+		isOne := letter || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0 // as of RFC 9110, 5.6.2
+		name := "X" + string(rune(c))
+		e, _ := newCatalogEngine(t, "willittrack")
+		_, err := httplimit.Middleware(e, httplimit.Attributes{"user": httplimit.Header(name), "ip": httplimit.ClientIP(), "route": httplimit.ClientIP()}, httplimit.Trakt)
+		require.Equal(t, isOne, err == nil, "%q: %v", name, err)
+	}
 }
 
 func TestRoute(t *testing.T) {

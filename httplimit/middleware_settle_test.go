@@ -35,9 +35,12 @@ func TestNoContext(t *testing.T) {
 	require.NoError(t, err)
 	granting, _ := newEngine(t, onePerSecond("", ""))
 	settling, _ := newEngine(t, onePerSecond(`, "count": ["404"]`, ""))
+	others, _ := newEngine(t, `{"rules": [{"name": "api", "limits": [{"name": "all", "rate": "1/s", "as": "gcra"}]},
+		{"name": "pages", "match": ["/pages/"], "limits": [{"name": "missing", "rate": "1/s", "as": "gcra", "count": ["404"]}]}]}`)
 	for name, h := range map[string]http.Handler{
 		"PerKey":     perKey(next),
 		"Middleware": limited(t, granting, httplimit.IETF(11), next, httplimit.NoContext()),
+		"others are": limited(t, others, httplimit.IETF(11), next, httplimit.NoContext()),
 		"settled":    limited(t, settling, httplimit.IETF(11), next, httplimit.NoContext()),
 	} {
 		r, w := request("/", "X-User: alice"), httptest.NewRecorder()

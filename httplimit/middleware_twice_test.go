@@ -121,6 +121,20 @@ func TestReplacedByAPolicyOfOtherAttributes(t *testing.T) {
 	}
 }
 
+// To proceed without an attribute is to have it decided by the others that the policy names.
+func TestReplacedByAPolicyOfMoreAttributes(t *testing.T) {
+	e, _ := newEngine(t, onePerSecond("", `"key": ["user"],`))
+	h := limited(t, e, httplimit.IETF(11), fine, httplimit.OnError((&reports{proceed: true}).onError))
+	for name, key := range map[string]string{"first": "tenant|user", "second": "user|tenant"} {
+		p := e.Policy()
+		p.Rules[0].Key, p.Rules[0].Limits[0].Name = []string{key}, name
+		require.NoError(t, e.Replace(p))
+		require.Equal(t, 200, do(h, "/", "X-User: 7").Code, key)
+		require.Equal(t, 429, do(h, "/", "X-User: 7").Code, key)
+		require.Equal(t, 200, do(h, "/", "X-User: 8").Code, key)
+	}
+}
+
 // A Replace while requests are decided loses none of them: here between the plan and the decision.
 func TestReplacedMeanwhile(t *testing.T) {
 	e, _ := newEngine(t, onePerSecond("", `"key": ["user"],`))

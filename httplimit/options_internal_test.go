@@ -25,6 +25,34 @@ func TestJitterIsUpwardsOnly(t *testing.T) {
 	}
 }
 
+// A percentage is of 1 to 100.
+func TestJitterIsAPercentage(t *testing.T) {
+	for percent, ok := range map[int]bool{-1: false, 0: false, 1: true, 100: true, 101: false} {
+		_, err := choose("", []Option{Jitter(percent)})
+		require.Equal(t, ok, err == nil, percent)
+	}
+}
+
+// What is added is any part of the percentage, from nothing to all of it.
+func TestJitterIsUpToThePercentage(t *testing.T) {
+	for _, c := range []struct {
+		percent    int
+		wait, most time.Duration
+	}{
+		{0, 0, 0}, {0, 100, 100}, {0, -100, -100}, {100, -100, -100}, {100, 0, 0}, {100, 1, 2}, {50, 2, 3}, {99, 1, 1}, {1, 99, 99}, {1, 100, 101},
+		{2, 99, 100}, {2, 100, 102}, {1, 200, 202}, {2, 150, 153}, {34, 3, 4},
+	} {
+		o := options{jitter: c.percent}
+		least, most := o.jittered(c.wait), o.jittered(c.wait)
+		for range 300 {
+			got := o.jittered(c.wait)
+			least, most = min(least, got), max(most, got)
+		}
+		require.Equal(t, c.wait, least, "%+v", c)
+		require.Equal(t, c.most, most, "%+v", c)
+	}
+}
+
 func FuzzTestHeaders(f *testing.F) {
 	for _, s := range []string{"", "0", "5", " 5 ", "-5", "+5", "5.0", "1e3", "0x5", "٥", "99999999999999999999", "5\x00", "5 5"} {
 		f.Add(s)

@@ -155,7 +155,7 @@ func TestPerKeyUndecided(t *testing.T) {
 		{full, "httplimit: the store has no place for the key", keyed.Full},
 		{broken, "httplimit: the store has no limiter for the key: no plan", keyed.NoLimiter},
 	} {
-		for _, told := range []*reports{nil, {}, {answer: 500}, {proceed: true}} {
+		for _, told := range []*reports{nil, {}, {answer: 500}, {answer: 500, proceed: true}, {proceed: true}} {
 			var opts []httplimit.Option
 			if told != nil {
 				opts = append(opts, httplimit.OnError(told.onError))
@@ -169,6 +169,7 @@ func TestPerKeyUndecided(t *testing.T) {
 				continue
 			case told.answer != 0:
 				require.Equal(t, 500, w.Code)
+				require.Empty(t, w.Body.String(), "one answer is enough")
 			case told.proceed:
 				require.Equal(t, "fine", w.Body.String(), "without limits")
 			default:

@@ -96,6 +96,9 @@ func TestReadUnits(t *testing.T) {
 		want  time.Duration
 	}{
 		{"0", 0}, {"1", time.Second}, {"0.0001", time.Millisecond}, {"1.5", 1500 * time.Millisecond}, {"1.0000", time.Second},
+		{"1.234", 1234 * time.Millisecond}, {"1.2340", 1234 * time.Millisecond}, {"1.2345", 1235 * time.Millisecond}, {"1.23400001", 1235 * time.Millisecond},
+		{"0.5h", 30 * time.Minute}, {"0s", 0}, {"9s", 9 * time.Second}, {"1000001ns", 2 * time.Millisecond}, {"8759h59m59.999s", 365*day - time.Millisecond},
+		{"8759h59m59.9991s", 0}, {"8760h", 0},
 		{"6m0s", 6 * time.Minute}, {"1h30m", 90 * time.Minute}, {"20ms", 20 * time.Millisecond}, {"1ns", time.Millisecond},
 		{"1772438460", time.Minute}, {"1772438460.25", time.Minute + 250*time.Millisecond}, {"1772438460000", time.Minute},
 		{"1772438399", 0}, {"999999999", 0}, {"1000000000", 0}, {"31535999", 365*day - time.Second}, {"31536000", 0},
@@ -113,6 +116,66 @@ func TestReadUnits(t *testing.T) {
 		}
 		require.Len(t, readings, 1, "%q", one.value)
 		require.Equal(t, one.want, readings[0].RetryAfter, "%q", one.value)
+	}
+}
+
+// A number is one of seconds, of Unix seconds from 10^9 on, and of Unix milliseconds from 10^11 on.
+func TestReadUnixTimes(t *testing.T) {
+	for _, c := range []struct {
+		date, value string
+		want        time.Duration // 0: it is not believed
+	}{
+		{"Sun, 09 Sep 2001 01:46:00 GMT", "1000000000", 40 * time.Second},
+		{"Sun, 09 Sep 2001 01:46:00 GMT", "999999999.999", 0},
+		{"Sat, 03 Mar 1973 09:46:00 GMT", "100000000000", 40 * time.Second},
+		{"Sat, 03 Mar 1973 09:46:00 GMT", "99999999999.999", 0},
+		{"Mon, 02 Mar 2026 08:00:00 GMT", "1772438400000.1", time.Millisecond},
+		{"Mon, 02 Mar 2026 08:00:00 GMT", "1772438400001.001", 2 * time.Millisecond},
+		{"Mon, 02 Mar 2026 08:00:00 GMT", "1772438400.0001", time.Millisecond},
+	} {
+		require.Equal(t, c.want, longestWait(http.Header{"Date": {c.date}, "Retry-After": {c.value}}), "%+v", c)
+	}
+}
+
+// longestWait returns the Retry-After that Read returns, or 0.
+func longestWait(h http.Header) (wait time.Duration) {
+	for _, r := range httplimit.Read(h, receivedAt) {
+		wait = max(wait, r.RetryAfter)
+	}
+	return wait
+}
+
+// The fields in milliseconds are so whatever the number is, and parts of one are rounded up. Of
+// several waits the longest counts.
+func TestReadMilliseconds(t *testing.T) {
+	for _, name := range []string{"Retry-After-Ms", "X-Ms-Retry-After-Ms"} {
+		for value, want := range map[string]time.Duration{
+			"0": 0, "0.001": time.Millisecond, "1": time.Millisecond, "1.001": 2 * time.Millisecond, "1.0001": 2 * time.Millisecond, "1500": 1500 * time.Millisecond,
+			"1000000000": 1_000_000 * time.Second, "31535999999": 365*24*time.Hour - time.Millisecond, "31536000000": 0, "5s": 0, "": 0,
+		} {
+			require.Equal(t, want, longestWait(http.Header{name: {value}}), "%s: %s", name, value)
+			require.Equal(t, max(want, 7*time.Millisecond), longestWait(http.Header{name: {value}, "Retry-After": {"0.007"}, "X-Ratelimit-Retry-After": {"0.003"}}), "%s: %s", name, value)
+		}
+	}
+}
+
+// What lies in a cache has become so much older, however long ago that is, and says nothing else.
+func TestReadAge(t *testing.T) {
+	for age, want := range map[string]time.Duration{
+		"": time.Minute, "0": time.Minute, "0.5": 59500 * time.Millisecond, "59": time.Second, "60": 0, "999999999999999": 0, "-5": time.Minute, "soon": time.Minute,
+	} {
+		h := http.Header{
+			"Age": {age}, "Date": {"Mon, 02 Mar 2026 08:00:00 GMT"}, "Retry-After": {"Mon, 02 Mar 2026 08:01:00 GMT"},
+			"X-Ratelimit-Remaining": {"5"},
+		}
+		require.Equal(t, want, longestWait(h), age)
+		told := 0
+		for _, r := range httplimit.Read(h, receivedAt) {
+			if r.Remaining == 5 {
+				told++
+			}
+		}
+		require.Equal(t, want == time.Minute, told == 1, age)
 	}
 }
 

@@ -27,7 +27,7 @@ func TestMiddlewareWithStoreThatDoesNotAnswer(t *testing.T) {
 	}
 	p, err := policy.Parse([]byte(`{"rules": [{"name": "api", "key": ["user"], "limits": [{"name": "day", "rate": "1/day", "as": "gcra"}]}]}`))
 	require.NoError(t, err)
-	for _, told := range []*reports{nil, {}, {answer: 500}, {proceed: true}} {
+	for _, told := range []*reports{nil, {}, {answer: 500}, {answer: 500, proceed: true}, {proceed: true}} {
 		fails = nil
 		var opts []httplimit.Option
 		if told != nil {
@@ -48,6 +48,7 @@ func TestMiddlewareWithStoreThatDoesNotAnswer(t *testing.T) {
 			continue
 		case told.answer != 0:
 			require.Equal(t, 500, w.Code)
+			require.Empty(t, w.Body.String(), "one answer is enough")
 		case told.proceed:
 			require.Equal(t, "fine", w.Body.String(), "without limits")
 		default:

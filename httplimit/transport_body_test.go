@@ -129,6 +129,59 @@ func TestBodies(t *testing.T) {
 	})
 }
 
+// A body of which the connection breaks breaks there for the caller, too; and one that was read to
+// its end is read no more.
+func TestBodiesThatBreak(t *testing.T) {
+	gone := errors.New("the connection is gone")
+	for _, c := range []struct {
+		ends, want error
+		tries      int
+	}{{io.EOF, nil, 1}, {gone, gone, 1}, {io.EOF, nil, 2}, {gone, gone, 2}} {
+		bubble(t, fmt.Sprintf("%v, of %d tries", c.ends, c.tries), func(t *testing.T) {
+			read, closed := 0, 0
+			body := &funcBody{read: func(p []byte) (int, error) {
+				switch read++; read {
+				case 1:
+					return copy(p, "refused"), nil
+				case 2:
+					return 0, c.ends
+				}
+				return copy(p, "more"), errors.New("it was read on")
+			}, close: func() { closed++ }}
+			limiter := &failing{Limiter: ratelimit.Unlimited()}
+			transport := &httplimit.Transport{Tries: c.tries, Limiter: limiter, Base: roundTripper(func(r *http.Request) (*http.Response, error) {
+				limiter.fails.Store(true)
+				return &http.Response{StatusCode: http.StatusTooManyRequests, Header: fields("Retry-After: 1"), Body: body, Request: r}, nil
+			})}
+			resp, err := transport.RoundTrip(newRequest(t.Context(), t, http.MethodGet, "/", nil))
+			require.NoError(t, err)
+			require.Equal(t, "refused", string(why(t, resp).Body))
+			text, err := io.ReadAll(resp.Body)
+			require.Equal(t, c.want, err)
+			require.Equal(t, "refused", string(text))
+			require.NoError(t, resp.Body.Close())
+			require.NoError(t, resp.Body.Close())
+			require.Equal(t, 1, closed)
+		})
+	}
+}
+
+// A response that Base has given no body has an empty one, as clients may close it.
+func TestResponseWithoutBody(t *testing.T) {
+	for _, code := range []int{200, 429} {
+		virtually(t, func(t *testing.T) {
+			transport := &httplimit.Transport{Tries: 1, Base: roundTripper(func(r *http.Request) (*http.Response, error) {
+				return &http.Response{StatusCode: code, Request: r}, nil
+			})}
+			resp, err := transport.RoundTrip(newRequest(t.Context(), t, http.MethodGet, "/", nil))
+			require.NotNil(t, resp.Body)
+			status, body := closing(t, resp, err)
+			require.Equal(t, code, status)
+			require.Empty(t, body)
+		})
+	}
+}
+
 type funcBody struct {
 	read  func([]byte) (int, error)
 	close func()

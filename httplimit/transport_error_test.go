@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -136,7 +137,10 @@ func TestFailures(t *testing.T) {
 			closing(t, resp, err)
 			start := time.Now()
 			func() {
-				defer func() { _ = recover() }()
+				defer func() {
+					broken := recover()
+					require.Equal(t, one.name == "a panic", broken != nil, broken)
+				}()
 				none, _ := transport.RoundTrip(newRequest(t.Context(), t, http.MethodGet, "/", nil))
 				require.Nil(t, none)
 			}()
@@ -146,6 +150,64 @@ func TestFailures(t *testing.T) {
 			require.Equal(t, 10*time.Second, time.Since(start))
 		})
 	}
+}
+
+// A response that comes with an error is none, so what it says is not looked at.
+func TestResponseWithAnError(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		tries, start := 0, time.Now()
+		transport := &httplimit.Transport{Base: roundTripper(func(r *http.Request) (*http.Response, error) {
+			if tries++; tries == 1 {
+				return &http.Response{StatusCode: 429, Header: fields("Retry-After: 60"), Body: http.NoBody, Request: r}, io.ErrUnexpectedEOF
+			}
+			return &http.Response{StatusCode: 200, Body: http.NoBody, Request: r}, nil
+		})}
+		resp, err := transport.RoundTrip(newRequest(t.Context(), t, http.MethodGet, "/", nil))
+		require.Equal(t, io.ErrUnexpectedEOF, err)
+		require.NotNil(t, resp)
+		require.NoError(t, resp.Body.Close())
+		resp, err = transport.RoundTrip(newRequest(t.Context(), t, http.MethodGet, "/", nil))
+		closing(t, resp, err)
+		require.Zero(t, time.Since(start))
+	})
+}
+
+// When the probe is lost, the next request is the probe: others still wait.
+func TestLostProbesOpenNothing(t *testing.T) {
+	virtually(t, func(t *testing.T) {
+		server := &api{latency: time.Second / 10}
+		server.answer = func(*http.Request, time.Time) (int, http.Header, string) {
+			if server.served == 0 {
+				return 429, fields("Retry-After: 10"), ""
+			}
+			return 200, nil, ""
+		}
+		sent := 0
+		transport := &httplimit.Transport{Tries: 1, Base: roundTripper(func(r *http.Request) (*http.Response, error) {
+			if sent++; sent == 2 || sent == 3 {
+				return nil, io.ErrUnexpectedEOF
+			}
+			return server.RoundTrip(r)
+		})}
+		var all sync.WaitGroup
+		for range 7 {
+			all.Go(func() {
+				resp, err := transport.RoundTrip(newRequest(t.Context(), t, http.MethodGet, "/", nil))
+				if err != nil {
+					require.Equal(t, io.ErrUnexpectedEOF, err)
+					return
+				}
+				closing(t, resp, err)
+			})
+			time.Sleep(time.Nanosecond) // the first is sent first
+		}
+		all.Wait()
+		require.Len(t, server.arrivals, 5)
+		probe := server.arrivals[1]
+		for _, at := range server.arrivals[2:] {
+			require.Equal(t, probe.Add(server.latency), at)
+		}
+	})
 }
 
 func TestRequestWithoutURL(t *testing.T) {

@@ -79,12 +79,17 @@ func TestLimiter(t *testing.T) {
 				closing(t, resp, err)
 			})
 		}
-		time.Sleep(2 * time.Minute)
+		time.Sleep(31 * time.Second)
+		require.True(t, limiter.PeekAt(time.Now(), 1).OK, "it was given back a second ago")
+		require.False(t, limiter.PeekAt(time.Now(), 2).OK, "once")
+		time.Sleep(90 * time.Second)
 		server.mutex.Lock()
 		require.Equal(t, 2, server.served)
 		server.mutex.Unlock()
 		require.True(t, limiter.PeekAt(time.Now(), 2).OK)
 		all.Wait()
+		require.Equal(t, 3, server.served)
+		require.False(t, limiter.PeekAt(time.Now(), 2).OK, "the third has taken it again")
 	})
 	bubble(t, "gives back what comes after the context's end", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())

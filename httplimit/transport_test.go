@@ -177,7 +177,8 @@ func TestWaits(t *testing.T) {
 
 func TestNotRefused(t *testing.T) {
 	for _, one := range []step{
-		{403, nil}, {403, []string{"X-RateLimit-Remaining: 5"}}, {503, nil}, {500, []string{"Retry-After: 5"}}, {404, nil}, {301, nil},
+		{403, nil}, {403, []string{"X-RateLimit-Remaining: 5"}}, {403, []string{"X-RateLimit-Limit: 5"}}, {503, nil},
+		{503, []string{"X-RateLimit-Remaining: 0"}}, {503, []string{"Retry-After: 0"}}, {403, []string{"Retry-After: 0"}}, {402, []string{"Retry-After: 5"}}, {500, []string{"Retry-After: 5"}}, {404, nil}, {301, nil},
 	} {
 		bubble(t, fmt.Sprint(one), func(t *testing.T) {
 			server := script(one)
