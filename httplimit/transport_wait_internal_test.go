@@ -43,8 +43,8 @@ func (c *moving) After(d time.Duration) <-chan time.Time {
 
 func (c *moving) Sleep(time.Duration) {}
 
-// A wait takes as long as it is to the nanosecond, and a millisecond at least by a clock that is not
-// the system's.
+// A wait takes as long as it is to the nanosecond, and a millisecond at least by a clock that is
+// not the system's.
 func TestSleepUntil(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &waiting{wake: make(chan struct{}, 1)}
@@ -88,8 +88,8 @@ func TestSleepUntilByTimers(t *testing.T) {
 	require.Equal(t, []time.Duration{2}, clock.set, "the time has come")
 }
 
-// Idle scopes are forgotten when there are too many, and then when there are twice as many as are in
-// use; and hosts that no scope is of.
+// Idle scopes are forgotten when there are too many, and then when there are twice as many as are
+// in use; and hosts that no scope is of.
 func TestForgetScopes(t *testing.T) {
 	tr := new(Transport)
 	use := func(name string, now time.Duration) *scope {
