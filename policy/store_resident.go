@@ -116,7 +116,6 @@ func (r *resident) ask(t time.Time, n int, b *bound, how func(meter, time.Time, 
 	cost := n * b.event
 	if n > 0 && room > 0 {
 		if d := r.inner.PeekAt(t, cost+room); !d.OK {
-			d.Remaining = max(d.Remaining, 0)
 			return b.told(d, room)
 		}
 	}
