@@ -41,17 +41,39 @@ func TestPrefixes(t *testing.T) {
 		{"web-1 | ", "192.0.2.1"},
 		{"\x1b[32mweb-1  | \x1b[0m", "192.0.2.1"},
 		{"web-1  | Mar  2 08:00:01 web nginx: ", "192.0.2.1"},
+		{"a | b | c | d | ", "192.0.2.1"},
+		{strings.Repeat("n", 64) + " | ", "192.0.2.1"},
+		{"\x1b[38;2;10;20;30m", "192.0.2.1"},
+		{"<>Mar 12 08:00:01 web nginx: ", "192.0.2.1"},
+		{"<1234>Mar 12 08:00:01 web nginx: ", "192.0.2.1"},
+		{"Mar  2 08:00:01 w: ", "192.0.2.1"},
+		{"Mar  2 08:00:01 " + strings.Repeat("n", 128) + ": ", "192.0.2.1"},
 		{"example.com ", "192.0.2.1"},
 		{"example.com:443 ", "192.0.2.1"},
 		{"203.0.113.7, 10.0.0.1, ", "203.0.113.7"},
 		{"203.0.113.7,10.0.0.1,", "203.0.113.7"},
+		{"fe80::1, 10.0.0.1, ", "fe80::1"},
+		{"::1, 10.0.0.1, ", "::1"},
 		{"\ufeff", "192.0.2.1"},
 		{strings.Repeat("\x00", 50), "192.0.2.1"},
 		{strings.Repeat("\x00", 50) + "\ufeff", "192.0.2.1"},
+		{strings.Repeat("\x00", 1<<16-1) + "\ufeff", "192.0.2.1"},
 		{"203.0.113.7 - ", ""},
 		{"203.0.113.7 - - ", ""},
 		{"203.0.113.7 ", ""},
 		{"unknown, 10.0.0.1, ", ""},
+		{"203.0.113.7, unknown, ", ""},
+		{"203.0.113.7,unknown,", ""},
+		{",", ""},
+		{"a | b | c | d | e | ", ""},
+		{strings.Repeat("n", 65) + " | ", ""},
+		{"my web | ", ""},
+		{"\x1b[1;2;3;4;5;6;7;8m", ""},
+		{"<12345>Mar 12 08:00:01 web nginx: ", ""},
+		{"Mar  2 08:00:01 web my nginx: ", ""},
+		{"Mar  2 08:00:01 \"web: ", ""},
+		{"Mar  2 08:00:01 : ", ""},
+		{"Mar  2 08:00:01 " + strings.Repeat("n", 129) + ": ", ""},
 		{"[web] ", ""},
 		{"app [12]: ", ""},
 		{"app web [12]: ", ""},
@@ -207,7 +229,7 @@ func TestInput(t *testing.T) {
 	require.NoError(t, f.Err)
 	_, f = faultsOf(bytes.NewReader(zipped.Bytes()[:zipped.Len()-9]))
 	require.ErrorIs(t, f.Err, io.ErrUnexpectedEOF)
-	_, f = faultsOf(strings.NewReader("\x28\xb5\x2f\xfd"))
+	_, f = faultsOf(strings.NewReader("\x28\xb5\x2f\xfd\x04\x00"))
 	require.ErrorContains(t, f.Err, "zstd")
 	_, f = faultsOf(strings.NewReader("one\ntwo\n"))
 	require.ErrorContains(t, f.Err, "the format is not known")
@@ -225,7 +247,10 @@ func TestParseFormat(t *testing.T) {
 	f, err := logs.ParseFormat("counts:every=1m,count=hits")
 	require.NoError(t, err)
 	require.Equal(t, logs.Format{Kind: "counts", Columns: map[string]string{"count": "hits"}, Every: time.Minute}, f)
-	for _, text := range []string{"xml", "csv:", "csv:time", "csv:time=", "csv:a=b,a=c", "counts:every=0s", "counts:every=x"} {
+	f, err = logs.ParseFormat("counts:every=1ns")
+	require.NoError(t, err)
+	require.Equal(t, time.Nanosecond, f.Every)
+	for _, text := range []string{"xml", "csv:", "csv:time", "csv:time=", "csv:=when", "csv:a=b,a=c", "counts:every=0s", "counts:every=x"} {
 		_, err := logs.ParseFormat(text)
 		var bad *ratelimit.ArgumentError
 		require.ErrorAs(t, err, &bad, text)
@@ -268,11 +293,13 @@ func TestColumns(t *testing.T) {
 	records, faults := read(t, `example.com:443 192.0.2.1 ident bob [02/Mar/2026:08:00:08 +0000] "GET / HTTP/1.1" 200 512 "-" "an \"agent\"" 0.004 "and more" x`+"\n"+line, logs.Auto)
 	require.Empty(t, faults.Summary())
 	for name, want := range map[string]string{"vhost": "example.com:443", "host": "192.0.2.1", "ident": "ident", "protocol": "HTTP/1.1", "size": "512",
-		"referer": "", "agent": `an "agent"`, "column1": "0.004", "column2": "and more", "column3": "x", "column4": "", "column": ""} {
+		"referer": "", "agent": `an "agent"`, "column1": "0.004", "column2": "and more", "column3": "x", "column4": "", "column0": "", "column": ""} {
 		require.Equal(t, want, records[0].Get(name), name)
 		require.Equal(t, want != "", records[0].Has(name), name)
 	}
 	require.Equal(t, "5", records[1].Get("size"))
+	from, _ := read(t, strings.TrimSpace(line)+` "http://example.com/" "curl"`, logs.Auto)
+	require.Equal(t, []string{"http://example.com/", "curl"}, []string{from[0].Get("referer"), from[0].Get("agent")})
 	empty, _ := read(t, `192.0.2.1 - - [02/Mar/2026:08:00:08 +0000] "-" 408 0`, logs.Auto)
 	require.Empty(t, empty[0].Get("target"))
 	require.Empty(t, empty[0].Get("path"))

@@ -2,6 +2,7 @@ package logs_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -120,4 +121,136 @@ func TestNumbers(t *testing.T) {
 	all, faults := requests(t, &m, "time,cost,n\n2000000000,2147483647,\n2000000001,0.5,0", csv)
 	require.Empty(t, faults.Summary())
 	require.Equal(t, []int{2147483647, 0, 1, 0}, []int{all[0].Cost, all[0].Amounts[0].N, all[1].Cost, all[1].Amounts[0].N})
+}
+
+// Notes name the key if there is one, and only what is put in place of an attribute.
+func TestNotes(t *testing.T) {
+	const times = "time,path\n2000000000,/x"
+	const keys = "The trace does not have a column user: these requests are of one key. Name a column with -key."
+	for _, row := range []struct {
+		m     logs.Mapping
+		notes []string
+	}{
+		{logs.Mapping{}, nil},
+		{logs.Mapping{Key: []string{"user"}}, []string{keys}},
+		{logs.Mapping{Attributes: []string{"plan"}}, []string{`The policy counts by plan. The trace does not have it: "all" stands for it.`}},
+		{logs.Mapping{Key: []string{"user"}, Attributes: []string{"plan"}}, []string{keys, `The policy counts by plan. The trace does not have it: "all" stands for it.`}},
+		{logs.Mapping{Key: []string{"path"}, Attributes: []string{"plan"}}, []string{"The policy counts by plan. The trace does not have it: the key stands for it."}},
+		{logs.Mapping{Key: []string{"path"}, AsUser: true, Attributes: []string{"plan", "route"}},
+			[]string{"The policy counts by route. The trace does not have it: method and path stand for it, so that each path is a route of its own."}},
+	} {
+		all, faults := requests(t, &row.m, times, logs.Auto)
+		require.Empty(t, faults.Summary())
+		require.Equal(t, []string{"", "/x"}, []string{all[0].Method, all[0].Path}, "a log with paths only has paths")
+		require.Equal(t, row.notes, row.m.Notes())
+		require.Equal(t, len(row.m.Attributes) == 0, all[0].Attrs == nil)
+	}
+	m := logs.Mapping{Method: "PUT"}
+	all, _ := requests(t, &m, "time,method\n2000000000,POST", logs.Auto)
+	require.Equal(t, []string{"POST", ""}, []string{all[0].Method, all[0].Path})
+}
+
+// A cost is of the column that is named, else of a column cost, and else there is none.
+func TestCosts(t *testing.T) {
+	for _, row := range []struct {
+		cost, log string
+		want      int
+	}{
+		{"", "time,cost\n2000000000,3", 3},
+		{"", `{"request":{"uri":"/"},"time":2000000000,"cost":4}`, 4},
+		{"n", "time,n,cost\n2000000000,5,3", 5},
+		{"n", "time,n\n2000000000,1e3", 1000},
+		{"", "time,n\n2000000000,5", 0},
+		{"size", line, 5},
+		{"", line, 0},
+	} {
+		m := logs.Mapping{Cost: row.cost}
+		all, faults := requests(t, &m, row.log, logs.Auto)
+		require.Empty(t, faults.Summary(), row.log)
+		require.Equal(t, row.want, all[0].Cost, row.log)
+	}
+	m := logs.Mapping{}
+	q, err := m.Request(&logs.Record{})
+	require.NoError(t, err)
+	require.Zero(t, q.Cost)
+}
+
+// Many requests have attributes of their own, which do not change when others are read.
+func TestAttributesOfMany(t *testing.T) {
+	m := logs.Mapping{Key: []string{"host"}, Attributes: []string{"user", "status"}}
+	all, _ := requests(t, &m, strings.Repeat(line, 600)+strings.Replace(line, "- -", "- bob", 1), logs.Auto)
+	for i, q := range all {
+		user := ""
+		if i == 600 {
+			user = "bob"
+		}
+		require.Equal(t, []policy.Attr{{Name: "user", Value: user}, {Name: "status", Value: "200"}}, q.Attrs)
+		require.Equal(t, 2, cap(q.Attrs))
+	}
+}
+
+// The interval of counts is the distance of the first two times, whatever the later are, and a
+// second if there is one time only. Times that go back do not make one.
+func TestIntervals(t *testing.T) {
+	for _, row := range []struct {
+		seconds []int64
+		every   time.Duration // that is given
+		want    time.Duration
+	}{
+		{[]int64{0}, 0, time.Second},
+		{[]int64{0, 0, 0}, 0, time.Second},
+		{[]int64{0, 60, 3660}, 0, time.Minute},
+		{[]int64{0, 3600, 3660}, 0, time.Hour},
+		{[]int64{60, 0}, 0, time.Second},
+		{[]int64{0, 60}, time.Hour, time.Hour},
+		{[]int64{0, 60}, 1, 1},
+		{[]int64{0}, 1, 1},
+	} {
+		var records []logs.Record
+		latest := map[int64]time.Duration{}
+		for _, second := range row.seconds {
+			records = append(records, logs.Record{At: time.Unix(second, 0), Count: 2000})
+		}
+		n := 0
+		for r := range logs.Spread(slices.Values(records), row.every, 1) {
+			start := row.seconds[min(n/2000, len(row.seconds)-1)]
+			latest[start] = max(latest[start], r.At.Sub(time.Unix(start, 0)))
+			n++
+		}
+		require.Equal(t, 2000*len(row.seconds), n, row)
+		for _, second := range row.seconds {
+			require.Less(t, latest[second], row.want, row)
+			require.GreaterOrEqual(t, latest[second], row.want*9/10, row)
+		}
+	}
+	// A distance of 1 ns is one, too.
+	records := []logs.Record{{At: time.Unix(0, 0), Count: 50}, {At: time.Unix(0, 1), Count: 50}, {At: time.Unix(0, 9), Count: 50}}
+	for i, r := range slices.Collect(logs.Spread(slices.Values(records), 0, 1)) {
+		require.Equal(t, records[i/50].At, r.At)
+	}
+}
+
+// Records that are not counts stay where they are, and spreading ends when it is told to.
+func TestSpreadEnds(t *testing.T) {
+	records := []logs.Record{{At: time.Unix(1, 0), Count: 3}, {At: time.Unix(2, 0), Count: 3}, {At: time.Unix(3, 0), Count: 1}, {At: time.Unix(4, 0), Count: 2}}
+	for stop := 1; stop <= 9; stop++ {
+		n, read := 0, 0
+		source := func(yield func(logs.Record) bool) {
+			for _, r := range records {
+				if read++; !yield(r) {
+					return
+				}
+			}
+		}
+		for range logs.Spread(source, 0, 1) {
+			if n++; n == stop {
+				break
+			}
+		}
+		require.Equal(t, stop, n)
+	}
+	read, _ := read(t, "time,count\n2000000000,1\n2000000060,1\n", logs.Auto)
+	for i, r := range slices.Collect(logs.Spread(slices.Values(read), 0, 1)) {
+		require.True(t, r.At.After(read[i].At), "one request of a minute is not at its beginning")
+	}
 }

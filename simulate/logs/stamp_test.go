@@ -1,0 +1,86 @@
+package logs_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-3506548a/ratelimit/simulate/logs"
+)
+
+// A number is of seconds up to 11 digits before the point, of ms up to 14, of µs up to 17, else of
+// ns. What is finer than 1 ns is cut off.
+func TestEpochs(t *testing.T) {
+	for text, want := range map[string]time.Time{
+		"0":                    time.Unix(0, 0),
+		"1":                    time.Unix(1, 0),
+		"99999999999":          time.Unix(99999999999, 0),
+		"99999999999.9":        time.Unix(99999999999, 900_000_000),
+		"100000000000":         time.Unix(100000000, 0),
+		"100000000001.25":      time.Unix(100000000, 1_250_000),
+		"99999999999999":       time.Unix(99999999999, 999_000_000),
+		"100000000000000":      time.Unix(100000000, 0),
+		"100000000000001.1239": time.Unix(100000000, 1_123),
+		"99999999999999999":    time.Unix(99999999999, 999_999_000),
+		"100000000000000000":   time.Unix(100000000, 0),
+		"100000000000000001.9": time.Unix(100000000, 1),
+		"9223372036854775807":  time.Unix(9223372036, 854_775_807),
+		"1.0000000019":         time.Unix(1, 1),
+		"1.":                   time.Unix(1, 0),
+		"0e0":                  time.Unix(0, 0),
+		"9.9e10":               time.Unix(99000000000, 0),
+		"1.5E1":                time.Unix(15, 0),
+		"[1]":                  time.Unix(1, 0),
+	} {
+		got, err := logs.ParseTime(text)
+		require.NoError(t, err, text)
+		require.Equal(t, want.UTC(), got, text)
+	}
+	for _, text := range []string{"9223372036854775808", ".", ".5", "1.2.3", "1..2", "-1", "-1e5", "1e18", "1e", "e", "NaNe", "+1"} {
+		_, err := logs.ParseTime(text)
+		require.ErrorContains(t, err, "logs.ParseTime", text)
+	}
+}
+
+// A time of the Common Log Format has seconds from 00 to 59, in any zone, whatever times came before.
+func TestStamps(t *testing.T) {
+	log := ""
+	var want []int64
+	at := time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
+	for _, second := range []int{0, 9, 10, 19, 59} {
+		for _, zone := range []int{0, 3600, -3600} {
+			for _, minute := range []int{0, 1} {
+				one := at.Add(time.Duration(60*minute+second) * time.Second)
+				want = append(want, one.Unix())
+				log += strings.Replace(line, "02/Mar/2026:08:00:01 +0000", one.In(time.FixedZone("", zone)).Format("02/Jan/2006:15:04:05 -0700"), 1)
+			}
+		}
+	}
+	records, faults := read(t, log, logs.Auto)
+	require.Empty(t, faults.Summary())
+	require.Len(t, records, len(want))
+	for i, r := range records {
+		require.Equal(t, want[i], r.At.Unix())
+	}
+	for _, seconds := range []string{"60", "70", "0:", "0/", "/0", ":0", "99", " 1", "1 "} {
+		_, faults := read(t, line+strings.Replace(line, "00:01 ", "00:"+seconds+" ", 1), logs.Auto)
+		require.Equal(t, 1, faults.Lost, seconds)
+	}
+}
+
+// Times are taken from 1971 to the end of 2200, and without one there is no request.
+func TestYears(t *testing.T) {
+	for text, good := range map[string]bool{
+		"1970-12-31T23:59:59.999999999Z": false, "1971-01-01T00:00:00Z": true,
+		"2200-12-31T23:59:59.999999999Z": true, "2201-01-01T00:00:00Z": false, "-": false, "": false, "soon": false,
+	} {
+		records, faults := read(t, "time,user\n"+text+",bob", logs.Auto)
+		require.Equal(t, good, len(records) == 1, text)
+		require.Equal(t, good, faults.Lost == 0, text)
+		summary := strings.Join(faults.Summary(), "")
+		require.Equal(t, text == "" || text == "-", strings.Contains(summary, "there is no time"), text)
+		require.Equal(t, text == "soon", strings.Contains(summary, "cannot be read"), text)
+	}
+}

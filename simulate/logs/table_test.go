@@ -1,0 +1,107 @@
+package logs_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-3506548a/ratelimit/simulate/logs"
+)
+
+// A cell in quotes may have commas and quotes, and blanks around it.
+func TestCells(t *testing.T) {
+	for cells, want := range map[string][2]string{
+		`a,b`:               {"a", "b"},
+		` a , b `:           {"a", "b"},
+		`"a","b"`:           {"a", "b"},
+		` "a" , "b" `:       {"a", "b"},
+		`"a,1","b;2"`:       {"a,1", "b;2"},
+		`"",""`:             {"", ""},
+		`"""",""""""`:       {`"`, `""`},
+		`"a ""x"" ",b`:      {`a "x" `, "b"},
+		`a,"b"`:             {"a", "b"},
+		`"a",b`:             {"a", "b"},
+		` a , "b"`:          {"a", "b"},
+		`a"1",b"`:           {`a"1"`, `b"`},
+		`"a",`:              {"a", ""},
+		`,"b"`:              {"", "b"},
+		`a` + "\t" + `,"b"`: {"a", "b"},
+	} {
+		records, faults := read(t, "time,a,b\n2000000000,"+cells, logs.Auto)
+		require.Empty(t, faults.Summary(), cells)
+		require.Equal(t, want, [2]string{records[0].Get("a"), records[0].Get("b")}, cells)
+	}
+	for _, cells := range []string{`"a,b`, `a,"b`, `"a"x,b`, `"a" x,b`, `"a"";b`, `"`, `"""`, `"a";"b"`} {
+		_, faults := read(t, "time,a,b\n2000000000,"+cells, logs.Auto)
+		require.Equal(t, 1, faults.Lost, cells)
+		require.Contains(t, faults.Summary()[0], "a quote is not closed")
+	}
+}
+
+// A line with fewer or more cells than the header has those that are in both, and is told.
+func TestRaggedLines(t *testing.T) {
+	f, err := logs.ParseFormat("csv:plan=b")
+	require.NoError(t, err)
+	for _, format := range []logs.Format{logs.Auto, f} {
+		records, faults := read(t, "time,a,b\n2000000000,1\n2000000000,1,2,3\n2000000000,1,2\ntime,a,b\n2000000000", format)
+		require.Equal(t, []int{4, 3, 0}, []int{len(records), faults.Lines, faults.Lost})
+		for i, want := range [][2]string{{"1", ""}, {"1", "2"}, {"1", "2"}, {"", ""}} {
+			require.Equal(t, want, [2]string{records[i].Get("a"), records[i].Get("b")})
+			if format.Columns != nil {
+				require.Equal(t, want[1], records[i].Get("plan"))
+			}
+		}
+		require.Equal(t, "3 × the number of columns is not the header's; the first is line 2: the number of columns is not the header's: \"2\", want 3", faults.Summary()[0])
+	}
+}
+
+// A count is a whole number from 0 to 10^12. A line whose count is none stands for no request.
+func TestCounts(t *testing.T) {
+	for text, want := range map[string]int{"0": 0, "1": 1, "1e3": 1000, "5.0": 5, "1000000000000": 1e12, " 7 ": 7} {
+		records, faults := read(t, "time,count\n2000000000,"+text, logs.Auto)
+		require.Empty(t, faults.Summary(), text)
+		require.Equal(t, want, records[0].Count, text)
+	}
+	for _, text := range []string{"", "-1", "0.5", "1000000000001", "NaN", "Inf", "x"} {
+		records, faults := read(t, "time,count\n2000000000,"+text, logs.Auto)
+		require.Empty(t, records, text)
+		require.Equal(t, []int{1, 1}, []int{faults.Lines, faults.Lost}, text)
+		require.Contains(t, faults.Summary()[0], "line 2: the count cannot be read")
+	}
+	_, faults := read(t, "time,count\n2000000000", logs.Auto)
+	require.Equal(t, 1, faults.Lost)
+}
+
+// Names of columns are found whatever their case, the best first, and what the format names is taken
+// before.
+func TestRoles(t *testing.T) {
+	for _, row := range []struct{ format, log, host, user, method, target string }{
+		{"", "time,host,ip,clientip\n2000000000,a,b,c", "c", "", "", ""},
+		{"csv:host=host", "time,host,ip\n2000000000,a,b", "a", "", "", ""},
+		{"csv:host=none", "time,host,ip\n2000000000,a,b", "", "", "", ""},
+		{"", "User,TIME,UID\nbob,2000000000,1", "", "bob", "", ""},
+		{"", "time,request\n2000000000,GET /a HTTP/1.1", "", "", "GET", "/a"},
+		{"", "time,request,method\n2000000000,GET /a HTTP/1.1,PUT", "", "", "PUT", "/a"},
+		{"", "time,request,path\n2000000000,GET /a HTTP/1.1,/b", "", "", "GET", "/b"},
+		{"", "time,request\n2000000000,GET /a", "", "", "", ""},
+		{"", "time,request\n2000000000,GET /a b HTTP/1.1", "", "", "", ""},
+		{"", "host,time\n192.0.2.1:80,2000000000", "192.0.2.1", "", "", ""},
+		{"", "host,time\n[::1]:80,2000000000", "::1", "", "", ""},
+		{"", "time,StartUTC\n1000000000,2000000000", "", "", "", ""},
+		{"", "startutc,time\n2000000000,1000000000", "", "", "", ""},
+		{"", "host,time\n\" 192.0.2.1 , 10.0.0.1\",2000000000", "192.0.2.1", "", "", ""},
+	} {
+		f, err := logs.ParseFormat(row.format)
+		require.NoError(t, err)
+		records, faults := read(t, row.log, f)
+		require.Empty(t, faults.Summary(), row.log)
+		r := records[0]
+		require.Equal(t, int64(2000000000), r.At.Unix(), row.log)
+		require.Equal(t, []string{row.host, row.user, row.method, row.target}, []string{r.Host, r.User, r.Method, r.Target}, row.log)
+	}
+	for _, host := range []string{"a b", "a\u00a0b", "\"192.0.2.1,x\"", "\"x,192.0.2.1\"", "a\x7f", "a\x01b", "\"192.0.2.1,\""} {
+		records, faults := read(t, "host,user,time\n"+host+",bob,2000000000", logs.Auto)
+		require.Equal(t, []int{1, 0}, []int{faults.Lines, faults.Lost}, "%q", host)
+		require.Equal(t, []string{"", "bob"}, []string{records[0].Host, records[0].User}, "%q", host)
+	}
+}
