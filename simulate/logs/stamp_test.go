@@ -44,7 +44,8 @@ func TestEpochs(t *testing.T) {
 	}
 }
 
-// A time of the Common Log Format has seconds from 00 to 59, in any zone, whatever times came before.
+// A time of the Common Log Format has seconds from 00 to 59, in any zone, whatever times came
+// before.
 func TestStamps(t *testing.T) {
 	log := ""
 	var want []int64

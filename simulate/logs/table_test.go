@@ -72,8 +72,8 @@ func TestCounts(t *testing.T) {
 	require.Equal(t, 1, faults.Lost)
 }
 
-// Names of columns are found whatever their case, the best first, and what the format names is taken
-// before.
+// Names of columns are found whatever their case, the best first, and what the format names is
+// taken before.
 func TestRoles(t *testing.T) {
 	for _, row := range []struct{ format, log, host, user, method, target string }{
 		{"", "time,host,ip,clientip\n2000000000,a,b,c", "c", "", "", ""},
