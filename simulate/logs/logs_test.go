@@ -68,7 +68,7 @@ func TestPrefixes(t *testing.T) {
 		{"a | b | c | d | e | ", ""},
 		{strings.Repeat("n", 65) + " | ", ""},
 		{"my web | ", ""},
-		{"\x1b[1;2;3;4;5;6;7;8m", ""},
+		{"\x1b[38;2;10;20;130m", ""},
 		{"<12345>Mar 12 08:00:01 web nginx: ", ""},
 		{"Mar  2 08:00:01 web my nginx: ", ""},
 		{"Mar  2 08:00:01 \"web: ", ""},

@@ -175,7 +175,8 @@ func TestCosts(t *testing.T) {
 	require.Zero(t, q.Cost)
 }
 
-// Many requests have attributes of their own, which do not change when others are read.
+// Many requests have attributes of their own, however many, which do not change when others are
+// read.
 func TestAttributesOfMany(t *testing.T) {
 	m := logs.Mapping{Key: []string{"host"}, Attributes: []string{"user", "status"}}
 	all, _ := requests(t, &m, strings.Repeat(line, 600)+strings.Replace(line, "- -", "- bob", 1), logs.Auto)
@@ -187,6 +188,9 @@ func TestAttributesOfMany(t *testing.T) {
 		require.Equal(t, []policy.Attr{{Name: "user", Value: user}, {Name: "status", Value: "200"}}, q.Attrs)
 		require.Equal(t, 2, cap(q.Attrs))
 	}
+	m = logs.Mapping{Key: []string{"host"}, Attributes: slices.Repeat([]string{"user", "status"}, 20)}
+	all, _ = requests(t, &m, strings.Repeat(line, 3), logs.Auto)
+	require.Len(t, all[2].Attrs, 40)
 }
 
 // The interval of counts is the distance of the first two times, whatever the later are, and a
@@ -200,6 +204,7 @@ func TestIntervals(t *testing.T) {
 		{[]int64{0}, 0, time.Second},
 		{[]int64{0, 0, 0}, 0, time.Second},
 		{[]int64{0, 60, 3660}, 0, time.Minute},
+		{[]int64{0, 60, 60, 120}, 0, time.Minute},
 		{[]int64{0, 3600, 3660}, 0, time.Hour},
 		{[]int64{60, 0}, 0, time.Second},
 		{[]int64{0, 60}, time.Hour, time.Hour},
@@ -212,7 +217,10 @@ func TestIntervals(t *testing.T) {
 			records = append(records, logs.Record{At: time.Unix(second, 0), Count: 2000})
 		}
 		n := 0
+		var last time.Time
 		for r := range logs.Spread(slices.Values(records), row.every, 1) {
+			require.True(t, !r.At.Before(last) || row.want != time.Minute, "in order where intervals do not overlap: %v", row)
+			last = r.At
 			start := row.seconds[min(n/2000, len(row.seconds)-1)]
 			latest[start] = max(latest[start], r.At.Sub(time.Unix(start, 0)))
 			n++
