@@ -12,7 +12,7 @@ func withoutPrefix(line string) string {
 		rest := strings.TrimLeft(line, " \t")
 		switch {
 		case strings.HasPrefix(rest, "\x1b["):
-			if end := strings.IndexAny(rest, "mK"); end > 0 && end < 16 {
+			if end := strings.IndexAny(rest, "mK"); end > 0 && strings.Trim(rest[2:end], "0123456789;") == "" {
 				rest = rest[end+1:]
 			}
 		default:
