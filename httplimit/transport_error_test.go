@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -182,9 +183,9 @@ func TestLostProbesOpenNothing(t *testing.T) {
 			}
 			return 200, nil, ""
 		}
-		sent := 0
+		var sent atomic.Int32
 		transport := &httplimit.Transport{Tries: 1, Base: roundTripper(func(r *http.Request) (*http.Response, error) {
-			if sent++; sent == 2 || sent == 3 {
+			if n := sent.Add(1); n == 2 || n == 3 {
 				return nil, io.ErrUnexpectedEOF
 			}
 			return server.RoundTrip(r)
