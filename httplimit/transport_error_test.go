@@ -200,7 +200,7 @@ func TestLostProbesOpenNothing(t *testing.T) {
 				}
 				closing(t, resp, err)
 			})
-			time.Sleep(time.Nanosecond) // the first is sent first
+			time.Sleep(time.Nanosecond) // in the bubble's time: the first is sent first
 		}
 		all.Wait()
 		require.Len(t, server.arrivals, 5)

@@ -47,7 +47,7 @@ func TestWhoGivesUpLeavesTheLine(t *testing.T) {
 				time.AfterFunc(time.Duration(10-i)*time.Second, cancel)
 			}
 			all.Go(func() {
-				time.Sleep(time.Duration(i)) // one after the other
+				time.Sleep(time.Duration(i)) // in the bubble's time: one after the other
 				status, err := fetch(ctx, t, transport, "/")
 				if i%2 == 0 {
 					require.Equal(t, context.Canceled, err)
@@ -78,7 +78,7 @@ func TestSentAgainFirst(t *testing.T) {
 		var all sync.WaitGroup
 		for i, path := range []string{"/a", "/b", "/c"} {
 			all.Go(func() {
-				time.Sleep(time.Duration(i)) // the others wait for the answer to the first
+				time.Sleep(time.Duration(i)) // in the bubble's time: the others wait for the answer to the first
 				status, err := fetch(t.Context(), t, transport, path)
 				require.NoError(t, err)
 				require.Equal(t, 200, status)
@@ -113,7 +113,7 @@ func TestPauseThatBecomesLonger(t *testing.T) {
 			},
 			Base: roundTripper(func(r *http.Request) (*http.Response, error) {
 				if takes, err := time.ParseDuration(r.Header.Get("Takes")); err == nil {
-					time.Sleep(takes)
+					time.Sleep(takes) // in the bubble's time
 				}
 				return server.RoundTrip(r)
 			}),
@@ -133,7 +133,7 @@ func TestPauseThatBecomesLonger(t *testing.T) {
 				require.Equal(t, 429, status)
 			})
 		}
-		time.Sleep(2 * time.Second)
+		time.Sleep(2 * time.Second) // in the bubble's time
 		for _, path := range []string{"/b", "/c"} {
 			all.Go(func() {
 				status, err := fetch(t.Context(), t, transport, path)
@@ -168,7 +168,7 @@ func TestOnlyTheFirstWaitsForTheLimiter(t *testing.T) {
 				require.NoError(t, err)
 			})
 		}
-		time.Sleep(time.Second)
+		time.Sleep(time.Second) // in the bubble's time
 		mutex.Lock()
 		require.ElementsMatch(t, []time.Duration{time.Minute, 0, 0}, waits)
 		mutex.Unlock()
