@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"go/ast"
 	"maps"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -154,19 +155,23 @@ var complaint = regexp.MustCompile(`(?m)^(?:\./)?(\S+\.go):(\d+):\d+: (.*)$`)
 // compiled leaves out the mutants that do not compile, and returns the overlay with the others.
 func compiled(t *testing.T, dir string, sources map[string]string, all []*mutant) (string, []*mutant) {
 	t.Helper()
-	packages := []string{}
+	packages := map[string]bool{}
 	for _, m := range all {
-		packages = append(packages, "./"+dirOf(m.file))
+		packages[dirOf(m.file)] = true
 	}
-	slices.Sort(packages)
-	packages = slices.Compact(packages)
 	for {
 		changed, lines := instrument(sources, all)
 		name := overlay(t, dir, changed)
-		cmd := exec.Command("go", slices.Concat([]string{"build", "-gcflags=-e", "-overlay", name}, packages)...)
-		cmd.Dir = root(t)
-		out, err := cmd.CombinedOutput()
-		if err == nil {
+		var out []byte
+		failed := false
+		for _, pkg := range slices.Sorted(maps.Keys(packages)) { // each by itself, as some are of nested modules
+			cmd := exec.Command("go", "build", "-gcflags=-e", "-overlay", name, "-o", os.DevNull, ".")
+			cmd.Dir = filepath.Join(root(t), pkg)
+			said, err := cmd.CombinedOutput()
+			failed = failed || err != nil
+			out = append(out, said...)
+		}
+		if !failed {
 			return name, all
 		}
 		bad := map[*mutant]bool{}

@@ -61,8 +61,8 @@ var (
 	tableAll   = suite{pkg: "internal/table", args: "-table.operations 60000", limit: 120 * time.Second}
 	tableSteps = suite{tags: "explore", pkg: "internal/table", args: "-test.short -test.run TestAllSchedules", limit: 100 * time.Second}
 	coarse     = suite{pkg: ".", args: "-test.run Coarse", limit: 3 * time.Second}
-	playFast   = suite{pkg: "simulate", args: "-test.skip ^(TestConstant|TestOnOff|TestPoisson)$", limit: 3 * time.Second}
-	playAll    = suite{pkg: "simulate", limit: 20 * time.Second}
+	playFast   = suite{pkg: "simulate", args: "-test.skip ^(" + playSlow + ")$", limit: 3 * time.Second}
+	playAll    = suite{pkg: "simulate", args: "-test.run ^(" + playSlow + ")$", limit: 20 * time.Second} // the others
 	sameAll    = suite{pkg: "internal/identity", limit: 3 * time.Second}
 	bucketSize = suite{pkg: "internal/bucket", limit: 3 * time.Second}
 	windowSize = suite{pkg: "internal/window", limit: 3 * time.Second}
@@ -76,11 +76,21 @@ var (
 	httpAll    = suite{pkg: "httplimit", args: "-test.run ^(" + httpSlow + ")$", limit: 60 * time.Second} // the others, but one that takes as long as all
 	logsAll    = suite{pkg: "simulate/logs", limit: 10 * time.Second}
 	linesAll   = suite{pkg: "internal/logline", limit: 3 * time.Second}
+	toolFast   = suite{pkg: "cmd/ratesim", args: "-test.skip ^(" + toolSlow + "|TestPageInBrowser)$", limit: 3 * time.Second}
+	toolAll    = suite{pkg: "cmd/ratesim", args: "-test.run ^(" + toolSlow + ")$", limit: 20 * time.Second} // the others, but one that needs a browser
+	redisFast  = suite{pkg: "redislimit", args: "-test.skip ^(" + redisSlow + ")$", limit: 20 * time.Second}
+	redisAll   = suite{pkg: "redislimit", args: "-test.run ^(" + redisSlow + ")$", limit: 60 * time.Second} // the others
 )
+
+const playSlow = "TestConstant|TestOnOff|TestPoisson|TestCrowded|TestReorder|TestBusyIsBounded|TestFlashCrowd|TestRunIsDeterministic"
 
 const policySlow = "TestP14NothingIsAllocated|TestStoreDecidesAsTheEngine|TestExplainedBounds|TestALargePolicyIsCompiled|TestStatsOfFullTables|TestP13ReplaceUnderLoad"
 
 const httpSlow = "TestJobs|TestTheRateRecovers|TestPartitionsAreBounded|TestTheStory|TestCurl|TestHeadersThatSayEnough|TestFifty.*"
+
+const toolSlow = "TestStory|TestDeterminism|TestPictures"
+
+const redisSlow = "TestFailover|TestCluster|TestKill|TestNodesKeepTheBound|TestForPolicyWithoutAnswer|TestRateChangesWhileRunning|TestServerThatDoesNotAnswer"
 
 func explore(tests string) suite {
 	return suite{tags: "explore", pkg: "internal/proof/explore", args: "-test.run " + tests, limit: 100 * time.Second}
@@ -98,46 +108,52 @@ func httpBy(tests string) []suite {
 // suites says what the mutants of a package are tested by, or of files that begin like that: many
 // are found by the tests of those who import it.
 var suites = map[string][]suite{
-	".":                     {rootFast, burstAll, rootAll},
-	"./all":                 {rootFast, burstAll, rootAll, explore("TestCompositions")},
-	"./coarse":              {coarse, rootFast, fixedFast},
-	"internal/identity":     {sameAll, rootFast, keyedFast},
-	"internal/waiting":      {rootFast},
-	"internal/logline":      {linesAll, logsAll, playFast},
-	"internal/timeline":     {coarse, gcraFast, fixedFast, tokenFast, slideFast, tableFast, keyedFast, rootFast, gcraAll, fixedAll},
-	"internal/atomics":      {slideFast, gcraFast, tokenFast, slideAll},
-	"internal/frame":        {gcraFast, slideFast, fixedFast, tokenFast, explore("TestAllSchedules/(bucket|log)|TestNobody")},
-	"internal/reservation":  {tokenFast, gcraFast, explore("TestCancelOnce")},
-	"internal/bucket":       {bucketSize, gcraFast, tokenFast, coarse, rootFast, gcraAll, tokenAll, explore("TestAllSchedules/bucket|TestRefusal|TestNobody")},
-	"internal/window":       {windowSize, fixedFast, tokenFast, coarse, rootFast, fixedAll, tokenAll, explore("TestAllSchedules/.*window|TestRefusal|TestNobody")},
-	"gcra":                  {gcraFast, gcraAll, rootFast},
-	"tokenbucket":           {tokenFast, tokenAll, rootFast},
-	"fixedwindow":           {fixedFast, fixedAll, rootFast},
-	"slidingwindow":         {slideFast, burstAll, coarse, slideAll},
-	"slidingwindow/counter": {slideFast, burstAll, coarse, slideAll, explore("TestAllSchedules/counter|TestRefusal|TestNobody")},
-	"slidingwindow/log":     {slideFast, burstAll, coarse, slideAll, explore("TestAllSchedules/log|TestRefusal|TestNobody")},
-	"burst":                 {burstAll, rootFast},
-	"internal/table":        {tableFast, keyedFast, tableAll, keyedAll, tableSteps},
-	"keyed":                 {keyedFast, keyedAll},
-	"simulate":              {playFast, playAll},
-	"simulate/logs":         {logsAll, playAll},
-	"penalty":               {penaltyAll, rootFast},
-	"internal/strikes":      {strikesAll, policyFast, policySome, policyAll},
-	"policy":                policyBy("^$"),
-	"policy/pattern":        policyBy("Pattern|RulesMatch"),
-	"policy/condition":      policyBy("Condition|CanHold|Override"),
-	"policy/limit":          policyBy("Limit"),
-	"policy/validate":       policyBy("Validate|Parse"),
-	"policy/decode":         policyBy("Parse|Malformed"),
-	"httplimit":             httpBy("^$"),
-	"httplimit/clientip":    httpBy("ClientIP|Trusted"),
-	"httplimit/dialect":     httpBy("Trakt|WillItTrack|AniList|PrayerLetters|GitHub|Dialect"),
-	"httplimit/fields":      httpBy("Fields"),
-	"httplimit/ietf":        httpBy("IETF"),
-	"httplimit/middleware":  httpBy("Middleware|Charged|Missing|Cost|Jitter|Engine|Replaced|Context|Amounts|Settle"),
-	"httplimit/perkey":      httpBy("PerKey"),
-	"httplimit/read":        httpBy("Read|Refused"),
-	"httplimit/writer":      httpBy("OwnForms|Wrapped|Flush|Invalid|HintsAndTrailers"),
+	".":                          {rootFast, burstAll, rootAll},
+	"./all":                      {rootFast, burstAll, rootAll, explore("TestCompositions")},
+	"./coarse":                   {coarse, rootFast, fixedFast},
+	"internal/identity":          {sameAll, rootFast, keyedFast},
+	"internal/waiting":           {rootFast},
+	"internal/logline":           {linesAll, logsAll, playFast},
+	"internal/timeline":          {coarse, gcraFast, fixedFast, tokenFast, slideFast, tableFast, keyedFast, rootFast, gcraAll, fixedAll},
+	"internal/atomics":           {slideFast, gcraFast, tokenFast, slideAll},
+	"internal/frame":             {gcraFast, slideFast, fixedFast, tokenFast, explore("TestAllSchedules/(bucket|log)|TestNobody")},
+	"internal/reservation":       {tokenFast, gcraFast, explore("TestCancelOnce")},
+	"internal/bucket":            {bucketSize, gcraFast, tokenFast, coarse, rootFast, gcraAll, tokenAll, explore("TestAllSchedules/bucket|TestRefusal|TestNobody")},
+	"internal/window":            {windowSize, fixedFast, tokenFast, coarse, rootFast, fixedAll, tokenAll, explore("TestAllSchedules/.*window|TestRefusal|TestNobody")},
+	"gcra":                       {gcraFast, gcraAll, rootFast},
+	"tokenbucket":                {tokenFast, tokenAll, rootFast},
+	"fixedwindow":                {fixedFast, fixedAll, rootFast},
+	"slidingwindow":              {slideFast, burstAll, coarse, slideAll},
+	"slidingwindow/counter":      {slideFast, burstAll, coarse, slideAll, explore("TestAllSchedules/counter|TestRefusal|TestNobody")},
+	"slidingwindow/log":          {slideFast, burstAll, coarse, slideAll, explore("TestAllSchedules/log|TestRefusal|TestNobody")},
+	"burst":                      {burstAll, rootFast},
+	"internal/table":             {tableFast, keyedFast, tableAll, keyedAll, tableSteps},
+	"keyed":                      {keyedFast, keyedAll},
+	"simulate":                   {playFast, playAll},
+	"simulate/logs":              {logsAll, playFast, toolFast},
+	"cmd/ratesim":                {toolFast, toolAll},
+	"cmd/ratesim/internal/chart": {toolAll},
+	"cmd/ratesim/internal/draw":  {toolAll},
+	"redislimit":                 {redisFast, redisAll},
+	"redislimit/goredis":         {redisFast, redisAll},
+	"redislimit/rueidis":         {redisFast, redisAll},
+	"penalty":                    {penaltyAll, rootFast},
+	"internal/strikes":           {strikesAll, policyFast, policySome, policyAll},
+	"policy":                     policyBy("^$"),
+	"policy/pattern":             policyBy("Pattern|RulesMatch"),
+	"policy/condition":           policyBy("Condition|CanHold|Override"),
+	"policy/limit":               policyBy("Limit"),
+	"policy/validate":            policyBy("Validate|Parse"),
+	"policy/decode":              policyBy("Parse|Malformed"),
+	"httplimit":                  httpBy("^$"),
+	"httplimit/clientip":         httpBy("ClientIP|Trusted"),
+	"httplimit/dialect":          httpBy("Trakt|WillItTrack|AniList|PrayerLetters|GitHub|Dialect"),
+	"httplimit/fields":           httpBy("Fields"),
+	"httplimit/ietf":             httpBy("IETF"),
+	"httplimit/middleware":       httpBy("Middleware|Charged|Missing|Cost|Jitter|Engine|Replaced|Context|Amounts|Settle"),
+	"httplimit/perkey":           httpBy("PerKey"),
+	"httplimit/read":             httpBy("Read|Refused"),
+	"httplimit/writer":           httpBy("OwnForms|Wrapped|Flush|Invalid|HintsAndTrailers"),
 }
 
 // suitesOf returns what the mutants of a file are tested by.
