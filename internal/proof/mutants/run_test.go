@@ -77,7 +77,8 @@ var (
 	logsAll    = suite{pkg: "simulate/logs", limit: 10 * time.Second}
 	linesAll   = suite{pkg: "internal/logline", limit: 3 * time.Second}
 	toolFast   = suite{pkg: "cmd/ratesim", args: "-test.skip ^(" + toolSlow + "|TestPageInBrowser)$", limit: 3 * time.Second}
-	toolAll    = suite{pkg: "cmd/ratesim", args: "-test.run ^(" + toolSlow + ")$", limit: 20 * time.Second} // the others, but one that needs a browser
+	drawFast   = suite{pkg: "cmd/ratesim", args: "-test.run ^TestPictures$", limit: 3 * time.Second}
+	toolAll    = suite{pkg: "cmd/ratesim", args: "-test.run ^(TestStory|TestDeterminism)$", limit: 20 * time.Second} // the others, but one that needs a browser
 	redisFast  = suite{pkg: "redislimit", args: "-test.skip ^(" + redisSlow + ")$", limit: 20 * time.Second}
 	redisAll   = suite{pkg: "redislimit", args: "-test.run ^(" + redisSlow + ")$", limit: 60 * time.Second} // the others
 )
@@ -131,9 +132,9 @@ var suites = map[string][]suite{
 	"keyed":                      {keyedFast, keyedAll},
 	"simulate":                   {playFast, playAll},
 	"simulate/logs":              {logsAll, playFast, toolFast},
-	"cmd/ratesim":                {toolFast, toolAll},
-	"cmd/ratesim/internal/chart": {toolAll},
-	"cmd/ratesim/internal/draw":  {toolAll},
+	"cmd/ratesim":                {toolFast, drawFast, toolAll},
+	"cmd/ratesim/internal/chart": {drawFast, toolAll},
+	"cmd/ratesim/internal/draw":  {drawFast, toolAll},
 	"redislimit":                 {redisFast, redisAll},
 	"redislimit/goredis":         {redisFast, redisAll},
 	"redislimit/rueidis":         {redisFast, redisAll},
