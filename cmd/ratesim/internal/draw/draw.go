@@ -117,7 +117,7 @@ func (p *Picture) Line(role Role, width, dash float64, points ...Point) {
 			if dash <= 0 {
 				break
 			}
-			if length <= left {
+			if length < left {
 				left -= length
 				break
 			}
