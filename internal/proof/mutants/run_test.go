@@ -77,8 +77,9 @@ var (
 	logsAll    = suite{pkg: "simulate/logs", limit: 10 * time.Second}
 	linesAll   = suite{pkg: "internal/logline", limit: 3 * time.Second}
 	toolFast   = suite{pkg: "cmd/ratesim", args: "-test.skip ^(" + toolSlow + "|TestPageInBrowser)$", limit: 3 * time.Second}
-	drawFast   = suite{pkg: "cmd/ratesim", args: "-test.run ^TestPictures$", limit: 3 * time.Second}
-	toolAll    = suite{pkg: "cmd/ratesim", args: "-test.run ^(TestStory|TestDeterminism)$", limit: 20 * time.Second} // the others, but one that needs a browser
+	chartAll   = suite{pkg: "cmd/ratesim/internal/chart", limit: 10 * time.Second}
+	drawAll    = suite{pkg: "cmd/ratesim/internal/draw", limit: 3 * time.Second}
+	toolAll    = suite{pkg: "cmd/ratesim", args: "-test.run ^(" + toolSlow + ")$", limit: 20 * time.Second} // the others, but one that needs a browser
 	redisFast  = suite{pkg: "redislimit", args: "-test.skip ^(" + redisSlow + ")$", limit: 20 * time.Second}
 	redisAll   = suite{pkg: "redislimit", args: "-test.run ^(" + redisSlow + ")$", limit: 60 * time.Second} // the others
 )
@@ -132,9 +133,9 @@ var suites = map[string][]suite{
 	"keyed":                      {keyedFast, keyedAll},
 	"simulate":                   {playFast, playAll},
 	"simulate/logs":              {logsAll, playFast, toolFast},
-	"cmd/ratesim":                {toolFast, drawFast, toolAll},
-	"cmd/ratesim/internal/chart": {drawFast, toolAll},
-	"cmd/ratesim/internal/draw":  {drawFast, toolAll},
+	"cmd/ratesim":                {toolFast, toolAll},
+	"cmd/ratesim/internal/chart": {chartAll, toolAll},
+	"cmd/ratesim/internal/draw":  {drawAll, chartAll, toolAll},
 	"redislimit":                 {redisFast, redisAll},
 	"redislimit/goredis":         {redisFast, redisAll},
 	"redislimit/rueidis":         {redisFast, redisAll},

@@ -56,7 +56,11 @@ func Envelope(d *simulate.Demand, share float64, longest time.Duration) Picture 
 	for _, j := range []int{2, 1, 0} {
 		p.Line(roles[j], 2, 0, lines[j]...)
 	}
-	head(p, 24, fmt.Sprintf("The most that %d keys ask for in any span", d.Keys()), "events, by the length of the span; a limit above a line refuses nothing to these keys")
+	asked := fmt.Sprintf("The most that %d keys ask for in any span", d.Keys())
+	if d.Keys() == 1 {
+		asked = "The most that one key asks for in any span"
+	}
+	head(p, 24, asked, "events, by the length of the span; a limit above a line refuses nothing to these keys")
 	legend(p, b.x, b.y+b.h+40, map[draw.Role]string{draw.Granted: "half of the keys", draw.Limit: fmt.Sprintf("all but %.3g %%", 100*share), draw.Refused: "all"})
 	return Picture{"envelope", "The most that keys ask for in any span.", p}
 }
