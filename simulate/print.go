@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // String returns the report in a few lines.
@@ -114,16 +115,16 @@ func (d *Diff) print(line func(string, ...any)) {
 	}
 }
 
-// key returns a key as it is printed.
+// key returns a key as it is printed: what could steer a terminal is replaced.
 func key(name string) string {
 	if name == "" {
 		return "(no key)"
 	}
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return '\uFFFD'
+		if unicode.IsPrint(r) {
+			return r
 		}
-		return r
+		return '\uFFFD'
 	}, name)
 }
 
