@@ -98,12 +98,12 @@ func TestShares(t *testing.T) {
 	}
 }
 
-// Lengths of time are rounded to three digits, and very long ones to minutes.
+// Lengths of time are rounded to three digits, and those of hours to minutes.
 func TestSeconds(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		0: "0s", 1: "1ns", 999: "999ns", 1000: "1µs", 1004: "1µs", 1006: "1.01µs", 123_456: "123µs", 1_234_567: "1.23ms", 12_345_678: "12.3ms",
 		999_499_999: "999ms", 1_234_567_890: "1.23s", 61_540 * time.Millisecond: "1m1.5s", 20*time.Minute + 1500*time.Millisecond: "20m0s",
-		2*time.Hour + 31*time.Second: "2h0m30s", 30*time.Hour + 49*time.Second: "30h0m0s", 30*time.Hour + 51*time.Second: "30h1m40s", 9999*time.Hour + 31*time.Second: "9999h1m0s",
+		2*time.Hour + 31*time.Second: "2h0m30s", 9999 * time.Second: "2h46m40s", 10_000 * time.Second: "2h47m0s", 30*time.Hour + 9*time.Minute + 31*time.Second: "30h10m0s",
 	} {
 		require.Equal(t, want, simulate.Seconds(d).String(), "%d", d)
 		text, err := json.Marshal(simulate.Seconds(d))

@@ -148,9 +148,9 @@ func (s *Seconds) UnmarshalJSON(text []byte) error {
 // String returns the length in units that are read easily.
 func (s Seconds) String() string { return rounded(time.Duration(s)).String() }
 
-// rounded returns a length with three digits or so.
+// rounded returns a length with three digits, and one of hours in minutes.
 func rounded(d time.Duration) time.Duration {
-	for unit := time.Duration(1); unit < time.Hour; unit *= 10 {
+	for unit := time.Duration(1); unit < time.Minute; unit *= 10 {
 		if d < 1000*unit {
 			return d.Round(unit)
 		}
