@@ -69,4 +69,26 @@ func TestQuantiles(t *testing.T) {
 	q.add(1<<63 - 1)
 	require.Equal(t, time.Duration(math.MaxInt64), q.at(1)[0])
 	require.Zero(t, (&quantiles{}).at(0.5)[0])
+
+	// Short ones are exact. Of longer ones, a cell holds a 64th of a power of two.
+	for _, row := range []struct {
+		lengths []int64
+		cells   int
+	}{{[]int64{0, -1}, 1}, {[]int64{62, 63}, 2}, {[]int64{63, 64}, 2}, {[]int64{64, 65, 127}, 3}, {[]int64{127, 128}, 2}, {[]int64{128, 129}, 1}, {[]int64{129, 130}, 2}, {[]int64{254, 255, 256}, 2}} {
+		var q quantiles
+		for _, length := range row.lengths {
+			q.add(length)
+		}
+		require.Len(t, q.sorted(), row.cells, "%v", row.lengths)
+		require.EqualValues(t, max(row.lengths[len(row.lengths)-1], 0), q.at(1)[0])
+	}
+
+	// A share of as many lengths as are shorter or the same gives the longest of them.
+	q = quantiles{}
+	for i := range int64(49) {
+		q.add(i + 1)
+	}
+	for i := range 49 {
+		require.EqualValues(t, i+1, q.at(float64(i+1) / 49)[0])
+	}
 }

@@ -1,6 +1,7 @@
 package simulate_test
 
 import (
+	"iter"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -36,6 +37,26 @@ func TestReorder(t *testing.T) {
 	require.Len(t, slices.Collect(simulate.Reorder(slices.Values(late), 3, &failed)), 4)
 	require.Len(t, slices.Collect(simulate.Reorder(slices.Values(late[:3]), 0, &failed)), 3)
 	require.NoError(t, failed)
+	same := []simulate.Request{by("a", 1), by("b", 1), by("d", 2), by("c", 1)}
+	keys := func(requests iter.Seq[simulate.Request]) (keys string) {
+		for r := range requests {
+			keys += r.Key
+		}
+		return keys
+	}
+	require.Equal(t, "abcd", keys(simulate.Sorted(slices.Values(same))))
+	for most, want := range map[int]string{-1: "abd", 0: "abd", 1: "abcd", 2: "abcd"} {
+		failed = nil
+		require.Equal(t, want, keys(simulate.Reorder(slices.Values(same), most, &failed)), "%d", most)
+		require.Equal(t, most > 0, failed == nil)
+	}
+	require.Equal(t, "bacd", keys(simulate.Reorder(slices.Values([]simulate.Request{by("d", 9), by("c", 5), by("a", 1), by("b", 0)}), 3, &failed)))
+	ancient := []simulate.Request{{At: time.Date(-9, 1, 1, 0, 0, 0, 0, time.UTC)}, {At: time.Date(-8, 1, 1, 0, 0, 0, 0, time.UTC)}, {At: time.Date(-7, 1, 1, 0, 0, 0, 0, time.UTC)}}
+	for most := range 4 {
+		failed = nil
+		require.Equal(t, ancient, slices.Collect(simulate.Reorder(slices.Values(ancient), most, &failed)))
+		require.NoError(t, failed)
+	}
 	for range simulate.Sorted(slices.Values(late)) {
 		break
 	}
