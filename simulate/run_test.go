@@ -90,6 +90,23 @@ func TestRun(t *testing.T) {
 	require.Equal(t, r.Waits.Longest, back.Waits.Longest)
 }
 
+// The result of nothing has what is always there, in this order, and its lists are empty.
+func TestRunOfNothing(t *testing.T) {
+	r := run(t, nil, simulate.Options{}, simulate.Subject{Name: "x", Judge: limited("log 1/s")}, simulate.Subject{Name: "y", Judge: limited("log 1/s"), Client: simulate.Obeying})
+	for i, want := range []string{
+		`"bin_width":1,"bins":[],"heat_width":1}`,
+		`"clients":{"retries":0,"granted_late":0,"gave_up":0,"median_delay":0,"longest_delay":0},` +
+			`"diff":{"from":"x","both_granted":0,"both_refused":0,"newly_refused":0,"newly_granted":0,"keys_refused":0,"keys_granted":0,"keys_different":0,"others_requests":0,"worst":[],"examples":[]},` +
+			`"bin_width":1,"bins":[],"heat_width":1}`,
+	} {
+		text, err := json.Marshal(r[i])
+		require.NoError(t, err)
+		require.Equal(t, fmt.Sprintf(`{"schema":1,"name":%q,"client":%q,"first":"0001-01-01T00:00:00Z","last":"0001-01-01T00:00:00Z","requests":0,"offered":0,"granted":0,"refused":0,`+
+			`"never":0,"shadow":0,"unlimited":0,"keys":0,"keys_refused":0,"late":0,"late_by":0,"actions":[],`+
+			`"limits":[{"name":"log 1/s","limit":"log 1/s","refused":0,"most_granted":0,"per":1}],"worst":[],`, []string{"x", "y"}[i], []string{"open", "obeying"}[i])+want, string(text))
+	}
+}
+
 // What a policy does: which rule and limit refused, ladders, shadows, amounts, responses.
 func TestRunOfPolicies(t *testing.T) {
 	p := parsed(`{"rules": [
