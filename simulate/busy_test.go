@@ -57,3 +57,45 @@ func TestBusyIsBounded(t *testing.T) {
 	require.LessOrEqual(t, len(r.Worst[0].Busy.Bins), 64)
 	require.GreaterOrEqual(t, len(r.Worst[0].Busy.Bins), 32)
 }
+
+// The bins of a busy period are as narrow as lets 64 of them reach to its last refusal, and a refusal
+// after twice as long as 64 of the narrowest is of another period.
+func TestBinsOfBusyPeriods(t *testing.T) {
+	never := func(seconds float64) simulate.Request {
+		r := by("a", seconds)
+		r.Cost = 3
+		return r
+	}
+	for _, row := range []struct {
+		refused []float64 // when, in seconds
+		width   time.Duration
+		bins    map[int]int64 // refused, and all others are empty
+	}{
+		{[]float64{10}, time.Second, map[int]int64{0: 3}},
+		{[]float64{10, 73.9}, time.Second, map[int]int64{0: 3, 63: 3}},
+		{[]float64{10, 74}, 2 * time.Second, map[int]int64{0: 3, 32: 3}},
+		{[]float64{10, 11, 12, 110}, 2 * time.Second, map[int]int64{0: 6, 1: 3, 50: 3}},
+		{[]float64{10, 137.9}, 2 * time.Second, map[int]int64{0: 3, 63: 3}},
+		{[]float64{10, 138}, time.Second, map[int]int64{0: 3}},
+		{[]float64{10, 138, 150}, time.Second, map[int]int64{0: 3}},
+		{[]float64{10, 110, 265.9}, 4 * time.Second, map[int]int64{0: 3, 25: 3, 63: 3}},
+		{[]float64{10, 110, 266}, 2 * time.Second, map[int]int64{0: 3, 50: 3}},
+	} {
+		var requests []simulate.Request
+		for _, seconds := range row.refused {
+			requests = append(requests, never(seconds))
+		}
+		busy := run(t, requests, simulate.Options{}, simulate.Subject{Judge: limited("log 2/s")})[0].Worst[0].Busy
+		require.Equal(t, t0.Add(10*time.Second), busy.From)
+		require.Equal(t, []any{int64(3), simulate.Seconds(row.width)}, []any{busy.First, busy.Width}, "%v", row.refused)
+		got := map[int]int64{}
+		for i, bin := range busy.Bins {
+			require.Zero(t, bin.Granted)
+			if bin.Refused > 0 {
+				got[i] = bin.Refused
+			}
+		}
+		require.Equal(t, row.bins, got, "%v", row.refused)
+		require.Positive(t, busy.Bins[len(busy.Bins)-1].Refused, "the last has the last refusal")
+	}
+}

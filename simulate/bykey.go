@@ -18,6 +18,7 @@ type byKey struct {
 type perKey struct {
 	offered, refused, shadow int64
 	row                      int32 // over time, from the first refusal on; 0: there is none
+	hit                      bool  // requests were refused, perhaps of no events
 }
 
 // keyed is a request of a key.
@@ -55,10 +56,10 @@ func (b *byKey) add(r *keyed) {
 	k := &b.of[r.key]
 	k.offered += r.n
 	if !r.ok {
-		if k.refused == 0 {
-			k.row = b.rows.next()
+		if !k.hit {
+			k.hit, k.row = true, b.rows.next()
 		}
-		k.refused += max(r.n, 1) // also one that costs nothing is of a key that was refused
+		k.refused += r.n
 	}
 	if r.shadow {
 		k.shadow++
@@ -76,13 +77,13 @@ func (b *byKey) result(r *Result, keys *keys, top int) {
 	r.Worst = []Key{}
 	for i := range b.of {
 		k := &b.of[i]
-		if k.refused > 0 {
+		if k.hit {
 			r.KeysRefused++
 		}
 		if k.shadow > 0 {
 			r.KeysShadow++
 		}
-		if k.offered > 0 || k.refused > 0 {
+		if k.offered > 0 || k.hit {
 			all = append(all, int32(i))
 		}
 	}

@@ -40,7 +40,7 @@ func NewDemand(requests iter.Seq[Request]) *Demand {
 	}
 	d.names = keys.names
 	for _, grants := range d.of {
-		slices.SortStableFunc(grants, func(a, b grant) int { return int(min(max(a.at-b.at, -1), 1)) })
+		slices.SortStableFunc(grants, func(a, b grant) int { return cmp.Compare(a.at, b.at) })
 	}
 	return d
 }
@@ -48,14 +48,18 @@ func NewDemand(requests iter.Seq[Request]) *Demand {
 // Keys returns how many keys there are.
 func (d *Demand) Keys() int { return len(d.of) }
 
-// most returns, of each key, the most events in any half-open span.
+// most returns, of each key, the most events in any half-open span. One of length 0 or less holds
+// nothing.
 func (d *Demand) most(span time.Duration) []int64 {
 	all := make([]int64, len(d.of))
+	if span <= 0 {
+		return all
+	}
 	for i, grants := range d.of {
 		var inside int64
 		first := 0
 		for _, g := range grants {
-			for g.at-grants[first].at >= int64(span) {
+			for uint64(g.at-grants[first].at) >= uint64(span) { // unsigned, it does not overflow
 				inside -= grants[first].n
 				first++
 			}
@@ -128,7 +132,7 @@ func depth(grants []grant, rate ratelimit.Rate) int64 {
 	var owed, most float64
 	last := grants[0].at
 	for _, g := range grants {
-		owed = max(owed-float64(g.at-last)*events, 0) + float64(g.n)*per
+		owed = max(owed-float64(uint64(g.at-last))*events, 0) + float64(g.n)*per
 		most, last = max(most, owed), g.at
 	}
 	return int64(math.Ceil(most / per * (1 - 1e-12)))

@@ -78,7 +78,7 @@ func (l *lane) differ(from *lane, key int32, r *Request) {
 
 func (d *diff) result(from string, keys *keys, top int) *Diff {
 	found := d.Diff
-	found.From, found.Worst = from, []KeyDiff{}
+	found.From, found.Worst, found.Examples = from, []KeyDiff{}, append([]RequestDiff{}, d.Examples...) // in JSON, [] if there are none
 	for number, k := range d.keys {
 		k.Key = keys.name(number)
 		found.Worst = append(found.Worst, *k)

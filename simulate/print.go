@@ -94,6 +94,9 @@ func (r *Result) keys(line func(string, ...any)) {
 	if r.KeysRefused+r.KeysShadow == 0 || r.Keys < 2 || len(r.Worst) == 0 {
 		return
 	}
+	if worst := &r.Worst[0]; worst.Refused == 0 && worst.Shadow == 0 { // only requests that cost nothing were refused
+		return
+	}
 	shadow := func(column any) string {
 		if r.KeysShadow == 0 {
 			return ""

@@ -90,6 +90,23 @@ func TestRun(t *testing.T) {
 	require.Equal(t, r.Waits.Longest, back.Waits.Longest)
 }
 
+// The result of nothing has what is always there, in this order, and its lists are empty.
+func TestRunOfNothing(t *testing.T) {
+	r := run(t, nil, simulate.Options{}, simulate.Subject{Name: "x", Judge: limited("log 1/s")}, simulate.Subject{Name: "y", Judge: limited("log 1/s"), Client: simulate.Obeying})
+	for i, want := range []string{
+		`"bin_width":1,"bins":[],"heat_width":1}`,
+		`"clients":{"retries":0,"granted_late":0,"gave_up":0,"median_delay":0,"longest_delay":0},` +
+			`"diff":{"from":"x","both_granted":0,"both_refused":0,"newly_refused":0,"newly_granted":0,"keys_refused":0,"keys_granted":0,"keys_different":0,"others_requests":0,"worst":[],"examples":[]},` +
+			`"bin_width":1,"bins":[],"heat_width":1}`,
+	} {
+		text, err := json.Marshal(r[i])
+		require.NoError(t, err)
+		require.Equal(t, fmt.Sprintf(`{"schema":1,"name":%q,"client":%q,"first":"0001-01-01T00:00:00Z","last":"0001-01-01T00:00:00Z","requests":0,"offered":0,"granted":0,"refused":0,`+
+			`"never":0,"shadow":0,"unlimited":0,"keys":0,"keys_refused":0,"late":0,"late_by":0,"actions":[],`+
+			`"limits":[{"name":"log 1/s","limit":"log 1/s","refused":0,"most_granted":0,"per":1}],"worst":[],`, []string{"x", "y"}[i], []string{"open", "obeying"}[i])+want, string(text))
+	}
+}
+
 // What a policy does: which rule and limit refused, ladders, shadows, amounts, responses.
 func TestRunOfPolicies(t *testing.T) {
 	p := parsed(`{"rules": [
@@ -281,21 +298,47 @@ func TestDiff(t *testing.T) {
 	for i := range 10 {
 		requests = append(requests, by("a", float64(i)*2), by("b", float64(i)*2))
 	}
-	requests = append(requests, by("a", 21), by("b", 40), by("b", 40.1), by("b", 40.2))
+	requests = append(requests, by("a", 21), by("c", 30), by("b", 40), by("b", 40.1), by("b", 40.2), by("d", 40.3), by("d", 40.4))
 	seen := 0
 	results := run(t, requests, simulate.Options{Top: 2, Each: func(int, *simulate.Request, *simulate.Verdict) { seen++ }},
 		simulate.Subject{Name: "loose", Judge: limited("log 1/s")}, simulate.Subject{Name: "strict", Judge: limited("log 2/10s")}, simulate.Subject{Name: "same", Judge: limited("log 1/s")})
 	require.Nil(t, results[0].Diff)
 	require.Equal(t, 3*len(requests), seen)
-	d := results[1].Diff
-	require.Equal(t, "loose", d.From)
-	require.Equal(t, len(requests), d.BothGranted+d.BothRefused+d.NewlyGranted+d.NewlyRefused)
-	require.Equal(t, []int{1, 2, 1}, []int{d.NewlyGranted, d.KeysRefused, d.KeysGranted}, "the second of b's at 40 s")
-	require.Len(t, d.Examples, 2)
-	require.False(t, d.Examples[0].Granted)
-	require.Equal(t, "b", d.Worst[0].Key)
-	require.Zero(t, results[2].Diff.KeysDifferent)
-	require.Contains(t, results[1].String(), "beside loose: newly refused 12 requests (keys: 2), newly granted 1 (keys: 1)")
+	require.Equal(t, simulate.Diff{From: "loose", BothGranted: 12, BothRefused: 1, NewlyRefused: 12, NewlyGranted: 2, KeysRefused: 2, KeysGranted: 2, KeysDifferent: 3,
+		Worst: []simulate.KeyDiff{{Key: "b", NewlyRefused: 6, NewlyGranted: 1}, {Key: "a", NewlyRefused: 6}}, // and d
+		Examples: []simulate.RequestDiff{
+			{At: t0.Add(4 * time.Second), Key: "a", Method: "GET", Path: "/"}, {At: t0.Add(4 * time.Second), Key: "b", Method: "GET", Path: "/"}},
+	}, *results[1].Diff, "b is granted the second at 40 s, and d")
+	require.Equal(t, simulate.Diff{From: "loose", BothGranted: 24, BothRefused: 3, Worst: []simulate.KeyDiff{}, Examples: []simulate.RequestDiff{}}, *results[2].Diff)
+	require.Contains(t, results[1].String(), "beside loose: newly refused 12 requests (keys: 2), newly granted 2 (keys: 2)")
+}
+
+// Where keys are not told apart, what differs of all of them counts as one.
+func TestDiffOfOthers(t *testing.T) {
+	requests := []simulate.Request{by("a", 0), by("b", 0), by("b", 0.1), by("c", 0), by("c", 2), by("c", 4), by("d", 0), by("d", 2), by("d", 4), by("d", 6)}
+	slices.SortStableFunc(requests, func(a, b simulate.Request) int { return a.At.Compare(b.At) })
+	d := run(t, requests, simulate.Options{Keys: 1}, simulate.Subject{Judge: limited("log 1/s")}, simulate.Subject{Judge: limited("log 2/10s")})[1].Diff
+	require.Equal(t, []simulate.KeyDiff{{Key: "(others)", NewlyRefused: 3, NewlyGranted: 1}}, d.Worst)
+	require.Equal(t, []int{4, 1, 1, 1}, []int{d.OthersRequests, d.KeysDifferent, d.KeysRefused, d.KeysGranted})
+
+	// The most different come first: of those that differ as often, by name.
+	requests = nil
+	for i, key := range []string{"x", "y", "z", "w"} {
+		for j := range []int{3, 4, 3, 2}[i] {
+			requests = append(requests, by(key, float64(j)*2))
+		}
+		requests = append(requests, by(key, 30))
+		for range []int{0, 0, 0, 3}[i] { // these are refused first, and then granted
+			requests = append(requests, by(key, 30.1))
+		}
+	}
+	slices.SortStableFunc(requests, func(a, b simulate.Request) int { return a.At.Compare(b.At) })
+	d = run(t, requests, simulate.Options{}, simulate.Subject{Judge: limited("log 1/s")}, simulate.Subject{Judge: limited("log 4/8s")})[1].Diff
+	require.Equal(t, []simulate.KeyDiff{{Key: "w", NewlyGranted: 3}}, d.Worst)
+	require.Equal(t, []int{0, 1, 0, 1}, []int{d.OthersRequests, d.KeysDifferent, d.KeysRefused, d.KeysGranted})
+	d = run(t, requests, simulate.Options{}, simulate.Subject{Judge: limited("log 1/s")}, simulate.Subject{Judge: limited("log 2/10s")})[1].Diff
+	require.Equal(t, []simulate.KeyDiff{{Key: "y", NewlyRefused: 2}, {Key: "w", NewlyGranted: 1}, {Key: "x", NewlyRefused: 1}, {Key: "z", NewlyRefused: 1}}, d.Worst)
+	require.Equal(t, []int{4, 3, 1}, []int{d.KeysDifferent, d.KeysRefused, d.KeysGranted})
 }
 
 // All is the same each time, for policies with ladders and clients that are random, too.
