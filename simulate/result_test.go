@@ -63,7 +63,9 @@ func TestResultOfCosts(t *testing.T) {
 
 // Bins begin at the first request, as wide as they were asked for, or else as many as 240.
 func TestResultBins(t *testing.T) {
-	one := func(seconds float64) simulate.Request { return simulate.Request{At: by("", seconds).At, Key: "a", Cost: 1} }
+	one := func(seconds float64) simulate.Request {
+		return simulate.Request{At: by("", seconds).At, Key: "a", Cost: 1}
+	}
 	requests := []simulate.Request{one(0), one(1), one(239.9)}
 	r := run(t, requests, simulate.Options{}, simulate.Subject{Judge: refusing(0, 1, 0)})[0]
 	require.Len(t, r.Bins, 240)

@@ -81,6 +81,13 @@ func examples() (all []Picture) {
 		{name: "aligned", limits: []simulate.Limit{{Limit: "aligned 10/10s", Refused: 9}}, granted: []int64{5, 10, 0, 10}, refused: []int64{1, 0, 8, 0}},
 		{name: "log", limits: []simulate.Limit{{Limit: "log 10/10s", Refused: 9}}, first: 6, granted: []int64{5, 10, 0, 10}, refused: []int64{1, 0, 8, 0}, more: 7},
 		{name: "without-limit", limits: []simulate.Limit{{Limit: "log 10/10s", Refused: 9, Mode: "shadow"}, {Limit: "log 0/10s", Refused: 1}}, granted: []int64{5, 1}, refused: []int64{1, 0}},
+		{name: "gcra-without-burst", limits: []simulate.Limit{{Limit: "log 10/10s", Refused: 9, Mode: "watch"}, {Limit: "gcra 30/min", Refused: 1}}, first: 40,
+			granted: []int64{1, 9, 10, 10}, refused: []int64{1, 0, 8, 0}},
+		{name: "one", limits: []simulate.Limit{}, granted: []int64{0}, refused: []int64{1}},
+		{name: "beyond-the-frame-in-between", limits: []simulate.Limit{{Limit: "log 10/10s", Refused: 9}}, granted: []int64{5, 0, 10, 10, 0}, refused: []int64{1, 0, 100, 0, 1}},
+		{name: "numbers-without-an-end", limits: []simulate.Limit{{Limit: "log 10/10s", Refused: 9}}, granted: []int64{1e17, 2e17}, refused: []int64{3e17, 4e17}, more: 7},
+		{name: "the-first-of-those-that-refused-most", limits: []simulate.Limit{{Limit: "log 20/10s", Refused: 9}, {Limit: "log 90/10s", Refused: 8}, {Limit: "log 80/10s", Refused: 9}},
+			first: 6, granted: []int64{5, 1}, refused: []int64{1, 0}},
 		{name: "the-one-that-refused-most", limits: []simulate.Limit{{Limit: "log 90/10s", Refused: 8}, {Limit: "log 20/10s", Refused: 9}, {Limit: "log 80/10s", Refused: 9}},
 			first: 6, granted: []int64{5, 1}, refused: []int64{1, 0}},
 		{name: "beyond-the-frame-early", limits: []simulate.Limit{{Limit: "log 10/10s", Refused: 9}}, granted: []int64{5, 10, 0, 10}, refused: []int64{1, 900, 8, 0}},
@@ -116,15 +123,17 @@ func examples() (all []Picture) {
 		{Key: "in shadow only", Shadow: 7},
 	}
 	add("keys", heat(r))
+	r.Name = strings.Repeat("a name without an end ", 9)
 	r.Worst = r.Worst[1:2]
 	r.Worst[0].Bins = nil
 	add("keys-without-bins", heat(r))
 
 	for name, cells := range map[string][]simulate.Cell{
-		"short": {{simulate.Seconds(time.Millisecond), 3}, {simulate.Seconds(2 * time.Millisecond), 5}, {simulate.Seconds(2500 * time.Microsecond), 4}},
-		"long":  {{simulate.Seconds(time.Second), 30_000}, {simulate.Seconds(10 * time.Minute), 200}, {simulate.Seconds(65 * time.Minute), 12_000}},
-		"forty": {{0, 1}, {simulate.Seconds(40 * time.Second), 2}},
-		"years": {{simulate.Seconds(time.Hour), 1}, {simulate.Seconds(250 * 365 * 24 * time.Hour), 2}},
+		"short":           {told(time.Millisecond, 3), told(2*time.Millisecond, 5), told(2500*time.Microsecond, 4)},
+		"long":            {told(time.Second, 30_000), told(10*time.Minute, 200), told(65*time.Minute, 12_000)},
+		"forty":           {told(0, 1), told(40*time.Second, 2)},
+		"more-than-forty": {told(0, 1), told(40500*time.Millisecond, 2), told(40600*time.Millisecond, 2)},
+		"years":           {told(time.Hour, 1), told(250*365*24*time.Hour, 2)},
 	} {
 		r := result("gcra 1/min", time.Minute, []int64{1}, []int64{1})
 		longest := cells[len(cells)-1].Wait
@@ -150,7 +159,7 @@ func examples() (all []Picture) {
 		share   float64
 		longest time.Duration
 		bursts  []int
-	}{{0.02, 24 * time.Hour, []int{1, 2, 3, 50, 4000}}, {0.25, time.Minute, []int{3, 4}}, {0.5, time.Second / 2, []int{1}}} {
+	}{{0.02, 24 * time.Hour, []int{1, 2, 3, 50, 4000}}, {0.25, time.Minute, []int{3, 4, 5, 20, 40}}, {0.5, time.Second / 2, []int{1}}} {
 		d := simulate.NewDemand(func(yield func(simulate.Request) bool) {
 			for i := range row.bursts[len(row.bursts)-1] {
 				for k, n := range row.bursts {
@@ -167,6 +176,11 @@ func examples() (all []Picture) {
 	}
 	slices.SortFunc(all, func(a, b Picture) int { return strings.Compare(a.Name, b.Name) })
 	return all
+}
+
+// told returns how many requests were told to wait for so long.
+func told(wait time.Duration, requests int) simulate.Cell {
+	return simulate.Cell{Wait: simulate.Seconds(wait), Requests: requests}
 }
 
 // result returns one with bins of what was granted and refused.
@@ -199,6 +213,8 @@ func TestAll(t *testing.T) {
 	refused.Waits = &simulate.Waits{Longest: simulate.Seconds(time.Second), Cells: []simulate.Cell{{Wait: simulate.Seconds(time.Second), Requests: 1}}}
 	require.Equal(t, []string{"timeline", "cumulative", "keys", "waits"}, names(All([]*simulate.Result{refused})))
 	require.Equal(t, []string{"timeline", "cumulative-2", "keys-2", "waits-2"}, names(All([]*simulate.Result{calm, refused})))
+	refused.Keys = 2
+	require.Equal(t, []string{"timeline", "cumulative", "keys", "waits"}, names(All([]*simulate.Result{refused})))
 	refused.Keys = 1
 	require.Equal(t, []string{"timeline", "cumulative", "waits"}, names(All([]*simulate.Result{refused})))
 }

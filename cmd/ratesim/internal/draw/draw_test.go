@@ -46,6 +46,7 @@ func TestShapes(t *testing.T) {
 		{"next to nothing below zero", func(p *Picture) { p.Rect(-0.001, 0, 1, 1, Muted, 1) }, `<path class="muted" d="M0 0h1v1h-1z"/>`},
 		{"several in one shape", func(p *Picture) { p.Rects(Granted, 1, [4]float64{0, 0, 1, 1}, [4]float64{2, 0, 1, 3}) },
 			`<path class="granted" d="M0 0h1v1h-1zM2 0h1v3h-1z"/>`},
+		{"one", func(p *Picture) { p.Rects(Granted, 1, [4]float64{0, 0, 1, 1}) }, `<path class="granted" d="M0 0h1v1h-1z"/>`},
 		{"none", func(p *Picture) { p.Rects(Granted, 1) }, ""},
 		{"a line with a corner, and a point on the way", func(p *Picture) { p.Line(Limit, 2, 0, Point{0, 10}, Point{5, 10}, Point{10, 10}, Point{10, 20}) },
 			`<path class="limit" d="M-0.5 11h11v-2h-11zM9 9.5v11h2v-11z"/>`},
