@@ -141,7 +141,7 @@ func examples() (all []Picture) {
 		add("waits-"+name, waits(r))
 	}
 
-	for _, length := range []time.Duration{90 * time.Millisecond, 3 * time.Second, 50 * time.Second, 10 * time.Minute, 5 * time.Hour, 24*time.Hour - 1, 24 * time.Hour,
+	for _, length := range []time.Duration{90 * time.Millisecond, 3 * time.Second, 50 * time.Second, 10 * time.Minute, 5 * time.Hour, 24*time.Hour - 1, 24 * time.Hour, 8 * 24 * time.Hour,
 		20 * 24 * time.Hour, 300 * 24 * time.Hour, 10 * 365 * 24 * time.Hour, 200 * 365 * 24 * time.Hour} {
 		p := draw.New("", width, 120)
 		b := box{x: left, y: 10, w: width - left - right, h: 60, maxY: 3}
@@ -149,6 +149,9 @@ func examples() (all []Picture) {
 		b.timeAxis(p, noon, length, true)
 		add("axis-"+length.String(), p)
 	}
+	end := draw.New("", width, 120)
+	(&box{x: left, y: 10, w: width - left - right, h: 60, maxY: 3}).timeAxis(end, noon.Truncate(time.Minute), 50*time.Second, true)
+	add("axis-with-a-time-at-its-end", end)
 	p := draw.New("", width, 400)
 	b := box{x: left, y: 10, w: width - left - right, h: 360, maxY: 100}
 	b.yAxis(p)
@@ -249,7 +252,7 @@ func TestNumbers(t *testing.T) {
 	for _, row := range []struct {
 		part, whole int64
 		want        string
-	}{{0, 0, "0 %"}, {0, 7, "0 %"}, {1, 8, "12 %"}, {1, 10, "10 %"}, {99, 1000, "9.9 %"}, {1, 3000, "0.0333 %"}, {7, 7, "100 %"}} {
+	}{{0, 0, "0 %"}, {0, 7, "0 %"}, {1, 8, "12 %"}, {1, 10, "10 %"}, {104, 1000, "10 %"}, {99, 1000, "9.9 %"}, {1, 3000, "0.0333 %"}, {7, 7, "100 %"}} {
 		require.Equal(t, row.want, percent(row.part, row.whole))
 	}
 	for d, want := range map[time.Duration]string{0: "0s", 90 * time.Second: "1m30s", time.Minute: "1m", 10 * time.Minute: "10m", time.Hour: "1h", 90 * time.Minute: "1h30m",
