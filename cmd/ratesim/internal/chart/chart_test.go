@@ -83,8 +83,9 @@ func examples() (all []Picture) {
 		{name: "without-limit", limits: []simulate.Limit{{Limit: "log 10/10s", Refused: 9, Mode: "shadow"}, {Limit: "log 0/10s", Refused: 1}}, granted: []int64{5, 1}, refused: []int64{1, 0}},
 		{name: "gcra-without-burst", limits: []simulate.Limit{{Limit: "log 10/10s", Refused: 9, Mode: "watch"}, {Limit: "gcra 30/min", Refused: 1}}, first: 40,
 			granted: []int64{1, 9, 10, 10}, refused: []int64{1, 0, 8, 0}},
+		{name: "refused-by-no-limit", limits: []simulate.Limit{{Limit: "log 10/10s"}}, granted: []int64{5, 1}, refused: []int64{1, 0}},
 		{name: "one", limits: []simulate.Limit{}, granted: []int64{0}, refused: []int64{1}},
-		{name: "beyond-the-frame-in-between", limits: []simulate.Limit{{Limit: "log 10/10s", Refused: 9}}, granted: []int64{5, 0, 10, 10, 0}, refused: []int64{1, 0, 100, 0, 1}},
+		{name: "beyond-the-frame-in-between", limits: []simulate.Limit{{Limit: "log 10/10s", Refused: 9}}, granted: []int64{5, 0, 10, 10, 0}, refused: []int64{1, 80, 0, 0, 1}},
 		{name: "numbers-without-an-end", limits: []simulate.Limit{{Limit: "log 10/10s", Refused: 9}}, granted: []int64{1e17, 2e17}, refused: []int64{3e17, 4e17}, more: 7},
 		{name: "the-first-of-those-that-refused-most", limits: []simulate.Limit{{Limit: "log 20/10s", Refused: 9}, {Limit: "log 90/10s", Refused: 8}, {Limit: "log 80/10s", Refused: 9}},
 			first: 6, granted: []int64{5, 1}, refused: []int64{1, 0}},
@@ -222,12 +223,13 @@ func TestAll(t *testing.T) {
 	require.Equal(t, []string{"timeline", "cumulative", "waits"}, names(All([]*simulate.Result{refused})))
 }
 
-// Times on an axis are round: a part of a second, minute, hour or day, or a number of days.
+// Times on an axis are round: a part of a second, minute, hour or day, or days, weeks or years.
 func TestTimeSteps(t *testing.T) {
 	require.IsIncreasing(t, steps)
+	const day = 24 * time.Hour
 	for _, by := range steps {
-		round := by%(24*time.Hour) == 0
-		for _, unit := range []time.Duration{time.Second, time.Minute, time.Hour, 24 * time.Hour} {
+		round := by == 2*day || by%(7*day) == 0 || by%(365*day) == 0
+		for _, unit := range []time.Duration{time.Second, time.Minute, time.Hour, day} {
 			round = round || unit%by == 0
 		}
 		require.True(t, round, "%v", by)
