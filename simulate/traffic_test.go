@@ -220,6 +220,10 @@ func TestOnOffOfTheShortestTime(t *testing.T) {
 	require.ErrorContains(t, err, "on is 1µs, want 1.001µs or more")
 	_, err = simulate.OnOff(time.Unix(0, 0), ratelimit.PerSecond(1), time.Microsecond+1, 0, 1)
 	require.NoError(t, err)
+	_, err = simulate.OnOff(time.Unix(0, 0), ratelimit.PerSecond(10), 100, 0, 1)
+	require.ErrorContains(t, err, "on is 100ns, want 101ns or more")
+	_, err = simulate.OnOff(time.Unix(0, 0), ratelimit.PerSecond(10), 101, 0, 1)
+	require.NoError(t, err)
 }
 
 // An event that would come exactly at 2^63 ns is beyond the end, and not 292 years before the
