@@ -70,3 +70,47 @@ func TestQuantiles(t *testing.T) {
 	require.Equal(t, time.Duration(math.MaxInt64), q.at(1)[0])
 	require.Zero(t, (&quantiles{}).at(0.5)[0])
 }
+
+// A pattern of three places is that of a status of three digits; an x stands for any.
+func TestPatternsOfStatuses(t *testing.T) {
+	for pattern, statuses := range map[string]map[int]bool{
+		"404": {404: true, 405: false, 414: false, 504: false, 4: false, 1404: false},
+		"4xx": {399: false, 400: true, 404: true, 499: true, 500: false, 40: false, 4000: false},
+		"4x4": {404: true, 494: true, 405: false, 504: false},
+		"xxx": {-404: false, 0: false, 99: false, 100: true, 101: true, 998: true, 999: true, 1000: false, 1001: false},
+		"40":  {404: false, 40: false},
+		"":    {404: false, 0: false},
+	} {
+		for status, want := range statuses {
+			require.Equal(t, want, hasStatus(pattern, status), "%q of %d", pattern, status)
+		}
+	}
+}
+
+// Quantiles of lengths of less than 128 ns are exact, a length below 0 counts as 0, and a share that is
+// a whole number of lengths, but for its rounding, is that number.
+func TestQuantilesAreExact(t *testing.T) {
+	var q quantiles
+	for i := range int64(100) {
+		q.add(i + 1)
+	}
+	require.Equal(t, []time.Duration{1, 1, 2, 7, 8, 63, 64, 65, 66, 100}, q.at(0, 0.01, 0.011, 0.07, 0.0701, 0.63, 0.64, 0.65, 0.651, 1))
+	require.Len(t, q.sorted(), 100)
+	q = quantiles{}
+	for _, length := range []int64{-1, math.MinInt64, 5, 1000, 1 << 40} {
+		q.add(length)
+	}
+	require.Equal(t, []time.Duration{0, 0, 5, 1000, 1 << 40}, q.at(0, 0.4, 0.6, 0.8, 1))
+	require.Equal(t, []cell{{2, 0}, {1, 5}, {1, 1000}, {1, 1 << 40}}, q.sorted())
+	require.Len(t, q.cells, 64*(40-5)+1, "there are 64 cells for each doubling beyond 64, and none for more")
+}
+
+// However many requests there are, few are kept until they are counted.
+func TestQueuesAreBounded(t *testing.T) {
+	b, w := newByKey(), newWindows(1000)
+	for i := range int64(1000) {
+		b.count(keyed{now: i, n: 1, key: int32(i % 3), ok: true})
+		w.grant(i, int32(i%3), 1)
+	}
+	require.Equal(t, []int{batch, batch}, []int{cap(b.queue), cap(w.queue)})
+}
