@@ -69,40 +69,39 @@ func TestQuantiles(t *testing.T) {
 	q.add(1<<63 - 1)
 	require.Equal(t, time.Duration(math.MaxInt64), q.at(1)[0])
 	require.Zero(t, (&quantiles{}).at(0.5)[0])
-}
 
-// A pattern of three places is that of a status of three digits; an x stands for any.
-func TestPatternsOfStatuses(t *testing.T) {
-	for pattern, statuses := range map[string]map[int]bool{
-		"404": {404: true, 405: false, 414: false, 504: false, 4: false, 1404: false},
-		"4xx": {399: false, 400: true, 404: true, 499: true, 500: false, 40: false, 4000: false},
-		"4x4": {404: true, 494: true, 405: false, 504: false},
-		"xxx": {-404: false, 0: false, 99: false, 100: true, 101: true, 998: true, 999: true, 1000: false, 1001: false},
-		"40":  {404: false, 40: false},
-		"":    {404: false, 0: false},
-	} {
-		for status, want := range statuses {
-			require.Equal(t, want, hasStatus(pattern, status), "%q of %d", pattern, status)
+	// Short ones are exact. Of longer ones, a cell holds a 64th of a power of two.
+	for _, row := range []struct {
+		lengths []int64
+		cells   int
+	}{{[]int64{0, -1}, 1}, {[]int64{62, 63}, 2}, {[]int64{63, 64}, 2}, {[]int64{64, 65, 127}, 3}, {[]int64{127, 128}, 2}, {[]int64{128, 129}, 1}, {[]int64{129, 130}, 2}, {[]int64{254, 255, 256}, 2}} {
+		var q quantiles
+		for _, length := range row.lengths {
+			q.add(length)
 		}
+		require.Len(t, q.sorted(), row.cells, "%v", row.lengths)
+		require.EqualValues(t, max(row.lengths[len(row.lengths)-1], 0), q.at(1)[0])
 	}
-}
 
-// Quantiles of lengths of less than 128 ns are exact, a length below 0 counts as 0, and a share that is
-// a whole number of lengths, but for its rounding, is that number.
-func TestQuantilesAreExact(t *testing.T) {
-	var q quantiles
-	for i := range int64(100) {
+	// A share of as many lengths as are shorter or the same gives the longest of them.
+	q = quantiles{}
+	for i := range int64(49) {
 		q.add(i + 1)
 	}
-	require.Equal(t, []time.Duration{1, 1, 2, 7, 8, 63, 64, 65, 66, 100}, q.at(0, 0.01, 0.011, 0.07, 0.0701, 0.63, 0.64, 0.65, 0.651, 1))
-	require.Len(t, q.sorted(), 100)
-	q = quantiles{}
-	for _, length := range []int64{-1, math.MinInt64, 5, 1000, 1 << 40} {
-		q.add(length)
+	for i := range 49 {
+		require.EqualValues(t, i+1, q.at(float64(i+1) / 49)[0])
 	}
-	require.Equal(t, []time.Duration{0, 0, 5, 1000, 1 << 40}, q.at(0, 0.4, 0.6, 0.8, 1))
-	require.Equal(t, []cell{{2, 0}, {1, 5}, {1, 1000}, {1, 1 << 40}}, q.sorted())
-	require.Len(t, q.cells, 64*(40-5)+1, "there are 64 cells for each doubling beyond 64, and none for more")
+}
+
+// Quantiles take 64 cells for each doubling of the longest length beyond 64, and no more.
+func TestQuantilesTakeLittleMemory(t *testing.T) {
+	for length, cells := range map[int64]int{0: 1, 1: 2, 63: 64, 64: 65, 127: 128, 128: 129, 255: 192, 1 << 40: 64*(40-5) + 1, 1<<63 - 1: 64 * (63 - 5)} {
+		var q quantiles
+		q.add(length)
+		require.Len(t, q.cells, cells, "%d", length)
+		q.add(length / 2)
+		require.Len(t, q.cells, cells, "%d", length)
+	}
 }
 
 // However many requests there are, few are kept until they are counted.

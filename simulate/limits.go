@@ -106,11 +106,8 @@ func (c *counted) charged(r *Request, n int64) int64 {
 	return n
 }
 
-// hasStatus reports whether a status is one of "401" or "4xx".
+// hasStatus reports whether a status is one of "401" or "4xx", which begin with 1 to 5.
 func hasStatus(pattern string, status int) bool {
-	if len(pattern) != 3 || status < 100 || status > 999 {
-		return false
-	}
 	for i, digit := range [3]int{status / 100, status / 10 % 10, status % 10} {
 		if pattern[i] != 'x' && int(pattern[i]-'0') != digit {
 			return false

@@ -1,6 +1,7 @@
 package simulate_test
 
 import (
+	"iter"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -36,6 +37,26 @@ func TestReorder(t *testing.T) {
 	require.Len(t, slices.Collect(simulate.Reorder(slices.Values(late), 3, &failed)), 4)
 	require.Len(t, slices.Collect(simulate.Reorder(slices.Values(late[:3]), 0, &failed)), 3)
 	require.NoError(t, failed)
+	same := []simulate.Request{by("a", 1), by("b", 1), by("d", 2), by("c", 1)}
+	keys := func(requests iter.Seq[simulate.Request]) (keys string) {
+		for r := range requests {
+			keys += r.Key
+		}
+		return keys
+	}
+	require.Equal(t, "abcd", keys(simulate.Sorted(slices.Values(same))))
+	for most, want := range map[int]string{-1: "abd", 0: "abd", 1: "abcd", 2: "abcd"} {
+		failed = nil
+		require.Equal(t, want, keys(simulate.Reorder(slices.Values(same), most, &failed)), "%d", most)
+		require.Equal(t, most > 0, failed == nil)
+	}
+	require.Equal(t, "bacd", keys(simulate.Reorder(slices.Values([]simulate.Request{by("d", 9), by("c", 5), by("a", 1), by("b", 0)}), 3, &failed)))
+	ancient := []simulate.Request{{At: time.Date(-9, 1, 1, 0, 0, 0, 0, time.UTC)}, {At: time.Date(-8, 1, 1, 0, 0, 0, 0, time.UTC)}, {At: time.Date(-7, 1, 1, 0, 0, 0, 0, time.UTC)}}
+	for most := range 4 {
+		failed = nil
+		require.Equal(t, ancient, slices.Collect(simulate.Reorder(slices.Values(ancient), most, &failed)))
+		require.NoError(t, failed)
+	}
 	for range simulate.Sorted(slices.Values(late)) {
 		break
 	}
@@ -58,6 +79,15 @@ func TestStamps(t *testing.T) {
 	for range s.Watch(slices.Values([]simulate.Request{by("a", 1), by("a", 61.5)})) {
 	}
 	require.Empty(t, s.Warnings(ratelimit.PerSecond(1)))
+	for range s.Watch(slices.Values([]simulate.Request{by("a", 1), by("a", 61)})) {
+	}
+	for rate, warned := range map[ratelimit.Rate]bool{
+		ratelimit.PerDay(0): false, ratelimit.Per(0, time.Second): false, ratelimit.Per(1, 10*time.Second): true, ratelimit.Per(1, 10*time.Second+1): false,
+		ratelimit.Per(11, 11*time.Second): false, ratelimit.Per(12, 11*time.Second): true,
+	} {
+		require.Equal(t, warned, len(s.Warnings(rate)) == 1, "%v", rate)
+	}
+	require.Len(t, s.Warnings(ratelimit.PerSecond(1), ratelimit.PerSecond(2)), 1, "once for all limits")
 	for range s.Watch(slices.Values([]simulate.Request{by("a", 1)})) {
 		break
 	}
@@ -71,7 +101,7 @@ func TestSubseconds(t *testing.T) {
 	for i, r := range spread {
 		require.Equal(t, all[i].At.Truncate(time.Second), r.At.Truncate(time.Second))
 	}
-	require.NotEqual(t, spread[0].At, spread[1].At)
+	require.Equal(t, []time.Duration{1567645280, 1693381003, 2991522380}, []time.Duration{spread[0].At.Sub(t0), spread[1].At.Sub(t0), spread[3].At.Sub(t0)}, "the same as in each version")
 	require.Equal(t, spread, slices.Collect(simulate.Subseconds(slices.Values(all), 1)))
 	for range simulate.Subseconds(slices.Values(all), 1) {
 		break

@@ -361,6 +361,36 @@ func TestRunIsDeterministic(t *testing.T) {
 	require.NotEqual(t, play(1), play(2))
 }
 
+// A request that is earlier than the one before it is judged as of the time of that one, and so are
+// those that follow.
+func TestRunOfLateRequests(t *testing.T) {
+	var at []float64
+	o := simulate.Options{Each: func(_ int, r *simulate.Request, _ *simulate.Verdict) { at = append(at, r.At.Sub(t0).Seconds()) }}
+	r := run(t, []simulate.Request{by("a", 0), by("a", 5), by("a", 3), by("a", 4), by("a", 6)}, o, simulate.Subject{Judge: limited("log 9/s")})[0]
+	require.Equal(t, []float64{0, 5, 5, 5, 6}, at)
+	require.Equal(t, t0.Add(6*time.Second), r.Last)
+	require.EqualValues(t, 3, r.Limits[0].MostGranted)
+}
+
+// By default ten keys are listed, as many as are told apart by default can be, and all of the
+// extremes are accepted.
+func TestRunOptions(t *testing.T) {
+	var requests []simulate.Request
+	for i := range 24 {
+		requests = append(requests, by(fmt.Sprint(i/2), 0))
+	}
+	subject := func() simulate.Subject { return simulate.Subject{Judge: limited("log 1/s")} }
+	require.Len(t, run(t, requests, simulate.Options{}, subject())[0].Worst, 10)
+	require.Len(t, run(t, requests, simulate.Options{Top: 1}, subject())[0].Worst, 1)
+	require.Len(t, run(t, requests, simulate.Options{Top: 11}, subject())[0].Worst, 11)
+	r := run(t, requests, simulate.Options{Keys: 1 << 24, Bin: 1}, subject())[0]
+	require.Equal(t, []any{12, false, simulate.Seconds(1)}, []any{r.Keys, r.MoreKeys, r.BinWidth})
+	_, err := simulate.Run(slices.Values(requests), simulate.Options{Keys: 1<<24 + 1}, subject())
+	require.EqualError(t, err, "simulate.Run: Keys is 16777217, want 1 to 16777216")
+	_, err = simulate.Run(slices.Values(requests), simulate.Options{}, simulate.Subject{Judge: limited("log 1/s"), Client: simulate.Impatient + 1})
+	require.EqualError(t, err, "simulate.Run: subjects[0].Client is 4, want Open, Obeying, Backoff or Impatient")
+}
+
 func TestRunArguments(t *testing.T) {
 	good := simulate.Subject{Judge: limited("log 1/s")}
 	none := slices.Values([]simulate.Request{})

@@ -34,7 +34,7 @@ func step(end float64, most int) float64 {
 		return 1
 	}
 	unit := math.Pow(10, math.Floor(math.Log10(end/float64(most))))
-	for _, m := range []float64{1, 2, 5, 10} {
+	for _, m := range []float64{1, 2, 5} {
 		if end/(unit*m) <= float64(most) {
 			return unit * m
 		}

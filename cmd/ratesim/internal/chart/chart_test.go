@@ -140,8 +140,8 @@ func examples() (all []Picture) {
 		b.timeAxis(p, noon, length, true)
 		add("axis-"+length.String(), p)
 	}
-	p := draw.New("", width, 120)
-	b := box{x: left, y: 10, w: width - left - right, h: 100, maxY: 100}
+	p := draw.New("", width, 400)
+	b := box{x: left, y: 10, w: width - left - right, h: 360, maxY: 100}
 	b.yAxis(p)
 	b.timeAxis(p, noon.Truncate(time.Hour), 2*time.Hour, false)
 	add("axis-without-words", p)
@@ -203,6 +203,18 @@ func TestAll(t *testing.T) {
 	require.Equal(t, []string{"timeline", "cumulative", "waits"}, names(All([]*simulate.Result{refused})))
 }
 
+// Times on an axis are round: a part of a second, minute, hour or day, or a number of days.
+func TestTimeSteps(t *testing.T) {
+	require.IsIncreasing(t, steps)
+	for _, by := range steps {
+		round := by%(24*time.Hour) == 0
+		for _, unit := range []time.Duration{time.Second, time.Minute, time.Hour, 24 * time.Hour} {
+			round = round || unit%by == 0
+		}
+		require.True(t, round, "%v", by)
+	}
+}
+
 func TestStep(t *testing.T) {
 	for _, row := range []struct {
 		end  float64
@@ -214,7 +226,8 @@ func TestStep(t *testing.T) {
 }
 
 func TestNumbers(t *testing.T) {
-	for f, want := range map[float64]string{0: "0", 0.5: "0.5", 9999: "9999", 1e4: "10k", 12_345: "12.35k", 999_000: "999k", 1e6: "1M", 2.5e6: "2.5M", 1e9: "1G", 12e9: "12G"} {
+	for f, want := range map[float64]string{0: "0", 0.5: "0.5", 9999: "9999", 1e4: "10k", 12_345: "12.35k", 999_000: "999k", 1e6: "1M", 2.5e6: "2.5M", 1_234_560: "1.235M",
+		1e9: "1G", 12e9: "12G", 123_456e6: "123.5G"} {
 		require.Equal(t, want, count(f))
 	}
 	for _, row := range []struct {

@@ -33,7 +33,7 @@ func (p *Picture) SVG() string {
 	b.WriteString("}</style>\n")
 	for _, s := range p.shapes {
 		fmt.Fprintf(&b, `<path class="%s"`, palette[s.role].name)
-		if s.opacity < 1 {
+		if s.opacity != 1 {
 			fmt.Fprintf(&b, ` opacity="%s"`, strconv.FormatFloat(s.opacity, 'f', 2, 64))
 		}
 		b.WriteString(` d="`)
