@@ -97,9 +97,10 @@ func TestQuantiles(t *testing.T) {
 func TestQuantilesTakeLittleMemory(t *testing.T) {
 	for length, cells := range map[int64]int{0: 1, 1: 2, 63: 64, 64: 65, 127: 128, 128: 129, 255: 192, 1 << 40: 64*(40-5) + 1, 1<<63 - 1: 64 * (63 - 5)} {
 		var q quantiles
+		q.add(length / 2)
 		q.add(length)
 		require.Len(t, q.cells, cells, "%d", length)
-		q.add(length / 2)
+		q.add(length / 3)
 		require.Len(t, q.cells, cells, "%d", length)
 	}
 }

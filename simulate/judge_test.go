@@ -34,6 +34,37 @@ func TestWhatLimitsRefuse(t *testing.T) {
 	require.Equal(t, []int64{8, 8, 1}, most)
 }
 
+// No limit of a log has granted more than it may, also if requests do not have the amount that it is
+// of: they need room for 1, and are charged nothing.
+func TestLimitsOfAmountsThatAreMissing(t *testing.T) {
+	p := parsed(`{"rules": [{"name": "r", "limits": [{"name": "l", "rate": "2/min", "as": "log", "of": "tokens"}]}]}`)
+	requests := []simulate.Request{by("a", 0), by("a", 1), by("a", 2), by("a", 3), by("a", 4)}
+	requests[3].Amounts = []policy.Amount{{Name: "tokens", N: 2}}
+	r := run(t, requests, simulate.Options{}, simulate.Subject{Judge: judging(p)})[0]
+	require.Equal(t, []int64{4, 1, 2}, []int64{r.Granted, r.Limits[0].Refused, r.Limits[0].MostGranted})
+}
+
+// Requests that cost nothing are no events of a limit, and one event is granted to a key, too.
+func TestLimitsOfRequestsThatCostNothing(t *testing.T) {
+	p := parsed(`{"costs": [{"match": ["/free"], "n": 0}], "rules": [{"name": "r", "key": ["user"], "limits": [
+		{"name": "all", "rate": "1/min", "as": "log"}, {"name": "failures", "rate": "5/min", "as": "log", "count": ["4xx"]}]}]}`)
+	for i, want := range [][]simulate.Limit{
+		{{Name: "all"}, {Name: "failures"}},
+		{{Name: "all", MostGranted: 1, MostKey: "b"}, {Name: "failures", MostGranted: 1, MostKey: "b"}},
+		{{Name: "all", Refused: 1, MostGranted: 1, MostKey: "b"}, {Name: "failures", MostGranted: 1, MostKey: "b"}},
+	} {
+		requests := []simulate.Request{named("/free", "a", 0), named("/free", "a", 1), named("/", "b", 2), named("/", "b", 3)}[:i+2]
+		for j := range requests {
+			requests[j].Status = 404
+		}
+		var got []simulate.Limit
+		for _, l := range run(t, requests, simulate.Options{}, simulate.Subject{Judge: judging(p)})[0].Limits {
+			got = append(got, simulate.Limit{Name: l.Name, Refused: l.Refused, MostGranted: l.MostGranted, MostKey: l.MostKey})
+		}
+		require.Equal(t, want, got, "%d requests", len(requests))
+	}
+}
+
 // A policy learns of the responses to what it has granted: of those only, and at once.
 func TestPolicyIsToldOfResponses(t *testing.T) {
 	tokens := `{"name": "tokens", "rate": "100/min", "as": "log", "of": "tokens"}`
