@@ -92,3 +92,25 @@ func TestQuantiles(t *testing.T) {
 		require.EqualValues(t, i+1, q.at(float64(i+1) / 49)[0])
 	}
 }
+
+// Quantiles take 64 cells for each doubling of the longest length beyond 64, and no more.
+func TestQuantilesTakeLittleMemory(t *testing.T) {
+	for length, cells := range map[int64]int{0: 1, 1: 2, 63: 64, 64: 65, 127: 128, 128: 129, 255: 192, 1 << 40: 64*(40-5) + 1, 1<<63 - 1: 64 * (63 - 5)} {
+		var q quantiles
+		q.add(length / 2)
+		q.add(length)
+		require.Len(t, q.cells, cells, "%d", length)
+		q.add(length / 3)
+		require.Len(t, q.cells, cells, "%d", length)
+	}
+}
+
+// However many requests there are, few are kept until they are counted.
+func TestQueuesAreBounded(t *testing.T) {
+	b, w := newByKey(), newWindows(1000)
+	for i := range int64(1000) {
+		b.count(keyed{now: i, n: 1, key: int32(i % 3), ok: true})
+		w.grant(i, int32(i%3), 1)
+	}
+	require.Equal(t, []int{batch, batch}, []int{cap(b.queue), cap(w.queue)})
+}

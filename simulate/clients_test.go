@@ -180,6 +180,7 @@ func TestGivingUp(t *testing.T) {
 	all, r = sent(t, "log 1/h", simulate.Obeying, never, by("a", 1))
 	require.Len(t, all, 2)
 	require.Equal(t, simulate.Clients{GaveUp: 1}, *r.Clients)
+	require.Equal(t, []int{1, 1}, []int{r.Diff.BothGranted, r.Diff.NewlyRefused})
 }
 
 // Those who try again at random wait for as long as they should, in the order of time.

@@ -96,10 +96,10 @@ func (c *counted) charged(r *Request, n int64) int64 {
 	switch {
 	case c.limit.Of != "":
 		i := slices.IndexFunc(r.Amounts, func(a policy.Amount) bool { return a.Name == c.limit.Of })
-		if i < 0 {
-			return 1
+		if i < 0 { // it needs room for 1, and is charged nothing
+			return 0
 		}
-		return int64(max(r.Amounts[i].N, 0))
+		return int64(r.Amounts[i].N)
 	case len(c.limit.Count) > 0 && !slices.ContainsFunc(c.limit.Count, func(pattern string) bool { return hasStatus(pattern, r.Status) }):
 		return 0
 	}

@@ -31,7 +31,8 @@ func TestMostOfStatuses(t *testing.T) {
 	}
 }
 
-// A limit of amounts counts these: 1 if a request has none, and nothing if it is 0.
+// A limit of amounts counts these, and nothing if a request has none: then it needs room for 1, but is
+// not charged.
 func TestMostOfAmounts(t *testing.T) {
 	p := parsed(`{"rules": [{"name": "r", "limits": [{"name": "first", "rate": "100/min", "as": "log", "of": "rows"}, {"name": "second", "rate": "100/min", "as": "log", "of": "tokens"}, {"name": "third", "rate": "100/min", "as": "log"}]}]}`)
 	var requests []simulate.Request
@@ -41,7 +42,7 @@ func TestMostOfAmounts(t *testing.T) {
 		requests = append(requests, r)
 	}
 	r := run(t, requests, simulate.Options{}, simulate.Subject{Judge: judging(p)})[0]
-	require.Equal(t, []int64{4, 11, 15}, []int64{r.Limits[0].MostGranted, r.Limits[1].MostGranted, r.Limits[2].MostGranted})
+	require.Equal(t, []int64{2, 10, 15}, []int64{r.Limits[0].MostGranted, r.Limits[1].MostGranted, r.Limits[2].MostGranted})
 	require.EqualValues(t, 15, r.Offered)
 }
 

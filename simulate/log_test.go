@@ -131,6 +131,21 @@ func TestReadLogOfLinesBehindSomethingElse(t *testing.T) {
 	}
 }
 
+// Nor is what programs put between the client and the time taken for its user.
+func TestReadLogOfLinesWithSomethingElse(t *testing.T) {
+	for between, user := range map[string]string{"-": "", "- bob": "bob", "[7] bob": "none", " bob": "none", "[7] ": "none", "id [7]": "none", "- [7]": "[7]"} {
+		entries, failures := read(t, strings.NewReader("192.0.2.1 "+between+` [02/Mar/2026:08:00:08 +0000] "GET / HTTP/1.1" 200 512`))
+		if user == "none" || between == "-" {
+			require.Empty(t, entries, "%q", between)
+			require.Len(t, failures, 1)
+			require.Contains(t, failures[0], "want host, identity, user and [time]")
+			continue
+		}
+		require.Empty(t, failures)
+		require.Equal(t, user, entries[0].User)
+	}
+}
+
 // Some editors begin a file with a byte order mark; some tools join such files.
 func TestReadLogWithByteOrderMarks(t *testing.T) {
 	const line = "\ufeff" + `192.0.2.1 - - [02/Mar/2026:08:00:08 +0000] "GET / HTTP/1.1" 200 512` + "\n"

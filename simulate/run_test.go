@@ -125,7 +125,7 @@ func TestRunOfPolicies(t *testing.T) {
 	require.Len(t, r.Limits, 4)
 	require.Equal(t, "api/second", r.Limits[0].Rule+"/"+r.Limits[0].Name)
 	require.EqualValues(t, 1, r.Limits[0].MostGranted)
-	require.EqualValues(t, 20, r.Limits[1].MostGranted, "of a, until it is blocked; b's count 1 each")
+	require.EqualValues(t, 20, r.Limits[1].MostGranted, "of a, until it is blocked; b has none")
 	require.EqualValues(t, 2, r.Limits[2].MostGranted, "responses")
 	require.Equal(t, "shadow", r.Limits[3].Mode)
 	require.Positive(t, r.Shadow)
@@ -406,6 +406,7 @@ func TestRunArguments(t *testing.T) {
 		"simulate.Crowded: keys is 0, want 1 to 16777216":                                                 second(simulate.Crowded(at(1), 0, 0, 1, simulate.Request{})),
 		"simulate.Crowded: skew is 4, want 0 to 3":                                                        second(simulate.Crowded(at(1), 1, 4, 1, simulate.Request{})),
 		"simulate.NewLimit: limit is log 1/s of tokens, want one of requests: a policy can have this one": second(simulate.NewLimit(policy.Limit{As: policy.Log, Rate: ratelimit.PerSecond(1), Of: "tokens"})),
+		"simulate.NewLimit: limit is log 1/s count 401, want one of requests: a policy can have this one": second(simulate.NewLimit(policy.Limit{As: policy.Log, Rate: ratelimit.PerSecond(1), Count: []string{"401"}})),
 	} {
 		require.EqualError(t, err, want)
 	}
