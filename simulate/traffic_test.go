@@ -5,6 +5,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -148,6 +150,37 @@ func TestTrafficIsDeterministic(t *testing.T) {
 	}
 }
 
+// The same arguments give the same traffic in each version, so that a report can be made again.
+func TestTrafficOfEachVersion(t *testing.T) {
+	crowd := simulate.Crowd{Usual: ratelimit.PerSecond(1), Peak: ratelimit.PerSecond(20), After: time.Second, Rise: 3 * time.Second, Decay: 10 * time.Second}
+	calm, sudden, steady := crowd, crowd, crowd
+	calm.Usual, sudden.Rise, steady.Decay = ratelimit.PerSecond(0), 0, 0
+	for _, row := range []struct {
+		name   string
+		events iter.Seq[simulate.Event]
+		want   string // ms after the start: the first seven events, and every 40th
+	}{
+		{"Poisson", ratelimit.Must(simulate.Poisson(t0, ratelimit.PerSecond(20), 1)), "23 50 122 195 201 268 287 1953 4006 5599 7399 9889 11516 13529 15418 17486 19630 21398 22958 25503 27790 29784 31610 33380 35217 36994 38848 40627 42957 45053 46878 48882 51286 53449 55421 57697 59755"},
+		{"Poisson", ratelimit.Must(simulate.Poisson(t0, ratelimit.Per(7, 3*time.Second), 2)), "709 862 1011 1020 2201 2615 2660 12980 30377 48689"},
+		{"OnOff", ratelimit.Must(simulate.OnOff(t0, ratelimit.PerSecond(20), time.Second, 2*time.Second, 1)), "26 99 171 178 245 263 320 6676 23899 30340 32497 35166 37527 47642 52493 55404"},
+		{"OnOff", ratelimit.Must(simulate.OnOff(t0, ratelimit.PerSecond(2), 300*time.Millisecond, time.Second, 2)), "178 352 362 12445 15855 17606 17901"},
+		{"FlashCrowd", ratelimit.Must(simulate.FlashCrowd(t0, crowd, 1)), "469 1538 1812 1833 2027 2076 2213 4439 6565 10089 15688 22839 41964"},
+		{"FlashCrowd", ratelimit.Must(simulate.FlashCrowd(t0, crowd, 2)), "1213 1339 1346 1902 2037 2051 2069 3861 6669 9120 12544 18654 31176 56238"},
+		{"calm", ratelimit.Must(simulate.FlashCrowd(t0, calm, 1)), "1398 1772 2015 2034 2212 2258 2386 4545 6893 10480 16376 28503"},
+		{"sudden", ratelimit.Must(simulate.FlashCrowd(t0, sudden, 1)), "469 1076 1147 1207 1234 1242 1290 3165 5566 10594 17202 32620 59041"},
+		{"steady", ratelimit.Must(simulate.FlashCrowd(t0, steady, 1)), "469 1538 1812 1833 2027 2076 2213 12369 44054"},
+	} {
+		var got []string
+		i := 0
+		for e := range simulate.Until(row.events, t0.Add(time.Minute)) {
+			if i++; i < 8 || i%40 == 0 {
+				got = append(got, strconv.FormatInt(e.At.Sub(t0).Milliseconds(), 10))
+			}
+		}
+		require.Equal(t, row.want, strings.Join(got, " "), row.name)
+	}
+}
+
 func TestTrafficArguments(t *testing.T) {
 	second := ratelimit.PerSecond(1)
 	for want, err := range map[string]error{
@@ -186,6 +219,10 @@ func TestOnOffOfTheShortestTime(t *testing.T) {
 	_, err := simulate.OnOff(time.Unix(0, 0), ratelimit.PerSecond(1), time.Microsecond, 0, 1)
 	require.ErrorContains(t, err, "on is 1µs, want 1.001µs or more")
 	_, err = simulate.OnOff(time.Unix(0, 0), ratelimit.PerSecond(1), time.Microsecond+1, 0, 1)
+	require.NoError(t, err)
+	_, err = simulate.OnOff(time.Unix(0, 0), ratelimit.PerSecond(10), 100, 0, 1)
+	require.ErrorContains(t, err, "on is 100ns, want 101ns or more")
+	_, err = simulate.OnOff(time.Unix(0, 0), ratelimit.PerSecond(10), 101, 0, 1)
 	require.NoError(t, err)
 }
 

@@ -78,11 +78,11 @@ func parse(name string, args []string, w world) (*options, error) {
 			return err
 		})
 		f.DurationVar(&o.bin, "bin", 0, "the `length` of the bins over time; 0: chosen")
-		f.IntVar(&o.top, "top", 10, "how `many` keys are listed")
+		f.IntVar(&o.top, "top", 10, "how many `keys` are listed")
 		f.BoolVar(&o.json, "json", false, "print JSON")
 		f.BoolVar(&o.bench, "bench", false, "print rows for benchstat")
 		f.StringVar(&o.html, "html", "", "write a report with pictures into the `file`")
-		f.IntVar(&o.capacity, "capacity", 0, "room for so `many` live keys of a limit; 0: enough for 262144, or for all generated ones")
+		f.IntVar(&o.capacity, "capacity", 0, "room for so many live `keys` of a limit; 0: enough for 262144, or for all generated ones")
 		f.Func("fail", "a `gate`: exit status 1 if the condition is true, as 'refused>1%' or 'wait>30s'; may be given again", func(s string) error {
 			g, err := parseGate(s)
 			o.gates = append(o.gates, g)
@@ -97,7 +97,7 @@ func parse(name string, args []string, w world) (*options, error) {
 	}
 	f.StringVar(&o.plot, "plot", "", "draw pictures into the `folder`, as SVG and PNG")
 	f.StringVar(&o.trace, "trace", "", "the log or trace: a `file`, or - for the standard input; may be compressed by gzip or zstd")
-	f.Func("format", "how the trace is written: `auto`, access, json, csv, tsv, counts; with columns, as in csv:time=when,host=who", func(s string) (err error) {
+	f.Func("format", "the `format` of the trace: auto, access, json, csv, tsv, counts; with columns, as in csv:time=when,host=who", func(s string) (err error) {
 		o.format, err = logs.ParseFormat(s)
 		return err
 	})
@@ -115,12 +115,12 @@ func parse(name string, args []string, w world) (*options, error) {
 	}
 	f.Func("from", "only requests from this `time` on", instant(&o.from))
 	f.Func("to", "only requests before this `time`", instant(&o.to))
-	f.StringVar(&o.order, "order", "auto", "what is done about requests out of order: auto, `sort` (all in memory), refuse")
-	subsecond := f.String("subsecond", "as-is", "what is done about times that are whole seconds: as-is, or `uniform` (spread at random over the second)")
+	f.StringVar(&o.order, "order", "auto", "what is done about requests out of `order`: auto, sort (all in memory), refuse")
+	subsecond := f.String("subsecond", "as-is", "`how` times that are whole seconds are taken: as-is, or uniform (spread at random over the second)")
 	f.Var(kind{&o.gen}, "gen", "generate traffic: `kind` is poisson, constant, onoff or flashcrowd")
 	f.TextVar(&o.rate, "rate", o.rate, "the `rate` of generated requests, of all keys together")
 	f.DurationVar(&o.duration, "duration", time.Minute, "the `length` of generated traffic")
-	f.IntVar(&o.keys, "keys", 1, "how `many` keys generated requests have")
+	f.IntVar(&o.keys, "keys", 1, "how many `keys` generated requests have")
 	f.Float64Var(&o.skew, "skew", 1, "how unequal generated keys are: the nth makes 1/n^`skew` as many requests; 0: all the same")
 	f.Uint64Var(&o.seed, "seed", 1, "the `seed` of all that is random")
 	switch err := f.Parse(joinGen(args)); {

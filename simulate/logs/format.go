@@ -96,14 +96,14 @@ func (f Format) parser(line string) (parser, *LineError) {
 		if kind == "tsv" {
 			t.comma = '\t'
 		}
-		header, _ := t.split(line)
-		places := f.find(header)
+		t.header, _ = t.split(line)
+		t.places = f.find(t.header)
 		switch {
-		case places[roleTime] < 0 && f.Kind == "":
+		case t.places[roleTime] < 0 && f.Kind == "":
 			return nil, fault("the format is not known", line, "a line of an access log, an object of JSON, or a header with a column time")
-		case places[roleTime] < 0:
+		case t.places[roleTime] < 0:
 			return nil, fault("the header has no column of times", line, "one that the format names, as in "+kind+":time=COLUMN")
-		case kind == "counts" && places[roleCount] < 0:
+		case kind == "counts" && t.places[roleCount] < 0:
 			return nil, fault("the header has no column of counts", line, "one that the format names, as in counts:count=COLUMN")
 		}
 		return t, nil

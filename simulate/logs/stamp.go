@@ -1,7 +1,6 @@
 package logs
 
 import (
-	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -91,10 +90,9 @@ func epoch(text string) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	unit := int64(time.Second)
-	for limit := int64(1e11); n >= limit && unit > 1; limit *= 1000 { // 1e11 s is in the year 5138, 1e11 ms in 1973
-		unit /= 1000
-		if limit > math.MaxInt64/1000 {
-			break
+	for _, limit := range []int64{1e11, 1e14, 1e17} { // 1e11 s is in the year 5138, 1e11 ms in 1973
+		if n >= limit {
+			unit /= 1000
 		}
 	}
 	var part int64

@@ -33,6 +33,11 @@ func TestEpochs(t *testing.T) {
 		"9.9e10":               time.Unix(99000000000, 0),
 		"1.5E1":                time.Unix(15, 0),
 		"[1]":                  time.Unix(1, 0),
+		"1.0000004e0":          time.Unix(1, 0),
+		"1.00000049e0":         time.Unix(1, 0),
+		"1.0000006e0":          time.Unix(1, 1000),
+
+		"02/Mar/2026:08:00:01 +0100": time.Date(2026, 3, 2, 7, 0, 1, 0, time.UTC),
 	} {
 		got, err := logs.ParseTime(text)
 		require.NoError(t, err, text)
@@ -65,6 +70,8 @@ func TestStamps(t *testing.T) {
 	for i, r := range records {
 		require.Equal(t, want[i], r.At.Unix())
 	}
+	records, _ = read(t, line+strings.Replace(line, "+0000", "+0100", 1)+line, logs.Auto) // one minute of two zones
+	require.Equal(t, []time.Duration{-time.Hour, 0}, []time.Duration{records[1].At.Sub(records[0].At), records[2].At.Sub(records[0].At)})
 	for _, seconds := range []string{"60", "70", "0:", "0/", "/0", ":0", "99", " 1", "1 "} {
 		_, faults := read(t, line+strings.Replace(line, "00:01 ", "00:"+seconds+" ", 1), logs.Auto)
 		require.Equal(t, 1, faults.Lost, seconds)
@@ -83,5 +90,15 @@ func TestYears(t *testing.T) {
 		summary := strings.Join(faults.Summary(), "")
 		require.Equal(t, text == "" || text == "-", strings.Contains(summary, "there is no time"), text)
 		require.Equal(t, text == "soon", strings.Contains(summary, "cannot be read"), text)
+	}
+}
+
+// Addresses of a proxy are several, each of them an address. What begins with a comma is none.
+func TestHostsOfColumns(t *testing.T) {
+	for text, want := range map[string]string{"192.0.2.1": "192.0.2.1", "192.0.2.1, 10.0.0.1": "192.0.2.1", ",192.0.2.1": "", "192.0.2.1,": "", ",": "", "web": "web"} {
+		records, faults := read(t, "time,user,host\n2026-03-02T08:00:00Z,bob,\""+text+"\"", logs.Auto)
+		require.Len(t, records, 1, text)
+		require.Equal(t, want, records[0].Host, text)
+		require.Equal(t, want == "", faults.Lines == 1, text)
 	}
 }

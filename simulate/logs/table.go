@@ -21,15 +21,7 @@ func (t *table) parse(r *Record, line string) (is bool, wrong *LineError) {
 	if !ok {
 		return true, fault("a quote is not closed", line, "a second one in the same line")
 	}
-	if t.header == nil {
-		t.header = cells
-		t.places = t.format.find(cells)
-		if t.places[roleTime] < 0 {
-			return false, fault("the header has no column of times", line, "a header, with a column that -format names, as in csv:time=COLUMN")
-		}
-		return false, nil
-	}
-	if slices.Equal(cells, t.header) { // files with headers that were joined
+	if slices.Equal(cells, t.header) { // of this file, or of files that were joined
 		return false, nil
 	}
 	r.names, r.values = t.header[:min(len(t.header), len(cells))], cells[:min(len(t.header), len(cells))]

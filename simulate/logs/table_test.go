@@ -33,6 +33,9 @@ func TestCells(t *testing.T) {
 		require.Empty(t, faults.Summary(), cells)
 		require.Equal(t, want, [2]string{records[0].Get("a"), records[0].Get("b")}, cells)
 	}
+	records, faults := read(t, "time\ta\tb\n2000000000\t\"a\t\"b\"", logs.Auto) // as programs write TSV
+	require.Empty(t, faults.Summary())
+	require.Equal(t, [2]string{`"a`, `"b"`}, [2]string{records[0].Get("a"), records[0].Get("b")})
 	for _, cells := range []string{`"a,b`, `a,"b`, `"a"x,b`, `"a" x,b`, `"a"";b`, `"`, `"""`, `"a";"b"`} {
 		_, faults := read(t, "time,a,b\n2000000000,"+cells, logs.Auto)
 		require.Equal(t, 1, faults.Lost, cells)
@@ -42,16 +45,14 @@ func TestCells(t *testing.T) {
 
 // A line with fewer or more cells than the header has those that are in both, and is told.
 func TestRaggedLines(t *testing.T) {
-	f, err := logs.ParseFormat("csv:plan=b")
-	require.NoError(t, err)
-	for _, format := range []logs.Format{logs.Auto, f} {
+	for i, of := range []string{"auto", "csv:plan=a", "csv:plan=b"} {
+		format, err := logs.ParseFormat(of)
+		require.NoError(t, err)
 		records, faults := read(t, "time,a,b\n2000000000,1\n2000000000,1,2,3\n2000000000,1,2\ntime,a,b\n2000000000", format)
 		require.Equal(t, []int{4, 3, 0}, []int{len(records), faults.Lines, faults.Lost})
-		for i, want := range [][2]string{{"1", ""}, {"1", "2"}, {"1", "2"}, {"", ""}} {
-			require.Equal(t, want, [2]string{records[i].Get("a"), records[i].Get("b")})
-			if format.Columns != nil {
-				require.Equal(t, want[1], records[i].Get("plan"))
-			}
+		for j, want := range [][2]string{{"1", ""}, {"1", "2"}, {"1", "2"}, {"", ""}} {
+			require.Equal(t, want, [2]string{records[j].Get("a"), records[j].Get("b")})
+			require.Equal(t, append([]string{""}, want[:]...)[i], records[j].Get("plan"))
 		}
 		require.Equal(t, "3 × the number of columns is not the header's; the first is line 2: the number of columns is not the header's: \"2\", want 3", faults.Summary()[0])
 	}

@@ -81,6 +81,14 @@ func examples() (all []Picture) {
 		{name: "aligned", limits: []simulate.Limit{{Limit: "aligned 10/10s", Refused: 9}}, granted: []int64{5, 10, 0, 10}, refused: []int64{1, 0, 8, 0}},
 		{name: "log", limits: []simulate.Limit{{Limit: "log 10/10s", Refused: 9}}, first: 6, granted: []int64{5, 10, 0, 10}, refused: []int64{1, 0, 8, 0}, more: 7},
 		{name: "without-limit", limits: []simulate.Limit{{Limit: "log 10/10s", Refused: 9, Mode: "shadow"}, {Limit: "log 0/10s", Refused: 1}}, granted: []int64{5, 1}, refused: []int64{1, 0}},
+		{name: "gcra-without-burst", limits: []simulate.Limit{{Limit: "log 10/10s", Refused: 9, Mode: "watch"}, {Limit: "gcra 30/min", Refused: 1}}, first: 40,
+			granted: []int64{1, 9, 10, 10}, refused: []int64{1, 0, 8, 0}},
+		{name: "refused-by-no-limit", limits: []simulate.Limit{{Limit: "log 10/10s"}}, granted: []int64{5, 1}, refused: []int64{1, 0}},
+		{name: "one", limits: []simulate.Limit{}, granted: []int64{0}, refused: []int64{1}},
+		{name: "beyond-the-frame-in-between", limits: []simulate.Limit{{Limit: "log 10/10s", Refused: 9}}, granted: []int64{5, 0, 10, 10, 0}, refused: []int64{1, 80, 0, 0, 1}},
+		{name: "numbers-without-an-end", limits: []simulate.Limit{{Limit: "log 10/10s", Refused: 9}}, granted: []int64{1e17, 2e17}, refused: []int64{3e17, 4e17}, more: 7},
+		{name: "the-first-of-those-that-refused-most", limits: []simulate.Limit{{Limit: "log 20/10s", Refused: 9}, {Limit: "log 90/10s", Refused: 8}, {Limit: "log 80/10s", Refused: 9}},
+			first: 6, granted: []int64{5, 1}, refused: []int64{1, 0}},
 		{name: "the-one-that-refused-most", limits: []simulate.Limit{{Limit: "log 90/10s", Refused: 8}, {Limit: "log 20/10s", Refused: 9}, {Limit: "log 80/10s", Refused: 9}},
 			first: 6, granted: []int64{5, 1}, refused: []int64{1, 0}},
 		{name: "beyond-the-frame-early", limits: []simulate.Limit{{Limit: "log 10/10s", Refused: 9}}, granted: []int64{5, 10, 0, 10}, refused: []int64{1, 900, 8, 0}},
@@ -116,15 +124,17 @@ func examples() (all []Picture) {
 		{Key: "in shadow only", Shadow: 7},
 	}
 	add("keys", heat(r))
+	r.Name = strings.Repeat("a name without an end ", 9)
 	r.Worst = r.Worst[1:2]
 	r.Worst[0].Bins = nil
 	add("keys-without-bins", heat(r))
 
 	for name, cells := range map[string][]simulate.Cell{
-		"short": {{simulate.Seconds(time.Millisecond), 3}, {simulate.Seconds(2 * time.Millisecond), 5}, {simulate.Seconds(2500 * time.Microsecond), 4}},
-		"long":  {{simulate.Seconds(time.Second), 30_000}, {simulate.Seconds(10 * time.Minute), 200}, {simulate.Seconds(65 * time.Minute), 12_000}},
-		"forty": {{0, 1}, {simulate.Seconds(40 * time.Second), 2}},
-		"years": {{simulate.Seconds(time.Hour), 1}, {simulate.Seconds(250 * 365 * 24 * time.Hour), 2}},
+		"short":           {told(time.Millisecond, 3), told(2*time.Millisecond, 5), told(2500*time.Microsecond, 4)},
+		"long":            {told(time.Second, 30_000), told(10*time.Minute, 200), told(65*time.Minute, 12_000)},
+		"forty":           {told(0, 1), told(40*time.Second, 2)},
+		"more-than-forty": {told(0, 1), told(40500*time.Millisecond, 2), told(40600*time.Millisecond, 2)},
+		"years":           {told(time.Hour, 1), told(250*365*24*time.Hour, 2)},
 	} {
 		r := result("gcra 1/min", time.Minute, []int64{1}, []int64{1})
 		longest := cells[len(cells)-1].Wait
@@ -132,7 +142,7 @@ func examples() (all []Picture) {
 		add("waits-"+name, waits(r))
 	}
 
-	for _, length := range []time.Duration{90 * time.Millisecond, 3 * time.Second, 50 * time.Second, 10 * time.Minute, 5 * time.Hour, 24*time.Hour - 1, 24 * time.Hour,
+	for _, length := range []time.Duration{90 * time.Millisecond, 3 * time.Second, 50 * time.Second, 10 * time.Minute, 5 * time.Hour, 24*time.Hour - 1, 24 * time.Hour, 8 * 24 * time.Hour,
 		20 * 24 * time.Hour, 300 * 24 * time.Hour, 10 * 365 * 24 * time.Hour, 200 * 365 * 24 * time.Hour} {
 		p := draw.New("", width, 120)
 		b := box{x: left, y: 10, w: width - left - right, h: 60, maxY: 3}
@@ -140,6 +150,9 @@ func examples() (all []Picture) {
 		b.timeAxis(p, noon, length, true)
 		add("axis-"+length.String(), p)
 	}
+	end := draw.New("", width, 120)
+	(&box{x: left, y: 10, w: width - left - right, h: 60, maxY: 3}).timeAxis(end, noon.Truncate(time.Minute), 50*time.Second, true)
+	add("axis-with-a-time-at-its-end", end)
 	p := draw.New("", width, 400)
 	b := box{x: left, y: 10, w: width - left - right, h: 360, maxY: 100}
 	b.yAxis(p)
@@ -150,7 +163,7 @@ func examples() (all []Picture) {
 		share   float64
 		longest time.Duration
 		bursts  []int
-	}{{0.02, 24 * time.Hour, []int{1, 2, 3, 50, 4000}}, {0.25, time.Minute, []int{3, 4}}, {0.5, time.Second / 2, []int{1}}} {
+	}{{0.02, 24 * time.Hour, []int{1, 2, 3, 50, 4000}}, {0.25, time.Minute, []int{3, 4, 5, 20, 40}}, {0.5, time.Second / 2, []int{1}}} {
 		d := simulate.NewDemand(func(yield func(simulate.Request) bool) {
 			for i := range row.bursts[len(row.bursts)-1] {
 				for k, n := range row.bursts {
@@ -167,6 +180,11 @@ func examples() (all []Picture) {
 	}
 	slices.SortFunc(all, func(a, b Picture) int { return strings.Compare(a.Name, b.Name) })
 	return all
+}
+
+// told returns how many requests were told to wait for so long.
+func told(wait time.Duration, requests int) simulate.Cell {
+	return simulate.Cell{Wait: simulate.Seconds(wait), Requests: requests}
 }
 
 // result returns one with bins of what was granted and refused.
@@ -199,16 +217,19 @@ func TestAll(t *testing.T) {
 	refused.Waits = &simulate.Waits{Longest: simulate.Seconds(time.Second), Cells: []simulate.Cell{{Wait: simulate.Seconds(time.Second), Requests: 1}}}
 	require.Equal(t, []string{"timeline", "cumulative", "keys", "waits"}, names(All([]*simulate.Result{refused})))
 	require.Equal(t, []string{"timeline", "cumulative-2", "keys-2", "waits-2"}, names(All([]*simulate.Result{calm, refused})))
+	refused.Keys = 2
+	require.Equal(t, []string{"timeline", "cumulative", "keys", "waits"}, names(All([]*simulate.Result{refused})))
 	refused.Keys = 1
 	require.Equal(t, []string{"timeline", "cumulative", "waits"}, names(All([]*simulate.Result{refused})))
 }
 
-// Times on an axis are round: a part of a second, minute, hour or day, or a number of days.
+// Times on an axis are round: a part of a second, minute, hour or day, or days, weeks or years.
 func TestTimeSteps(t *testing.T) {
 	require.IsIncreasing(t, steps)
+	const day = 24 * time.Hour
 	for _, by := range steps {
-		round := by%(24*time.Hour) == 0
-		for _, unit := range []time.Duration{time.Second, time.Minute, time.Hour, 24 * time.Hour} {
+		round := by == 2*day || by%(7*day) == 0 || by%(365*day) == 0
+		for _, unit := range []time.Duration{time.Second, time.Minute, time.Hour, day} {
 			round = round || unit%by == 0
 		}
 		require.True(t, round, "%v", by)
@@ -233,7 +254,7 @@ func TestNumbers(t *testing.T) {
 	for _, row := range []struct {
 		part, whole int64
 		want        string
-	}{{0, 0, "0 %"}, {0, 7, "0 %"}, {1, 8, "12 %"}, {1, 10, "10 %"}, {99, 1000, "9.9 %"}, {1, 3000, "0.0333 %"}, {7, 7, "100 %"}} {
+	}{{0, 0, "0 %"}, {0, 7, "0 %"}, {1, 8, "12 %"}, {1, 10, "10 %"}, {104, 1000, "10 %"}, {99, 1000, "9.9 %"}, {1, 3000, "0.0333 %"}, {7, 7, "100 %"}} {
 		require.Equal(t, row.want, percent(row.part, row.whole))
 	}
 	for d, want := range map[time.Duration]string{0: "0s", 90 * time.Second: "1m30s", time.Minute: "1m", 10 * time.Minute: "10m", time.Hour: "1h", 90 * time.Minute: "1h30m",

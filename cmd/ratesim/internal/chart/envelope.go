@@ -17,7 +17,7 @@ func Envelope(d *simulate.Demand, share float64, longest time.Duration) Picture 
 	b := box{x: left, y: 60, w: width - left - right, h: 280}
 	const perDecade = 6
 	shortest := 0.1
-	decades := math.Max(math.Log10(math.Max(longest.Seconds(), 1)/shortest), 1)
+	decades := math.Log10(math.Max(longest.Seconds(), 1) / shortest)
 	at := func(seconds, n float64) draw.Point {
 		return draw.Point{X: b.x + b.w*math.Log10(seconds/shortest)/decades, Y: b.y + b.h - b.h*math.Log10(math.Max(n, 1))/b.maxY}
 	}

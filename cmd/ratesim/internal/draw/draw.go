@@ -132,13 +132,10 @@ func (p *Picture) Line(role Role, width, dash float64, points ...Point) {
 // corners returns the points at which a line turns, and its ends.
 func corners(points []Point) (turns []Point) {
 	for i, p := range points {
-		if n := len(turns); n > 1 || n == 1 && i+1 < len(points) {
-			a := turns[n-1]
-			if i+1 < len(points) {
-				b := points[i+1]
-				if math.Abs((p.X-a.X)*(b.Y-p.Y)-(p.Y-a.Y)*(b.X-p.X)) < 1e-6 {
-					continue
-				}
+		if n := len(turns); n > 0 && i+1 < len(points) {
+			a, b := turns[n-1], points[i+1]
+			if math.Abs((p.X-a.X)*(b.Y-p.Y)-(p.Y-a.Y)*(b.X-p.X)) < 1e-6 {
+				continue
 			}
 		}
 		turns = append(turns, p)

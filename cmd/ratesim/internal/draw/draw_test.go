@@ -24,9 +24,9 @@ func paths(p *Picture) string {
 
 // An SVG has a title, a size, the colours of both schemes, and no background.
 func TestSVG(t *testing.T) {
-	p := New(`a<b & "c"`, 40, 30.5)
+	p := New(`a<b & "c"`, 40.126, 30.5)
 	p.Rect(1, 2, 3, 4.125, Ink, 1)
-	require.Equal(t, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 30.5" width="40" height="30.5" role="img">`+
+	require.Equal(t, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40.13 30.5" width="40.13" height="30.5" role="img">`+
 		`<title>a&lt;b &amp; &#34;c&#34;</title><style>`+
 		`.ink{fill:#1f2328}.muted{fill:#59636e}.grid{fill:#d1d9e0}.granted{fill:#2f6fb5}.refused{fill:#c8501e}.limit{fill:#2b7a3d}`+
 		`@media(prefers-color-scheme:dark){`+
@@ -46,6 +46,7 @@ func TestShapes(t *testing.T) {
 		{"next to nothing below zero", func(p *Picture) { p.Rect(-0.001, 0, 1, 1, Muted, 1) }, `<path class="muted" d="M0 0h1v1h-1z"/>`},
 		{"several in one shape", func(p *Picture) { p.Rects(Granted, 1, [4]float64{0, 0, 1, 1}, [4]float64{2, 0, 1, 3}) },
 			`<path class="granted" d="M0 0h1v1h-1zM2 0h1v3h-1z"/>`},
+		{"one", func(p *Picture) { p.Rects(Granted, 1, [4]float64{0, 0, 1, 1}) }, `<path class="granted" d="M0 0h1v1h-1z"/>`},
 		{"none", func(p *Picture) { p.Rects(Granted, 1) }, ""},
 		{"a line with a corner, and a point on the way", func(p *Picture) { p.Line(Limit, 2, 0, Point{0, 10}, Point{5, 10}, Point{10, 10}, Point{10, 20}) },
 			`<path class="limit" d="M-0.5 11h11v-2h-11zM9 9.5v11h2v-11z"/>`},
@@ -57,6 +58,7 @@ func TestShapes(t *testing.T) {
 			`<path class="refused" d="M-0.5 11h4v-2h-4zM5.5 11h4v-2h-4zM9 11.5v3h2v-3z"/>`},
 		{"dashes on a slope", func(p *Picture) { p.Line(Refused, 1, 5, Point{0, 0}, Point{9, 12}) },
 			`<path class="refused" d="M-0.55 0.1l3.3 4.4l0.8-0.6l-3.3-4.4zM5.45 8.1l3.3 4.4l0.8-0.6l-3.3-4.4z"/>`},
+		{"short dashes", func(p *Picture) { p.Line(Refused, 1, 0.5, Point{0, 0}, Point{1.5, 0}) }, `<path class="refused" d="M-0.25 0.5h1v-1h-1zM0.75 0.5h1v-1h-1z"/>`},
 		{"a dash that ends where the line does", func(p *Picture) { p.Line(Refused, 2, 4, Point{0, 10}, Point{12, 10}) },
 			`<path class="refused" d="M-0.5 11h5v-2h-5zM7.5 11h5v-2h-5z"/>`},
 		{"a dash as long as the way to the corner", func(p *Picture) { p.Line(Refused, 2, 3, Point{0, 0}, Point{3, 0}, Point{3, 4}) },

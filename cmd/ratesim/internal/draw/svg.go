@@ -86,11 +86,7 @@ func separated(h int) string {
 }
 
 func number(f float64) string {
-	text := strings.TrimRight(strings.TrimRight(strconv.FormatFloat(f, 'f', 2, 64), "0"), ".")
-	if text == "-0" || text == "" {
-		return "0"
-	}
-	return text
+	return strings.TrimRight(strings.TrimRight(strconv.FormatFloat(f, 'f', 2, 64), "0"), ".")
 }
 
 // bounds returns the pixels that a shape touches.
