@@ -58,6 +58,12 @@ func TestCrowdedRequests(t *testing.T) {
 			}
 		}
 	}
+	var costs []int
+	mixed := slices.Values([]simulate.Event{{At: t0, N: 1}, {At: t0, N: 2}, {At: t0, N: 1}, {At: t0, N: 0}, {At: t0, N: 1}})
+	for r := range ratelimit.Must(simulate.Crowded(mixed, 1, 1, 1, as)) {
+		costs = append(costs, r.Cost)
+	}
+	require.Equal(t, []int{7, 2, 7, 0, 7}, costs, "each event by itself")
 	seen := map[string][]policy.Attr{}
 	events := at(1, make([]time.Duration, 500)...)
 	for r := range ratelimit.Must(simulate.Crowded(events, 4, 0, 1, as, "user")) {

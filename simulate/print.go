@@ -11,7 +11,7 @@ import (
 func (r Report) String() string {
 	waits := r.Waits(0.5, 1)
 	s := fmt.Sprintf("%d requests for %d events: %d granted, %d refused (%s)", r.Requests, r.Offered, r.Granted, r.Refused, percent(int64(r.Refused), int64(r.Offered)))
-	if r.Requests > 0 && r.refused.length > 0 {
+	if r.refused.length > 0 {
 		s += fmt.Sprintf("\nwaits: median %v, longest %v", rounded(waits[0]), rounded(waits[1]))
 	}
 	if r.Never > 0 {

@@ -434,8 +434,11 @@ func TestKeysThatAreChanged(t *testing.T) {
 		events := simulate.Until(ratelimit.Must(simulate.Poisson(t0, ratelimit.PerSecond(10), 1)), t0.Add(time.Minute))
 		n := 0
 		for r := range ratelimit.Must(simulate.Crowded(events, 50, 1, 1, simulate.Request{}, "user")) {
-			if n++; n%2 == 0 {
+			switch n++; {
+			case n%2 == 0:
 				r.Key = "even"
+			case n%5 == 0:
+				r.Key = "fifth"
 			}
 			if n%3 == 0 {
 				r.Attrs = []policy.Attr{{Name: "user", Value: "third"}}

@@ -92,7 +92,7 @@ func (w *windows) add(g *queued) {
 		k.forget(g.at - w.length)
 	}
 	if int(k.size) == len(k.ring) {
-		if w.kept >= mostKept && k.size > 1 {
+		if w.kept >= mostKept && k.size > 0 {
 			k.halve()
 			w.coarse = true
 		} else {
@@ -127,16 +127,12 @@ func (k *window) grow() int {
 	return more
 }
 
-// halve puts grants together in pairs, as of the earlier time. So they are forgotten too early, and
-// what is found is at least granted.
+// halve puts the grants of a full ring together in pairs, as of the earlier time. So they are
+// forgotten too early, and what is found is at least granted.
 func (k *window) halve() {
 	for i := range k.size / 2 {
 		a, b := k.at(2*i), k.at(2*i+1)
 		*k.at(i) = grant{a.at, a.n + b.n}
 	}
-	if k.size%2 == 1 {
-		*k.at(k.size / 2) = *k.at(k.size - 1)
-	}
-	k.size = (k.size + 1) / 2
-	k.newest = k.at(k.size - 1).at
+	k.size /= 2
 }
