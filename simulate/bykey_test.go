@@ -11,8 +11,8 @@ import (
 	"github.com/seed-3506548a/ratelimit/simulate"
 )
 
-// A key is one that was refused also if all of its requests that were refused cost nothing. They are
-// no events, so what was offered of a key is what was granted and what was refused, as of all.
+// A key is one that was refused also if all of its requests that were refused cost nothing. They
+// are no events, so what was offered of a key is what was granted and what was refused, as of all.
 func TestKeysOfRefusalsThatCostNothing(t *testing.T) {
 	p := parsed(`{"costs": [{"match": ["/free"], "n": 0}], "rules": [{"name": "r", "key": ["user"], "limits": [{"name": "two", "rate": "2/min", "as": "log"}],
 		"ladder": [{"after": 1, "within": "1m", "do": "block", "for": "1m"}]}]}`)
@@ -38,8 +38,9 @@ func TestKeysOfRefusalsThatCostNothing(t *testing.T) {
 	require.NotContains(t, r.String(), "worst keys", "there is nothing to list")
 }
 
-// Of each of the worst keys there is what was granted and refused over time, from its first refusal on,
-// in bins that are as wide as for all keys. Keys of which nothing was offered are not among them.
+// Of each of the worst keys there is what was granted and refused over time, from its first refusal
+// on, in bins that are as wide as for all keys. Keys of which nothing was offered are not among
+// them.
 func TestBinsOfKeys(t *testing.T) {
 	requests := []simulate.Request{by("a", 0), by("b", 0), by("a", 1), by("a", 1.5), by("b", 2), by("a", 2.9), by("a", 3), by("c", 3), by("c", 3)}
 	requests[8].Cost = -1
@@ -66,8 +67,10 @@ func TestBinsOfManyKeys(t *testing.T) {
 		for i := range most + 2 {
 			r := by(fmt.Sprintf("%05d", i), 0)
 			r.Cost = 2
-			if !yield(r) || !yield(r) {
-				return
+			for range 2 {
+				if !yield(r) {
+					return
+				}
 			}
 		}
 	}
