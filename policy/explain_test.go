@@ -69,7 +69,7 @@ const unnamed = `{
 }`
 
 // overridden has one cost, which is more than some limits grant, and as many overrides of a limit
-// as are listed, and one more. They are of limits that count amounts and responses, too.
+// as are listed, one more, and two more. They are of limits that count amounts and responses, too.
 const overridden = `{
 	"costs": [{"n": 25}],
 	"rules": [{
@@ -78,7 +78,8 @@ const overridden = `{
 		"limits": [
 			{"name": "tokens", "rate": "20/min", "as": "log", "of": "tokens"},
 			{"name": "failures", "rate": "20/min", "as": "log", "count": ["401"]},
-			{"name": "even", "rate": "1/min", "as": "gcra"}
+			{"name": "even", "rate": "1/min", "as": "gcra"},
+			{"name": "often", "rate": "30/min", "as": "log"}
 		]
 	}],
 	"overrides": [
@@ -99,6 +100,16 @@ const overridden = `{
 		{"limit": "failures", "when": ["plan=6"], "unlimited": true},
 		{"limit": "failures", "when": ["plan=7"], "unlimited": true},
 		{"limit": "failures", "when": ["plan=8"], "unlimited": true},
+		{"limit": "often", "when": ["plan=0"], "unlimited": true},
+		{"limit": "often", "when": ["plan=1"], "unlimited": true},
+		{"limit": "often", "when": ["plan=2"], "unlimited": true},
+		{"limit": "often", "when": ["plan=3"], "unlimited": true},
+		{"limit": "often", "when": ["plan=4"], "unlimited": true},
+		{"limit": "often", "when": ["plan=5"], "unlimited": true},
+		{"limit": "often", "when": ["plan=6"], "unlimited": true},
+		{"limit": "often", "when": ["plan=7"], "unlimited": true},
+		{"limit": "often", "when": ["plan=8"], "unlimited": true},
+		{"limit": "often", "when": ["plan=9"], "unlimited": true},
 		{"limit": "even", "when": ["plan=0"], "rate": "2/h"}
 	]
 }`

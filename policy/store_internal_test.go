@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -310,4 +311,17 @@ func TestSizeOfAResident(t *testing.T) {
 		t.Skip("counted on 64-bit platforms")
 	}
 	require.EqualValues(t, 64, unsafe.Sizeof(resident{}))
+}
+
+// Keys of several parts are told apart by each bit of each part, and by their order.
+func TestHashesOfSeveralParts(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 1000 {
+		a, b := random.Uint64(), random.Uint64()
+		seen := map[uint64]bool{mixed(a, b): true, mixed(b, a): true}
+		for bit := range 64 {
+			seen[mixed(a^1<<bit, b)], seen[mixed(a, b^1<<bit)] = true, true
+		}
+		require.Len(t, seen, 130)
+	}
 }
