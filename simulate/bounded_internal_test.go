@@ -163,3 +163,13 @@ func TestGrantsThatArePutTogether(t *testing.T) {
 	require.Equal(t, []grant{{170, 5}}, kept(2), "what comes a span later is of the next")
 	require.Equal(t, []any{int64(24), int32(1)}, []any{w.most, w.whose})
 }
+
+// Without options, ten keys are listed, and 2^20 told apart.
+func TestOptionsThatAreLeftOut(t *testing.T) {
+	judge, err := NewStore(&limiters{})
+	require.NoError(t, err)
+	var o Options
+	_, err = o.lanes(func(func(Request) bool) {}, []Subject{{Judge: judge}})
+	require.NoError(t, err)
+	require.Equal(t, []int{10, 1 << 20}, []int{o.Top, o.Keys})
+}
