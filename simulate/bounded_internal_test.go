@@ -75,12 +75,12 @@ func TestQuantiles(t *testing.T) {
 		lengths []int64
 		cells   int
 	}{{[]int64{0, -1}, 1}, {[]int64{62, 63}, 2}, {[]int64{63, 64}, 2}, {[]int64{64, 65, 127}, 3}, {[]int64{127, 128}, 2}, {[]int64{128, 129}, 1}, {[]int64{129, 130}, 2}, {[]int64{254, 255, 256}, 2}} {
-		var q quantiles
+		var short quantiles
 		for _, length := range row.lengths {
-			q.add(length)
+			short.add(length)
 		}
-		require.Len(t, q.sorted(), row.cells, "%v", row.lengths)
-		require.EqualValues(t, max(row.lengths[len(row.lengths)-1], 0), q.at(1)[0])
+		require.Len(t, short.sorted(), row.cells, "%v", row.lengths)
+		require.EqualValues(t, max(row.lengths[len(row.lengths)-1], 0), short.at(1)[0])
 	}
 
 	// A share of as many lengths as are shorter or the same gives the longest of them.
@@ -115,8 +115,8 @@ func TestQueuesAreBounded(t *testing.T) {
 	require.Equal(t, []int{batch, batch}, []int{cap(b.queue), cap(w.queue)})
 }
 
-// Where there is no room for more grants, those of a key are put together in pairs, as of the earlier
-// time; what is granted to one key at one time is one grant.
+// Where there is no room for more grants, those of a key are put together in pairs, as of the
+// earlier time; what is granted to one key at one time is one grant.
 func TestGrantsThatArePutTogether(t *testing.T) {
 	w := newWindows(100)
 	add := func(at int64, key int32, n int64) {

@@ -58,8 +58,8 @@ func TestBusyIsBounded(t *testing.T) {
 	require.GreaterOrEqual(t, len(r.Worst[0].Busy.Bins), 32)
 }
 
-// The bins of a busy period are as narrow as lets 64 of them reach to its last refusal, and a refusal
-// after twice as long as 64 of the narrowest is of another period.
+// The bins of a busy period are as narrow as lets 64 of them reach to its last refusal, and a
+// refusal after twice as long as 64 of the narrowest is of another period.
 func TestBinsOfBusyPeriods(t *testing.T) {
 	never := func(seconds float64) simulate.Request {
 		r := by("a", seconds)

@@ -88,8 +88,8 @@ type tried struct {
 	ok   bool
 }
 
-// sent plays requests, named by their paths, for clients, beside those that are open to a limit that
-// refuses nothing.
+// sent plays requests, named by their paths, for clients, beside those that are open to a limit
+// that refuses nothing.
 func sent(t *testing.T, limit string, c simulate.Client, requests ...simulate.Request) (all []tried, r *simulate.Result) {
 	o := simulate.Options{Each: func(subject int, r *simulate.Request, v *simulate.Verdict) {
 		if subject == 1 {
@@ -105,8 +105,8 @@ func named(name, key string, seconds float64) simulate.Request {
 	return r
 }
 
-// What an obeying client holds back is sent when its pause ends, in order, before what comes at that
-// time; if the first of these is refused, all others wait for the next time, in order.
+// What an obeying client holds back is sent when its pause ends, in order, before what comes at
+// that time; if the first of these is refused, all others wait for the next time, in order.
 func TestObeyingKeepsTheOrder(t *testing.T) {
 	all, r := sent(t, "log 2/10s", simulate.Obeying, named("1", "a", 0), named("2", "a", 0), named("3", "a", 2), named("4", "a", 3), named("5", "a", 4),
 		named("6", "a", 5), named("x", "b", 6), named("7", "a", 10))

@@ -83,8 +83,8 @@ func asked(n int, seconds ...float64) (all []simulate.Request) {
 	return all
 }
 
-// Most is over half-open spans; a request without a cost asks for one event, and one with a cost below
-// 0 for none.
+// Most is over half-open spans; a request without a cost asks for one event, and one with a cost
+// below 0 for none.
 func TestMostInASpan(t *testing.T) {
 	d := simulate.NewDemand(slices.Values(append(asked(0, 0, 10, 20, 25), asked(3, 60)...)))
 	for span, want := range map[time.Duration]int64{-1: 0, 0: 0, 1: 3, 5 * time.Second: 3, 10*time.Second + 1: 3, 15*time.Second + 1: 3, 25 * time.Second: 3,
@@ -110,7 +110,8 @@ func TestDemandOfCenturies(t *testing.T) {
 	require.Equal(t, []int64{2 + 32 + 64}, d.Most(time.Second, 1))
 }
 
-// Quantiles are what some key asks for: the least that so large a share of the keys does not exceed.
+// Quantiles are what some key asks for: the least that so large a share of the keys does not
+// exceed.
 func TestQuantilesOfDemand(t *testing.T) {
 	var requests []simulate.Request
 	for i, key := range []string{"d", "b", "a", "c"} {

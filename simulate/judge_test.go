@@ -34,8 +34,8 @@ func TestWhatLimitsRefuse(t *testing.T) {
 	require.Equal(t, []int64{8, 8, 1}, most)
 }
 
-// No limit of a log has granted more than it may, also if requests do not have the amount that it is
-// of: they need room for 1, and are charged nothing.
+// No limit of a log has granted more than it may, also if requests do not have the amount that it
+// is of: they need room for 1, and are charged nothing.
 func TestLimitsOfAmountsThatAreMissing(t *testing.T) {
 	p := parsed(`{"rules": [{"name": "r", "limits": [{"name": "l", "rate": "2/min", "as": "log", "of": "tokens"}]}]}`)
 	requests := []simulate.Request{by("a", 0), by("a", 1), by("a", 2), by("a", 3), by("a", 4)}

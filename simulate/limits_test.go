@@ -31,8 +31,8 @@ func TestMostOfStatuses(t *testing.T) {
 	}
 }
 
-// A limit of amounts counts these, and nothing if a request has none: then it needs room for 1, but is
-// not charged.
+// A limit of amounts counts these, and nothing if a request has none: then it needs room for 1, but
+// is not charged.
 func TestMostOfAmounts(t *testing.T) {
 	p := parsed(`{"rules": [{"name": "r", "limits": [{"name": "first", "rate": "100/min", "as": "log", "of": "rows"}, {"name": "second", "rate": "100/min", "as": "log", "of": "tokens"}, {"name": "third", "rate": "100/min", "as": "log"}]}]}`)
 	var requests []simulate.Request
