@@ -33,8 +33,8 @@ func Choose(opts ...Option) error {
 	return err
 }
 
-// Ticks returns the ticks of a microsecond, of an event, of a full burst and of the most that can be
-// owed.
+// Ticks returns the ticks of a microsecond, of an event, of a full burst and of the most that can
+// be owed.
 func Ticks(rate ratelimit.Rate, burst int) [4]uint64 {
 	b := newBucket(rate, burst)
 	return [4]uint64{b.perMicro, b.perEvent, b.depth, b.most}

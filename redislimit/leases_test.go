@@ -46,7 +46,8 @@ func (l *lender) Run(_ context.Context, script *redislimit.Script, _, args []str
 	return reply, err
 }
 
-// lease runs f in a bubble, with a node that may hold 10 events, of which a burst of 100 is granted.
+// lease runs f in a bubble, with a node that may hold 10 events, of which a burst of 100 is
+// granted.
 func lease(t *testing.T, f func(t *testing.T, l *lender, limit *redislimit.GCRA)) {
 	synctest.Test(t, func(t *testing.T) {
 		l := new(lender)
@@ -111,8 +112,8 @@ func TestALeaseOfAWholeChunk(t *testing.T) {
 	})
 }
 
-// A grant of what is held says what remained by the engine's last answer, or what is held if that is
-// more; and when nothing is owed any more, less the time since.
+// A grant of what is held says what remained by the engine's last answer, or what is held if that
+// is more; and when nothing is owed any more, less the time since.
 func TestDecisionsOfALease(t *testing.T) {
 	lease(t, func(t *testing.T, l *lender, limit *redislimit.GCRA) {
 		want := ratelimit.Decision{OK: true, Limit: 100, Remaining: 90, ResetAfter: 10 * day}

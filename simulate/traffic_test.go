@@ -150,6 +150,18 @@ func TestTrafficIsDeterministic(t *testing.T) {
 	}
 }
 
+// Parts of nanoseconds add up, so traffic of an event in each nanosecond has its rate, too.
+func TestPoissonOfNanoseconds(t *testing.T) {
+	random, sum, n := rand.New(rand.NewPCG(7, 0)), 0.0, 0
+	for e := range ratelimit.Must(simulate.Poisson(t0, ratelimit.Per(1, 1), 7)) {
+		sum += random.ExpFloat64()
+		require.InDelta(t, sum, float64(e.At.Sub(t0)), 1.001)
+		if n++; n == 1000 {
+			break
+		}
+	}
+}
+
 // The same arguments give the same traffic in each version, so that a report can be made again.
 func TestTrafficOfEachVersion(t *testing.T) {
 	crowd := simulate.Crowd{Usual: ratelimit.PerSecond(1), Peak: ratelimit.PerSecond(20), After: time.Second, Rise: 3 * time.Second, Decay: 10 * time.Second}

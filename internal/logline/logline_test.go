@@ -106,6 +106,7 @@ func TestPrefixed(t *testing.T) {
 	}{
 		{"-", "-", false}, {"-", "bob", false}, {"-", "Anna Maria", false}, {"-", "a-b c-d", false},
 		{"", "bob", true}, {"-", "192.0.2.1 - -", true}, {"a", "b - c", true}, {"a", "- c", true}, {"a", "b -", true},
+		{"[web]", "bob", true}, {"[", "-", true}, {"-", "[bob", false}, {"web", "[bob", true}, {"web", "b[ob", false}, {"-", " - b", true},
 	} {
 		require.Equal(t, row.want, logline.Prefixed(row.identity, row.user), "%q %q", row.identity, row.user)
 	}

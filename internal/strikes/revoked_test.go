@@ -104,3 +104,24 @@ func TestRevokedAtOnce(t *testing.T) {
 		require.Zero(t, set.Len())
 	}
 }
+
+// Callers that add and remove one key, again and again, take no place for good.
+func TestRevokedKeepsItsPlaces(t *testing.T) {
+	const callers, times, capacity = 4, 20_000, 3
+	set := strikes.NewRevoked(capacity)
+	var all sync.WaitGroup
+	for range callers {
+		all.Go(func() {
+			for range times {
+				set.Add(ann)
+				set.Remove(ann)
+			}
+		})
+	}
+	all.Wait()
+	for key := range uint64(capacity) {
+		require.True(t, set.Add(key), "place %d", key)
+	}
+	require.False(t, set.Add(capacity))
+	require.Equal(t, capacity, set.Len())
+}

@@ -490,6 +490,7 @@ func TestNewLadder(t *testing.T) {
 	require.Equal(t, 0, s.Acts, "the steps were copied")
 	ladder(t, append(slices.Clip(spans[:4]), strikes.Step{After: 1, Do: strikes.Revoke}, spans[0])...)
 	ladder(t, strikes.Step{After: math.MaxInt, Within: math.MaxInt64, Do: strikes.Log})
+	ladder(t, slices.Repeat([]strikes.Step{ok}, strikes.MaxSteps)...)
 }
 
 // BenchmarkLook looks for keys in a table without any, and, in one where as many were struck as its

@@ -57,7 +57,7 @@ var noon = time.Date(2026, 3, 1, 11, 59, 58, 700_000_000, time.FixedZone("", 360
 func examples() (all []Picture) {
 	add := func(name string, p *draw.Picture) { all = append(all, Picture{name, "", p}) }
 
-	// Results whose bins differ in their width, the name of one too long, and one with nothing in it.
+	// Bins that differ in their width, a name that is too long, and a result with nothing in it.
 	add("timeline-several", timeline([]*simulate.Result{
 		result("gcra 60/min burst 30", 10*time.Second, []int64{5, 40, 9, 0, 7}, []int64{0, 60, 20, 0, 1}),
 		result(strings.Repeat("a name without an end ", 9), time.Minute, []int64{100, 0, 240}, []int64{1, 3, 0}),
