@@ -1,12 +1,16 @@
 package simulate_test
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/policy"
 	"github.com/seed-3506548a/ratelimit/simulate"
 )
@@ -130,4 +134,48 @@ func TestLimitsOfSeveralRules(t *testing.T) {
 		{"all/l: log 4/min", 0, 3, "a"}, {"all/six: log 6/min", 0, 3, "a"}, {"none/l: log 1/min", 0, 0, ""},
 	}, rows)
 	require.EqualValues(t, 2, r.Refused)
+}
+
+// What a log is found to have granted to a key in its span is never more than it grants, whatever
+// the limit counts and the key is made of.
+func TestMostIsNeverMoreThanALogGrants(t *testing.T) {
+	for seed := range uint64(100) {
+		random := rand.New(rand.NewPCG(seed, 3))
+		p := policy.Policy{Name: "random", Costs: []policy.Cost{{Match: []string{"/b"}, N: random.IntN(4)}}}
+		for i := range 1 + random.IntN(3) {
+			rule := policy.Rule{Name: fmt.Sprint("r", i), Match: [][]string{nil, {"/a"}, {"/b", "/c"}}[random.IntN(3)],
+				Key: [][]string{nil, {"user"}, {"user|ip"}, {"ip", "user"}}[random.IntN(4)]}
+			if rule.Key != nil {
+				rule.Missing = []string{"", "skip", "share"}[random.IntN(3)]
+			}
+			for j := range 1 + random.IntN(3) {
+				l := policy.Limit{Name: fmt.Sprint("l", j), As: policy.Log, Rate: ratelimit.Per(1+random.IntN(9), time.Duration(1+random.IntN(9))*time.Second)}
+				if random.IntN(2) == 0 {
+					l.Of = "tokens"
+				}
+				rule.Limits = append(rule.Limits, l)
+			}
+			p.Rules = append(p.Rules, rule)
+		}
+		var requests []simulate.Request
+		now := t0
+		for range random.IntN(300) {
+			now = now.Add(time.Duration(random.Int64N(int64(time.Second))))
+			r := simulate.Request{At: now, Key: fmt.Sprint(random.IntN(3)), Method: "GET", Path: []string{"/a", "/b", "/c"}[random.IntN(3)]}
+			for _, name := range []string{"user", "ip"} {
+				if random.IntN(3) > 0 {
+					r.Attrs = append(r.Attrs, policy.Attr{Name: name, Value: fmt.Sprint(random.IntN(3))})
+				}
+			}
+			if random.IntN(3) > 0 {
+				r.Amounts = []policy.Amount{{Name: "tokens", N: random.IntN(4)}}
+			}
+			requests = append(requests, r)
+		}
+		r := run(t, requests, simulate.Options{}, simulate.Subject{Judge: judging(p)})[0]
+		for i := range r.Limits {
+			l := &r.Limits[i]
+			require.LessOrEqual(t, l.MostGranted, int64(ratelimit.Must(policy.ParseLimit(l.Limit)).Rate.Events), "%+v of seed %d", l, seed)
+		}
+	}
 }
