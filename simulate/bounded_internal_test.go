@@ -115,51 +115,12 @@ func TestQueuesAreBounded(t *testing.T) {
 	require.Equal(t, []int{batch, batch}, []int{cap(b.queue), cap(w.queue)})
 }
 
-// Where there is no room for more grants, those of a key are put together in pairs, as of the
-// earlier time; what is granted to one key at one time is one grant.
-func TestGrantsThatArePutTogether(t *testing.T) {
-	w := newWindows(100)
-	add := func(at int64, key int32, n int64) {
-		w.grant(at, key, n)
-		w.flush()
-	}
-	kept := func(key int32) (all []grant) {
-		k := &w.of[key]
-		for i := range k.size {
-			all = append(all, *k.at(i))
-		}
-		return all
-	}
-	for i, at := range []int64{0, 10, 20, 20} {
-		add(at, 1, int64(i+1))
-	}
-	require.Equal(t, []grant{{0, 1}, {10, 2}, {20, 7}}, kept(1))
-	require.Equal(t, []any{4, int64(10), int32(1), false}, []any{w.kept, w.most, w.whose, w.coarse})
-
-	w.kept = mostKept
-	add(30, 1, 1)
-	require.False(t, w.coarse, "there was room left")
-	add(40, 1, 1)
-	require.True(t, w.coarse)
-	require.Equal(t, []grant{{0, 3}, {20, 8}, {40, 1}}, kept(1))
-	add(50, 2, 1)
-	add(60, 2, 2)
-	require.Equal(t, []grant{{50, 1}, {60, 2}}, kept(2), "each key has room for two")
-	add(70, 2, 20)
-	require.Equal(t, []grant{{50, 3}, {70, 20}}, kept(2))
-	require.Equal(t, []any{mostKept + 2, int64(23), int32(2)}, []any{w.kept, w.most, w.whose})
-
-	// What is a span old is forgotten, if the ring is full or there seems to be more than ever.
-	add(99, 1, 1)
-	require.Equal(t, []grant{{0, 3}, {20, 8}, {40, 1}, {99, 1}}, kept(1))
-	add(100, 1, 1)
-	require.Equal(t, []grant{{20, 8}, {40, 1}, {99, 1}, {100, 1}}, kept(1))
-	add(139, 1, 12)
-	require.Equal(t, []grant{{40, 1}, {99, 1}, {100, 1}, {139, 12}}, kept(1))
-	require.Equal(t, int64(23), w.most)
-	add(139, 1, 9)
-	require.Equal(t, []any{int64(24), int32(1)}, []any{w.most, w.whose})
-	add(170, 2, 5)
-	require.Equal(t, []grant{{170, 5}}, kept(2), "what comes a span later is of the next")
-	require.Equal(t, []any{int64(24), int32(1)}, []any{w.most, w.whose})
+// Without options, ten keys are listed, and 2^20 told apart.
+func TestOptionsThatAreLeftOut(t *testing.T) {
+	judge, err := NewStore(&limiters{})
+	require.NoError(t, err)
+	var o Options
+	_, err = o.lanes(func(func(Request) bool) {}, []Subject{{Judge: judge}})
+	require.NoError(t, err)
+	require.Equal(t, []int{10, 1 << 20}, []int{o.Top, o.Keys})
 }

@@ -53,10 +53,17 @@ func TestBinsOfKeys(t *testing.T) {
 
 	// A bin is as wide as lets 96 of them reach to the end.
 	for end, width := range map[float64]time.Duration{95.9: time.Second, 96: 2 * time.Second, 191.9: 2 * time.Second, 192: 4 * time.Second} {
-		r := run(t, []simulate.Request{by("a", 0), by("a", 0), by("a", 0), by("a", end), by("a", end), by("a", end)}, simulate.Options{}, simulate.Subject{Judge: limited("log 2/2s")})[0]
+		want := make([]simulate.Cells, int(end/width.Seconds())+1)
+		var requests []simulate.Request
+		for _, seconds := range []float64{0, 3, 5, 90, end} {
+			requests = append(requests, by("a", seconds), by("a", seconds), by("a", seconds))
+			bin := &want[int(seconds/width.Seconds())]
+			bin.Granted, bin.Refused = bin.Granted+2, bin.Refused+1
+		}
+		want[0].Granted -= 2 // these were before the first refusal
+		r := run(t, requests, simulate.Options{}, simulate.Subject{Judge: limited("log 2/2s")})[0]
 		require.Equal(t, simulate.Seconds(width), r.HeatWidth)
-		bins := r.Worst[0].Bins
-		require.Equal(t, []any{int(end/width.Seconds()) + 1, simulate.Cells{Refused: 1}, simulate.Cells{Granted: 2, Refused: 1}}, []any{len(bins), bins[0], bins[len(bins)-1]}, "%v", end)
+		require.Equal(t, want, r.Worst[0].Bins, "%v", end)
 	}
 }
 
@@ -64,13 +71,11 @@ func TestBinsOfKeys(t *testing.T) {
 func TestBinsOfManyKeys(t *testing.T) {
 	const most = 1 << 14
 	requests := func(yield func(simulate.Request) bool) {
-		for i := range most + 2 {
-			r := by(fmt.Sprintf("%05d", i), 0)
+		for i := range 2 * (most + 2) {
+			r := by(fmt.Sprintf("%05d", i/2), 0)
 			r.Cost = 2
-			for range 2 {
-				if !yield(r) {
-					return
-				}
+			if !yield(r) {
+				return
 			}
 		}
 	}

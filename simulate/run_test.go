@@ -339,6 +339,16 @@ func TestDiffOfOthers(t *testing.T) {
 	d = run(t, requests, simulate.Options{}, simulate.Subject{Judge: limited("log 1/s")}, simulate.Subject{Judge: limited("log 2/10s")})[1].Diff
 	require.Equal(t, []simulate.KeyDiff{{Key: "y", NewlyRefused: 2}, {Key: "w", NewlyGranted: 1}, {Key: "x", NewlyRefused: 1}, {Key: "z", NewlyRefused: 1}}, d.Worst)
 	require.Equal(t, []int{4, 3, 1}, []int{d.KeysDifferent, d.KeysRefused, d.KeysGranted})
+
+	requests = nil
+	for i, key := range []string{"two", "six", "one", "four", "five", "three"} {
+		for range []int{3, 7, 2, 5, 6, 4}[i] {
+			requests = append(requests, by(key, 0))
+		}
+	}
+	d = run(t, requests, simulate.Options{}, simulate.Subject{Judge: limited("log 1/s")}, simulate.Subject{Judge: limited("log 10/s")})[1].Diff
+	require.Equal(t, []simulate.KeyDiff{{Key: "six", NewlyGranted: 6}, {Key: "five", NewlyGranted: 5}, {Key: "four", NewlyGranted: 4},
+		{Key: "three", NewlyGranted: 3}, {Key: "two", NewlyGranted: 2}, {Key: "one", NewlyGranted: 1}}, d.Worst)
 }
 
 // All is the same each time, for policies with ladders and clients that are random, too.
