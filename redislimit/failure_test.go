@@ -103,8 +103,8 @@ func TestScriptFlush(t *testing.T) {
 	}
 }
 
-// proxy passes what clients send to a server, and what that answers, unless it is told to lose
-// replies: then it closes the connection instead.
+// proxy passes what clients send to a server, and what that answers, unless it is told to lose a
+// reply: then it closes the connection instead, once.
 type proxy struct {
 	net.Listener
 	lose atomic.Bool
@@ -138,7 +138,7 @@ func (p *proxy) serve(c net.Conn, s *server) {
 	buffer := make([]byte, 1<<16)
 	for {
 		n, err := back.Read(buffer)
-		if err != nil || p.lose.Load() {
+		if err != nil || p.lose.Swap(false) {
 			return
 		}
 		if _, err := c.Write(buffer[:n]); err != nil {

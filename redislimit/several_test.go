@@ -33,7 +33,7 @@ func TestSeveralIsAll(t *testing.T) {
 			members = append(members, ratelimit.Must(gcra.New(l.Rate, l.Burst, ratelimit.WithClock(clock))))
 		}
 		near := ratelimit.Must(ratelimit.All(members...))
-		for range 400 {
+		for range 150 {
 			clock.Set(clock.Now().Add(time.Duration(random.IntN(1000)*random.IntN(1000)) * us))
 			m.SetTime(clock.Now())
 			n := random.IntN(4) - 1
