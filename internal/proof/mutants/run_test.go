@@ -90,7 +90,7 @@ const policySlow = "TestP14NothingIsAllocated|TestStoreDecidesAsTheEngine|TestEx
 
 const httpSlow = "TestJobs|TestTheRateRecovers|TestPartitionsAreBounded|TestTheStory|TestCurl|TestHeadersThatSayEnough|TestFifty.*"
 
-const toolSlow = "TestStory|TestDeterminism|TestPictures|TestHowMuchIsPutInOrder"
+const toolSlow = "TestStory|TestDeterminism|TestPictures|TestHowMuchIsPutInOrder|TestAllThatIsWritten|TestWhatCannotBeWritten"
 
 const redisSlow = "TestFailover|TestCluster|TestKill|TestNodesKeepTheBound|TestForPolicyWithoutAnswer|TestRateChangesWhileRunning|TestServerThatDoesNotAnswer"
 
