@@ -103,7 +103,6 @@ func TestJSON(t *testing.T) {
 	require.InDelta(t, 6000, jsonOf(t, "", "-limit", "gcra 5/s", "-gen").Requests, 300)
 }
 
-// Requests that are out of order are put in order, and the report says how many were.
 // -policy takes a name of the catalog, a file, also one whose policy has no name, or a limit.
 func TestWhatAPolicyMayBe(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "no-name.json")
@@ -119,6 +118,7 @@ func TestWhatAPolicyMayBe(t *testing.T) {
 	}
 }
 
+// Requests that are out of order are put in order, and the report says how many were.
 func TestOrder(t *testing.T) {
 	lines := strings.SplitAfter(strings.TrimSuffix(accessLog(2000), "\n"), "\n")
 	lines[len(lines)-1] += "\n"
@@ -336,28 +336,6 @@ func TestExplainAndCheck(t *testing.T) {
 	status, out, errs := ratesim(t, "", "explain", "gcra 90/min burst 10")
 	require.Zero(t, status, errs)
 	require.NotEmpty(t, out)
-}
-
-func TestSuggest(t *testing.T) {
-	status, out, errs := ratesim(t, accessLog(3000), "suggest", "-trace", "-", "-key", "host", "-share", "20%")
-	require.Zero(t, status, errs)
-	require.Contains(t, out, "3000 requests of 9 keys. These limits refuse something to at most 1 of them (20 %)")
-	require.Contains(t, out, "warning: Times are whole seconds")
-	require.NotContains(t, out, "the limit of", "nobody gave one")
-	require.Regexp(t, `(?m)log \d+/min +(0 .*\d|1 .* 192\.0\.2\.\d)$`, out)
-	lines := strings.SplitAfter(accessLog(3000), "\n")
-	rand.New(rand.NewPCG(1, 2)).Shuffle(len(lines), func(i, j int) { lines[i], lines[j] = lines[j], lines[i] })
-	_, shuffled, _ := ratesim(t, strings.Join(lines, ""), "suggest", "-trace", "-", "-key", "host", "-share", "20%")
-	require.Equal(t, out, shuffled)
-	require.Regexp(t, `gcra \d+/min burst \d+ +(0|1  192\.0\.2\.\d)\n`, out)
-}
-
-// The keys that a limit refuses are named, few of them, so that they can be looked at.
-func TestListed(t *testing.T) {
-	require.Empty(t, listed(nil))
-	require.Equal(t, "flood, (no key)", listed([]string{"flood", ""}))
-	require.Equal(t, "a, b, c, d and 2 more", listed(strings.Split("abcdef", "")))
-	require.Equal(t, "a\uFFFDb", listed([]string{"a\nb"}))
 }
 
 // A report warns of what makes it doubtful.
