@@ -10,6 +10,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -20,6 +21,40 @@ import (
 
 	"github.com/seed-3506548a/ratelimit/simulate"
 )
+
+// asRatesim has the test's program be the command, with its arguments.
+const asRatesim = "RATESIM_IS_RUN_BY_A_TEST"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asRatesim) != "" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// The program takes its arguments and its standard input, and ends with an exit status.
+func TestProgram(t *testing.T) {
+	self, err := os.Executable()
+	require.NoError(t, err)
+	for args, want := range map[string][3]any{
+		"check trakt": {0, "trakt: no faults, 3 rules\n", ""},
+		"-limit 'log 2/min' -trace - -fail refused>0": {1, "", "ratesim: log 2/min: -fail refused>0: failed, it is 1\n"},
+		"explain": {2, "", "ratesim: explain takes one policy: a name of the catalog, a file, or a limit\n"},
+	} {
+		command := exec.CommandContext(t.Context(), self, words(args)...)
+		command.Env = append(os.Environ(), asRatesim+"=1")
+		command.Stdin = strings.NewReader(short)
+		var out, errs bytes.Buffer
+		command.Stdout, command.Stderr = &out, &errs
+		_ = command.Run()
+		require.Equal(t, want[0], command.ProcessState.ExitCode(), args)
+		require.Equal(t, want[2], errs.String(), args)
+		if want[1] != "" {
+			require.Equal(t, want[1], out.String(), args)
+		}
+	}
+}
 
 // ratesim runs the command.
 func ratesim(t testing.TB, in string, args ...string) (status int, out, errs string) {
@@ -252,12 +287,30 @@ func TestKeyThatIsNotThere(t *testing.T) {
 
 // What a gate prints is short, but never looks like its bound.
 func TestGateValues(t *testing.T) {
-	r := &simulate.Result{Offered: 1_000_000, Refused: 10_001, Waits: &simulate.Waits{Longest: simulate.Seconds(90 * time.Second)}}
-	for gate, want := range map[string]string{"refused>1%": "1.0001 %", "refused>2%": "1 %", "refused>1": "10001", "offered>1": "1000000", "wait>1s": "1m30s"} {
-		g, err := parseGate(gate)
+	for _, row := range []struct {
+		offered, refused int64
+		gate, want       string
+	}{
+		{1_000_000, 10_001, "refused>1%", "1.0001 %"},
+		{1_000_000, 10_001, "refused>2%", "1 %"},
+		{1_000_000, 10_001, "refused>1", "10001"},
+		{1_000_000, 10_001, "offered>1", "1000000"},
+		{1_000_000, 10_000, "refused>1%", "1 %"},
+		{1_000_000, 123_456, "refused>1%", "12.3 %"},
+		{1_000_000, 123_456, "refused>12.3%", "12.35 %"},
+		{1_000_000, 123_456, "refused>12.35%", "12.3 %"},
+		{100_000_000, 1_001_234, "refused>1%", "1.001 %"},
+		{10_000_000_000, 123_000_123, "refused>1.23%", "1.230001 %"},
+		{1, 1, "refused>1%", "100 %"},
+		{1, 0, "refused>1%", "0 %"},
+		{0, 1, "refused>1%", "0 %"},
+		{1, 1, "wait>1s", "1m30s"},
+	} {
+		g, err := parseGate(row.gate)
 		require.NoError(t, err)
+		r := &simulate.Result{Offered: row.offered, Refused: row.refused, Waits: &simulate.Waits{Longest: simulate.Seconds(90 * time.Second)}}
 		_, was := g.holds(outcome{Result: r})
-		require.Equal(t, want, was, gate)
+		require.Equal(t, row.want, was, "%d of %d: %s", row.refused, row.offered, row.gate)
 	}
 }
 
@@ -333,6 +386,9 @@ func TestExplainAndCheck(t *testing.T) {
 	status, out, _ = ratesim(t, "", "check", "trakt")
 	require.Zero(t, status)
 	require.Equal(t, "trakt: no faults, 3 rules\n", out)
+	status, out, _ = ratesim(t, "", "check", "log 1/s")
+	require.Zero(t, status)
+	require.Equal(t, "log 1/s: no faults, 1 rule\n", out)
 	status, out, errs := ratesim(t, "", "explain", "gcra 90/min burst 10")
 	require.Zero(t, status, errs)
 	require.NotEmpty(t, out)
@@ -433,4 +489,8 @@ func TestPageInWords(t *testing.T) {
 	}
 	require.Equal(t, "x: 180 of 183 keys are refused nothing. 2.5 % of the events of all keys are refused.",
 		spared(&simulate.Result{Name: "x", Keys: 183, KeysRefused: 3, Offered: 1000, Refused: 25}))
+	require.Equal(t, "x: 0 of 1 keys are refused nothing. 100 % of the events of all keys are refused.",
+		spared(&simulate.Result{Name: "x", Keys: 1, KeysRefused: 1, Offered: 1, Refused: 1}))
+	require.Equal(t, "x: 0 of 1 keys are refused nothing. 0 % of the events of all keys are refused.", spared(&simulate.Result{Name: "x", Keys: 1, KeysRefused: 1}))
+	require.Equal(t, "x: all of 1 keys are refused nothing.", spared(&simulate.Result{Name: "x", Keys: 1}))
 }
