@@ -447,25 +447,7 @@ func TestPictures(t *testing.T) {
 	}
 }
 
-// On a terminal there are small plots.
-func TestTerminalPlot(t *testing.T) {
-	require.Empty(t, terminalPlot(&simulate.Result{}))
-	bins := make([]simulate.Bin, 100)
-	for i := range bins {
-		bins[i] = simulate.Bin{Granted: int64(i), Refused: int64(100 - i)}
-	}
-	plot := terminalPlot(&simulate.Result{Bins: bins, BinWidth: simulate.Seconds(time.Minute)})
-	require.Contains(t, plot, "granted")
-	require.Contains(t, plot, "events in each 1m0s")
-	require.GreaterOrEqual(t, strings.Count(plot, "\n"), 10)
-	require.False(t, isTerminal(&bytes.Buffer{}))
-	in, end := progress(strings.NewReader("x"), 1, &bytes.Buffer{})
-	defer end()
-	text, err := io.ReadAll(in)
-	require.NoError(t, err)
-	require.Equal(t, "x", string(text))
-}
-
+// Results can be compared by benchstat.
 func TestBench(t *testing.T) {
 	status, out, errs := ratesim(t, accessLog(1000), "-compare", "gcra 1/s burst 2,trakt", "-trace", "-", "-bench")
 	require.Zero(t, status, errs)
