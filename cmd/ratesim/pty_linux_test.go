@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
@@ -42,23 +43,24 @@ func onTerminal(t *testing.T, do func(terminal *os.File)) string {
 	return <-seen
 }
 
-// On a terminal, a bar shows how much of a file is read, or that the standard input is, until the
+// On a terminal, a bar shows how much of a file is read, or that a pipe is, until the
 // report comes, with a small plot behind each result.
 func TestOnTerminal(t *testing.T) {
 	log := accessLog(4000)
 	args := []string{"-limit", "log 10/min", "-top", "1", "-trace"}
 	status, report, errs := ratesim(t, log, append(args, "-")...)
 	require.Zero(t, status, errs)
-	for trace, bar := range map[string]string{
-		saved(t, "a.log", log): `reading +\d+% \|[█ ]{30}\| \([^)]*B/s\) \[[^]]*\]`,
-		"-":                    `[|/\\-] reading \([^)]*B/s\) \[[^]]*\] `,
-	} {
+	file, pipe := saved(t, "a.log", log), filepath.Join(t.TempDir(), "pipe")
+	require.NoError(t, syscall.Mkfifo(pipe, 0o666))
+	go func() { _ = os.WriteFile(pipe, []byte(log), 0o666) }()
+	const ofSize, of = `reading +\d+% \|[█ ]{30}\| \([^)]*B/s\) \[[^]]*\]`, `[|/\\-] reading \([^)]*B/s\) \[[^]]*\] `
+	for trace, bar := range map[string]string{file: ofSize, "-": of, pipe: of} {
 		seen := strings.ReplaceAll(onTerminal(t, func(terminal *os.File) {
 			require.Zero(t, run(append(args, trace), world{strings.NewReader(log), terminal, terminal}))
 		}), "\r\n", "\n")
 		bars, rest, _ := strings.Cut(seen, report)
 		require.Regexp(t, `^(\r`+bar+`\r +\r)+$`, bars)
-		if trace != "-" {
+		if trace == file {
 			require.Equal(t, []string{"19%", "38%", "57%", "76%", "96%"}, regexp.MustCompile(`\d+%`).FindAllString(bars, -1))
 		}
 		require.True(t, strings.HasPrefix(rest, "\n 32.00 ┼"), rest)
