@@ -1,13 +1,16 @@
 package main
 
 import (
+	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/simulate"
 )
 
@@ -91,4 +94,89 @@ func TestMetrics(t *testing.T) {
 		}
 	}
 	require.Len(t, metrics, 16)
+}
+
+// What is wrong with a gate, and with a share, is said in a whole sentence.
+func TestGateErrors(t *testing.T) {
+	const list = "refused, granted, offered, requests, keys, keys_refused, keys_shadow, never, shadow, late, lost, newly_refused, wait, wait_p50, wait_p90, wait_p99"
+	for text, want := range map[string]string{
+		"refused":       `gate "refused" has no < or >, want one as refused>1%`,
+		"":              `gate "" has no < or >, want one as refused>1%`,
+		">1":            `gate ">1" has no < or >, want one as refused>1%`,
+		"x>1":           `gate "x>1" is about "x", want one of ` + list,
+		"xy < 1":        `gate "xy < 1" is about "xy", want one of ` + list,
+		"wait>1":        `gate "wait>1" compares with "1", want a length of time as 30s`,
+		"keys<1%":       `gate "keys<1%" compares with a share, but keys is a part of nothing: want a number`,
+		"refused=1":     `gate "refused=1" has no < or >, want one as refused>1%`,
+		"refused>":      `gate "refused>" compares with "", want a number or a share as 1%`,
+		"refused>x%":    `gate "refused>x%" compares with "x", want a number or a share as 1%`,
+		"refused>Inf":   `gate "refused>Inf" compares with "Inf", want a number or a share as 1%`,
+		"refused>-Inf%": `gate "refused>-Inf%" compares with "-Inf", want a number or a share as 1%`,
+		"refused>NaN":   `gate "refused>NaN" compares with "NaN", want a number or a share as 1%`,
+	} {
+		_, err := parseGate(text)
+		require.EqualError(t, err, want)
+	}
+	for text, want := range map[string]float64{"0%": 0, "0": 0, "1%": 0.01, " 0.25 ": 0.25, "99.5%": 0.995} {
+		share, err := parseShare(text)
+		require.NoError(t, err, text)
+		require.InDelta(t, want, share, 1e-15, text)
+	}
+	for _, text := range []string{"-1%", "100%", "1", "NaN", "x", ""} {
+		share, err := parseShare(text)
+		require.EqualError(t, err, fmt.Sprintf("the share is %q, want 0%% to less than 100%%", text))
+		require.Zero(t, share)
+	}
+}
+
+// Without flags, suggest lets a limit refuse something to 1 % of the keys, and a policy is tried
+// with 100 requests a second for a minute.
+func TestDefaults(t *testing.T) {
+	o, err := parse("suggest", []string{"-gen"}, world{})
+	require.NoError(t, err)
+	require.InDelta(t, 0.01, o.share, 0)
+	for _, name := range []string{"", "suggest"} {
+		o, err = parse(name, []string{"-gen"}, world{})
+		require.NoError(t, err)
+		require.Equal(t, []any{"poisson", ratelimit.PerSecond(100), time.Minute, 1, 1.0, uint64(1)}, []any{o.gen, o.rate, o.duration, o.keys, o.skew, o.seed})
+	}
+}
+
+// What is wrong with flags is said once, to the caller.
+func TestFlagErrors(t *testing.T) {
+	printed := stderrOf(t, func() {
+		for args, want := range map[string]string{
+			"":                           "there is no traffic: give -trace FILE, -trace - for the standard input, or -gen",
+			"-polcy trakt":               "flag provided but not defined: -polcy; ratesim -h lists the flags",
+			"-top x -trace -":            `invalid value "x" for flag -top: parse error; ratesim -h lists the flags`,
+			"suggest -polcy trakt":       "flag provided but not defined: -polcy; ratesim suggest -h lists the flags",
+			"-trace - one two":           `"one" is left over: ratesim takes flags, which ratesim -h lists, or first explain, check or suggest`,
+			"suggest -trace - check two": `"check" is left over: ratesim takes flags, which ratesim -h lists, or first explain, check or suggest`,
+			"-trace - -gen":              "-trace and -gen are both given: take one",
+			"explain":                    "explain takes one policy: a name of the catalog, a file, or a limit",
+			"explain trakt anilist":      "explain takes one policy: a name of the catalog, a file, or a limit",
+			"check":                      "check takes one policy: a name of the catalog, or a file",
+		} {
+			status, out, errs := ratesim(t, "", strings.Fields(args)...)
+			require.Equal(t, 2, status, args)
+			require.Empty(t, out, args)
+			require.Equal(t, "ratesim: "+want+"\n", errs, args)
+		}
+	})
+	require.Empty(t, printed, "to the standard error behind the caller's back")
+}
+
+// stderrOf returns what is written to the standard error of the process.
+func stderrOf(t *testing.T, do func()) string {
+	t.Helper()
+	file, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
+	require.NoError(t, err)
+	was := os.Stderr
+	defer func() { os.Stderr = was }()
+	os.Stderr = file
+	do()
+	require.NoError(t, file.Close())
+	text, err := os.ReadFile(file.Name())
+	require.NoError(t, err)
+	return string(text)
 }

@@ -10,6 +10,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -20,6 +21,40 @@ import (
 
 	"github.com/seed-3506548a/ratelimit/simulate"
 )
+
+// asRatesim has the test's program be the command, with its arguments.
+const asRatesim = "RATESIM_IS_RUN_BY_A_TEST"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asRatesim) != "" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// The program takes its arguments and its standard input, and ends with an exit status.
+func TestProgram(t *testing.T) {
+	self, err := os.Executable()
+	require.NoError(t, err)
+	for args, want := range map[string][3]any{
+		"check trakt": {0, "trakt: no faults, 3 rules\n", ""},
+		"-limit 'log 2/min' -trace - -fail refused>0": {1, "", "ratesim: log 2/min: -fail refused>0: failed, it is 1\n"},
+		"explain": {2, "", "ratesim: explain takes one policy: a name of the catalog, a file, or a limit\n"},
+	} {
+		command := exec.CommandContext(t.Context(), self, words(args)...)
+		command.Env = append(os.Environ(), asRatesim+"=1")
+		command.Stdin = strings.NewReader(short)
+		var out, errs bytes.Buffer
+		command.Stdout, command.Stderr = &out, &errs
+		_ = command.Run()
+		require.Equal(t, want[0], command.ProcessState.ExitCode(), args)
+		require.Equal(t, want[2], errs.String(), args)
+		if want[1] != "" {
+			require.Equal(t, want[1], out.String(), args)
+		}
+	}
+}
 
 // ratesim runs the command.
 func ratesim(t testing.TB, in string, args ...string) (status int, out, errs string) {
@@ -103,7 +138,6 @@ func TestJSON(t *testing.T) {
 	require.InDelta(t, 6000, jsonOf(t, "", "-limit", "gcra 5/s", "-gen").Requests, 300)
 }
 
-// Requests that are out of order are put in order, and the report says how many were.
 // -policy takes a name of the catalog, a file, also one whose policy has no name, or a limit.
 func TestWhatAPolicyMayBe(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "no-name.json")
@@ -119,6 +153,7 @@ func TestWhatAPolicyMayBe(t *testing.T) {
 	}
 }
 
+// Requests that are out of order are put in order, and the report says how many were.
 func TestOrder(t *testing.T) {
 	lines := strings.SplitAfter(strings.TrimSuffix(accessLog(2000), "\n"), "\n")
 	lines[len(lines)-1] += "\n"
@@ -252,12 +287,30 @@ func TestKeyThatIsNotThere(t *testing.T) {
 
 // What a gate prints is short, but never looks like its bound.
 func TestGateValues(t *testing.T) {
-	r := &simulate.Result{Offered: 1_000_000, Refused: 10_001, Waits: &simulate.Waits{Longest: simulate.Seconds(90 * time.Second)}}
-	for gate, want := range map[string]string{"refused>1%": "1.0001 %", "refused>2%": "1 %", "refused>1": "10001", "offered>1": "1000000", "wait>1s": "1m30s"} {
-		g, err := parseGate(gate)
+	for _, row := range []struct {
+		offered, refused int64
+		gate, want       string
+	}{
+		{1_000_000, 10_001, "refused>1%", "1.0001 %"},
+		{1_000_000, 10_001, "refused>2%", "1 %"},
+		{1_000_000, 10_001, "refused>1", "10001"},
+		{1_000_000, 10_001, "offered>1", "1000000"},
+		{1_000_000, 10_000, "refused>1%", "1 %"},
+		{1_000_000, 123_456, "refused>1%", "12.3 %"},
+		{1_000_000, 123_456, "refused>12.3%", "12.35 %"},
+		{1_000_000, 123_456, "refused>12.35%", "12.3 %"},
+		{100_000_000, 1_001_234, "refused>1%", "1.001 %"},
+		{10_000_000_000, 123_000_123, "refused>1.23%", "1.230001 %"},
+		{1, 1, "refused>1%", "100 %"},
+		{1, 0, "refused>1%", "0 %"},
+		{0, 1, "refused>1%", "0 %"},
+		{1, 1, "wait>1s", "1m30s"},
+	} {
+		g, err := parseGate(row.gate)
 		require.NoError(t, err)
+		r := &simulate.Result{Offered: row.offered, Refused: row.refused, Waits: &simulate.Waits{Longest: simulate.Seconds(90 * time.Second)}}
 		_, was := g.holds(outcome{Result: r})
-		require.Equal(t, want, was, gate)
+		require.Equal(t, row.want, was, "%d of %d: %s", row.refused, row.offered, row.gate)
 	}
 }
 
@@ -333,31 +386,12 @@ func TestExplainAndCheck(t *testing.T) {
 	status, out, _ = ratesim(t, "", "check", "trakt")
 	require.Zero(t, status)
 	require.Equal(t, "trakt: no faults, 3 rules\n", out)
+	status, out, _ = ratesim(t, "", "check", "log 1/s")
+	require.Zero(t, status)
+	require.Equal(t, "log 1/s: no faults, 1 rule\n", out)
 	status, out, errs := ratesim(t, "", "explain", "gcra 90/min burst 10")
 	require.Zero(t, status, errs)
 	require.NotEmpty(t, out)
-}
-
-func TestSuggest(t *testing.T) {
-	status, out, errs := ratesim(t, accessLog(3000), "suggest", "-trace", "-", "-key", "host", "-share", "20%")
-	require.Zero(t, status, errs)
-	require.Contains(t, out, "3000 requests of 9 keys. These limits refuse something to at most 1 of them (20 %)")
-	require.Contains(t, out, "warning: Times are whole seconds")
-	require.NotContains(t, out, "the limit of", "nobody gave one")
-	require.Regexp(t, `(?m)log \d+/min +(0 .*\d|1 .* 192\.0\.2\.\d)$`, out)
-	lines := strings.SplitAfter(accessLog(3000), "\n")
-	rand.New(rand.NewPCG(1, 2)).Shuffle(len(lines), func(i, j int) { lines[i], lines[j] = lines[j], lines[i] })
-	_, shuffled, _ := ratesim(t, strings.Join(lines, ""), "suggest", "-trace", "-", "-key", "host", "-share", "20%")
-	require.Equal(t, out, shuffled)
-	require.Regexp(t, `gcra \d+/min burst \d+ +(0|1  192\.0\.2\.\d)\n`, out)
-}
-
-// The keys that a limit refuses are named, few of them, so that they can be looked at.
-func TestListed(t *testing.T) {
-	require.Empty(t, listed(nil))
-	require.Equal(t, "flood, (no key)", listed([]string{"flood", ""}))
-	require.Equal(t, "a, b, c, d and 2 more", listed(strings.Split("abcdef", "")))
-	require.Equal(t, "a\uFFFDb", listed([]string{"a\nb"}))
 }
 
 // A report warns of what makes it doubtful.
@@ -413,25 +447,7 @@ func TestPictures(t *testing.T) {
 	}
 }
 
-// On a terminal there are small plots.
-func TestTerminalPlot(t *testing.T) {
-	require.Empty(t, terminalPlot(&simulate.Result{}))
-	bins := make([]simulate.Bin, 100)
-	for i := range bins {
-		bins[i] = simulate.Bin{Granted: int64(i), Refused: int64(100 - i)}
-	}
-	plot := terminalPlot(&simulate.Result{Bins: bins, BinWidth: simulate.Seconds(time.Minute)})
-	require.Contains(t, plot, "granted")
-	require.Contains(t, plot, "events in each 1m0s")
-	require.GreaterOrEqual(t, strings.Count(plot, "\n"), 10)
-	require.False(t, isTerminal(&bytes.Buffer{}))
-	in, end := progress(strings.NewReader("x"), 1, &bytes.Buffer{})
-	defer end()
-	text, err := io.ReadAll(in)
-	require.NoError(t, err)
-	require.Equal(t, "x", string(text))
-}
-
+// Results can be compared by benchstat.
 func TestBench(t *testing.T) {
 	status, out, errs := ratesim(t, accessLog(1000), "-compare", "gcra 1/s burst 2,trakt", "-trace", "-", "-bench")
 	require.Zero(t, status, errs)
@@ -455,4 +471,8 @@ func TestPageInWords(t *testing.T) {
 	}
 	require.Equal(t, "x: 180 of 183 keys are refused nothing. 2.5 % of the events of all keys are refused.",
 		spared(&simulate.Result{Name: "x", Keys: 183, KeysRefused: 3, Offered: 1000, Refused: 25}))
+	require.Equal(t, "x: 0 of 1 keys are refused nothing. 100 % of the events of all keys are refused.",
+		spared(&simulate.Result{Name: "x", Keys: 1, KeysRefused: 1, Offered: 1, Refused: 1}))
+	require.Equal(t, "x: 0 of 1 keys are refused nothing. 0 % of the events of all keys are refused.", spared(&simulate.Result{Name: "x", Keys: 1, KeysRefused: 1}))
+	require.Equal(t, "x: all of 1 keys are refused nothing.", spared(&simulate.Result{Name: "x", Keys: 1}))
 }

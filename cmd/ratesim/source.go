@@ -27,7 +27,6 @@ type source struct {
 	order    error // requests were too far out of order
 	lines    int   // of requests, lost ones too
 	skipped  int   // by -where, -from and -to
-	total    int64 // about how many requests there are; -1: not known
 	close    func()
 }
 
@@ -39,7 +38,7 @@ const reordered = 1 << 16
 
 // open returns the requests of the trace or of the generator.
 func (o *options) open(all []judged, w world) (*source, error) {
-	s := &source{total: -1, close: func() {}}
+	s := &source{close: func() {}}
 	if o.gen != "" {
 		return s, o.generate(s, all)
 	}
@@ -164,7 +163,6 @@ func (o *options) generate(s *source, all []judged) error {
 		return err
 	}
 	s.requests = s.stamps.Watch(requests)
-	s.total = int64(float64(o.duration) / float64(o.rate.Per) * float64(o.rate.Events))
 	return nil
 }
 

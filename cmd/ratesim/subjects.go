@@ -70,10 +70,9 @@ func (o *options) judgedBy() (all []judged, err error) {
 	}
 	if o.compare != "" {
 		for one := range strings.SplitSeq(o.compare, ",") {
-			if err != nil {
-				break
+			if err == nil {
+				err = by(strings.TrimSpace(one))
 			}
-			err = by(strings.TrimSpace(one))
 		}
 	}
 	if err == nil && len(all) == 0 {

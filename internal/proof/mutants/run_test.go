@@ -79,7 +79,7 @@ var (
 	toolFast   = suite{pkg: "cmd/ratesim", args: "-test.skip ^(" + toolSlow + "|TestPageInBrowser)$", limit: 3 * time.Second}
 	chartAll   = suite{pkg: "cmd/ratesim/internal/chart", limit: 10 * time.Second}
 	drawAll    = suite{pkg: "cmd/ratesim/internal/draw", limit: 3 * time.Second}
-	toolAll    = suite{pkg: "cmd/ratesim", args: "-test.run ^(" + toolSlow + ")$", limit: 20 * time.Second} // the others, but one that needs a browser
+	toolAll    = suite{pkg: "cmd/ratesim", args: "-test.run ^(" + toolSlow + ")$", limit: 60 * time.Second} // the others, but one that needs a browser
 	redisFast  = suite{pkg: "redislimit", args: "-test.skip ^(" + redisSlow + ")$", limit: 20 * time.Second}
 	redisAll   = suite{pkg: "redislimit", args: "-test.run ^(" + redisSlow + ")$", limit: 60 * time.Second} // the others
 )
@@ -90,7 +90,7 @@ const policySlow = "TestP14NothingIsAllocated|TestStoreDecidesAsTheEngine|TestEx
 
 const httpSlow = "TestJobs|TestTheRateRecovers|TestPartitionsAreBounded|TestTheStory|TestCurl|TestHeadersThatSayEnough|TestFifty.*"
 
-const toolSlow = "TestStory|TestDeterminism|TestPictures"
+const toolSlow = "TestStory|TestDeterminism|TestPictures|TestHowMuchIsPutInOrder|TestAllThatIsWritten|TestWhatCannotBeWritten"
 
 const redisSlow = "TestFailover|TestCluster|TestKill|TestNodesKeepTheBound|TestForPolicyWithoutAnswer|TestRateChangesWhileRunning|TestServerThatDoesNotAnswer"
 
