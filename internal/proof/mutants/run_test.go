@@ -131,6 +131,7 @@ var suites = map[string][]suite{
 	"burst":                      {burstAll, rootFast},
 	"internal/table":             {tableFast, keyedFast, tableAll, keyedAll, tableSteps},
 	"keyed":                      {keyedFast, keyedAll},
+	"keyed/map":                  {keyedFast, rootFast, policyFast, keyedAll, policySome},
 	"simulate":                   {playFast, playAll},
 	"simulate/logs":              {logsAll, playFast, toolFast},
 	"cmd/ratesim":                {toolFast, toolAll},
