@@ -117,7 +117,7 @@ func TestGateErrors(t *testing.T) {
 		_, err := parseGate(text)
 		require.EqualError(t, err, want)
 	}
-	for text, want := range map[string]float64{"0%": 0, "0": 0, "1%": 0.01, " 0.25 ": 0.25, "99.5%": 0.995} {
+	for text, want := range map[string]float64{"0%": 0, "0": 0, "1%": 0.01, "0.25": 0.25, "99.5%": 0.995} {
 		share, err := parseShare(text)
 		require.NoError(t, err, text)
 		require.InDelta(t, want, share, 1e-15, text)

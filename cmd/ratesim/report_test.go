@@ -242,7 +242,8 @@ func TestWarningsInWords(t *testing.T) {
 	}
 }
 
-// If there are no requests, it is said why: all are left out, no line can be read, or there are none.
+// If there are no requests, it is said why: all are left out, no line can be read, or there are
+// none.
 func TestNothing(t *testing.T) {
 	for _, row := range []struct {
 		in, args, want string

@@ -116,8 +116,8 @@ func TestGeneratedRequests(t *testing.T) {
 	}
 }
 
-// The example is a request that a rule is for: a GET if any, the first pattern if there is none, and
-// GET / if a rule is for all requests. Rules that exempt do not count.
+// The example is a request that a rule is for: a GET if any, the first pattern if there is none,
+// and GET / if a rule is for all requests. Rules that exempt do not count.
 func TestExample(t *testing.T) {
 	rules := func(all ...string) judged {
 		for i, r := range all {
