@@ -69,11 +69,7 @@ func (b *buckets) decide(ds []ratelimit.Decision, reply []int64, op operation, n
 		owed = append(owed, b.all[i].owed(reply[1+2*i], reply[2+2*i]))
 	}
 	for i := range ds {
-		n := ns[i]
-		if op == charge {
-			n = standing(n)
-		}
-		b.step(&ds[i], owed, n, op != charge)
+		b.step(&ds[i], owed, ns[i], op != charge)
 	}
 	return true
 }
