@@ -52,7 +52,7 @@ func NewGCRA(engine Engine, name string, rate ratelimit.Rate, burst int, opts ..
 		g.leases = &leases{chunk: o.chunk, of: map[string]*lease{}}
 	}
 	b := newBucket(rate, burst-g.withheld)
-	o.nodes, o.chunk = 0, 0
+	o.chunk = 0
 	if err = g.init(fn, engine, name, newBuckets([]bucket{b}), o); err != nil {
 		return nil, err
 	}
