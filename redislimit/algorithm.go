@@ -43,11 +43,3 @@ type algorithm interface {
 	// since, and reports whether that is a refusal, too.
 	still(d *ratelimit.Decision, r *refused, n int, after time.Duration) bool
 }
-
-// standing returns for which request a charge of n events reports the state, as other Chargers do.
-func standing(n int) int {
-	if n < 0 {
-		return n
-	}
-	return 1
-}

@@ -69,11 +69,7 @@ func (b *buckets) decide(ds []ratelimit.Decision, reply []int64, op operation, n
 		owed = append(owed, b.all[i].owed(reply[1+2*i], reply[2+2*i]))
 	}
 	for i := range ds {
-		n := ns[i]
-		if op == charge {
-			n = standing(n)
-		}
-		b.step(&ds[i], owed, n, op != charge)
+		b.step(&ds[i], owed, ns[i], op != charge)
 	}
 	return true
 }
@@ -81,8 +77,7 @@ func (b *buckets) decide(ds []ratelimit.Decision, reply []int64, op operation, n
 // step sets d to the decision on n events, and adds them to what is owed if they are granted and to
 // be charged. It does what the script does.
 func (b *buckets) step(d *ratelimit.Decision, owed []uint64, n int, charged bool) {
-	possible := 0 < n && n <= b.least
-	ok := n == 0 || possible
+	ok := 0 <= n && n <= b.least
 	for i := range b.all {
 		ok = ok && (n == 0 || b.all[i].fits(owed[i], n))
 	}
@@ -98,11 +93,8 @@ func (b *buckets) step(d *ratelimit.Decision, owed []uint64, n int, charged bool
 	for i := range b.all {
 		of := &b.all[i]
 		var m ratelimit.Decision
-		if fits := n >= 0 && n <= of.burst && of.fits(owed[i], n); ok || !fits {
-			of.decide(&m, owed[i], n, ok)
-		} else {
-			of.decide(&m, owed[i], 0, true) // it would have granted
-		}
+		fits := 0 <= n && n <= of.burst && of.fits(owed[i], n) // then it would have granted
+		of.decide(&m, owed[i], n, ok || fits)
 		and(d, i, &m)
 	}
 }

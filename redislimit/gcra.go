@@ -33,7 +33,7 @@ type GCRA struct {
 //	burst * ceil(rate.Per in us / rate.Events) <= 2^51 (71 years) if rate.Events > 0
 //
 // If a burst would be more than 2^51 ticks (see package gcra), the emission interval is rounded up,
-// by less than burst/2^51 of it. At a rate of 0 every event is refused, and the engine is not
+// by less than burst/2^49 of it. At a rate of 0 every event is refused, and the engine is not
 // asked.
 func NewGCRA(engine Engine, name string, rate ratelimit.Rate, burst int, opts ...Option) (*GCRA, error) {
 	const fn = "redislimit.NewGCRA"
@@ -52,7 +52,7 @@ func NewGCRA(engine Engine, name string, rate ratelimit.Rate, burst int, opts ..
 		g.leases = &leases{chunk: o.chunk, of: map[string]*lease{}}
 	}
 	b := newBucket(rate, burst-g.withheld)
-	o.nodes, o.chunk = 0, 0
+	o.chunk = 0
 	if err = g.init(fn, engine, name, newBuckets([]bucket{b}), o); err != nil {
 		return nil, err
 	}

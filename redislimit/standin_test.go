@@ -72,8 +72,8 @@ func TestRefundOfAnotherStandIn(t *testing.T) {
 	byOne.RefundAt(t0, 3, 0)
 	require.Equal(t, []int{1, 2}, one.back)
 
-	// A count ends when another stand-in grants. What the engine granted later is given back to it, by
-	// the time of the grant.
+	// A count ends when another stand-in grants. What the engine granted later is given back to it,
+	// by the time of the grant.
 	o.down = true
 	require.True(t, byOne.Take(3).OK)
 	require.True(t, byOther.Take(2).OK)

@@ -46,7 +46,8 @@ func TestRefundsThatAskNobody(t *testing.T) {
 	}
 }
 
-// How long events were held is rounded up to microseconds: what drained meanwhile is not given back.
+// How long events were held is rounded up to microseconds: what drained meanwhile is not given
+// back.
 func TestHeldIsRoundedUp(t *testing.T) {
 	for held, remaining := range map[time.Duration]int{0: 10, 1: 9, 999: 9, 1000: 9, 1001: 8, 1999: 8, 2000: 8, 2001: 7, time.Hour: 7} {
 		limit := ratelimit.Must(redislimit.NewGCRA(newMini(t), "test", ratelimit.PerSecond(1_000_000), 10))

@@ -98,7 +98,7 @@ func told(reply ...int64) engine {
 }
 
 // Whatever an engine says that is owed, also after its clock was set back by centuries, is told as
-// a wait up to [ratelimit.Never].
+// a wait of up to [ratelimit.Never].
 func TestAnyDebtIsAWait(t *testing.T) {
 	const ever = ratelimit.Never
 	fast := ratelimit.Per(1<<30, 1) // of 1000 * 2^30 ticks in a microsecond

@@ -145,11 +145,7 @@ func (w *window) step(d *ratelimit.Decision, elapsed time.Duration, count *int64
 }
 
 func (w *window) still(d *ratelimit.Decision, r *refused, n int, after time.Duration) bool {
-	elapsed := time.Duration(r.reply[0]-r.reply[1])*time.Microsecond + after
-	if elapsed >= w.rate.Per {
-		return false
-	}
-	count := r.reply[2]
+	elapsed, count := time.Duration(r.reply[0]-r.reply[1])*time.Microsecond+after, r.reply[2]
 	w.step(d, elapsed, &count, n, false)
 	return !d.OK
 }

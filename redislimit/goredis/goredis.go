@@ -83,11 +83,7 @@ func newEval(ctx context.Context, command, script string, keys, args []string) o
 	for i := range args {
 		all = append(all, &args[i]) // as a string would be copied to the heap
 	}
-	cmd := once{redis.NewCmd(ctx, all...)}
-	if len(keys) > 0 {
-		cmd.SetFirstKeyPos(3)
-	}
-	return cmd
+	return once{redis.NewCmd(ctx, all...)}
 }
 
 func (e *engine) Info(ctx context.Context) ([]string, error) {
