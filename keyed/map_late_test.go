@@ -49,8 +49,9 @@ func TestMapLate(t *testing.T) {
 	require.Equal(t, keyed.Late, m.TakeAt(at(time.Second-1), "bob", 1).By)
 	require.True(t, m.TakeAt(at(time.Second), "bob", 1).OK, "which is late, but no later than may be")
 	require.Equal(t, keyed.Late, m.TakeAt(at(time.Second-1), "bob", 1).By, "a nanosecond is late, also for a key that is there")
+	require.Equal(t, keyed.Late, m.TakeFunc(at(time.Second-1), "bob", func(l ratelimit.Limiter) ratelimit.Decision { return l.TakeAt(at(time.Second-1), 1) }).By)
 	require.Equal(t, keyed.Full, m.TakeAt(at(time.Second), "ann", 1).By)
-	require.EqualValues(t, 5, m.Stats().Late)
+	require.EqualValues(t, 6, m.Stats().Late)
 
 	// A key that never owed anything goes later, and does not make that forgotten.
 	m.Reset("bob")
