@@ -182,13 +182,13 @@ func TestBenchRows(t *testing.T) {
 	seconds := func(s float64) simulate.Seconds { return simulate.Seconds(s * float64(time.Second)) }
 	r := &report{results: []*simulate.Result{
 		{Name: "a b/c=d\te", Client: "open", Requests: 9, Offered: 8, Refused: 1, Keys: 4, KeysRefused: 3, Waits: &simulate.Waits{Median: seconds(1.5), Longest: seconds(90)},
-			Limits: []simulate.Limit{{Rule: "r", Name: "a minute", MostGranted: 7}, {Rule: "r", Name: "day", MostGranted: 70}}},
+			Limits: []simulate.Limit{{Rule: "r", Name: "a minute", MostGranted: 7}, {Rule: "r", Name: "day", MostGranted: 70}, {Name: "log 5/s", MostGranted: 5}}},
 		{Name: "none", Client: "backoff", Requests: 2},
 		{Name: "one", Client: "open", Requests: 1, Offered: 1, Refused: 1, Keys: 1, KeysRefused: 1},
 	}}
 	var out bytes.Buffer
 	require.NoError(t, r.bench(&out))
-	require.Equal(t, "BenchmarkPolicy/policy=a-b-c-d-e/client=open 1 9 requests 12.5 %refused 75 %keys-refused 1.5 sec-wait-p50 90 sec-wait-max 7 most-in-r/a-minute 70 most-in-r/day\n"+
+	require.Equal(t, "BenchmarkPolicy/policy=a-b-c-d-e/client=open 1 9 requests 12.5 %refused 75 %keys-refused 1.5 sec-wait-p50 90 sec-wait-max 7 most-in-r/a-minute 70 most-in-r/day 5 most-in-log-5/s\n"+
 		"BenchmarkPolicy/policy=none/client=backoff 1 2 requests 0 %refused 0 %keys-refused\n"+
 		"BenchmarkPolicy/policy=one/client=open 1 1 requests 100 %refused 100 %keys-refused\n", out.String())
 }

@@ -268,7 +268,11 @@ func (r *report) bench(out io.Writer) error {
 			fmt.Fprintf(&b, " %g sec-wait-p50 %g sec-wait-max", time.Duration(w.Median).Seconds(), time.Duration(w.Longest).Seconds())
 		}
 		for _, l := range one.Limits {
-			fmt.Fprintf(&b, " %d most-in-%s/%s", l.MostGranted, l.Rule, strings.ReplaceAll(l.Name, " ", "-"))
+			name := l.Name
+			if l.Rule != "" {
+				name = l.Rule + "/" + l.Name
+			}
+			fmt.Fprintf(&b, " %d most-in-%s", l.MostGranted, strings.ReplaceAll(name, " ", "-"))
 		}
 		b.WriteByte('\n')
 	}
