@@ -88,8 +88,9 @@ func parse(name string, args []string, w world) (*options, error) {
 			o.gates = append(o.gates, g)
 			return err
 		})
+		f.StringVar(&o.order, "order", "auto", "what is done about requests out of `order`: auto, sort (all in memory), refuse")
 	} else {
-		o.share = 0.01
+		o.share, o.order = 0.01, asTheyCome // a Demand sorts by itself
 		f.Func("share", "the `share` of keys that may be refused (default 1%)", func(s string) (err error) {
 			o.share, err = parseShare(s)
 			return err
@@ -115,7 +116,6 @@ func parse(name string, args []string, w world) (*options, error) {
 	}
 	f.Func("from", "only requests from this `time` on", instant(&o.from))
 	f.Func("to", "only requests before this `time`", instant(&o.to))
-	f.StringVar(&o.order, "order", "auto", "what is done about requests out of `order`: auto, sort (all in memory), refuse")
 	subsecond := f.String("subsecond", "as-is", "`how` times that are whole seconds are taken: as-is, or uniform (spread at random over the second)")
 	f.Var(kind{&o.gen}, "gen", "generate traffic: `kind` is poisson, constant, onoff or flashcrowd")
 	f.TextVar(&o.rate, "rate", o.rate, "the `rate` of generated requests, of all keys together")
@@ -147,7 +147,7 @@ func parse(name string, args []string, w world) (*options, error) {
 		return nil, fmt.Errorf("%q is left over: ratesim takes flags, which ratesim -h lists, or first explain, check or suggest", f.Arg(0))
 	case *subsecond != "as-is" && *subsecond != "uniform":
 		return nil, fmt.Errorf("-subsecond is %q, want as-is or uniform", *subsecond)
-	case o.order != "auto" && o.order != "sort" && o.order != "refuse":
+	case name == "" && o.order != "auto" && o.order != "sort" && o.order != "refuse":
 		return nil, fmt.Errorf("-order is %q, want auto, sort or refuse", o.order)
 	}
 	o.subseconds = *subsecond == "uniform"

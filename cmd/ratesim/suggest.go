@@ -20,7 +20,6 @@ func suggest(args []string, w world) error {
 	if err != nil {
 		return err
 	}
-	o.order = asTheyCome // a Demand sorts by itself
 	s, err := o.open(nil, w)
 	if err != nil {
 		return err
