@@ -59,7 +59,7 @@ func TestReadInOneOrder(t *testing.T) {
 func TestReadALimitOfZero(t *testing.T) {
 	all := Read(http.Header{"X-Ratelimit-Limit": {"0"}}, time.Unix(1_800_000_000, 0))
 	require.Len(t, all, 1)
-	require.Equal(t, []int64{0, -1}, []int64{int64(all[0].Limit), int64(all[0].Remaining)})
+	require.Equal(t, []int64{0, -1}, []int64{all[0].Limit, all[0].Remaining})
 }
 
 // What refuses is a matter of the server's if it is a store, or only limits without room for the
