@@ -259,3 +259,14 @@ func TestStatsUnderLoad(t *testing.T) {
 	}
 	all.Wait()
 }
+
+// Revocations of all ladders are counted together.
+func TestStatsOfSeveralLadders(t *testing.T) {
+	s := newScene(t, `"rules": [
+		{"name": "a", "key": ["user"], "limits": [{"name": "l", "rate": "1/min", "as": "log"}], "ladder": [{"after": 1, "do": "revoke"}]},
+		{"name": "b", "key": ["ip"], "limits": [{"name": "l", "rate": "1/min", "as": "log"}], "ladder": [{"after": 1, "do": "revoke"}]}]`)
+	s.pass(1, "user=7", "ip=1")
+	s.ask("user=8", "ip=1")
+	s.ask("user=7", "ip=2")
+	require.Equal(t, 2, s.Stats().Revoked)
+}
