@@ -75,6 +75,7 @@ func TestStamps(t *testing.T) {
 	for _, seconds := range []string{"60", "70", "0:", "0/", "/0", ":0", "99", " 1", "1 "} {
 		_, faults := read(t, line+strings.Replace(line, "00:01 ", "00:"+seconds+" ", 1), logs.Auto)
 		require.Equal(t, 1, faults.Lost, seconds)
+		require.Contains(t, faults.Summary()[0], "the time cannot be read", seconds)
 	}
 }
 
