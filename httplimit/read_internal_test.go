@@ -53,8 +53,10 @@ func TestReadInOneOrder(t *testing.T) {
 	for range 20 {
 		require.Equal(t, first, Read(h, now))
 	}
-	two := Read(http.Header{"x-ratelimit-remaining-a": {"1"}, "X-Ratelimit-Remaining-B": {"1"}}, now) // as if in lower case
-	require.Equal(t, []string{"a", "b"}, []string{two[0].Name, two[1].Name})
+	for field, value := range map[string]string{"x-ratelimit-remaining-": "1", "zendesk-ratelimit-": "total=2; remaining=1; resets=9"} {
+		two := Read(http.Header{field + "a": {value}, http.CanonicalHeaderKey(field + "b"): {value}}, now) // as if in lower case
+		require.Equal(t, []string{"a", "b"}, []string{two[0].Name, two[1].Name})
+	}
 }
 
 // A limit of 0 is a reading, too.

@@ -45,3 +45,12 @@ func TestLogValue(t *testing.T) {
 		require.Equal(t, row.want, row.d.LogValue().String())
 	}
 }
+
+// The counts of several limits are added up, each.
+func TestCountsAddUp(t *testing.T) {
+	one := Counts{1, 2, 3, 4, 5, 6, 7, 8}
+	var s Stats
+	s.add(one)
+	s.add(one)
+	require.Equal(t, Counts{2, 4, 6, 8, 10, 12, 14, 16}, s.Counts)
+}

@@ -145,7 +145,7 @@ func (q *question) moreAfter(a *asked) time.Duration {
 		return a.told.RetryAfter
 	case a.limit.class == outer && a.beyond == 0:
 		return a.limit.store.(*external).moreAfter(a)
-	case !a.told.OK && n == a.n && a.told.By == 0: // as that is what it was asked for
+	case !a.told.OK && n == a.n: // as that is what it was asked for
 		return a.told.RetryAfter
 	case a.charged && a.allowed:
 		t := a.limit.table

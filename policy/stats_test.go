@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/limittest"
 	"github.com/seed-3506548a/ratelimit/policy"
 )
@@ -107,6 +108,15 @@ func TestStatsOfInheritance(t *testing.T) {
 	}
 	require.Positive(t, s.Stats().Inherited)
 	require.Equal(t, s.Stats().Inherited, s.Stats().Limits[0].Inherited)
+}
+
+// A limit that has no room for a new key is counted, also where one before it lets the key go on.
+func TestStatsOfAFullLimitBehindOneWithRoom(t *testing.T) {
+	s := small(t, 1, `"rules": [{"name": "api", "key": ["user"], "limits": [
+		{"name": "table", "rate": "9/h", "as": "gcra"}, {"name": "map", "rate": "9/h", "as": "log"}]}]`)
+	s.pass(1, "user=7")
+	s.ask("user=8")
+	require.Equal(t, []policy.LimitStats{{"api", "table", policy.Counts{Live: 1}}, {"api", "map", policy.Counts{Live: 1, Full: 1}}}, s.Stats().Limits)
 }
 
 // Times that are too far from the others are counted.
@@ -269,4 +279,26 @@ func TestStatsOfSeveralLadders(t *testing.T) {
 	s.ask("user=8", "ip=1")
 	s.ask("user=7", "ip=2")
 	require.Equal(t, 2, s.Stats().Revoked)
+}
+
+// So are strikes for which there was no room.
+func TestStatsOfSeveralFullLadders(t *testing.T) {
+	s := small(t, 4, `"rules": [
+		{"name": "a", "key": ["user"], "limits": [{"name": "l", "rate": "1/min", "as": "aligned"}], "ladder": [{"after": 1, "do": "block", "for": "2h"}]},
+		{"name": "b", "key": ["ip"], "limits": [{"name": "l", "rate": "1/min", "as": "aligned"}], "ladder": [{"after": 1, "do": "block", "for": "2h"}]}]`)
+	for i := range 10 {
+		s.strike(0, fmt.Sprint("user=", i), fmt.Sprint("ip=", i))
+	}
+	require.EqualValues(t, 4, s.Stats().Unrecorded)
+}
+
+// Whoever is revoked by the same steps of several rules is one.
+func TestStatsOfOneWhoOfSeveralLadders(t *testing.T) {
+	s := newScene(t, `"rules": [
+		{"name": "a", "key": ["user"], "limits": [{"name": "l", "rate": "1/min", "as": "log"}], "ladder": [{"after": 1, "do": "revoke", "who": ["tenant"]}]},
+		{"name": "b", "key": ["ip"], "limits": [{"name": "l", "rate": "1/min", "as": "log"}], "ladder": [{"after": 1, "do": "revoke", "who": ["tenant"]}]}]`)
+	s.pass(1, "user=7", "ip=1", "tenant=3")
+	s.ask("user=7", "ip=2", "tenant=3")
+	require.Equal(t, 1, s.Stats().Revoked)
+	s.refuse(policy.ByRevoke, ratelimit.Never, "user=8", "ip=3", "tenant=3")
 }

@@ -93,7 +93,7 @@ func (s *external) charge(at moment, a *asked, n int) {
 
 // refund gives nothing back of what the store itself did not grant.
 func (s *external) refund(t time.Time, a *asked, n int, held time.Duration) {
-	if n > 0 && !a.unanswered() {
+	if !a.unanswered() {
 		a.outer.RefundAt(t, n, held)
 	}
 }

@@ -121,9 +121,7 @@ func (s *locked) charge(at moment, a *asked, n int) {
 }
 
 func (s *locked) refund(t time.Time, a *asked, n int, held time.Duration) {
-	if n > 0 {
-		s.RefundAt(t, a.hash, times(n, a.bound.event), held)
-	}
+	s.RefundAt(t, a.hash, times(n, a.bound.event), held)
 }
 
 func (s *locked) class() class {
