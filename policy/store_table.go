@@ -144,15 +144,14 @@ func (s *lockFree) charge(at moment, a *asked, n int) {
 }
 
 // room returns how many events a window can count yet, or the last one that has counted some: more
-// would be counted in the next. Where a charge is made at another time than off, that is not known.
+// would be counted in the next. It is the same until the window ends, which is after off, since one
+// event is counted there. Where a charge is made at another time than off, it is not known.
 func (s *lockFree) room(off int64, key uint64) int {
 	var d ratelimit.Decision
 	if s.Peek(&d, key, off, 1, &s.window); d.By == table.Late || d.By == table.Ahead {
 		return widest
 	}
-	if s.Peek(&d, key, off, 0, &s.window); d.ResetAfter > 0 {
-		s.Peek(&d, key, off+int64(d.ResetAfter)-1, 0, &s.window)
-	}
+	s.Peek(&d, key, off+int64(d.ResetAfter)-1, 0, &s.window)
 	return d.Remaining
 }
 
