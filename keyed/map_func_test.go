@@ -81,3 +81,29 @@ func there(m *keyed.Map[string], now time.Time) (keys string) {
 	}
 	return keys
 }
+
+// A caller who is late by a nanosecond is late, and a map that has room in a nanosecond is full.
+func TestMapFuncsByANanosecond(t *testing.T) {
+	c := limittest.NewClock(mapStart.Add(time.Hour))
+	m := newMap[string](ratelimit.PerSecond(1), 2, 1, c)
+	take := func(at time.Time, k string) ratelimit.Decision {
+		return m.TakeFunc(at, k, func(l ratelimit.Limiter) ratelimit.Decision { return l.TakeAt(at, 1) })
+	}
+	peek := func(at time.Time, k string) ratelimit.Decision {
+		d, ok := m.PeekFunc(at, k, func(l ratelimit.Limiter, t time.Time) ratelimit.Decision { return l.PeekAt(t, 1) })
+		require.True(t, ok, "the map or the limiter has said it")
+		return d
+	}
+	require.True(t, take(mapStart, "ann").OK)
+	require.True(t, take(mapStart.Add(time.Minute), "bob").OK) // ann, as new since a second, goes
+
+	late := ratelimit.Decision{RetryAfter: 1, ResetAfter: 1, By: keyed.Late}
+	require.Equal(t, late, take(mapStart.Add(time.Second-1), "ann"))
+	require.Equal(t, late, peek(mapStart.Add(time.Second-1), "ann"))
+	require.Equal(t, map[string]bool{"bob": true}, keysOf(m))
+	require.Equal(t, keyed.Late, peek(mapStart.Add(time.Second-1), "bob").By)
+	require.Zero(t, peek(mapStart.Add(time.Second), "bob").By)
+
+	full := ratelimit.Decision{RetryAfter: 1, ResetAfter: 1, By: keyed.Full}
+	require.Equal(t, full, peek(mapStart.Add(time.Minute+time.Second-1), "ann"))
+}
