@@ -110,6 +110,7 @@ var explored = []kind{
 			{name: "at the interval's end", rate: ratelimit.Per(3, 50*time.Millisecond), burst: 4, other: ratelimit.Per(1, 50*time.Millisecond), before: 50 * time.Millisecond},
 			{name: "frame outgrown", rate: ratelimit.PerSecond(2), burst: 1 << 24, other: ratelimit.PerSecond(1), before: 500 * 24 * time.Hour},
 			{name: "fresh", rate: ratelimit.PerSecond(2), burst: 2, other: ratelimit.PerSecond(1), fresh: true},
+			{name: "fresh, in its frame", rate: ratelimit.PerSecond(2), burst: 5, other: ratelimit.PerSecond(1), fresh: true, before: 1},
 		},
 	},
 	{
