@@ -14,13 +14,17 @@ func (e *explainer) ladder(r *Rule) {
 	e.say(1, "%s", e.either(
 		"A refusal by one of these limits is a strike. Refusals until its retry after has passed, or 1s if that is longer, belong to the same strike.",
 		"A request beyond one of these limits is a strike. Others until the limit has room for it, or 1s if that is longer, belong to the same strike."))
-	acting := 0
+	acting, throttling := 0, false
 	for i := range r.Ladder {
 		s := &r.Ladder[i]
 		e.say(2, "%s: %s.", s.when(), s.what(r))
 		if s.acts() {
 			acting++
 		}
+		throttling = throttling || s.Do == doThrottle
+	}
+	if throttling && r.Mode != Shadow {
+		e.say(2, "A request beyond the slower rate alone is no strike.")
 	}
 	if acting > 1 {
 		e.say(2, "Of those steps that slow down, block or revoke only the last one that is reached is done, and again at each further strike.")
