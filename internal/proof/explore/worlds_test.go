@@ -46,6 +46,7 @@ type world struct {
 	burst  int
 	other  ratelimit.Rate // what SetRateAt sets
 	before time.Duration  // how long ago an event was taken, and, of Reservers, one reserved for each caller
+	made   time.Duration  // how long before that the limiter was made
 	fresh  bool           // or nothing was, and the limiter is made so long ago, or, if that is 0, later
 	long   bool           // events were taken before that one too, each a rate.Per before the next
 	worn   bool           // callers who are suspended for ever have all cells of a Log but one
@@ -111,6 +112,9 @@ var explored = []kind{
 			{name: "frame outgrown", rate: ratelimit.PerSecond(2), burst: 1 << 24, other: ratelimit.PerSecond(1), before: 500 * 24 * time.Hour},
 			{name: "fresh", rate: ratelimit.PerSecond(2), burst: 2, other: ratelimit.PerSecond(1), fresh: true},
 			{name: "fresh, in its frame", rate: ratelimit.PerSecond(2), burst: 5, other: ratelimit.PerSecond(1), fresh: true, before: 1},
+			// The frame ends between the times of the first two callers.
+			{name: "at the frame's end", rate: ratelimit.Per(2, 100*time.Millisecond), burst: 5, other: ratelimit.Per(1, 100*time.Millisecond),
+				before: 50 * time.Millisecond, made: 1<<59 - 1 - 150*time.Millisecond},
 		},
 	},
 	{
@@ -194,6 +198,7 @@ func (k kind) build(w world) *setting {
 		s.origin = start.Add(time.Hour)
 	}
 	s.taken = s.origin
+	s.origin = s.origin.Add(-w.made)
 	if w.bottom {
 		s.origin = s.origin.AddDate(200, 0, 0)
 	}
@@ -213,8 +218,8 @@ func (k kind) build(w world) *setting {
 		s.model.limiter.Take(s.offset(s.taken), 1)
 		if reserver, ok := s.limiter.(ratelimit.Reserver); ok && slices.Contains(k.does, "cancel") {
 			for i := range s.prior {
-				s.prior[i], _ = reserver.ReserveAt(s.origin, 1, time.Second)
-				_, s.did[i], _ = s.model.limiter.(model.Reserver).Reserve(new(big.Int), 1, time.Second)
+				s.prior[i], _ = reserver.ReserveAt(s.taken, 1, time.Second)
+				_, s.did[i], _ = s.model.limiter.(model.Reserver).Reserve(s.offset(s.taken), 1, time.Second)
 			}
 		}
 	}
