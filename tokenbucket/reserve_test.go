@@ -200,3 +200,54 @@ func TestChargeOfAnInterval(t *testing.T) {
 	require.Equal(t, (1<<31-1+49)/50, int(d.ResetAfter/time.Second), "2^31-1 are counted")
 	require.Equal(t, d, l.ChargeAt(c.Now(), 1))
 }
+
+// A reservation that is due at the time of a change of rate is not pending any more: it is not
+// given back.
+func TestSetRateWhenAReservationIsDue(t *testing.T) {
+	due := t0.Add(time.Hour)
+	for _, last := range []time.Time{due.Add(-1), due} {
+		l, _ := newAt(t, interval, t0, ratelimit.PerHour(1), 1)
+		require.True(t, l.Allow())
+		r, d := l.ReserveAt(t0, 1, 10*time.Hour)
+		require.True(t, d.OK)
+		require.Equal(t, due, r.ActAt())
+		require.NoError(t, l.SetRateAt(t0, ratelimit.PerHour(2), 2))
+		require.NoError(t, l.SetRateAt(last, ratelimit.PerHour(3), 3))
+		before := l.PeekAt(due, 1)
+		r.CancelAt(due)
+		if last.Before(due) {
+			require.Greater(t, l.PeekAt(due, 1).Remaining, before.Remaining)
+		} else {
+			require.Equal(t, before, l.PeekAt(due, 1))
+		}
+	}
+}
+
+// After so many changes of rate that what was before them is forgotten, 15 later ones are
+// remembered.
+func TestManyChangesTwice(t *testing.T) {
+	for _, more := range []int{15, 16} {
+		l, _ := newAt(t, interval, t0, ratelimit.PerHour(1), 1)
+		require.True(t, l.Allow())
+		changes := 0
+		change := func(n int) {
+			for range n {
+				changes++
+				require.NoError(t, l.SetRate(ratelimit.PerHour(1+changes%2), 1))
+			}
+		}
+		_, d := l.ReserveAt(t0, 1, 100*time.Hour)
+		require.True(t, d.OK)
+		change(17) // the last one forgets
+		r, d := l.ReserveAt(t0, 1, 100*time.Hour)
+		require.True(t, d.OK)
+		change(more)
+		require.Equal(t, 3*time.Hour, l.PeekAt(t0, 1).RetryAfter)
+		r.CancelAt(t0)
+		want := 2 * time.Hour
+		if more == 16 {
+			want = 3 * time.Hour
+		}
+		require.Equal(t, want, l.PeekAt(t0, 1).RetryAfter)
+	}
+}
