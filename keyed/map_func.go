@@ -93,7 +93,10 @@ func (m *Map[K]) ask(t time.Time, k K, f func(l ratelimit.Limiter, t time.Time, 
 		return d, false, false
 	}
 	by := lateness(&m.line, t, e.since)
-	return f(e.limiter, t.Add(by), by), by > 0, true
+	if by > 0 {
+		t = t.Add(by)
+	}
+	return f(e.limiter, t, by), by > 0, true
 }
 
 // make makes a place for a key and a limiter, by a charge of nothing; or returns why it cannot.

@@ -96,6 +96,9 @@ func (e resident) idleBefore(t time.Time) time.Duration {
 
 // lateness returns how long before since t is; 0 if it is not.
 func lateness(line *timeline.Timeline, t time.Time, since int64) time.Duration {
+	if since == timeline.Bottom { // nothing was evicted yet
+		return 0
+	}
 	return time.Duration(max(since-timeline.Clamp(line.At(t)), 0))
 }
 

@@ -3,7 +3,6 @@ package policy
 import (
 	"hash/maphash"
 	"math/bits"
-	"slices"
 	"strings"
 )
 
@@ -38,17 +37,19 @@ func (n *names) index(name string, seeds map[string]maphash.Seed) int {
 	return len(n.list) - 1
 }
 
-// read sets values to the attributes of a request, reusing its memory.
+// read sets values to the attributes of a request, reusing its memory. Of several that have the
+// name, the first with a value counts.
 func (n *names) read(values []attribute, attrs []Attr) []attribute {
-	values = slices.Grow(values[:0], len(n.list))[:len(n.list)]
-	clear(values)
-	for i := range attrs {
-		a := &attrs[i]
-		for j := range n.list {
-			if n.list[j] == a.Name && values[j].value == "" {
-				values[j].value = a.Value
+	values = values[:0]
+	for _, name := range n.list {
+		var v attribute
+		for i := range attrs {
+			if a := &attrs[i]; a.Name == name && a.Value != "" {
+				v.value = a.Value
+				break
 			}
 		}
+		values = append(values, v)
 	}
 	return values
 }

@@ -21,12 +21,13 @@ type generation struct {
 	whos   []*who              // that a step of some rule names
 	opens  map[place]OpenStore // of the limits that are in stores
 
-	locked    bool // some limit has a class before last
-	outer     bool // some limit is in a Store
-	wall      bool // some limit goes by the wall clock
-	patterned bool // something is for some paths only
-	punishing bool // some rule has a ladder
-	watching  bool // some rule watches or is in shadow
+	classes   []class // of the limits, in the order in which they are charged
+	locked    bool    // some limit has a class before last
+	outer     bool    // some limit is in a Store
+	wall      bool    // some limit goes by the wall clock
+	patterned bool    // something is for some paths only
+	punishing bool    // some rule has a ladder
+	watching  bool    // some rule watches or is in shadow
 }
 
 // scope is which requests something is for.
@@ -129,6 +130,7 @@ func (e *Engine) compile(p Policy, fn string) (*generation, error) {
 			if err != nil {
 				return nil, fmt.Errorf("%s: rules[%d].limits[%d]: %w", fn, i, j, err)
 			}
+			g.classes = append(g.classes, l.class)
 			g.locked = g.locked || l.class < last
 			g.outer = g.outer || l.class == outer
 			g.wall = g.wall || r.Limits[j].As == Aligned
@@ -145,6 +147,8 @@ func (e *Engine) compile(p Policy, fn string) (*generation, error) {
 		g.rules = append(g.rules, compiled)
 		g.gates = append(g.gates, compiled.gate())
 	}
+	slices.Sort(g.classes)
+	g.classes = slices.Compact(g.classes)
 	return g, nil
 }
 
@@ -273,16 +277,20 @@ func (o *overrides) of(t *target, values []attribute) *bound {
 	return &o.list[best].bound
 }
 
-// includes reports whether the scope is for a request.
+// includes reports whether the scope is for a request. It looks at conditions first, which cost
+// less than patterns.
 func (s *scope) includes(t *target, values []attribute) bool {
-	matched := len(s.match) == 0
-	for i := 0; i < len(s.match) && !matched; i++ {
-		matched = s.match[i].match(t)
+	for i := range s.when {
+		if c := &s.when[i]; !c.holds(values[c.attribute].value) {
+			return false
+		}
 	}
-	for i := 0; i < len(s.when) && matched; i++ {
-		matched = s.when[i].holds(values[s.when[i].attribute].value)
+	for i := range s.match {
+		if s.match[i].match(t) {
+			return true
+		}
 	}
-	return matched
+	return len(s.match) == 0
 }
 
 // cost returns how many events a request counts as.

@@ -204,11 +204,7 @@ func (q *question) refused(by Action) {
 // charged is given back.
 func (q *question) charge() {
 	s := &q.settlement
-	of := outer
-	if !q.g.locked {
-		of = last
-	}
-	for ; of < classes; of++ {
+	for _, of := range q.g.classes {
 		for i := range s.matched {
 			m := &s.matched[i]
 			if m.rule.mode != Enforce {

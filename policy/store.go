@@ -53,7 +53,6 @@ const (
 	first               // windows, counters and buckets of a Map
 	second              // Logs, which give back the newest only
 	last                // Tables, which give back nothing
-	classes
 )
 
 // bound is a limit as it applies to a request: the limit itself, or as an override has it.

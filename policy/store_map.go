@@ -62,7 +62,7 @@ func (s *locked) bind(b *bound) error {
 func (s *locked) look(d *ratelimit.Decision, at moment, a *asked, n int) {
 	b := a.bound
 	told, found := s.PeekFunc(at.t, a.hash, func(l ratelimit.Limiter, t time.Time) ratelimit.Decision {
-		return l.(*resident).ask(t, n, b, meter.PeekAt)
+		return l.(*resident).ask(t, n, b, false)
 	})
 	switch *d = told; {
 	case !found:
@@ -79,7 +79,7 @@ func (s *locked) look(d *ratelimit.Decision, at moment, a *asked, n int) {
 func (s *locked) unseen(t time.Time, n int, b *bound) ratelimit.Decision {
 	if 0 < n && n <= b.most {
 		r := resident{store: s}
-		return r.ask(t, n, b, meter.PeekAt)
+		return r.ask(t, n, b, false)
 	}
 	d := ratelimit.Decision{OK: n == 0, Limit: b.most, Remaining: b.most}
 	if n != 0 {
@@ -101,7 +101,7 @@ func (s *locked) take(d *ratelimit.Decision, at moment, a *asked, n int) {
 		return
 	}
 	*d = s.TakeFunc(at.t, a.hash, func(l ratelimit.Limiter) ratelimit.Decision {
-		return l.(*resident).ask(at.t, n, b, meter.TakeAt)
+		return l.(*resident).ask(at.t, n, b, true)
 	})
 }
 

@@ -104,8 +104,8 @@ func (r *resident) resize(t time.Time, b *bound) error {
 	return r.window.SetRate("policy.New", field, r.store.line.At(t), b.rate, capacity)
 }
 
-// ask asks for n events of a bound: PeekAt, or TakeAt if 0 < n <= most.
-func (r *resident) ask(t time.Time, n int, b *bound, how func(meter, time.Time, int) ratelimit.Decision) ratelimit.Decision {
+// ask asks for n events of a bound, and takes them if take, which is only for 0 < n <= most.
+func (r *resident) ask(t time.Time, n int, b *bound, take bool) ratelimit.Decision {
 	r.grow(t, b)
 	room := int(r.depth) - b.depth // what the bound must leave
 	if n < 0 || n > b.most {
@@ -119,7 +119,10 @@ func (r *resident) ask(t time.Time, n int, b *bound, how func(meter, time.Time, 
 			return b.told(d, room)
 		}
 	}
-	return b.told(how(r.inner, t, cost), room)
+	if take {
+		return b.told(r.inner.TakeAt(t, cost), room)
+	}
+	return b.told(r.inner.PeekAt(t, cost), room)
 }
 
 // told returns the decision of a limiter in events of the bound.

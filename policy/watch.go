@@ -31,8 +31,8 @@ func (q *question) judge(m *matched) {
 	for i := range throttles {
 		m.crossed = m.crossed || !throttles[i].told.OK
 	}
-	for of := outer; of < classes && !m.crossed; of++ {
-		m.crossed = q.take(all, of) != nil
+	for _, of := range q.g.classes {
+		m.crossed = m.crossed || q.take(all, of) != nil
 	}
 	m.crossed = m.crossed || q.take(throttles, last) != nil
 	if m.crossed {
