@@ -14,11 +14,29 @@ const Stamp = "02/Jan/2006:15:04:05 -0700"
 // before the request in quotes. Without quotes there must be no others.
 func CutClient(line string) (client, rest string, ok bool) {
 	head, _, quoted := strings.Cut(line, `] "`)
-	i := strings.LastIndex(head, " [")
+	i := lastOpening(head)
 	if i < 0 || !quoted && strings.Index(head, " [") != i {
 		return line, "", false
 	}
 	return line[:i], line[i+2:], true
+}
+
+// lastOpening returns the place of the last " [", or -1.
+func lastOpening(s string) int {
+	for i := strings.LastIndexByte(s, '['); i > 0; i = strings.LastIndexByte(s[:i], '[') {
+		if s[i-1] == ' ' {
+			return i - 1
+		}
+	}
+	return -1
+}
+
+// Cut is [strings.Cut] by a byte, which takes fewer steps.
+func Cut(s string, sep byte) (before, after string, found bool) {
+	if i := strings.IndexByte(s, sep); i >= 0 {
+		return s[:i], s[i+1:], true
+	}
+	return s, "", false
 }
 
 // Prefixed reports whether host, identity and user come after something else. Then the identity,

@@ -22,7 +22,7 @@ func (a *access) parse(r *Record, line string) (is bool, wrong *LineError) {
 			return true, fault("the line does not begin as one of an access log", line, wantClient)
 		}
 	}
-	stamp, rest, _ := strings.Cut(rest, "]")
+	stamp, rest, _ := logline.Cut(rest, ']')
 	at, read := a.stamps.clf(stamp)
 	if !read {
 		at, read = a.stamps.any(stamp)
@@ -40,13 +40,13 @@ func (a *access) client(r *Record, text string) bool {
 	if !logline.Printable(text) {
 		return false
 	}
-	first, rest, ok := strings.Cut(text, " ")
+	first, rest, ok := logline.Cut(text, ' ')
 	for strings.HasSuffix(first, ",") && ok { // each proxy adds an address: the first is the client's
 		if !isAddress(strings.TrimSuffix(first, ",")) {
 			return false
 		}
 		var next string
-		if next, rest, ok = strings.Cut(rest, " "); !isAddress(strings.TrimSuffix(next, ",")) {
+		if next, rest, ok = logline.Cut(rest, ' '); !isAddress(strings.TrimSuffix(next, ",")) {
 			return false
 		}
 		if !strings.HasSuffix(next, ",") {
@@ -62,10 +62,10 @@ func (a *access) client(r *Record, text string) bool {
 		}
 		first = first[:i]
 	}
-	identity, user, more := strings.Cut(rest, " ")
+	identity, user, more := logline.Cut(rest, ' ')
 	if ok && more && isAddress(identity) && !isAddress(first) && isHostName(first) {
 		r.vhost, first = first, identity
-		identity, user, more = strings.Cut(user, " ")
+		identity, user, more = logline.Cut(user, ' ')
 	}
 	if !ok || !more || first == "" || user == "" || strings.HasSuffix(first, ":") || logline.Prefixed(identity, user) {
 		return false // else a user "- 192.0.2.1 - -" would be one, behind what another program has written
@@ -82,12 +82,12 @@ func (a *access) response(r *Record, rest string) *LineError {
 		return fault("there is no request in quotes after the time", rest, `one as "GET / HTTP/1.1"`)
 	}
 	r.Target = request
-	method, target, _ := strings.Cut(request, " ")
-	target, protocol, _ := strings.Cut(target, " ")
+	method, target, _ := logline.Cut(request, ' ')
+	target, protocol, _ := logline.Cut(target, ' ')
 	if target != "" && strings.HasPrefix(protocol, "HTTP/") && !strings.Contains(protocol, " HTTP/") {
 		r.Method, r.Target, r.protocol = method, target, protocol
 	}
-	status, rest, _ := strings.Cut(strings.TrimPrefix(rest, " "), " ")
+	status, rest, _ := logline.Cut(strings.TrimPrefix(rest, " "), ' ')
 	code, err := strconv.Atoi(status)
 	if err != nil || len(status) != 3 || code < 100 {
 		if status == "-" {
@@ -102,12 +102,12 @@ func (a *access) response(r *Record, rest string) *LineError {
 // column returns what an access log has behind the status: size, referer, agent, column1 and so on.
 // It is only looked for when it is asked for.
 func (r *Record) column(name string) string {
-	size, rest, _ := strings.Cut(r.rest, " ")
+	if name != "size" && name != "referer" && name != "agent" && !strings.HasPrefix(name, "column") {
+		return ""
+	}
+	size, rest, _ := logline.Cut(r.rest, ' ')
 	if name == "size" {
 		return logline.Absent(size)
-	}
-	if name != "referer" && name != "agent" && !strings.HasPrefix(name, "column") {
-		return ""
 	}
 	known := []string{"referer", "agent"}
 	for n := -1; rest != ""; n++ {
@@ -115,7 +115,7 @@ func (r *Record) column(name string) string {
 		if ok {
 			after = strings.TrimPrefix(after, " ")
 		} else {
-			text, after, _ = strings.Cut(rest, " ")
+			text, after, _ = logline.Cut(rest, ' ')
 		}
 		if n+1 < len(known) && known[n+1] == name || n > 0 && "column"+strconv.Itoa(n) == name {
 			return logline.Absent(text)
@@ -142,6 +142,6 @@ func isAddress(s string) bool {
 
 // isHostName reports whether s is a name, or a name and a port.
 func isHostName(s string) bool {
-	name, port, ok := strings.Cut(s, ":")
+	name, port, ok := logline.Cut(s, ':')
 	return name != "" && strings.Trim(strings.ToLower(name), hostLetters) == "" && (!ok || port != "" && strings.Trim(port, "0123456789") == "")
 }

@@ -75,7 +75,7 @@ type Record struct {
 func (r *Record) Path() string {
 	target := r.Target
 	if strings.HasPrefix(target, "/") {
-		path, _, _ := strings.Cut(target, "?")
+		path, _, _ := logline.Cut(target, '?')
 		return path
 	}
 	if i := strings.Index(target, "://"); i > 0 { // as proxies are asked
@@ -85,7 +85,7 @@ func (r *Record) Path() string {
 			target = "/"
 		}
 	}
-	path, _, _ := strings.Cut(target, "?")
+	path, _, _ := logline.Cut(target, '?')
 	return path
 }
 
