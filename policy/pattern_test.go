@@ -114,6 +114,48 @@ func TestPatternFaults(t *testing.T) {
 	}
 }
 
+// The first look at the patterns of a rule rejects no request that one of them is for. It tells
+// methods apart that none of them is for, and paths without their common prefix.
+func TestGates(t *testing.T) {
+	patterns := []string{"/", "GET /", "POST /", "REPORT /", "/a/", "PUT /a/", "/b/", "POST /a/b", "/ab", "DELETE /{x}", "/{x}/b", "/a%2Fb", "/{$}"}
+	targets := []target{{}}
+	for _, method := range []string{"GET", "HEAD", "POST", "PUT", "REPORT", "SEARCH", ""} {
+		for _, path := range []string{"", "a", "/", "/a", "/a/", "/a/b", "/ab", "/b/c", "/%61/", "/a%2Fb", "/x/b", "/a/../b/"} {
+			targets = append(targets, newTarget(method, path))
+		}
+	}
+	scopeOf := func(of ...string) (s scope) {
+		for _, one := range of {
+			p, want := compilePattern(one)
+			require.Empty(t, want)
+			s.match = append(s.match, p)
+		}
+		return s
+	}
+	rejected := func(s scope, method, path string) bool {
+		at := newTarget(method, path)
+		return s.gate().rejects(&at)
+	}
+	open := scopeOf()
+	for i := range targets {
+		require.False(t, open.gate().rejects(&targets[i]), "a rule without patterns is for all")
+	}
+	for _, a := range patterns {
+		for _, b := range patterns {
+			for _, s := range []scope{scopeOf(a), scopeOf(a, b), scopeOf("/b/", a, b)} {
+				for i := range targets {
+					at := &targets[i]
+					require.False(t, s.gate().rejects(at) && s.includes(at, nil), "%s, %s: %v", a, b, at)
+				}
+			}
+		}
+	}
+	require.True(t, rejected(scopeOf("POST /", "PUT /"), "GET", "/"))
+	require.False(t, rejected(scopeOf("POST /", "PUT /"), "PUT", "/"))
+	require.True(t, rejected(scopeOf("/ab", "/cd"), "GET", "/abc"))
+	require.False(t, rejected(scopeOf("/ab", "/cd"), "GET", "/cd/"))
+}
+
 func TestPatternDoesNotAllocate(t *testing.T) {
 	p, _ := compilePattern("GET /v1/users/{id}/%C3%A4")
 	require.Zero(t, testing.AllocsPerRun(100, func() {

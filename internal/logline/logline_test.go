@@ -64,6 +64,7 @@ func TestCutClient(t *testing.T) {
 		"[h] - - [t] r":                 {"[h] - -", "t] r"},
 		"h - a[b [t] r":                 {"h - a[b", "t] r"},
 		" [":                            {"", ""},
+		"h - x [t a[b r":                {"h - x", "t a[b r"},
 		`h - x [t] [u] "r" [v] "w"`:     {"h - x [t]", `u] "r" [v] "w"`},
 		`h - x [t] \"r\" [u] "r"`:       {`h - x [t] \"r\"`, `u] "r"`},
 		`h - x [t] \x22r\x22 1 [u] "r"`: {`h - x [t] \x22r\x22 1`, `u] "r"`},
