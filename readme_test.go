@@ -22,7 +22,7 @@ import (
 func limited(next http.Handler) http.Handler {
 	users := ratelimit.Must(keyed.NewGCRA[string](ratelimit.PerMinute(90), 10, 100_000)) // room for 100,000 users at a time
 	// X-User is set by the authentication, never by clients.
-	return ratelimit.Must(httplimit.PerKey(users, httplimit.Header("X-User"), httplimit.IETF(11)))(next) // with the fields of draft 11
+	return ratelimit.Must(httplimit.PerKey(users, httplimit.Header("X-User"), httplimit.IETF(11)))(next) // RateLimit as in IETF draft 11
 }
 
 // TestReadme runs the program that the README shows, and demands that its other code is this
@@ -55,7 +55,7 @@ func TestReadmeHandlerAndClient(t *testing.T) {
 	server := httptest.NewServer(handler)
 	defer server.Close()
 	limiter := ratelimit.Must(gcra.New(ratelimit.PerSecond(1000), 2))
-	client := &http.Client{Transport: &httplimit.Transport{Limiter: limiter}} // the limiter of above, or another one
+	client := &http.Client{Transport: &httplimit.Transport{Limiter: limiter}} // the limiter from above, or another one
 	codes := map[int]int{}
 	for i := range 12 {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)

@@ -44,8 +44,9 @@ var (
 //
 // The other fields of a [ratelimit.Decision] are about the caller's own stripe, and what is not
 // leased. OK and RetryAfter are exact for these if there is no other traffic, and Remaining is the
-// most that one request can take. What is left after ResetAfter is a full burst, but what callers
-// are used to is remembered, so leases may differ from those of a new limiter. A decision is not
+// most that one request can take. After ResetAfter a full burst is left, but each stripe remembers
+// how many events its callers used of their last leases, so its next lease may be larger or smaller
+// than that of a new limiter. A decision is not
 // atomic: while a caller leases, others miss what it has charged and not yet put into its stripe.
 // So simultaneous callers may together get less than a burst.
 //

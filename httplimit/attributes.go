@@ -10,11 +10,11 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 )
 
-// Attribute returns what a request is counted by: its user, its address, its token. ok is false if
-// the request has none, and so does an empty value mean. It is called once for each request, by
-// many goroutines at once, and must not read the body.
+// Attribute returns what a request is counted by: its user, its address, its token. If the
+// request has none, the attribute is missing: ok is false, or the value is empty. It is called once
+// for each request, by many goroutines at once, and must not read the body.
 //
-// An Attribute that was made of arguments that cannot be is never there, and [Middleware] and
+// An Attribute that was made of invalid arguments is always missing, and [Middleware] and
 // [PerKey] return the [*ratelimit.ArgumentError] when they are called with it.
 type Attribute func(*http.Request) (value string, ok bool)
 
@@ -22,7 +22,7 @@ type Attribute func(*http.Request) (value string, ok bool)
 type Attributes map[string]Attribute
 
 // Header returns the value of a request's header field: of at most 256 bytes, all of them printable
-// ASCII, without the spaces around it. It is not there if the request has none, an empty one, one
+// ASCII, without the spaces around it. It is missing if the request has none, an empty one, one
 // that is longer or has other bytes, or several.
 //
 // A client writes there what it wants. So count by it only what has been authenticated before, or
@@ -67,8 +67,9 @@ func isToken(s string) bool {
 }
 
 // Prefix returns the network that an address is in, of so many bits: with (24, 64) 192.0.2.0/24 of
-// 192.0.2.1, and 2001:db8::/64 of 2001:db8::1. Somebody with IPv6 mostly has a /64 at least, so to
-// count its addresses one by one limits nobody. What is no address is not there.
+// 192.0.2.1, and 2001:db8::/64 of 2001:db8::1. A client with IPv6 mostly has a /64 at least, so to
+// count its addresses one by one limits nobody. If the value is no address, the attribute is
+// missing.
 func (a Attribute) Prefix(v4, v6 int) Attribute {
 	const fn = "httplimit.Attribute.Prefix"
 	switch {
@@ -119,7 +120,7 @@ func (a Attribute) Hash() Attribute {
 }
 
 // Route returns the pattern by which the mux serves the request, as in "GET /letters/{id}"; never
-// the path, or each letter would be counted by itself. It is not there if no pattern matches.
+// the path, or each letter would be counted by itself. It is missing if no pattern matches.
 func Route(mux *http.ServeMux) Attribute {
 	if mux == nil {
 		return invalid("httplimit.Route", "mux", nil, "a mux")
@@ -130,7 +131,7 @@ func Route(mux *http.ServeMux) Attribute {
 	}
 }
 
-// invalid is an attribute that was made of arguments that cannot be.
+// invalid is an attribute that was made of invalid arguments.
 func invalid(fn, field string, value any, want string) Attribute {
 	return func(r *http.Request) (string, bool) {
 		if p := probing(r); p != nil && p.err == nil {

@@ -10,12 +10,12 @@ import (
 
 // ClientIP returns the address that a request comes from, without port and zone: 192.0.2.1 or
 // 2001:db8::1, and 192.0.2.1 for ::ffff:192.0.2.1. It is that of the peer,
-// [net/http.Request.RemoteAddr], and not there if that is no address, as with a Unix socket.
+// [net/http.Request.RemoteAddr], and missing if that is no address, as with a Unix socket.
 //
 // Only if the peer is in a trusted network, X-Forwarded-For is read: from the right, where each
-// proxy adds the address of its own peer, to the first that is not trusted. What is left of it is
-// the client's word and not looked at. Where all are trusted, it is the one on the left; and where
-// something is no address, the one to the right of it. X-Real-IP, Forwarded and others are never
+// proxy adds the address of its own peer, to the first that is not trusted. What stands to the
+// left of that is the client's word, and is not looked at. If all are trusted, the leftmost counts;
+// if something is no address, the one to the right of it. X-Real-IP, Forwarded and others are never
 // read.
 //
 // With nobody trusted, a server behind a proxy takes all clients for one: [Middleware] reports it

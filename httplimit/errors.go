@@ -18,7 +18,7 @@ var (
 	ErrTrustsNobody = errors.New("httplimit: there is X-Forwarded-For, and ClientIP trusts no proxy: name yours")
 )
 
-// StoreError is when the store of [PerKey], a limit of the policy, or a store of
+// StoreError reports that the store of [PerKey], a limit of the policy, or a store of
 // [policy.WithStore] could not decide about a request, for a reason that has nothing to do with the
 // limit of its key.
 type StoreError struct {

@@ -1,6 +1,7 @@
-// Package httplimit puts limits in front of an [net/http.Handler]: a policy, or one limit for each
-// key. A request that is refused is answered in the words of the API that one mirrors, and its
-// handler does not run.
+// Package httplimit puts limits in front of a [net/http.Handler]: a policy, or one limit for each
+// key. A request that is refused is answered in a [Dialect], which can be that of an API that you
+// mirror, and its handler does not run. A [Transport] is the other side: a client that keeps to the
+// limits of the servers it calls.
 //
 //	p, err := policy.Parse(document) // rules of "user" and "ip"
 //	engine, err := policy.New(p, 100_000)

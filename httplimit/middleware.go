@@ -25,8 +25,9 @@ import (
 //
 // The handlers that are made of it share the engine's state. They are safe for simultaneous use.
 //
-// The error is a [*ratelimit.ArgumentError] if engine or dialect is nil, if nobody provides an
-// attribute, or if an attribute, the dialect or an option was made of arguments that cannot be.
+// The error is a [*ratelimit.ArgumentError] if engine or dialect is nil, if who lacks an attribute
+// that the policy names, or if an attribute, the dialect or an option was made of invalid
+// arguments.
 func Middleware(engine *policy.Engine, who Attributes, dialect Dialect, opts ...Option) (func(http.Handler) http.Handler, error) {
 	const fn = "httplimit.Middleware"
 	if engine == nil {

@@ -24,8 +24,8 @@ import (
 // decision does not show it. What the store could not decide goes to [OnError].
 //
 // The error is a [*ratelimit.ArgumentError] if store, key or dialect is nil, for the options
-// [Estimate] and [TestHeaders], and if the key, the dialect or an option was made of arguments that
-// cannot be.
+// [Estimate] and [TestHeaders], and if the key, the dialect or an option was made of invalid
+// arguments.
 func PerKey[K comparable](
 	store interface {
 		TakeAt(time.Time, K, int) ratelimit.Decision

@@ -8,7 +8,7 @@ import (
 // probe is what attributes say of themselves. They are functions, so there is no other way to ask:
 // each is called once with a complete request whose context has a probe.
 type probe struct {
-	err          error // it was made of arguments that cannot be
+	err          error // it was made of invalid arguments
 	trustsNobody bool  // it takes the peer's address, whatever X-Forwarded-For has
 }
 

@@ -59,8 +59,8 @@ import (
 // # Cost
 //
 // A decision hashes the key, locks the mutex of its shard, and asks the limiter. It allocates
-// nothing if the key is there. A key takes its limiter, and a slot of its shard's hash table: 48
-// bytes for a string on a 64-bit platform, and 4 slots to 8 slots for 3 keys. The table of a shard
+// nothing if the key is there. A key takes its limiter, and 1.3 to 2.7 slots of its shard's hash
+// table: a slot is 48 bytes for a string on a 64-bit platform. The table of a shard
 // doubles when it is full, and never shrinks. If the map is full, a new key also costs a look at
 // other keys: up to 512 in the first search that finds none, and up to 32 in those of the next 10
 // ms. There is no goroutine, and keys stay until another key needs their place.

@@ -93,8 +93,8 @@ type Standing struct {
 	// Reduced reports whether the rate that is enforced is lower than the one that is shown.
 	Reduced bool
 
-	// Unanswered reports that the limit's store was not asked, since something else refuses, or did
-	// not answer: then Remaining and the waits are not the limit's.
+	// Unanswered reports that the limit's store was not asked, because something else refuses, or
+	// did not answer: then Remaining and the waits are not the limit's.
 	Unanswered bool
 }
 

@@ -19,9 +19,9 @@ type Rememberer interface {
 	Remembered(n int) (refusal ratelimit.Decision, ok bool)
 }
 
-// OpenStore returns a store for a limit of a policy. Of l, it must heed Rate, As and Burst, which
-// has its default. Stores of one name share what was consumed, whatever their rate and burst. The
-// name has letters, digits and any of ".-_/:,=".
+// OpenStore returns a store for a limit of a policy. Of l, it must heed Rate, As and Burst; a
+// Burst of 0 has been replaced by its default. Stores of one name share what was consumed, whatever
+// their rate and burst. The name has letters, digits and any of ".-_/:,=".
 type OpenStore func(name string, l Limit) (Store, error)
 
 // WithStore has a limit of the policy kept by a store that open returns, such as

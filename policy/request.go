@@ -7,11 +7,11 @@ type Request struct {
 	// Time is when it is made: any time. The zero Time is now, by the engine's clock.
 	//
 	// Limits that are gcra or aligned may refuse times far from the others: as late, if a request
-	// was granted that is 10 s later, or of aligned limits more than 4 windows; and for ever, if
-	// the time is 5 s or 2 windows ahead of both that request and the clock. (Of a gcra of more
-	// than 6500 events a second, less: 2^16 and 2^15 events; and of one with an override that is
-	// much faster, less likewise.) So for a replay, give the engine a clock, and set it to the
-	// times of the requests.
+	// was granted whose time is 10 s later, or for aligned limits more than 4 windows later; and as
+	// ahead, for ever, if the time is 5 s or 2 windows after both the newest granted one and the
+	// clock. (It is less for a gcra of more than 6500 events a second, 2^16 and 2^15 events, and
+	// for one with an override that is much faster.) So for a replay, give the engine a clock, and
+	// set it to the times of the requests.
 	Time time.Time
 
 	// Method and Path are matched with patterns; Path is escaped, as of [net/url.URL.EscapedPath].
@@ -36,7 +36,7 @@ type Request struct {
 	Refuse bool
 }
 
-// Attr is a fact about who asks: {"user", "7"}. One with an empty value is not there.
+// Attr is a fact about who asks: {"user", "7"}. One with an empty value is missing.
 type Attr struct{ Name, Value string }
 
 // Amount is how much of something a request takes: {"tokens", 1500}.

@@ -22,7 +22,7 @@ type Stats struct {
 	// strikes still counted. Blocks and throttles are never forgotten.
 	Forgotten uint64
 
-	// Unrecorded is how many strikes, blocks and throttles were not recorded, since there was no
+	// Unrecorded is how many strikes, blocks and throttles were not recorded, because there was no
 	// room for them: all keys of that part of the table were blocked or throttled.
 	Unrecorded uint64
 
@@ -30,8 +30,8 @@ type Stats struct {
 	// ladder that revokes, and for each Who of such steps.
 	Revoked int
 
-	// Unrevoked is how often a key was blocked in place of being revoked, since as many were
-	// revoked as there is room for.
+	// Unrevoked is how often a key was blocked in place of being revoked, because as many
+	// were revoked as there is room for.
 	Unrevoked uint64
 }
 
@@ -52,8 +52,8 @@ type Counts struct {
 	Inherited uint64 // granted to new keys that took the place of another, with what that owed
 	Saturated uint64 // refused to new keys for what another owed, in a table without room
 	Full      uint64 // refused to new keys, in a map without room
-	Late      uint64 // refused since their time was too old: see Request.Time
-	Ahead     uint64 // refused since their time was too far in the future: see Request.Time
+	Late      uint64 // refused because their time was too old: see Request.Time
+	Ahead     uint64 // refused because their time was too far in the future: see Request.Time
 	Untracked uint64 // granted, but Done could not charge them, in a map without room or a store that did not answer
 
 	// Unanswered is how often the limit's store was asked and did not answer: see WithStore.

@@ -9,7 +9,7 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 )
 
-// Client is what a client does that is refused.
+// Client is what a client does when it is refused.
 type Client uint8
 
 // The clients. All but Open try a request again, up to 5 times, and give up what would be sent more

@@ -44,10 +44,10 @@ func (r *Request) kept(text string) string {
 	return strings.Clone(text)
 }
 
-// Crowded gives each of the events a key of so many, and all else as a request has it: the key is
-// the value of each of the attributes. The keys are "1", "2" and so on. Of keys whose number is n
-// times as large, each makes 1/n^skew as many requests: all the same at a skew of 0, and as users
-// of most services at about 1. The same arguments give the same keys.
+// Crowded returns the events as requests of so many keys. A request is a copy of as, with a key
+// that is also the value of each of the attributes. The keys are "1", "2" and so on. Of keys whose
+// number is n times as large, each makes 1/n^skew as many requests: all the same at a skew of 0,
+// and as users of most services at about 1. The same arguments give the same keys.
 //
 // The error is a [*ratelimit.ArgumentError] unless 1 <= keys <= 2^24 and 0 <= skew <= 3.
 func Crowded(events iter.Seq[Event], keys int, skew float64, seed uint64, as Request, attributes ...string) (iter.Seq[Request], error) {

@@ -121,7 +121,7 @@ type Bin struct {
 	Refused int64     `json:"refused"`
 }
 
-// Clients is what clients did that were refused.
+// Clients is what clients did when they were refused.
 type Clients struct {
 	Retries      int     `json:"retries"`
 	GrantedLate  int     `json:"granted_late"` // requests that were granted, but later than they were due

@@ -13,7 +13,7 @@ import (
 type Subject struct {
 	Name   string
 	Judge  Judge
-	Client Client // what a client does that is refused
+	Client Client // what a client does when it is refused
 	Seed   uint64 // of clients that do it at random
 }
 
