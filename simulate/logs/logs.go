@@ -96,7 +96,7 @@ func (r *Record) Path() string {
 func (r *Record) Get(name string) string {
 	for i, known := range r.names {
 		if known == name {
-			return r.values[i]
+			return logline.Absent(r.values[i])
 		}
 	}
 	if r.bracketed {
