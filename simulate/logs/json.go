@@ -68,11 +68,15 @@ func (r *Record) flatten(prefix string, object map[string]any) {
 	}
 }
 
-// alias adds what the format gives other names.
+// alias adds what the format gives other names. They come first, as the log may have such a name,
+// too.
 func (r *Record) alias(f Format) {
+	names, values := r.names, r.values
+	r.names, r.values = nil, nil
 	for _, name := range slices.Sorted(maps.Keys(f.Columns)) {
-		if i := slices.Index(r.names, f.Columns[name]); i >= 0 && f.Columns[name] != name {
-			r.set(name, r.values[i])
+		if i := slices.Index(names, f.Columns[name]); i >= 0 && f.Columns[name] != name {
+			r.set(name, values[i])
 		}
 	}
+	r.names, r.values = append(r.names, names...), append(r.values, values...)
 }

@@ -32,7 +32,6 @@ func (t *table) parse(r *Record, line string) (is bool, wrong *LineError) {
 		}
 	}
 	if len(t.format.Columns) > 0 {
-		r.names, r.values = slices.Clip(r.names), slices.Clip(r.values)
 		r.alias(t.format)
 	}
 	if wrong == nil && len(cells) != len(t.header) {

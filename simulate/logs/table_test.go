@@ -123,3 +123,18 @@ func TestAbsentCells(t *testing.T) {
 	require.Empty(t, records[0].Get("user")+records[0].Get("plan"))
 	require.True(t, records[0].Has("plan"))
 }
+
+// A column that the format names is taken, also if the log has another one of that name.
+func TestNamedColumns(t *testing.T) {
+	f, err := logs.ParseFormat("auto:host=client,user=plan,plan=user")
+	require.NoError(t, err)
+	for _, log := range []string{
+		"time,host,client,user,plan\n2000000000,example.com,192.0.2.1,bob,free",
+		`{"time":2000000000,"host":"example.com","client":"192.0.2.1","user":"bob","plan":"free"}`,
+	} {
+		records, faults := read(t, log, f)
+		require.Empty(t, faults.Summary())
+		r := records[0]
+		require.Equal(t, []string{"192.0.2.1", "192.0.2.1", "free", "bob"}, []string{r.Host, r.Get("host"), r.Get("user"), r.Get("plan")}, log)
+	}
+}
