@@ -294,3 +294,20 @@ func TestWhere(t *testing.T) {
 		require.Equal(t, 4-len(left), s.skipped, where)
 	}
 }
+
+// Without -key, requests are counted by user and address. A column host beside that of the client's
+// address is the name of the server.
+func TestUsualKey(t *testing.T) {
+	for log, keys := range map[string]int{
+		`{"time":1800000000,"remote_addr":"192.0.2.1","host":"example.com"}` + "\n" + `{"time":1800000001,"remote_addr":"192.0.2.2","host":"example.com"}`: 2,
+		"time,host\n1800000000,192.0.2.1:4711\n1800000001,192.0.2.1:4712\n":                                                                                1,
+		"time,host\n1800000000,\n1800000001,192.0.2.1\n":                                                                                                   2,
+		"time,user,ip\n1800000000,ann,192.0.2.1\n1800000001,,192.0.2.1\n1800000002,ann,192.0.2.2\n":                                                        2,
+	} {
+		r := jsonOf(t, log, "-limit", "log 1/s", "-trace", "-")
+		require.Equal(t, keys, r.Keys, log)
+		for _, warning := range r.Warnings {
+			require.NotContains(t, warning, "of one key", log)
+		}
+	}
+}

@@ -109,7 +109,7 @@ func (r *Record) access() bool { return r.bracketed }
 
 // there reports whether the log has a column.
 func (r *Record) there(name string) bool {
-	return r.Has(name) || r.access() && (name == "user" || name == "host" || name == "ip")
+	return r.Has(name) || name == "ip" && r.Has("host") || r.access() && (name == "user" || name == "host" || name == "ip")
 }
 
 // Request returns the request that a record is, and what is wrong with a number in it, as a
