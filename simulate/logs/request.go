@@ -209,8 +209,8 @@ type spreading struct {
 
 func (s *spreading) add(r Record) bool {
 	if len(s.now) > 0 && !r.At.Equal(s.now[0].At) {
-		if distance := r.At.Sub(s.now[0].At); distance > 0 && s.every == 0 {
-			s.every = distance
+		if s.every == 0 {
+			s.every = r.At.Sub(s.now[0].At).Abs() // some tables have the newest first
 		}
 		if !s.flush() {
 			return false
