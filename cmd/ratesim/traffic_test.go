@@ -311,3 +311,37 @@ func TestUsualKey(t *testing.T) {
 		}
 	}
 }
+
+// Counts are spread over the interval of the whole table, and -where, -from and -to select from
+// what they are spread to.
+func TestSelectionOfCounts(t *testing.T) {
+	const table = "time,user,count\n1800000000,ann,600\n1800003600,bob,600\n1800007200,bob,600\n1800010800,ann,600\n"
+	for args, want := range map[string]struct{ requests, first, last int }{
+		"":                                   {2400, 0, 14400},
+		"-where user=ann":                    {1200, 0, 14400},
+		"-where user=bob":                    {1200, 3600, 10800},
+		"-to 1800003600":                     {600, 0, 3600},
+		"-from 1800010800":                   {600, 10800, 14400},
+		"-from 1800001800 -to 1800005400":    {600, 1800, 5400},
+		"-from 1800001800 -where user=ann":   {900, 1800, 14400},
+		"-format counts:every=1m -where ann": {0, 0, 0},
+	} {
+		requests := tracedBy(t, table, args)
+		require.InDelta(t, want.requests, len(requests), 60, args)
+		if len(requests) > 0 {
+			require.InDelta(t, want.first, requests[0].At.Unix()-1_800_000_000, 60, args)
+			require.InDelta(t, want.last, requests[len(requests)-1].At.Unix()-1_800_000_000, 60, args)
+		}
+	}
+}
+
+// tracedBy returns the requests of a trace.
+func tracedBy(t *testing.T, log, args string) []simulate.Request {
+	t.Helper()
+	o, err := parse("", append([]string{"-limit", "1/s", "-trace", "-"}, strings.Fields(args)...), world{})
+	require.NoError(t, err)
+	s, err := o.open(nil, world{in: strings.NewReader(log), err: io.Discard})
+	require.NoError(t, err)
+	defer s.close()
+	return slices.Collect(s.requests)
+}
