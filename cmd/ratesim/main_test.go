@@ -270,6 +270,18 @@ func TestLostGate(t *testing.T) {
 	require.Zero(t, status, errs)
 }
 
+// A line with two errors is one line, and so is a line of counts that stands for many requests.
+func TestLinesWithErrors(t *testing.T) {
+	for log, lines := range map[string]int{
+		"time,user,cost\n1800000000,ann,-5,more\n1800000001,ann,x\n1800000002,ann,1\n":                                                              2,
+		"time,user,cost,count\n1800000000,ann,x,100\n1800000000,bob,x,100\n1800000000,bob,1,100\n1800003600,ann,x,100,more\n1800007200,ann,1,100\n": 3,
+	} {
+		r := jsonOf(t, log, "-limit", "log 1/s", "-trace", "-")
+		require.Equal(t, []int{lines, 0}, []int{r.Errors.Lines, r.Errors.Lost}, log)
+		require.Contains(t, strings.Join(r.Warnings, "\n"), fmt.Sprintf("%d × the number of column cost cannot be read", lines), log)
+	}
+}
+
 // If no line has any of the columns of -key, that is a mistake. Without -key, all are of one key.
 func TestKeyThatIsNotThere(t *testing.T) {
 	for _, args := range [][]string{{"-limit", "log 1/s"}, {"suggest"}} {

@@ -69,6 +69,8 @@ type Record struct {
 	protocol      string
 	rest          string // of an access log, what is behind the status
 	counted       bool   // it is a line of counts
+
+	told *[]string // reasons that a Faults has counted, of all records of this line
 }
 
 // Path returns the target without its query.

@@ -51,7 +51,7 @@ func (t *table) count(r *Record) *LineError {
 		*r = Record{Line: r.Line} // how many requests are lost is not known
 		return fault("the count cannot be read", text, "a whole number, 0 or more")
 	}
-	r.Count, r.counted = int(n), true
+	r.Count, r.counted, r.told = int(n), true, new([]string)
 	return nil
 }
 
