@@ -326,6 +326,25 @@ func TestGateValues(t *testing.T) {
 	}
 }
 
+// A share that is a whole number of percent is not more than that, and not less.
+func TestExactShares(t *testing.T) {
+	for offered := int64(1); offered <= 400; offered++ {
+		for percent := int64(1); percent <= 100; percent++ {
+			if percent*offered%100 != 0 {
+				continue
+			}
+			for op, want := range map[string]bool{">": false, "<": false, ">=": true, "<=": true} {
+				g, err := parseGate(fmt.Sprintf("refused%s%d%%", op, percent))
+				require.NoError(t, err)
+				holds, was := g.holds(outcome{Result: &simulate.Result{Offered: offered, Refused: percent * offered / 100}})
+				if holds != want {
+					require.Fail(t, g.text, "%d of %d: %s", percent*offered/100, offered, was)
+				}
+			}
+		}
+	}
+}
+
 // What is wrong is said, with what would be right, and exit status 2.
 func TestErrors(t *testing.T) {
 	folder := t.TempDir()
