@@ -30,6 +30,9 @@ func (o *objects) parse(r *Record, line string) (is bool, wrong *LineError) {
 	if err := decoder.Decode(&object); err != nil {
 		return true, fault("the line is no object of JSON", line, `one as {"time": ...}`)
 	}
+	if rest := strings.TrimSpace(text[decoder.InputOffset():]); rest != "" { // it may be another request
+		return true, fault("there is something after the object", rest, "one object in each line")
+	}
 	r.flatten("", object)
 	if !slices.Equal(r.names, o.last) {
 		o.last, o.places = slices.Clone(r.names), o.format.find(r.names)
