@@ -76,6 +76,9 @@ func (o *options) open(all []judged, w world) (*source, error) {
 			}
 		}
 	})
+	if o.order == "refuse" { // what the trace has, and not what is spread below
+		s.requests = simulate.Reorder(s.requests, 0, &s.order)
+	}
 	if o.subseconds {
 		s.requests = simulate.Subseconds(s.requests, o.seed)
 	}
@@ -83,10 +86,8 @@ func (o *options) open(all []judged, w world) (*source, error) {
 	case asTheyCome:
 	case "sort":
 		s.requests = simulate.Sorted(s.requests)
-	case "auto":
-		s.requests = simulate.Reorder(s.requests, reordered, &s.order)
 	default:
-		s.requests = simulate.Reorder(s.requests, 0, &s.order)
+		s.requests = simulate.Reorder(s.requests, reordered, &s.order)
 	}
 	return s, nil
 }

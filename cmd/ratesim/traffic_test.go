@@ -228,6 +228,17 @@ func TestOrderRefuse(t *testing.T) {
 		", or give -order sort, which keeps all of them in memory\n", errs)
 }
 
+// Times that -subsecond uniform changes are not out of order for that: those of the trace count.
+func TestOrderRefuseOfSeconds(t *testing.T) {
+	log := "time,user\n" + strings.Repeat("1800000000,ann\n", 20) + strings.Repeat("1800000001,ann\n", 20)
+	args := []string{"-limit", "log 1/s", "-trace", "-", "-order", "refuse", "-subsecond", "uniform"}
+	status, _, errs := ratesim(t, log, args...)
+	require.Zero(t, status, errs)
+	status, _, errs = ratesim(t, log+"1800000000,ann\n", args...)
+	require.Equal(t, 2, status)
+	require.Contains(t, errs, "request 41, of 2027-01-15T08:00:00Z, is 1s earlier")
+}
+
 // -subsecond uniform spreads times that are whole seconds, and no others, by the seed.
 func TestSubseconds(t *testing.T) {
 	const log = "time,user\n1800000000,ann\n1800000005.25,ann\n"
