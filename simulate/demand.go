@@ -77,7 +77,7 @@ func (d *Demand) Most(span time.Duration, shares ...float64) []int64 {
 	quantiles := make([]int64, len(shares))
 	for i, share := range shares {
 		if len(all) > 0 {
-			rank := int(math.Ceil(min(max(share, 0), 1) * float64(len(all))))
+			rank := int(math.Ceil(min(max(share, 0), 1) * float64(len(all)) * (1 - 0x1p-50)))
 			quantiles[i] = all[max(rank, 1)-1]
 		}
 	}
@@ -90,7 +90,8 @@ func (d *Demand) least(needs []int64, share float64) (limit int64, refused []str
 	if len(needs) == 0 {
 		return 1, nil
 	}
-	allowed := min(int(min(max(share, 0), 1)*float64(len(needs))), len(needs)-1)
+	// 0.29 * 100 is a little less than 29.
+	allowed := min(int(min(max(share, 0), 1)*float64(len(needs))*(1+0x1p-50)), len(needs)-1)
 	limit = max(slices.Sorted(slices.Values(needs))[len(needs)-1-allowed], 1)
 	var over []int
 	for key, n := range needs {

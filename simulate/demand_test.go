@@ -167,3 +167,20 @@ func TestRates(t *testing.T) {
 		require.Equal(t, ratelimit.PerMinute(n), simulate.NewDemand(slices.Values(asked(60*n, 0))).Rates(0)[0])
 	}
 }
+
+// A share of keys that is a whole number is not one less, nor is a quantile that of the next key.
+func TestSharesOfKeys(t *testing.T) {
+	var requests []simulate.Request
+	for key := range 100 {
+		r := by(fmt.Sprint(key), 0)
+		r.Cost = key + 1
+		requests = append(requests, r)
+	}
+	d := simulate.NewDemand(slices.Values(requests))
+	for percent := range 100 {
+		share := float64(percent) / 100
+		events, refused := d.Window(time.Minute, share)
+		require.Equal(t, []int64{100 - int64(percent), int64(percent)}, []int64{events, int64(len(refused))}, "%d %%", percent)
+		require.Equal(t, []int64{max(int64(percent), 1)}, d.Most(time.Minute, share), "%d %%", percent)
+	}
+}

@@ -102,7 +102,7 @@ func parse(name string, args []string, w world) (*options, error) {
 		o.format, err = logs.ParseFormat(s)
 		return err
 	})
-	key := f.String("key", "user|host", "the `columns` of which the first that is there says who makes a request")
+	key := f.String("key", "user|ip", "the `columns` of which the first that is there says who makes a request")
 	f.Func("where", "a `condition` on requests of the trace: method=POST, status=4xx, user, !user, path=/v1/*, host!=a|b; may be given again", func(s string) error {
 		c, err := parseCondition(s)
 		o.where = append(o.where, c)

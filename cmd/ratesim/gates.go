@@ -132,7 +132,7 @@ func (g *gate) holds(r outcome) (bool, string) {
 	value := m.value(r)
 	if g.share {
 		if whole := m.of(r); whole > 0 {
-			value *= 100 / whole
+			value = 100 * value / whole // in this order, 11 of 44 are 25 exactly
 		} else {
 			value = 0
 		}

@@ -270,6 +270,18 @@ func TestLostGate(t *testing.T) {
 	require.Zero(t, status, errs)
 }
 
+// A line with two errors is one line, and so is a line of counts that stands for many requests.
+func TestLinesWithErrors(t *testing.T) {
+	for log, lines := range map[string]int{
+		"time,user,cost\n1800000000,ann,-5,more\n1800000001,ann,x\n1800000002,ann,1\n":                                                              2,
+		"time,user,cost,count\n1800000000,ann,x,100\n1800000000,bob,x,100\n1800000000,bob,1,100\n1800003600,ann,x,100,more\n1800007200,ann,1,100\n": 3,
+	} {
+		r := jsonOf(t, log, "-limit", "log 1/s", "-trace", "-")
+		require.Equal(t, []int{lines, 0}, []int{r.Errors.Lines, r.Errors.Lost}, log)
+		require.Contains(t, strings.Join(r.Warnings, "\n"), fmt.Sprintf("%d × the number of column cost cannot be read", lines), log)
+	}
+}
+
 // If no line has any of the columns of -key, that is a mistake. Without -key, all are of one key.
 func TestKeyThatIsNotThere(t *testing.T) {
 	for _, args := range [][]string{{"-limit", "log 1/s"}, {"suggest"}} {
@@ -311,6 +323,25 @@ func TestGateValues(t *testing.T) {
 		r := &simulate.Result{Offered: row.offered, Refused: row.refused, Waits: &simulate.Waits{Longest: simulate.Seconds(90 * time.Second)}}
 		_, was := g.holds(outcome{Result: r})
 		require.Equal(t, row.want, was, "%d of %d: %s", row.refused, row.offered, row.gate)
+	}
+}
+
+// A share that is a whole number of percent is not more than that, and not less.
+func TestExactShares(t *testing.T) {
+	for offered := int64(1); offered <= 400; offered++ {
+		for percent := int64(1); percent <= 100; percent++ {
+			if percent*offered%100 != 0 {
+				continue
+			}
+			for op, want := range map[string]bool{">": false, "<": false, ">=": true, "<=": true} {
+				g, err := parseGate(fmt.Sprintf("refused%s%d%%", op, percent))
+				require.NoError(t, err)
+				holds, was := g.holds(outcome{Result: &simulate.Result{Offered: offered, Refused: percent * offered / 100}})
+				if holds != want {
+					require.Fail(t, g.text, "%d of %d: %s", percent*offered/100, offered, was)
+				}
+			}
+		}
 	}
 }
 

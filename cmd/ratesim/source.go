@@ -26,7 +26,7 @@ type source struct {
 	stamps   simulate.Stamps
 	order    error // requests were too far out of order
 	lines    int   // of requests, lost ones too
-	skipped  int   // by -where, -from and -to
+	skipped  int   // requests, by -where, -from and -to
 	close    func()
 }
 
@@ -65,7 +65,8 @@ func (o *options) open(all []judged, w world) (*source, error) {
 	attributes, amounts, _ := wanted(all)
 	method, path := example(all)
 	s.mapping = logs.Mapping{Key: o.key, Attributes: attributes, Amounts: amounts, AsUser: o.keyGiven, Method: method, Path: path}
-	records := logs.Spread(s.records(o, logs.Read(plain, o.format)), o.format.Every, o.seed)
+	// What is wanted is told after counts are spread: their interval is that of all lines.
+	records := s.wanted(o, logs.Spread(s.good(logs.Read(plain, o.format)), o.format.Every, o.seed))
 	s.requests = s.stamps.Watch(func(yield func(simulate.Request) bool) {
 		for r := range records {
 			q, err := s.mapping.Request(&r)
@@ -75,6 +76,9 @@ func (o *options) open(all []judged, w world) (*source, error) {
 			}
 		}
 	})
+	if o.order == "refuse" { // what the trace has, and not what is spread below
+		s.requests = simulate.Reorder(s.requests, 0, &s.order)
+	}
 	if o.subseconds {
 		s.requests = simulate.Subseconds(s.requests, o.seed)
 	}
@@ -82,22 +86,28 @@ func (o *options) open(all []judged, w world) (*source, error) {
 	case asTheyCome:
 	case "sort":
 		s.requests = simulate.Sorted(s.requests)
-	case "auto":
-		s.requests = simulate.Reorder(s.requests, reordered, &s.order)
 	default:
-		s.requests = simulate.Reorder(s.requests, 0, &s.order)
+		s.requests = simulate.Reorder(s.requests, reordered, &s.order)
 	}
 	return s, nil
 }
 
-// records returns those that can be used and are wanted.
-func (s *source) records(o *options, read iter.Seq2[logs.Record, error]) iter.Seq[logs.Record] {
+// good returns the records that can be used.
+func (s *source) good(read iter.Seq2[logs.Record, error]) iter.Seq[logs.Record] {
 	return func(yield func(logs.Record) bool) {
 		for r, err := range read {
 			s.lines++
-			if !s.faults.Add(&r, err) {
-				continue
+			if s.faults.Add(&r, err) && !yield(r) {
+				return
 			}
+		}
+	}
+}
+
+// wanted returns the records that -where, -from and -to leave.
+func (s *source) wanted(o *options, records iter.Seq[logs.Record]) iter.Seq[logs.Record] {
+	return func(yield func(logs.Record) bool) {
+		for r := range records {
 			unwanted := !o.from.IsZero() && r.At.Before(o.from) || !o.to.IsZero() && !r.At.Before(o.to) ||
 				slices.ContainsFunc(o.where, func(c condition) bool { return !c.holds(&r) })
 			if unwanted {

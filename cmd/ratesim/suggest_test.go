@@ -122,3 +122,15 @@ func TestListed(t *testing.T) {
 	require.Equal(t, "a, b, c, d and 2 more", listed(strings.Split("abcdef", "")))
 	require.Equal(t, "a\uFFFDb", listed([]string{"a\nb"}))
 }
+
+// The share of keys is counted as the limits are that are suggested.
+func TestSuggestedShare(t *testing.T) {
+	log := "time,user\n"
+	for key := range 100 {
+		log += strings.Repeat(fmt.Sprintf("1800000000,%d\n", key), key+1)
+	}
+	status, out, errs := ratesim(t, log, "suggest", "-trace", "-", "-share", "29%")
+	require.Zero(t, status, errs)
+	require.Contains(t, out, " refuse something to at most 29 of them (29 %):")
+	require.Regexp(t, `log 71/s +29 `, out)
+}

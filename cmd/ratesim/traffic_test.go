@@ -228,6 +228,17 @@ func TestOrderRefuse(t *testing.T) {
 		", or give -order sort, which keeps all of them in memory\n", errs)
 }
 
+// Times that -subsecond uniform changes are not out of order for that: those of the trace count.
+func TestOrderRefuseOfSeconds(t *testing.T) {
+	log := "time,user\n" + strings.Repeat("1800000000,ann\n", 20) + strings.Repeat("1800000001,ann\n", 20)
+	args := []string{"-limit", "log 1/s", "-trace", "-", "-order", "refuse", "-subsecond", "uniform"}
+	status, _, errs := ratesim(t, log, args...)
+	require.Zero(t, status, errs)
+	status, _, errs = ratesim(t, log+"1800000000,ann\n", args...)
+	require.Equal(t, 2, status)
+	require.Contains(t, errs, "request 41, of 2027-01-15T08:00:00Z, is 1s earlier")
+}
+
 // -subsecond uniform spreads times that are whole seconds, and no others, by the seed.
 func TestSubseconds(t *testing.T) {
 	const log = "time,user\n1800000000,ann\n1800000005.25,ann\n"
@@ -293,4 +304,55 @@ func TestWhere(t *testing.T) {
 		require.Equal(t, want, strings.Join(left, " "), where)
 		require.Equal(t, 4-len(left), s.skipped, where)
 	}
+}
+
+// Without -key, requests are counted by user and address. A column host beside that of the client's
+// address is the name of the server.
+func TestUsualKey(t *testing.T) {
+	for log, keys := range map[string]int{
+		`{"time":1800000000,"remote_addr":"192.0.2.1","host":"example.com"}` + "\n" + `{"time":1800000001,"remote_addr":"192.0.2.2","host":"example.com"}`: 2,
+		"time,host\n1800000000,192.0.2.1:4711\n1800000001,192.0.2.1:4712\n":                                                                                1,
+		"time,host\n1800000000,\n1800000001,192.0.2.1\n":                                                                                                   2,
+		"time,user,ip\n1800000000,ann,192.0.2.1\n1800000001,,192.0.2.1\n1800000002,ann,192.0.2.2\n":                                                        2,
+	} {
+		r := jsonOf(t, log, "-limit", "log 1/s", "-trace", "-")
+		require.Equal(t, keys, r.Keys, log)
+		for _, warning := range r.Warnings {
+			require.NotContains(t, warning, "of one key", log)
+		}
+	}
+}
+
+// Counts are spread over the interval of the whole table, and -where, -from and -to select from
+// what they are spread to.
+func TestSelectionOfCounts(t *testing.T) {
+	const table = "time,user,count\n1800000000,ann,600\n1800003600,bob,600\n1800007200,bob,600\n1800010800,ann,600\n"
+	for args, want := range map[string]struct{ requests, first, last int }{
+		"":                                   {2400, 0, 14400},
+		"-where user=ann":                    {1200, 0, 14400},
+		"-where user=bob":                    {1200, 3600, 10800},
+		"-to 1800003600":                     {600, 0, 3600},
+		"-from 1800010800":                   {600, 10800, 14400},
+		"-from 1800001800 -to 1800005400":    {600, 1800, 5400},
+		"-from 1800001800 -where user=ann":   {900, 1800, 14400},
+		"-format counts:every=1m -where ann": {0, 0, 0},
+	} {
+		requests := tracedBy(t, table, args)
+		require.InDelta(t, want.requests, len(requests), 60, args)
+		if len(requests) > 0 {
+			require.InDelta(t, want.first, requests[0].At.Unix()-1_800_000_000, 60, args)
+			require.InDelta(t, want.last, requests[len(requests)-1].At.Unix()-1_800_000_000, 60, args)
+		}
+	}
+}
+
+// tracedBy returns the requests of a trace.
+func tracedBy(t *testing.T, log, args string) []simulate.Request {
+	t.Helper()
+	o, err := parse("", append([]string{"-limit", "1/s", "-trace", "-"}, strings.Fields(args)...), world{})
+	require.NoError(t, err)
+	s, err := o.open(nil, world{in: strings.NewReader(log), err: io.Discard})
+	require.NoError(t, err)
+	defer s.close()
+	return slices.Collect(s.requests)
 }

@@ -44,7 +44,8 @@ type Faults struct {
 	counts map[string]int
 }
 
-// Add counts an error of [Read], and reports whether the record that came with it is good.
+// Add counts an error of [Read] or of [Mapping.Request], and reports whether the record that came
+// with it is good. An error of several records of one line, as [Spread] makes them, counts once.
 func (f *Faults) Add(r *Record, err error) (good bool) {
 	if err == nil {
 		return true
@@ -57,7 +58,16 @@ func (f *Faults) Add(r *Record, err error) (good bool) {
 	if f.first == nil {
 		f.first, f.counts = map[string]*LineError{}, map[string]int{}
 	}
-	f.Lines++
+	if r.told == nil {
+		r.told = new([]string)
+	}
+	if slices.Contains(*r.told, line.Reason) {
+		return !r.At.IsZero()
+	}
+	if len(*r.told) == 0 {
+		f.Lines++
+	}
+	*r.told = append(*r.told, line.Reason)
 	if f.counts[line.Reason]++; f.counts[line.Reason] == 1 {
 		f.first[line.Reason] = line
 	}

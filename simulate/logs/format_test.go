@@ -92,6 +92,9 @@ func TestObjects(t *testing.T) {
 		{"json:time=when", `{"msg":"x","when":2000000000}`, 0},
 		{"", `{"time":"soon","user":"bob"}`, 1},
 		{"", `{"user":"bob"}`, 1},
+		{"", `{"time":2000000000,"user":"bob"}{"time":2000000000,"user":"ann"}`, 1},
+		{"", `{"time":2000000000,"user":"bob"} "`, 1},
+		{"", `{"time":2000000000,"user":"bob"}  `, 0},
 	} {
 		f, err := logs.ParseFormat(row.format)
 		require.NoError(t, err)

@@ -30,6 +30,9 @@ func (o *objects) parse(r *Record, line string) (is bool, wrong *LineError) {
 	if err := decoder.Decode(&object); err != nil {
 		return true, fault("the line is no object of JSON", line, `one as {"time": ...}`)
 	}
+	if rest := strings.TrimSpace(text[decoder.InputOffset():]); rest != "" { // it may be another request
+		return true, fault("there is something after the object", rest, "one object in each line")
+	}
 	r.flatten("", object)
 	if !slices.Equal(r.names, o.last) {
 		o.last, o.places = slices.Clone(r.names), o.format.find(r.names)
@@ -68,11 +71,15 @@ func (r *Record) flatten(prefix string, object map[string]any) {
 	}
 }
 
-// alias adds what the format gives other names.
+// alias adds what the format gives other names. They come first, as the log may have such a name,
+// too.
 func (r *Record) alias(f Format) {
+	names, values := r.names, r.values
+	r.names, r.values = nil, nil
 	for _, name := range slices.Sorted(maps.Keys(f.Columns)) {
-		if i := slices.Index(r.names, f.Columns[name]); i >= 0 && f.Columns[name] != name {
-			r.set(name, r.values[i])
+		if i := slices.Index(names, f.Columns[name]); i >= 0 && f.Columns[name] != name {
+			r.set(name, values[i])
 		}
 	}
+	r.names, r.values = append(r.names, names...), append(r.values, values...)
 }

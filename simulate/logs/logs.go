@@ -69,6 +69,8 @@ type Record struct {
 	protocol      string
 	rest          string // of an access log, what is behind the status
 	counted       bool   // it is a line of counts
+
+	told *[]string // reasons that a Faults has counted, of all records of this line
 }
 
 // Path returns the target without its query.
@@ -96,7 +98,7 @@ func (r *Record) Path() string {
 func (r *Record) Get(name string) string {
 	for i, known := range r.names {
 		if known == name {
-			return r.values[i]
+			return logline.Absent(r.values[i])
 		}
 	}
 	if r.bracketed {

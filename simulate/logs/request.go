@@ -109,7 +109,7 @@ func (r *Record) access() bool { return r.bracketed }
 
 // there reports whether the log has a column.
 func (r *Record) there(name string) bool {
-	return r.Has(name) || r.access() && (name == "user" || name == "host" || name == "ip")
+	return r.Has(name) || name == "ip" && r.Has("host") || r.access() && (name == "user" || name == "host" || name == "ip")
 }
 
 // Request returns the request that a record is, and what is wrong with a number in it, as a
@@ -209,8 +209,8 @@ type spreading struct {
 
 func (s *spreading) add(r Record) bool {
 	if len(s.now) > 0 && !r.At.Equal(s.now[0].At) {
-		if distance := r.At.Sub(s.now[0].At); distance > 0 && s.every == 0 {
-			s.every = distance
+		if s.every == 0 {
+			s.every = r.At.Sub(s.now[0].At).Abs() // some tables have the newest first
 		}
 		if !s.flush() {
 			return false

@@ -206,7 +206,7 @@ func TestIntervals(t *testing.T) {
 		{[]int64{0, 60, 3660}, 0, time.Minute},
 		{[]int64{0, 60, 60, 120}, 0, time.Minute},
 		{[]int64{0, 3600, 3660}, 0, time.Hour},
-		{[]int64{60, 0}, 0, time.Second},
+		{[]int64{3600, 0}, 0, time.Hour},
 		{[]int64{0, 60}, time.Hour, time.Hour},
 		{[]int64{0, 60}, 1, 1},
 		{[]int64{0}, 1, 1},

@@ -103,3 +103,19 @@ func TestHostsOfColumns(t *testing.T) {
 		require.Equal(t, want == "", faults.Lines == 1, text)
 	}
 }
+
+// A zone that is only named is UTC or an error: others mean nothing, or what this machine says.
+func TestNamesOfZones(t *testing.T) {
+	for _, zone := range []string{"GMT", "UTC"} {
+		at, err := logs.ParseTime("Fri, 02 Jan 2026 15:04:05 " + zone)
+		require.NoError(t, err)
+		require.Equal(t, time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC), at)
+	}
+	for _, zone := range []string{"PST", "CEST", "XYZ"} {
+		_, err := logs.ParseTime("Fri, 02 Jan 2026 15:04:05 " + zone)
+		require.Error(t, err, zone)
+		at, err := logs.ParseTime("2026-01-02 15:04:05 -0800 " + zone)
+		require.NoError(t, err)
+		require.Equal(t, time.Date(2026, 1, 2, 23, 4, 5, 0, time.UTC), at)
+	}
+}

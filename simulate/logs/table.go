@@ -32,7 +32,6 @@ func (t *table) parse(r *Record, line string) (is bool, wrong *LineError) {
 		}
 	}
 	if len(t.format.Columns) > 0 {
-		r.names, r.values = slices.Clip(r.names), slices.Clip(r.values)
 		r.alias(t.format)
 	}
 	if wrong == nil && len(cells) != len(t.header) {
@@ -52,7 +51,7 @@ func (t *table) count(r *Record) *LineError {
 		*r = Record{Line: r.Line} // how many requests are lost is not known
 		return fault("the count cannot be read", text, "a whole number, 0 or more")
 	}
-	r.Count, r.counted = int(n), true
+	r.Count, r.counted, r.told = int(n), true, new([]string)
 	return nil
 }
 

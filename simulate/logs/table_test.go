@@ -113,3 +113,28 @@ func TestRoles(t *testing.T) {
 		require.Equal(t, []string{"", "bob"}, []string{records[0].Host, records[0].User}, "%q", host)
 	}
 }
+
+// A cell that is - is none: another column is the key then.
+func TestAbsentCells(t *testing.T) {
+	all, faults := requests(t, &logs.Mapping{Key: []string{"user", "host"}}, "time,user,host,plan\n2000000000,-,192.0.2.1,-\n2000000001,bob,192.0.2.1,-", logs.Auto)
+	require.Empty(t, faults.Summary())
+	require.Equal(t, []string{"192.0.2.1", "bob"}, []string{all[0].Key, all[1].Key})
+	records, _ := read(t, "time,user,plan\n2000000000,-,-", logs.Auto)
+	require.Empty(t, records[0].Get("user")+records[0].Get("plan"))
+	require.True(t, records[0].Has("plan"))
+}
+
+// A column that the format names is taken, also if the log has another one of that name.
+func TestNamedColumns(t *testing.T) {
+	f, err := logs.ParseFormat("auto:host=client,user=plan,plan=user")
+	require.NoError(t, err)
+	for _, log := range []string{
+		"time,host,client,user,plan\n2000000000,example.com,192.0.2.1,bob,free",
+		`{"time":2000000000,"host":"example.com","client":"192.0.2.1","user":"bob","plan":"free"}`,
+	} {
+		records, faults := read(t, log, f)
+		require.Empty(t, faults.Summary())
+		r := records[0]
+		require.Equal(t, []string{"192.0.2.1", "192.0.2.1", "free", "bob"}, []string{r.Host, r.Get("host"), r.Get("user"), r.Get("plan")}, log)
+	}
+}
