@@ -19,7 +19,8 @@ const (
 	Open Client = iota
 
 	// Obeying waits for as long as it is told, rounded up to whole seconds as in Retry-After. Until
-	// then it sends nothing: what it would have sent is sent then, in order.
+	// then it sends nothing: what it would have sent is sent then, in order. It gives up a request
+	// that is told to wait more than 10 minutes, and sends the next ones when they come.
 	Obeying
 
 	// Backoff waits, whatever it is told, for a random time of at most 1 s, then 2 s, 4 s, ...

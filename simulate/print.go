@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 	"unicode"
@@ -149,6 +150,8 @@ func percent(part, whole int64) string {
 	}
 	share := 100 * float64(part) / float64(whole)
 	switch {
+	case part < whole && share >= 99: // which is not all
+		return fmt.Sprintf("%.1f %%", math.Floor(1000*float64(part)/float64(whole))/10)
 	case part == 0 || share >= 10:
 		return fmt.Sprintf("%.0f %%", share)
 	default:

@@ -62,12 +62,12 @@ type Limit struct {
 	Limit string `json:"limit"`          // as policy.ParseLimit reads it
 	Mode  string `json:"mode,omitempty"` // of its rule
 
-	// Refused are the events of requests that the limit did not grant; in rules with mode watch or
-	// shadow, that it would not have granted.
+	// Refused are the events of requests that the limit did not grant. In rules with mode watch or
+	// shadow, they are those that it would not have granted of requests that no rule refused.
 	Refused int64 `json:"refused"`
 
 	// MostGranted are the most events that were granted to one key within any half-open span of the
-	// rate's length. If AtLeast, it may be more: then there were more grants in such spans than are
+	// rate's length. A key with an override may have got more than Limit. If AtLeast, it may be more: then there were more grants in such spans than are
 	// kept.
 	MostGranted int64   `json:"most_granted"`
 	AtLeast     bool    `json:"at_least,omitempty"`

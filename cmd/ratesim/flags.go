@@ -191,6 +191,8 @@ func (o *options) check() error {
 		return errors.New("-trace and -gen are both given: take one")
 	case o.json && o.bench:
 		return errors.New("-json and -bench are both given: take one")
+	case o.compare == "" && slices.ContainsFunc(o.gates, func(g gate) bool { return g.metric == "newly_refused" }):
+		return errors.New("-fail newly_refused is about what the first of several policies has not refused: give them with -compare")
 	case o.top < 0:
 		return fmt.Errorf("-top is %d, want 0 or more", o.top)
 	case o.bin < 0:

@@ -250,13 +250,16 @@ func TestDeterminism(t *testing.T) {
 func TestGates(t *testing.T) {
 	log := accessLog(1000)
 	for gate, want := range map[string]int{"refused>1%": 1, "refused>99%": 0, "refused > 1": 1, "granted<50%": 0, "wait>1h": 0, "wait>1s": 1, "wait_p50>=100ms": 1, "keys<=9": 1,
-		"keys_refused>=100%": 1, "requests<1000": 0, "never>0": 0, "late>0": 0, "newly_refused>0": 0, "offered>=1000": 1, "shadow>0": 0, "keys_shadow>0": 0} {
+		"keys_refused>=100%": 1, "requests<1000": 0, "never>0": 0, "late>0": 0, "offered>=1000": 1, "shadow>0": 0, "keys_shadow>0": 0} {
 		status, _, errs := ratesim(t, log, "-limit", "log 10/min", "-trace", "-", "-key", "host", "-fail", gate)
 		require.Equal(t, want, status, "%s: %s", gate, errs)
 		require.Equal(t, want == 1, strings.Contains(errs, "-fail "+gate+": failed, it is "), "%s: %s", gate, errs)
 	}
 	status, _, errs := ratesim(t, log, "-compare", "log 1000/s,log 10/min", "-trace", "-", "-key", "host", "-fail", "newly_refused>10%", "-fail", "refused>100%")
 	require.Equal(t, 1, status, errs)
+	status, _, errs = ratesim(t, log, "-limit", "log 10/min", "-trace", "-", "-fail", "newly_refused>0")
+	require.Equal(t, 2, status)
+	require.Equal(t, "ratesim: -fail newly_refused is about what the first of several policies has not refused: give them with -compare\n", errs)
 }
 
 // A log that is partly garbage passes no gate on lost lines, also where nothing is refused.

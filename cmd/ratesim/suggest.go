@@ -55,7 +55,7 @@ func suggest(args []string, w world) error {
 	out("%d requests of %d keys. These limits refuse something to at most %d of them (%.3g %%):", s.stamps.Requests, keys, int(o.share*float64(keys)*(1+0x1p-50)), 100*o.share)
 	out("")
 	out("  %-24s %12s  %-42s  %s", "the least in any span", "keys refused", "50 %, 90 %, 99 %, all keys ask for at most", "which")
-	length := s.stamps.Last.Sub(s.stamps.First)
+	length, counted := s.stamps.Last.Sub(s.stamps.First), false
 	for _, span := range spans {
 		if span > length+time.Second {
 			break
@@ -63,7 +63,14 @@ func suggest(args []string, w world) error {
 		events, refused := demand.Window(span, o.share)
 		most := demand.Most(span, 0.5, 0.9, 0.99, 1)
 		asked := fmt.Sprintf("%d, %d, %d, %d", most[0], most[1], most[2], most[3])
-		out("  %-24s %12d  %-42s  %s", fmt.Sprintf("log %v", ratelimit.Per(int(events), span)), len(refused), asked, listed(refused))
+		as := "log"
+		if events > mostLogged {
+			as, counted = "counter", true
+		}
+		out("  %-24s %12d  %-42s  %s", fmt.Sprintf("%s %v", as, ratelimit.Per(int(events), span)), len(refused), asked, listed(refused))
+	}
+	if counted {
+		out("  A log takes at most %d events. A counter takes more, and may refuse a little more than a log would.", mostLogged)
 	}
 	out("")
 	out("  %-24s %12s  %s", "the least burst", "keys refused", "which")
@@ -76,6 +83,9 @@ func suggest(args []string, w world) error {
 	}
 	return nil
 }
+
+// mostLogged is the most events of a log.
+const mostLogged = 1<<18 - 1
 
 // listed names the first few of the keys that a limit refuses, and counts the others.
 func listed(keys []string) string {

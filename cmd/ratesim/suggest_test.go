@@ -3,10 +3,13 @@ package main
 import (
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-3506548a/ratelimit/policy"
 )
 
 // crowd is a trace of 200 keys, of so many seconds. 100 keys make a request, 80 two, 18 three, and
@@ -68,6 +71,20 @@ func TestSuggestedSpans(t *testing.T) {
 		status, out, errs := ratesim(t, crowd(seconds), "suggest", "-trace", "-")
 		require.Zero(t, status, errs)
 		require.Equal(t, want, strings.Count(out, "\n  log "), seconds)
+	}
+}
+
+// A log does not take as many events as a counter.
+func TestSuggestOfManyEvents(t *testing.T) {
+	const note = "  A log takes at most 262143 events. A counter takes more, and may refuse a little more than a log would.\n"
+	for count, want := range map[int]string{262143: "  log 262143/s ", 262144: "  counter 262144/s "} {
+		status, out, errs := ratesim(t, fmt.Sprintf("time,count\n1800000000,%d\n", count), "suggest", "-trace", "-", "-format", "counts:every=1s")
+		require.Zero(t, status, errs)
+		require.Contains(t, out, want)
+		require.Equal(t, count > 262143, strings.Contains(out, note))
+		line := regexp.MustCompile(`(log|counter) \d+/s`).FindString(out)
+		_, err := policy.ParseLimit(line)
+		require.NoError(t, err, "which ratesim takes")
 	}
 }
 
