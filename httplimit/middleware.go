@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/http"
 	"slices"
+	"strings"
 	"sync/atomic"
 
 	"github.com/seed-3506548a/ratelimit"
@@ -147,7 +148,7 @@ func (m *middleware) fit(w http.ResponseWriter, r *http.Request, p *plan) bool {
 func (m *middleware) ask(q *question, r *http.Request, p *plan) {
 	ask := &q.request
 	ask.Time = m.clock.Now()
-	ask.Method, ask.Path = r.Method, r.URL.EscapedPath()
+	ask.Method, ask.Path = r.Method, pathOf(r)
 	ask.Attrs = ask.Attrs[:0]
 	for i := range m.who {
 		if !p.names[i] {
@@ -168,6 +169,17 @@ func (m *middleware) ask(q *question, r *http.Request, p *plan) {
 		p.test(ask, r.Header)
 	}
 	m.engine.Decide(ask, &q.decision)
+}
+
+// pathOf returns the escaped path of a request. As for a ServeMux, it begins with a slash, also
+// where a client has sent "http://example.com", or a StripPrefix has left none: else it would match
+// no rule, and be free. CONNECT has no path, and neither has OPTIONS *.
+func pathOf(r *http.Request) string {
+	path := r.URL.EscapedPath()
+	if strings.HasPrefix(path, "/") || r.Method == http.MethodConnect || r.Method == http.MethodOptions && path == "*" {
+		return path
+	}
+	return "/" + path
 }
 
 // watch serves a request with limits that are settled when it is over.
