@@ -79,10 +79,11 @@ func (m *middleware) serve(w http.ResponseWriter, r *http.Request, next http.Han
 		return
 	}
 	q := questions.Get().(*question)
-	m.ask(q, r, p)
-	for q.decision.Action == policy.ByMissing && p.version != m.engine.Version() {
-		p = m.current() // the policy was replaced just now, by one that may name others
-		m.ask(q, r, p)
+	for !m.decide(q, r, p) {
+		if p = m.current(); !m.fit(w, r, p) {
+			q.release()
+			return
+		}
 	}
 	d := &q.decision
 	if err := undecidable(d); err != nil {
@@ -144,7 +145,18 @@ func (m *middleware) fit(w http.ResponseWriter, r *http.Request, p *plan) bool {
 	return !p.trustsNobody || m.peerCounts(w, r, &m.trustsNobody)
 }
 
-// ask asks the engine about the request. It sets all that another request has left in q.
+// decide asks the engine about the request, unless the policy was replaced just now by one that
+// other attributes are to be read for.
+func (m *middleware) decide(q *question, r *http.Request, p *plan) (ok bool) {
+	m.ask(q, r, p)
+	if !m.current().asksAs(p) {
+		return false
+	}
+	m.engine.Decide(&q.request, &q.decision)
+	return q.decision.Action != policy.ByMissing || m.current().asksAs(p)
+}
+
+// ask reads from the request what the engine is asked. It sets all that another request has left.
 func (m *middleware) ask(q *question, r *http.Request, p *plan) {
 	ask := &q.request
 	ask.Time = m.clock.Now()
@@ -168,7 +180,6 @@ func (m *middleware) ask(q *question, r *http.Request, p *plan) {
 	if m.tests {
 		p.test(ask, r.Header)
 	}
-	m.engine.Decide(ask, &q.decision)
 }
 
 // pathOf returns the escaped path of a request. As for a ServeMux, it begins with a slash, also
