@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/seed-3506548a/ratelimit"
@@ -166,7 +167,17 @@ func (t *Transport) unsent(req *http.Request, tries int, next time.Time, err err
 	return &RefusedError{Request: req, Tries: tries, Next: next, Err: err}
 }
 
-func hostOf(r *http.Request) string { return r.URL.Scheme + "://" + r.URL.Host }
+// hostOf returns scheme and host, which is the same one in other case and with the scheme's port.
+func hostOf(r *http.Request) string {
+	host := strings.ToLower(r.URL.Host)
+	switch r.URL.Scheme {
+	case "http":
+		host = strings.TrimSuffix(host, ":80")
+	case "https":
+		host = strings.TrimSuffix(host, ":443")
+	}
+	return r.URL.Scheme + "://" + host
+}
 
 func (t *Transport) scopeName(r *http.Request) string {
 	if t.Scope == nil {
