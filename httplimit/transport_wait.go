@@ -40,8 +40,14 @@ func (t *Transport) enter(req *http.Request, tries int) (*passage, error) {
 		}
 		t.refund(granted) // the barrier has closed meanwhile
 		granted = false
-		if at.After(giveUp) || !now.Before(impatient) {
-			return nil, t.unsent(req, tries, at, t.tooLong(ctx, at.Sub(now)))
+		soonest := at
+		if limited && !w.first { // nor is it granted before the first, which waits for the Limiter
+			if wait := t.Limiter.PeekAt(t.Limiter.Clock().Now(), 1).RetryAfter; wait != ratelimit.Never {
+				soonest = latest(at, now.Add(wait))
+			}
+		}
+		if soonest.After(giveUp) || !now.Before(impatient) {
+			return nil, t.unsent(req, tries, soonest, t.tooLong(ctx, soonest.Sub(now)))
 		}
 		if t.OnWait != nil && !told {
 			told = true
