@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/http"
 	"slices"
+	"strings"
 	"sync/atomic"
 
 	"github.com/seed-3506548a/ratelimit"
@@ -79,10 +80,11 @@ func (m *middleware) serve(w http.ResponseWriter, r *http.Request, next http.Han
 		return
 	}
 	q := questions.Get().(*question)
-	m.ask(q, r, p)
-	for q.decision.Action == policy.ByMissing && p.version != m.engine.Version() {
-		p = m.current() // the policy was replaced just now, by one that may name others
-		m.ask(q, r, p)
+	for !m.decide(q, r, p) {
+		if p = m.current(); !m.fit(w, r, p) {
+			q.release()
+			return
+		}
 	}
 	d := &q.decision
 	if err := undecidable(d); err != nil {
@@ -144,11 +146,22 @@ func (m *middleware) fit(w http.ResponseWriter, r *http.Request, p *plan) bool {
 	return !p.trustsNobody || m.peerCounts(w, r, &m.trustsNobody)
 }
 
-// ask asks the engine about the request. It sets all that another request has left in q.
+// decide asks the engine about the request, unless the policy was replaced just now by one that
+// other attributes are to be read for.
+func (m *middleware) decide(q *question, r *http.Request, p *plan) (ok bool) {
+	m.ask(q, r, p)
+	if !m.current().asksAs(p) {
+		return false
+	}
+	m.engine.Decide(&q.request, &q.decision)
+	return q.decision.Action != policy.ByMissing || m.current().asksAs(p)
+}
+
+// ask reads from the request what the engine is asked. It sets all that another request has left.
 func (m *middleware) ask(q *question, r *http.Request, p *plan) {
 	ask := &q.request
 	ask.Time = m.clock.Now()
-	ask.Method, ask.Path = r.Method, r.URL.EscapedPath()
+	ask.Method, ask.Path = r.Method, pathOf(r)
 	ask.Attrs = ask.Attrs[:0]
 	for i := range m.who {
 		if !p.names[i] {
@@ -168,7 +181,17 @@ func (m *middleware) ask(q *question, r *http.Request, p *plan) {
 	if m.tests {
 		p.test(ask, r.Header)
 	}
-	m.engine.Decide(ask, &q.decision)
+}
+
+// pathOf returns the escaped path of a request. As for a ServeMux, it begins with a slash, also
+// where a client has sent "http://example.com", or a StripPrefix has left none: else it would match
+// no rule, and be free. CONNECT has no path, and neither has OPTIONS *.
+func pathOf(r *http.Request) string {
+	path := r.URL.EscapedPath()
+	if strings.HasPrefix(path, "/") || r.Method == http.MethodConnect || r.Method == http.MethodOptions && path == "*" {
+		return path
+	}
+	return "/" + path
 }
 
 // watch serves a request with limits that are settled when it is over.

@@ -183,6 +183,28 @@ func TestTargets(t *testing.T) {
 	require.Equal(t, 429, do(h, "OPTIONS *").Code, "a rule without patterns is for all")
 }
 
+// What a client or a StripPrefix leaves without a slash at its front is a path, as for a ServeMux.
+func TestTargetsWithoutASlash(t *testing.T) {
+	slashes := `{"rules": [{"name": "health", "match": ["/health"], "mode": "exempt"}, {"name": "api", "match": ["/"],
+		"limits": [{"name": "all", "rate": "1/s", "as": "gcra"}]}]}`
+	for _, target := range []string{"http://other.example", "HEAD http://other.example?x", "OPTIONS http://other.example", "GET http:v1", "GET *"} {
+		e, _ := newEngine(t, slashes)
+		h := limited(t, e, httplimit.IETF(11), fine)
+		require.Equal(t, "200 OK", wire(t, h, target).status, target)
+		require.Equal(t, "429 Too Many Requests", wire(t, h, target).status, target)
+	}
+	e, _ := newEngine(t, slashes)
+	h := limited(t, e, httplimit.IETF(11), fine)
+	require.Equal(t, 200, do(h, "CONNECT example.com:80").Code)
+	require.Equal(t, 200, do(h, "OPTIONS *").Code)
+	h = http.StripPrefix("/v1/", h)
+	for range 2 {
+		require.Equal(t, 200, do(h, "/v1/health").Code, "its path is health")
+	}
+	require.Equal(t, 200, do(h, "/v1/x%2Fy").Code)
+	require.Equal(t, 429, do(h, "/v1/").Code)
+}
+
 func TestMissing(t *testing.T) {
 	for missing, want := range map[string][]int{"": {403, 403}, `"missing": "skip",`: {200, 200}, `"missing": "share",`: {200, 429}} {
 		for name, dialect := range dialects {

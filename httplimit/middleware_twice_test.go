@@ -163,3 +163,36 @@ func TestReplacedMeanwhile(t *testing.T) {
 	require.True(t, replaced)
 	require.Equal(t, 429, do(h, "/").Code, "and its 404 was counted")
 }
+
+// A policy that comes while attributes are read is not asked with those of the one before: neither
+// is a request free that has what the new one asks for, nor is an attribute that nobody provides
+// taken for one that is missing.
+func TestReplacedWhileAttributesAreRead(t *testing.T) {
+	told := &reports{}
+	for rule, want := range map[string][]int{
+		onePerSecond("", `"when": ["plan"], "key": ["plan"],`):    {200, 429},
+		onePerSecond("", `"key": ["tenant"], "missing": "skip",`): {503, 503},
+	} {
+		e, _ := newEngine(t, onePerSecond("", `"key": ["user"],`))
+		var next *policy.Policy
+		limit, err := httplimit.Middleware(e, httplimit.Attributes{
+			"user": func(*http.Request) (string, bool) {
+				if next != nil {
+					p := *next
+					next = nil
+					if err := e.Replace(p); err != nil {
+						t.Error(err)
+					}
+				}
+				return "7", true
+			},
+			"plan": func(*http.Request) (string, bool) { return "free", true },
+		}, httplimit.IETF(11), httplimit.OnError(told.onError))
+		require.NoError(t, err)
+		p := mustParse(t, rule)
+		next = &p
+		h := limit(fine)
+		require.Equal(t, want, []int{do(h, "/").Code, do(h, "/").Code}, rule)
+	}
+	require.Len(t, told.all, 2)
+}

@@ -63,6 +63,11 @@ func (m *middleware) plan(version any) *plan {
 	return p
 }
 
+// asksAs reports whether p has the same attributes read as o, which has been fit.
+func (p *plan) asksAs(o *plan) bool {
+	return p == o || p.err == nil && slices.Equal(p.names, o.names)
+}
+
 // settles reports whether a limit that applied is settled after the response.
 func (p *plan) settles(d *policy.Decision) bool {
 	if len(p.settled) == 0 {

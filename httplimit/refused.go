@@ -118,7 +118,8 @@ func AsRefused(resp *http.Response) (*RefusedError, bool) {
 		return nil, false
 	}
 	if resp.Request != nil {
-		if e, ok := resp.Request.Context().Value(refusedKey{}).(*RefusedError); ok {
+		e, ok := resp.Request.Context().Value(refusedKey{}).(*RefusedError)
+		if ok && e.Status == resp.StatusCode { // else the request was sent once more, by hand
 			return e, true
 		}
 	}

@@ -74,7 +74,7 @@ type Transport struct {
 
 	// Retry reports whether the request was refused and may be sent again. It must not read the
 	// response's body. nil: 429, 503 with Retry-After, and 403 with Retry-After or nothing
-	// remaining.
+	// remaining. A Retry-After of 0, of a year or more, or that is no time is as none.
 	Retry func(*http.Request, *http.Response) bool
 
 	// On429 is called for each response that refuses a request, before it is sent again or given

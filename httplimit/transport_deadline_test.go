@@ -2,6 +2,7 @@ package httplimit_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -131,6 +132,37 @@ func TestDeadlines(t *testing.T) {
 		resp, err := (&httplimit.Transport{Base: script(step{429, []string{"Retry-After: 3601"}})}).RoundTrip(newRequest(t.Context(), t, http.MethodGet, "/", nil))
 		status, _ := closing(t, resp, err)
 		require.Equal(t, http.StatusTooManyRequests, status)
+	})
+	bubble(t, "in line behind another that waits for the Limiter", func(t *testing.T) {
+		limiter := ratelimit.Must(gcra.New(ratelimit.PerMinute(1), 1))
+		require.True(t, limiter.Allow())
+		transport := &httplimit.Transport{Base: script(), Limiter: limiter, Patience: time.Minute}
+		start := time.Now()
+		var all sync.WaitGroup
+		all.Go(func() {
+			resp, err := transport.RoundTrip(newRequest(t.Context(), t, http.MethodGet, "/", nil))
+			closing(t, resp, err)
+			require.Equal(t, time.Minute, time.Since(start))
+		})
+		time.Sleep(time.Second) // in the bubble's time
+		for deadline, at := range map[time.Duration]time.Duration{59*time.Second - 1: 0, 59 * time.Second: 59 * time.Second} {
+			all.Go(func() {
+				ctx, cancel := context.WithTimeout(t.Context(), deadline)
+				defer cancel()
+				_, err := transport.RoundTrip(newRequest(ctx, t, http.MethodGet, "/", nil))
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+				require.Equal(t, time.Second+at, time.Since(start))
+				if refused := new(httplimit.RefusedError); at == 0 && errors.As(err, &refused) {
+					require.Equal(t, start.Add(time.Minute), refused.Next)
+					require.Zero(t, refused.Tries)
+				} else {
+					require.NotZero(t, at)
+				}
+			})
+		}
+		all.Wait()
+		require.Equal(t, 0, limiter.PeekAt(time.Now(), 1).Remaining)
+		require.Equal(t, time.Minute, limiter.PeekAt(time.Now(), 1).RetryAfter, "who gives up is not charged")
 	})
 	bubble(t, "cancelled while it waits", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())

@@ -73,6 +73,23 @@ func TestAsRefused(t *testing.T) {
 	}
 }
 
+// What is known of a refusal is not said of the response to the same request when it is sent again
+// by hand.
+func TestAsRefusedOfARequestThatIsSentByHand(t *testing.T) {
+	bubble(t, "granted then", func(t *testing.T) {
+		transport := &httplimit.Transport{Base: script(step{429, []string{"Retry-After: 5"}}, step{404, nil}, step{429, nil}), Tries: 1}
+		r := newRequest(t.Context(), t, http.MethodGet, "/", nil)
+		for _, want := range []int{429, 404, 429, 200} {
+			resp, err := transport.RoundTrip(r)
+			status, _ := closing(t, resp, err)
+			require.Equal(t, want, status)
+			e, ok := httplimit.AsRefused(resp)
+			require.Equal(t, want == 429, ok, "%v", e)
+			r = resp.Request
+		}
+	})
+}
+
 // A recorder's response has no Request.
 func TestAsRefusedWithoutRequest(t *testing.T) {
 	e, ok := httplimit.AsRefused(&http.Response{StatusCode: 429, Header: fields("Retry-After: 5")})

@@ -135,3 +135,28 @@ func TestPartitionsAreBounded(t *testing.T) {
 		require.Less(t, int64(after.HeapAlloc)-int64(before.HeapAlloc), int64(4<<20))
 	})
 }
+
+// A host is one, in whatever case it is written, and whether or not its port is that of the scheme.
+func TestAHostInOtherWords(t *testing.T) {
+	for _, c := range []struct {
+		refused, next string
+		wait          time.Duration
+	}{
+		{"https://a.example", "https://A.example", time.Minute}, {"https://a.example", "https://a.example:443", time.Minute},
+		{"http://a.example:80", "http://a.example", time.Minute}, {"https://[::1]:443", "https://[::1]", time.Minute},
+		{"https://a.example", "https://a.example:80", 0}, {"http://a.example", "http://a.example:443", 0},
+		{"http://a.example", "http://a.example:8080", 0}, {"http://a.example", "https://a.example", 0},
+	} {
+		bubble(t, c.refused+" and "+c.next, func(t *testing.T) {
+			transport := &httplimit.Transport{Base: script(step{http.StatusTooManyRequests, []string{"Retry-After: 60"}}), Tries: 1}
+			start := time.Now()
+			for _, target := range []string{c.refused, c.next} {
+				r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, target, nil)
+				require.NoError(t, err)
+				resp, err := transport.RoundTrip(r)
+				closing(t, resp, err)
+			}
+			require.Equal(t, c.wait, time.Since(start))
+		})
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/seed-3506548a/ratelimit"
@@ -39,8 +40,14 @@ func (t *Transport) enter(req *http.Request, tries int) (*passage, error) {
 		}
 		t.refund(granted) // the barrier has closed meanwhile
 		granted = false
-		if at.After(giveUp) || !now.Before(impatient) {
-			return nil, t.unsent(req, tries, at, t.tooLong(ctx, at.Sub(now)))
+		soonest := at
+		if limited && !w.first { // nor is it granted before the first, which waits for the Limiter
+			if wait := t.Limiter.PeekAt(t.Limiter.Clock().Now(), 1).RetryAfter; wait != ratelimit.Never {
+				soonest = latest(at, now.Add(wait))
+			}
+		}
+		if soonest.After(giveUp) || !now.Before(impatient) {
+			return nil, t.unsent(req, tries, soonest, t.tooLong(ctx, soonest.Sub(now)))
 		}
 		if t.OnWait != nil && !told {
 			told = true
@@ -166,7 +173,17 @@ func (t *Transport) unsent(req *http.Request, tries int, next time.Time, err err
 	return &RefusedError{Request: req, Tries: tries, Next: next, Err: err}
 }
 
-func hostOf(r *http.Request) string { return r.URL.Scheme + "://" + r.URL.Host }
+// hostOf returns scheme and host, which is the same one in other case and with the scheme's port.
+func hostOf(r *http.Request) string {
+	host := strings.ToLower(r.URL.Host)
+	switch r.URL.Scheme {
+	case "http":
+		host = strings.TrimSuffix(host, ":80")
+	case "https":
+		host = strings.TrimSuffix(host, ":443")
+	}
+	return r.URL.Scheme + "://" + host
+}
 
 func (t *Transport) scopeName(r *http.Request) string {
 	if t.Scope == nil {

@@ -108,10 +108,25 @@ func (r reads) ReadFrom(src io.Reader) (n int64, err error) {
 	return n, err
 }
 
+// hijackerOf returns what a [http.ResponseController] has the connection taken over by: the writer
+// or what it wraps. It would find the latter past the tracker, and that would not be counted.
+func hijackerOf(w http.ResponseWriter) (http.Hijacker, bool) {
+	for {
+		if h, ok := w.(http.Hijacker); ok {
+			return h, true
+		}
+		outer, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return nil, false
+		}
+		w = outer.Unwrap()
+	}
+}
+
 // wrapped returns the tracker with what the inner one has, and nothing else.
 func (t *tracker) wrapped() http.ResponseWriter {
 	flusher, canFlush := t.ResponseWriter.(http.Flusher)
-	hijacker, canHijack := t.ResponseWriter.(http.Hijacker)
+	hijacker, canHijack := hijackerOf(t.ResponseWriter)
 	reader, canRead := t.ResponseWriter.(io.ReaderFrom)
 	pusher, canPush := t.ResponseWriter.(http.Pusher)
 	f, h, r := flushes{t, flusher}, hijacks{t, hijacker}, reads{t, reader}

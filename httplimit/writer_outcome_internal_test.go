@@ -105,6 +105,23 @@ func TestHijackOutcome(t *testing.T) {
 	require.Equal(t, 404, tracked.outcome(true))
 }
 
+// A connection counts as taken over also if the writer of another middleware only unwraps to that
+// which can.
+func TestHijackOutcomeBehindAnother(t *testing.T) {
+	tracked := &tracker{ResponseWriter: logged{logged{taken{httptest.NewRecorder()}}}}
+	_, _, err := http.NewResponseController(tracked.wrapped()).Hijack()
+	require.NoError(t, err)
+	require.Equal(t, 101, tracked.outcome(false))
+	tracked = &tracker{ResponseWriter: logged{httptest.NewRecorder()}}
+	_, ok := tracked.wrapped().(http.Hijacker)
+	require.False(t, ok)
+}
+
+// logged is a ResponseWriter as a middleware for logs has it.
+type logged struct{ http.ResponseWriter }
+
+func (l logged) Unwrap() http.ResponseWriter { return l.ResponseWriter }
+
 // taken is a ResponseWriter whose connection can be taken over.
 type taken struct{ http.ResponseWriter }
 
