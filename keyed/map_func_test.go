@@ -90,7 +90,10 @@ func TestMapFuncsByANanosecond(t *testing.T) {
 		return m.TakeFunc(at, k, func(l ratelimit.Limiter) ratelimit.Decision { return l.TakeAt(at, 1) })
 	}
 	peek := func(at time.Time, k string) ratelimit.Decision {
-		d, ok := m.PeekFunc(at, k, func(l ratelimit.Limiter, t time.Time) ratelimit.Decision { return l.PeekAt(t, 1) })
+		d, ok := m.PeekFunc(at, k, func(l ratelimit.Limiter, as time.Time) ratelimit.Decision {
+			require.False(t, as.Before(mapStart.Add(time.Second)), "it is asked as of a time at which the map knew it")
+			return l.PeekAt(as, 1)
+		})
 		require.True(t, ok, "the map or the limiter has said it")
 		return d
 	}

@@ -88,3 +88,11 @@ func TestCostsThatChargeNothing(t *testing.T) {
 		}
 	}
 }
+
+// Of several attributes with one name, the first that has a value counts.
+func TestTheFirstValueOfAnAttributeCounts(t *testing.T) {
+	s := newScene(t, `"rules": [{"name": "api", "key": ["user"], "limits": [{"name": "hour", "rate": "1/h", "as": "log"}]}]`)
+	s.pass(1, "user=", "user=7", "user=8")
+	s.refuse(policy.ByLimit, time.Hour, "user=7")
+	s.pass(1, "user=8", "user=7")
+}

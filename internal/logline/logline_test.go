@@ -58,6 +58,14 @@ func TestReaderOfLongLines(t *testing.T) {
 	require.True(t, last)
 }
 
+func TestCut(t *testing.T) {
+	for _, s := range []string{"", " ", "a", " a", "a ", "a b c", "ab"} {
+		before, after, found := logline.Cut(s, ' ')
+		wantBefore, wantAfter, wantFound := strings.Cut(s, " ")
+		require.Equal(t, []any{wantBefore, wantAfter, wantFound}, []any{before, after, found}, s)
+	}
+}
+
 func TestCutClient(t *testing.T) {
 	for line, want := range map[string][2]string{
 		"h - - [t] r":                   {"h - -", "t] r"},
