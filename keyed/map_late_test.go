@@ -141,3 +141,14 @@ func TestMapTakesBySystemClock(t *testing.T) {
 		require.Zero(t, m.Stats().Late)
 	})
 }
+
+// A charge that is late by a nanosecond counts as of the first time that is not, and tells when the
+// next event is granted.
+func TestMapLateChargeByANanosecond(t *testing.T) {
+	c := limittest.NewClock(mapStart.Add(time.Hour))
+	m := newMap[string](ratelimit.PerSecond(1), 2, 1, c)
+	require.True(t, m.TakeAt(mapStart, "ann", 1).OK)
+	require.True(t, m.TakeAt(mapStart.Add(time.Minute), "bob", 1).OK) // ann, as new since a second, goes
+	want := ratelimit.Decision{Limit: 2, RetryAfter: time.Minute + 1, ResetAfter: time.Minute + time.Second + 1, By: keyed.Late}
+	require.Equal(t, want, m.ChargeAt(mapStart.Add(time.Second-1), "bob", 1))
+}
