@@ -196,3 +196,42 @@ func TestReplacedWhileAttributesAreRead(t *testing.T) {
 	}
 	require.Len(t, told.all, 2)
 }
+
+// If the new policy asks for the same attributes, they are not read again.
+func TestReplacedByOneThatAsksForTheSame(t *testing.T) {
+	e, _ := newEngine(t, onePerSecond("", `"key": ["user"],`))
+	served, reads := false, 0
+	limit, err := httplimit.Middleware(e, httplimit.Attributes{"user": func(*http.Request) (string, bool) {
+		if reads++; served && reads == 1 {
+			if err := e.Replace(mustParse(t, onePerSecond(`, "burst": 2`, `"key": ["user"],`))); err != nil {
+				t.Error(err)
+			}
+		}
+		return "7", true
+	}}, httplimit.IETF(11))
+	require.NoError(t, err)
+	served, reads = true, 0
+	require.Equal(t, 200, do(limit(fine), "/").Code)
+	require.Equal(t, 1, reads)
+}
+
+// A request that misses an attribute is not refused for it if the policy that asks for it goes
+// meanwhile.
+func TestReplacedWhileAnAttributeIsMissing(t *testing.T) {
+	var e *policy.Engine
+	next := mustParse(t, onePerSecond("", `"key": ["plan"],`))
+	e, err := policy.New(mustParse(t, onePerSecond("", `"key": ["user"],`)), 10, policy.Observe(func(_ *policy.Request, d *policy.Decision) {
+		if d.Action == policy.ByMissing {
+			if err := e.Replace(next); err != nil {
+				t.Error(err)
+			}
+		}
+	}))
+	require.NoError(t, err)
+	limit, err := httplimit.Middleware(e, httplimit.Attributes{
+		"user": func(*http.Request) (string, bool) { return "", false },
+		"plan": func(*http.Request) (string, bool) { return "free", true },
+	}, httplimit.IETF(11))
+	require.NoError(t, err)
+	require.Equal(t, 200, do(limit(fine), "/").Code)
+}

@@ -44,3 +44,18 @@ func TestMapDelayOfOthers(t *testing.T) {
 	require.True(t, m.Allow("ann"))
 	require.Zero(t, m.Limiter("ann").(ratelimit.Delayer).DelayAt(mapStart, 1))
 }
+
+// otherStore is a store that tells no delays.
+type otherStore struct{ keyed.Store[string] }
+
+// A Group tells the longest delay of its members, of which those that tell none have none.
+func TestGroupDelay(t *testing.T) {
+	c := limittest.NewClock(mapStart)
+	slow, fast := newMap[string](ratelimit.PerMinute(1), 1, 9, c), newMap[string](ratelimit.PerSecond(1), 1, 9, c)
+	key := func(k string) string { return k }
+	all := ratelimit.Must(keyed.NewGroup(keyed.By(slow, key), keyed.By(fast, key)))
+	others := ratelimit.Must(keyed.NewGroup(keyed.By(otherStore{slow}, key), keyed.By(otherStore{fast}, key)))
+	require.True(t, all.Allow("ann"))
+	require.Equal(t, time.Minute, all.Limiter("ann").(ratelimit.Delayer).DelayAt(mapStart, 1))
+	require.Zero(t, others.Limiter("ann").(ratelimit.Delayer).DelayAt(mapStart, 1))
+}
