@@ -59,3 +59,14 @@ func TestGroupDelay(t *testing.T) {
 	require.Equal(t, time.Minute, all.Limiter("ann").(ratelimit.Delayer).DelayAt(mapStart, 1))
 	require.Zero(t, others.Limiter("ann").(ratelimit.Delayer).DelayAt(mapStart, 1))
 }
+
+// A key of a Table tells its delay; a new key of one that fails open has none.
+func TestTableDelay(t *testing.T) {
+	c := limittest.NewClock(mapStart)
+	m := ratelimit.Must(keyed.NewGCRA[string](ratelimit.PerSecond(1), 2, 1, keyed.WithClock(c), keyed.FailOpen()))
+	delay := func(k string, n int) time.Duration { return m.Limiter(k).(ratelimit.Delayer).DelayAt(mapStart, n) }
+	require.True(t, m.Take("ann", 2).OK)
+	require.Equal(t, []time.Duration{0, time.Second, 2 * time.Second}, []time.Duration{delay("ann", 0), delay("ann", 1), delay("ann", 2)})
+	require.Equal(t, ratelimit.Never, delay("ann", -1))
+	require.Zero(t, delay("bob", 9))
+}

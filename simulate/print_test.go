@@ -21,6 +21,9 @@ func TestReportInWords(t *testing.T) {
 	require.Equal(t, "0 requests for 0 events: 0 granted, 0 refused (0 %)", played(1))
 	require.Equal(t, "1 requests for 1 events: 1 granted, 0 refused (0 %)", played(1, 0))
 	require.Equal(t, "1 requests for 3 events: 0 granted, 3 refused (100 %)\n1 requests could never be granted", played(3, 0))
+	for requests, share := range map[int]string{100: "98 refused (98 %)", 200: "198 refused (99.0 %)", 10_000: "9998 refused (99.9 %)"} {
+		require.Contains(t, played(1, make([]time.Duration, requests)...), share, "which is not all")
+	}
 	require.Equal(t, "3 requests for 3 events: 2 granted, 1 refused (33 %)\nwaits: median 1s, longest 1s", played(1, 0, 0, 0))
 	require.Equal(t, "5 requests for 5 events: 2 granted, 3 refused (60 %)\nwaits: median 500ms, longest 900ms",
 		played(1, 0, 0, 100*time.Millisecond, 500*time.Millisecond, 877*time.Millisecond+600*time.Microsecond))

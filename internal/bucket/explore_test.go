@@ -14,6 +14,7 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/internal/atomics"
 	"github.com/seed-3506548a/ratelimit/internal/proof/explore"
+	"github.com/seed-3506548a/ratelimit/limittest"
 )
 
 // A Striped is explored from below the choice of stripes, which depends on where stacks are.
@@ -199,5 +200,31 @@ func TestAllSchedules(t *testing.T) {
 				plots, bounded, schedules, states)
 			require.Greater(t, atomics.LostRaces.Load(), lost)
 		})
+	}
+}
+
+// A change of rate that is suspended, before whatever step, holds up nobody: who asks then is told
+// by the old rate or by the new one.
+func TestNobodyWaitsForASuspendedChangeOfRate(t *testing.T) {
+	for _, taken := range []int{0, 3} { // of a burst of 4
+		stalled, number := true, 0
+		for ; stalled; number++ {
+			clock := limittest.NewClock(time.Unix(1, 0))
+			var b Striped
+			require.NoError(t, b.Init("f", "burst", ratelimit.PerSecond(1_000_000), 4, 1, []ratelimit.Option{ratelimit.WithClock(clock)}))
+			var d ratelimit.Decision
+			b.TakeAt(&d, clock.Now(), taken)
+			stalled = explore.Stall(func() {
+				require.NoError(t, b.SetRate("f", "burst", ratelimit.PerSecond(500_000), 8))
+			}, number, func() {
+				granted := 0
+				for b.Allow() {
+					granted++
+				}
+				require.GreaterOrEqual(t, granted, 4-taken)
+				require.LessOrEqual(t, granted, 8)
+			})
+		}
+		require.Greater(t, number, 3, "it has some steps")
 	}
 }

@@ -64,6 +64,7 @@ var (
 	playFast   = suite{pkg: "simulate", args: "-test.skip ^(" + playSlow + ")$", limit: 3 * time.Second}
 	playAll    = suite{pkg: "simulate", args: "-test.run ^(" + playSlow + ")$", limit: 20 * time.Second} // the others
 	sameAll    = suite{pkg: "internal/identity", limit: 3 * time.Second}
+	waitingAll = suite{pkg: "internal/waiting", limit: 3 * time.Second}
 	bucketSize = suite{pkg: "internal/bucket", limit: 3 * time.Second}
 	windowSize = suite{pkg: "internal/window", limit: 3 * time.Second}
 	penaltyAll = suite{pkg: "penalty", limit: 10 * time.Second}
@@ -114,7 +115,7 @@ var suites = map[string][]suite{
 	"./all":                      {rootFast, burstAll, rootAll, explore("TestCompositions")},
 	"./coarse":                   {coarse, rootFast, fixedFast},
 	"internal/identity":          {sameAll, rootFast, keyedFast},
-	"internal/waiting":           {rootFast},
+	"internal/waiting":           {waitingAll, rootFast},
 	"internal/logline":           {linesAll, logsAll, playFast},
 	"internal/timeline":          {coarse, gcraFast, fixedFast, tokenFast, slideFast, tableFast, keyedFast, rootFast, gcraAll, fixedAll},
 	"internal/atomics":           {slideFast, gcraFast, tokenFast, slideAll},
