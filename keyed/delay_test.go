@@ -20,7 +20,9 @@ type undelayed struct{ ratelimit.Limiter }
 func TestMapDelay(t *testing.T) {
 	c := limittest.NewClock(mapStart.Add(time.Hour))
 	m := newMap[string](ratelimit.PerSecond(1), 2, 1, c)
-	delay := func(k string, t time.Time, n int) time.Duration { return m.Limiter(k).(ratelimit.Delayer).DelayAt(t, n) }
+	delay := func(k string, t time.Time, n int) time.Duration {
+		return m.Limiter(k).(ratelimit.Delayer).DelayAt(t, n)
+	}
 	require.Zero(t, delay("ann", mapStart, 3), "the key is not there")
 	require.True(t, m.TakeAt(mapStart, "ann", 1).OK)
 	require.True(t, m.TakeAt(mapStart.Add(time.Minute), "bob", 2).OK) // ann, as new since a second, goes

@@ -113,8 +113,8 @@ func (g gate) rejects(t *target) bool {
 	return end >= 0 && (g.methods&t.bit == 0 || t.plain && (end > len(t.path) || end < len(t.path) && t.path[end] != '/'))
 }
 
-// gate returns the first look at what the scope is for: the methods of all its patterns, and the end
-// that they have in common, or else the beginning of the path.
+// gate returns the first look at what the scope is for: the methods of all its patterns, and the
+// end that they have in common, or else the beginning of the path.
 func (s *scope) gate() gate {
 	if len(s.match) == 0 {
 		return gate{end: -1}
