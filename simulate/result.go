@@ -67,8 +67,8 @@ type Limit struct {
 	Refused int64 `json:"refused"`
 
 	// MostGranted are the most events that were granted to one key within any half-open span of the
-	// rate's length. A key with an override may have got more than Limit. If AtLeast, it may be more:
-	// then there were more grants in such spans than are kept.
+	// rate's length. A key with an override may have got more than Limit. If AtLeast, it may be
+	// more: then there were more grants in such spans than are kept.
 	MostGranted int64   `json:"most_granted"`
 	AtLeast     bool    `json:"at_least,omitempty"`
 	MostKey     string  `json:"most_key,omitempty"` // to whom
