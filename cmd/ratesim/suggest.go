@@ -52,7 +52,8 @@ func suggest(args []string, w world) error {
 	for _, sentence := range s.faults.Summary() {
 		out("warning: %s", sentence)
 	}
-	out("%d requests of %d keys. These limits refuse something to at most %d of them (%.3g %%):", s.stamps.Requests, keys, int(o.share*float64(keys)*(1+0x1p-50)), 100*o.share)
+	allowed := int(o.share * float64(keys) * (1 + 0x1p-50)) // as 0.29 * 100 is a little less than 29
+	out("%d requests of %d keys. These limits refuse something to at most %d of them (%.3g %%):", s.stamps.Requests, keys, allowed, 100*o.share)
 	out("")
 	out("  %-24s %12s  %-42s  %s", "the least in any span", "keys refused", "50 %, 90 %, 99 %, all keys ask for at most", "which")
 	length, counted := s.stamps.Last.Sub(s.stamps.First), false
