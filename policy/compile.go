@@ -30,18 +30,6 @@ type generation struct {
 	watching  bool    // some rule watches or is in shadow
 }
 
-// scope is which requests something is for.
-type scope struct {
-	match []pattern
-	when  []clause
-}
-
-// clause is a condition, and the place of its attribute.
-type clause struct {
-	condition
-	attribute int
-}
-
 type cost struct {
 	scope
 	n int
@@ -95,19 +83,6 @@ type stateID struct {
 	period                      int64
 }
 
-func (g *generation) scope(match, when []string) (s scope) {
-	g.patterned = g.patterned || len(match) > 0
-	for _, text := range match {
-		p, _ := compilePattern(text)
-		s.match = append(s.match, p)
-	}
-	for _, text := range when {
-		c, _ := compileCondition(text)
-		s.when = append(s.when, clause{c, g.names.index(c.attribute, g.engine.seeds)})
-	}
-	return s
-}
-
 // compile returns the generation of a valid policy. It keeps the state of the generation before, if
 // there is one; what it adds is the engine's only when the caller says so.
 func (e *Engine) compile(p Policy, fn string) (*generation, error) {
@@ -131,8 +106,6 @@ func (e *Engine) compile(p Policy, fn string) (*generation, error) {
 				return nil, fmt.Errorf("%s: rules[%d].limits[%d]: %w", fn, i, j, err)
 			}
 			g.classes = append(g.classes, l.class)
-			g.locked = g.locked || l.class < last
-			g.outer = g.outer || l.class == outer
 			g.wall = g.wall || r.Limits[j].As == Aligned
 			compiled.limits = append(compiled.limits, l)
 		}
@@ -149,6 +122,9 @@ func (e *Engine) compile(p Policy, fn string) (*generation, error) {
 	}
 	slices.Sort(g.classes)
 	g.classes = slices.Compact(g.classes)
+	if len(g.classes) > 0 {
+		g.locked, g.outer = g.classes[0] < last, g.classes[0] == outer
+	}
 	return g, nil
 }
 
@@ -275,22 +251,6 @@ func (o *overrides) of(t *target, values []attribute) *bound {
 		return nil
 	}
 	return &o.list[best].bound
-}
-
-// includes reports whether the scope is for a request. It looks at conditions first, which cost
-// less than patterns.
-func (s *scope) includes(t *target, values []attribute) bool {
-	for i := range s.when {
-		if c := &s.when[i]; !c.holds(values[c.attribute].value) {
-			return false
-		}
-	}
-	for i := range s.match {
-		if s.match[i].match(t) {
-			return true
-		}
-	}
-	return len(s.match) == 0
 }
 
 // cost returns how many events a request counts as.

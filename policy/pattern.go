@@ -113,23 +113,6 @@ func (g gate) rejects(t *target) bool {
 	return end >= 0 && (g.methods&t.bit == 0 || t.plain && (end > len(t.path) || end < len(t.path) && t.path[end] != '/'))
 }
 
-// gate returns the first look at what the scope is for: the methods of all its patterns, and the
-// end that they have in common, or else the beginning of the path.
-func (s *scope) gate() gate {
-	if len(s.match) == 0 {
-		return gate{end: -1}
-	}
-	g := s.match[0].gate
-	for i := range s.match[1:] {
-		p := &s.match[1+i]
-		g.methods |= p.methods
-		if p.end != g.end {
-			g.end = 0
-		}
-	}
-	return g
-}
-
 // match reports whether the pattern is for the target.
 func (p *pattern) match(t *target) bool {
 	if p.rejects(t) || p.method != "" && p.method != t.method {

@@ -163,7 +163,7 @@ func TestALeaseIsNotTriedAgainAtOnce(t *testing.T) {
 		time.Sleep(9*day - 1)
 		_, asked = l.take(t, limit, 1)
 		require.Equal(t, []int{1}, asked)
-		time.Sleep(time.Nanosecond)
+		time.Sleep(time.Nanosecond) // in the bubble's time
 		_, asked = l.take(t, limit, 1)
 		require.Equal(t, []int{10}, asked)
 	})

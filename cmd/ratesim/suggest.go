@@ -8,6 +8,7 @@ import (
 
 	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/cmd/ratesim/internal/chart"
+	"github.com/seed-3506548a/ratelimit/policy"
 	"github.com/seed-3506548a/ratelimit/simulate"
 )
 
@@ -64,14 +65,14 @@ func suggest(args []string, w world) error {
 		events, refused := demand.Window(span, o.share)
 		most := demand.Most(span, 0.5, 0.9, 0.99, 1)
 		asked := fmt.Sprintf("%d, %d, %d, %d", most[0], most[1], most[2], most[3])
-		as := "log"
-		if events > mostLogged {
-			as, counted = "counter", true
+		limit := fmt.Sprintf("log %v", ratelimit.Per(int(events), span))
+		if _, err := policy.ParseLimit(limit); err != nil {
+			limit, counted = strings.Replace(limit, "log", "counter", 1), true
 		}
-		out("  %-24s %12d  %-42s  %s", fmt.Sprintf("%s %v", as, ratelimit.Per(int(events), span)), len(refused), asked, listed(refused))
+		out("  %-24s %12d  %-42s  %s", limit, len(refused), asked, listed(refused))
 	}
 	if counted {
-		out("  A log takes at most %d events. A counter takes more, and may refuse a little more than a log would.", mostLogged)
+		out("  A log does not take so many events. A counter does, and may refuse a little more than a log would.")
 	}
 	out("")
 	out("  %-24s %12s  %s", "the least burst", "keys refused", "which")
@@ -84,9 +85,6 @@ func suggest(args []string, w world) error {
 	}
 	return nil
 }
-
-// mostLogged is the most events of a log.
-const mostLogged = 1<<18 - 1
 
 // listed names the first few of the keys that a limit refuses, and counts the others.
 func listed(keys []string) string {

@@ -76,7 +76,7 @@ func TestSuggestedSpans(t *testing.T) {
 
 // A log does not take as many events as a counter.
 func TestSuggestOfManyEvents(t *testing.T) {
-	const note = "  A log takes at most 262143 events. A counter takes more, and may refuse a little more than a log would.\n"
+	const note = "  A log does not take so many events. A counter does, and may refuse a little more than a log would.\n"
 	for count, want := range map[int]string{262143: "  log 262143/s ", 262144: "  counter 262144/s "} {
 		status, out, errs := ratesim(t, fmt.Sprintf("time,count\n1800000000,%d\n", count), "suggest", "-trace", "-", "-format", "counts:every=1s")
 		require.Zero(t, status, errs)

@@ -31,11 +31,7 @@ func TestDelayIsThatOfOneWhoTakesEachAtOnce(t *testing.T) {
 		}
 		var w Window
 		rate, capacity := size()
-		if kind == Aligned {
-			require.NoError(t, w.InitAligned("f", "size", rate, capacity, time.Unix(0, 0), []ratelimit.Option{ratelimit.WithClock(clock)}))
-		} else {
-			require.NoError(t, w.Init(kind, "f", "size", rate, capacity, []ratelimit.Option{ratelimit.WithClock(clock)}))
-		}
+		require.NoError(t, w.initAs(kind, rate, capacity, clock))
 		at := start
 		var d ratelimit.Decision
 		for range random.IntN(8) {

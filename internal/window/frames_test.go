@@ -19,13 +19,8 @@ func TestFramesLast(t *testing.T) {
 		for _, per := range []time.Duration{1, time.Hour} {
 			for _, changed := range []time.Duration{-1, 0, per / 2} { // -1: not at all
 				clock := limittest.NewClock(start)
-				opts := []ratelimit.Option{ratelimit.WithClock(clock)}
 				var w Window
-				if rate := ratelimit.Per(1000, per); kind == Aligned {
-					require.NoError(t, w.InitAligned("f", "size", rate, 1000, start, opts))
-				} else {
-					require.NoError(t, w.Init(kind, "f", "size", rate, 1000, opts))
-				}
+				require.NoError(t, w.initAs(kind, ratelimit.Per(1000, per), 1000, clock))
 				var d ratelimit.Decision
 				w.TakeAt(&d, start, 1)
 				now := start.Add(max(changed, 0))

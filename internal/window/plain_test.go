@@ -11,6 +11,15 @@ import (
 	"github.com/seed-3506548a/ratelimit/limittest"
 )
 
+// initAs is Init or InitAligned, by the kind.
+func (w *Window) initAs(kind Kind, rate ratelimit.Rate, capacity int, clock ratelimit.Clock) error {
+	opts := []ratelimit.Option{ratelimit.WithClock(clock)}
+	if kind == Aligned {
+		return w.InitAligned("f", "size", rate, capacity, time.Unix(0, 0), opts)
+	}
+	return w.Init(kind, "f", "size", rate, capacity, opts)
+}
+
 // A Plain decides as a Window on the same timeline does, whatever is done to both: at all times, of
 // capacities whose windows start on a grid, with charges beyond what a word counts, and while rates
 // change.
@@ -32,12 +41,7 @@ func TestPlainDecidesAsAWindow(t *testing.T) {
 		var w Window
 		var p Plain
 		rate, capacity := size()
-		var err error
-		if kind == Aligned {
-			err = w.InitAligned("f", "size", rate, capacity, time.Unix(0, 0), []ratelimit.Option{ratelimit.WithClock(clock)})
-		} else {
-			err = w.Init(kind, "f", "size", rate, capacity, []ratelimit.Option{ratelimit.WithClock(clock)})
-		}
+		err := w.initAs(kind, rate, capacity, clock)
 		require.Equal(t, err, p.Init(kind, "f", "size", rate, capacity))
 		if err != nil {
 			continue
