@@ -19,8 +19,9 @@ var (
 // [Limiter], and grants faster the more cores ask, where a Limiter gets slower. It is weaker in
 // other ways, so take a Limiter unless you have measured that callers queue up at it.
 //
-// Callers are spread over stripes. A caller that finds nothing left in its stripe leases events:
-// they are charged together, and can be granted within 131 us by this stripe alone.
+// Callers are spread over stripes by where their stacks are. So a goroutine keeps its stripe until
+// its stack grows or shrinks. A caller that finds nothing left in its stripe leases events: they are
+// charged together, and can be granted within 131 us by this stripe alone.
 //
 // # Guarantee
 //
