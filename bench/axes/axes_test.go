@@ -117,7 +117,7 @@ var limiters = []struct {
 func (o outcome) window() ratelimit.Rate {
 	switch o {
 	case granted, grantedToMany, grantedInSteps:
-		return ratelimit.PerHour(o.burst)
+		return ratelimit.PerSecond(o.burst) // more than can be asked for
 	case mixed:
 		return ratelimit.Per(10_000, time.Millisecond)
 	}
@@ -127,7 +127,7 @@ func (o outcome) window() ratelimit.Rate {
 // sliding returns the rate of a sliding window that acts like a bucket of o's.
 func (o outcome) sliding() ratelimit.Rate {
 	if o.name == granted.name {
-		return ratelimit.PerSecond(100_000_000) // more than can be asked for
+		return ratelimit.Per(100_000_000, 200*time.Millisecond) // likewise
 	}
 	return o.window()
 }
