@@ -20,8 +20,8 @@ var (
 // other ways, so take a Limiter unless you have measured that callers queue up at it.
 //
 // Callers are spread over stripes by where their stacks are. So a goroutine keeps its stripe until
-// its stack grows or shrinks. A caller that finds nothing left in its stripe leases events: they are
-// charged together, and can be granted within 131 us by this stripe alone.
+// its stack grows or shrinks. A caller that finds nothing left in its stripe leases events: they
+// are charged together, and can be granted within 131 us by this stripe alone.
 //
 // # Guarantee
 //
