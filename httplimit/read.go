@@ -47,7 +47,7 @@ const (
 // or more.
 //
 //   - Retry-After in seconds or as a date, and retry-after-ms: a Reading of their own, as they do
-//     not say by which limit
+//     not say by which limit; of several, the longest counts
 //   - X-RateLimit-Limit, -Remaining, -Reset and -Used, also X-Rate-Limit-* and RateLimit-*, with a
 //     name after or before the last word, and with a vendor in front:
 //     X-RateLimit-Remaining-Tokens, Anthropic-RateLimit-Requests-Limit
@@ -149,19 +149,34 @@ func (f *fieldset) dated(received time.Time) {
 // retryAfter returns the longest wait that the response demands, or 0.
 func (f *fieldset) retryAfter() (longest time.Duration) {
 	for _, name := range f.names {
-		inMilliseconds := name == "retry-after-ms" || name == "x-ms-retry-after-ms"
-		if name != "retry-after" && !inMilliseconds && name != "x-ratelimit-retry-after" {
+		parse := func(text string) (time.Duration, bool) { return parseWait(text, f.now) }
+		switch name {
+		case "retry-after", "x-ratelimit-retry-after":
+		case "retry-after-ms", "x-ms-retry-after-ms":
+			parse = parseMilliseconds
+		default:
 			continue
 		}
 		for _, v := range f.values[name] {
-			wait, ok := parseWait(v, f.now)
-			if inMilliseconds {
-				wait, ok = parseMilliseconds(v)
-			}
-			if ok {
+			if wait, ok := longestOf(v, parse); ok {
 				longest = max(longest, wait)
 			}
 		}
 	}
 	return longest
+}
+
+// longestOf parses a wait, or the list of waits that a proxy has made of several fields.
+func longestOf(v string, parse func(string) (time.Duration, bool)) (longest time.Duration, ok bool) {
+	if wait, ok := parse(v); ok { // a date has a comma too
+		return wait, true
+	}
+	for one := range strings.SplitSeq(v, ", ") { // without the space, it may be a decimal comma
+		wait, ok := parse(one)
+		if !ok {
+			return 0, false
+		}
+		longest = max(longest, wait)
+	}
+	return longest, true
 }
