@@ -59,11 +59,18 @@ func BenchmarkContentionByClock(b *testing.B) {
 	coarse := ratelimit.Must(ratelimit.NewCoarseClock(time.Millisecond))
 	coarse.Start()
 	defer coarse.Stop()
+	const at = "/outcome=granted/callers=cores/clock=coarse"
+	contend(b, "limiter=floor-own-line"+at, runtime.GOMAXPROCS(0), func(calls int) int {
+		own := new([8]atomic.Int64)
+		for range calls {
+			own[0].CompareAndSwap(own[0].Load(), int64(coarse.Elapsed()))
+		}
+		return calls
+	})
 	for _, limiter := range limiters {
 		if limiter.sameAs == "" && limiter.name != "slidingwindow-log" { // which remembers too few events
 			l := ratelimit.Must(limiter.build(grantedInSteps, ratelimit.WithClock(coarse)))
-			contend(b, "limiter="+limiter.name+"/outcome=granted/callers=cores/clock=coarse", runtime.GOMAXPROCS(0),
-				func(calls int) int { return limiter.calls(calls, l) })
+			contend(b, "limiter="+limiter.name+at, runtime.GOMAXPROCS(0), func(calls int) int { return limiter.calls(calls, l) })
 		}
 	}
 }
