@@ -95,6 +95,42 @@ func send(client *http.Client, r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
+// TestDocsServerErrors leaves requests out that fail with 5xx, as docs/http.md says. To undo one in
+// the handler gives an amount back twice.
+func TestDocsServerErrors(t *testing.T) {
+	failing := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/fails" {
+			w.WriteHeader(http.StatusBadGateway)
+		}
+	})
+	e, _ := newEngine(t, onePerSecond(`, "count": ["1xx", "2xx", "3xx", "4xx"]`, ""))
+	h := limited(t, e, httplimit.AniList, failing)
+	for _, row := range []struct {
+		path   string
+		status int
+		shown  []string
+	}{{"/fails", 502, nil}, {"/fails", 502, nil}, {"/", 200, nil}, {"/", 429, []string{"0"}}} {
+		w := do(h, row.path)
+		require.Equal(t, row.status, w.Code)
+		require.Equal(t, row.shown, w.Header()["X-RateLimit-Remaining"])
+	}
+
+	e, _ = newEngine(t, `{"rules": [{"name": "api", "limits": [{"name": "tokens", "rate": "10/h", "as": "log", "of": "tokens"}]}]}`)
+	undone := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/undone" {
+			httplimit.Settle(r.Context(), "tokens", 0)
+			d, _ := httplimit.FromContext(r.Context())
+			e.Undo(d)
+		}
+	})
+	h = limited(t, e, httplimit.AniList, undone, httplimit.Estimate(func(*http.Request) []policy.Amount {
+		return []policy.Amount{{Name: "tokens", N: 3}}
+	}))
+	for _, row := range []struct{ path, left string }{{"/", "7"}, {"/undone", "4"}, {"/", "7"}} {
+		require.Equal(t, []string{row.left}, do(h, row.path).Header()["X-RateLimit-Remaining"])
+	}
+}
+
 // docsServer is what the tests of the pages test: letters, limited to a rate.
 func docsServer(t *testing.T, rate string) (p policy.Policy, attributes httplimit.Attributes, mux http.Handler) {
 	t.Helper()
