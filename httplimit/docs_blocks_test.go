@@ -1,9 +1,11 @@
 package httplimit_test
 
 import (
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,6 +24,30 @@ import (
 
 // The code of docs/http.md and docs/client.md, as TestDocs demands: so it compiles.
 var _ = []any{docsPolicy, docsPerKey, docsClient, docsHooks, docsLimiter, docsScope, docsAniList, send}
+
+func reload(engine *policy.Engine, who httplimit.Attributes, document []byte) error {
+	p, err := policy.Parse(document)
+	if err != nil {
+		return err
+	}
+	for _, name := range p.Attributes() {
+		if who[name] == nil {
+			return fmt.Errorf("the policy names the attribute %q, which the program does not provide", name)
+		}
+	}
+	return engine.Replace(p)
+}
+
+func TestDocsReload(t *testing.T) {
+	who := httplimit.Attributes{"ip": httplimit.ClientIP()}
+	engine, _ := newEngine(t, onePerSecond("", `"key": ["ip"],`))
+	before := engine.Policy()
+	require.Error(t, reload(engine, who, []byte(`{}`)))
+	require.ErrorContains(t, reload(engine, who, []byte(onePerSecond("", `"key": ["user"],`))), `"user"`)
+	require.Equal(t, before, engine.Policy())
+	require.NoError(t, reload(engine, who, []byte(strings.ReplaceAll(onePerSecond("", `"key": ["ip"],`), "1/s", "2/s"))))
+	require.NotEqual(t, before, engine.Policy())
+}
 
 func docsPolicy(mux http.Handler) error {
 	p := ratelimit.Must(policy.Parse([]byte(`{"rules": [
