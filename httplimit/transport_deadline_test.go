@@ -118,7 +118,7 @@ func TestDeadlines(t *testing.T) {
 	bubble(t, "a body that cannot be had again", func(t *testing.T) {
 		r := newRequest(t.Context(), t, http.MethodPost, "/letters", io.NopCloser(strings.NewReader("letter")))
 		resp, err := (&httplimit.Transport{Base: refusing()}).RoundTrip(r)
-		require.ErrorContains(t, why(t, resp).Err, "cannot be had again")
+		require.ErrorContains(t, why(t, resp).Err, "cannot be had again: the request has no GetBody")
 		closing(t, resp, err)
 	})
 	bubble(t, "patience in line", func(t *testing.T) {
