@@ -101,6 +101,35 @@ func docsScope() *httplimit.Transport {
 	return transport
 }
 
+func docsRetry() *httplimit.Transport {
+	transport := &httplimit.Transport{Retry: func(r *http.Request, resp *http.Response) bool {
+		_, refused := httplimit.AsRefused(resp)
+		return refused && (r.Method != http.MethodPost || resp.StatusCode == http.StatusTooManyRequests)
+	}}
+	return transport
+}
+
+func TestDocsRetry(t *testing.T) {
+	for _, row := range []struct {
+		method        string
+		status, tries int
+	}{
+		{http.MethodPost, 429, 3}, {http.MethodPost, 503, 1}, {http.MethodGet, 503, 3}, {http.MethodGet, 500, 1},
+	} {
+		bubble(t, fmt.Sprint(row), func(t *testing.T) {
+			tries := 0
+			transport := docsRetry()
+			transport.Base = roundTripper(func(r *http.Request) (*http.Response, error) {
+				tries++
+				return &http.Response{StatusCode: row.status, Header: http.Header{"Retry-After": {"1"}}, Body: http.NoBody, Request: r}, nil
+			})
+			resp, err := transport.RoundTrip(newRequest(t.Context(), t, row.method, "/", nil))
+			status, _ := closing(t, resp, err)
+			require.Equal(t, []int{row.status, row.tries}, []int{status, tries})
+		})
+	}
+}
+
 func docsAniList() *http.Client {
 	slack := 200 * time.Millisecond // the slowest way to the server, less the fastest
 	perMinute := ratelimit.Must(fixedwindow.NewAnchored(ratelimit.Per(90, time.Minute+slack)))
