@@ -1,9 +1,11 @@
 package httplimit_test
 
 import (
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,6 +24,30 @@ import (
 
 // The code of docs/http.md and docs/client.md, as TestDocs demands: so it compiles.
 var _ = []any{docsPolicy, docsPerKey, docsClient, docsHooks, docsLimiter, docsScope, docsAniList, send}
+
+func reload(engine *policy.Engine, who httplimit.Attributes, document []byte) error {
+	p, err := policy.Parse(document)
+	if err != nil {
+		return err
+	}
+	for _, name := range p.Attributes() {
+		if who[name] == nil {
+			return fmt.Errorf("the policy names the attribute %q, which the program does not provide", name)
+		}
+	}
+	return engine.Replace(p)
+}
+
+func TestDocsReload(t *testing.T) {
+	who := httplimit.Attributes{"ip": httplimit.ClientIP()}
+	engine, _ := newEngine(t, onePerSecond("", `"key": ["ip"],`))
+	before := engine.Policy()
+	require.Error(t, reload(engine, who, []byte(`{}`)))
+	require.ErrorContains(t, reload(engine, who, []byte(onePerSecond("", `"key": ["user"],`))), `"user"`)
+	require.Equal(t, before, engine.Policy())
+	require.NoError(t, reload(engine, who, []byte(strings.ReplaceAll(onePerSecond("", `"key": ["ip"],`), "1/s", "2/s"))))
+	require.NotEqual(t, before, engine.Policy())
+}
 
 func docsPolicy(mux http.Handler) error {
 	p := ratelimit.Must(policy.Parse([]byte(`{"rules": [
@@ -75,6 +101,35 @@ func docsScope() *httplimit.Transport {
 	return transport
 }
 
+func docsRetry() *httplimit.Transport {
+	transport := &httplimit.Transport{Retry: func(r *http.Request, resp *http.Response) bool {
+		_, refused := httplimit.AsRefused(resp)
+		return refused && (r.Method != http.MethodPost || resp.StatusCode == http.StatusTooManyRequests)
+	}}
+	return transport
+}
+
+func TestDocsRetry(t *testing.T) {
+	for _, row := range []struct {
+		method        string
+		status, tries int
+	}{
+		{http.MethodPost, 429, 3}, {http.MethodPost, 503, 1}, {http.MethodGet, 503, 3}, {http.MethodGet, 500, 1},
+	} {
+		bubble(t, fmt.Sprint(row), func(t *testing.T) {
+			tries := 0
+			transport := docsRetry()
+			transport.Base = roundTripper(func(r *http.Request) (*http.Response, error) {
+				tries++
+				return &http.Response{StatusCode: row.status, Header: http.Header{"Retry-After": {"1"}}, Body: http.NoBody, Request: r}, nil
+			})
+			resp, err := transport.RoundTrip(newRequest(t.Context(), t, row.method, "/", nil))
+			status, _ := closing(t, resp, err)
+			require.Equal(t, []int{row.status, row.tries}, []int{status, tries})
+		})
+	}
+}
+
 func docsAniList() *http.Client {
 	slack := 200 * time.Millisecond // the slowest way to the server, less the fastest
 	perMinute := ratelimit.Must(fixedwindow.NewAnchored(ratelimit.Per(90, time.Minute+slack)))
@@ -93,6 +148,42 @@ func send(client *http.Client, r *http.Request) (*http.Response, error) {
 		return nil, refused // whose Body is the beginning of it
 	}
 	return resp, nil
+}
+
+// TestDocsServerErrors leaves requests out that fail with 5xx, as docs/http.md says. To undo one in
+// the handler gives an amount back twice.
+func TestDocsServerErrors(t *testing.T) {
+	failing := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/fails" {
+			w.WriteHeader(http.StatusBadGateway)
+		}
+	})
+	e, _ := newEngine(t, onePerSecond(`, "count": ["1xx", "2xx", "3xx", "4xx"]`, ""))
+	h := limited(t, e, httplimit.AniList, failing)
+	for _, row := range []struct {
+		path   string
+		status int
+		shown  []string
+	}{{"/fails", 502, nil}, {"/fails", 502, nil}, {"/", 200, nil}, {"/", 429, []string{"0"}}} {
+		w := do(h, row.path)
+		require.Equal(t, row.status, w.Code)
+		require.Equal(t, row.shown, w.Header()["X-RateLimit-Remaining"])
+	}
+
+	e, _ = newEngine(t, `{"rules": [{"name": "api", "limits": [{"name": "tokens", "rate": "10/h", "as": "log", "of": "tokens"}]}]}`)
+	undone := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/undone" {
+			httplimit.Settle(r.Context(), "tokens", 0)
+			d, _ := httplimit.FromContext(r.Context())
+			e.Undo(d)
+		}
+	})
+	h = limited(t, e, httplimit.AniList, undone, httplimit.Estimate(func(*http.Request) []policy.Amount {
+		return []policy.Amount{{Name: "tokens", N: 3}}
+	}))
+	for _, row := range []struct{ path, left string }{{"/", "7"}, {"/undone", "4"}, {"/", "7"}} {
+		require.Equal(t, []string{row.left}, do(h, row.path).Header()["X-RateLimit-Remaining"])
+	}
 }
 
 // docsServer is what the tests of the pages test: letters, limited to a rate.

@@ -38,7 +38,7 @@ func TestDocs(t *testing.T) {
 			}
 		}
 	}
-	require.Equal(t, 14, blocks)
+	require.Equal(t, 16, blocks)
 }
 
 // flat returns the code without what begins its lines.

@@ -20,7 +20,7 @@ const (
 )
 
 // errNoBody is why a request is not sent again.
-var errNoBody = errors.New("httplimit: the body cannot be had again")
+var errNoBody = errors.New("httplimit: the body cannot be had again: the request has no GetBody")
 
 // errSlowBody is why a refusal's body cannot be read on.
 var errSlowBody = fmt.Errorf("httplimit: the rest of the body did not come within %v", slowestHeld)

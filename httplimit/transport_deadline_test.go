@@ -62,6 +62,21 @@ func TestDeadlines(t *testing.T) {
 		require.Equal(t, "refused", body)
 		require.Zero(t, time.Since(start))
 	})
+	bubble(t, "of a reset after Retry-After", func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		start := time.Now()
+		var told *httplimit.RefusedError
+		transport := &httplimit.Transport{
+			Base:  script(step{429, []string{"Retry-After: 5", "X-RateLimit-Remaining: 0", "X-RateLimit-Reset: 60"}}),
+			On429: func(e *httplimit.RefusedError) { told = e },
+		}
+		resp, err := transport.RoundTrip(newRequest(ctx, t, http.MethodGet, "/", nil))
+		closing(t, resp, err)
+		require.Equal(t, start.Add(time.Minute), told.Next)
+		require.ErrorIs(t, told.Err, context.DeadlineExceeded)
+		require.Zero(t, time.Since(start))
+	})
 	bubble(t, "known while it waits to be sent again", func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		defer cancel()
@@ -103,7 +118,7 @@ func TestDeadlines(t *testing.T) {
 	bubble(t, "a body that cannot be had again", func(t *testing.T) {
 		r := newRequest(t.Context(), t, http.MethodPost, "/letters", io.NopCloser(strings.NewReader("letter")))
 		resp, err := (&httplimit.Transport{Base: refusing()}).RoundTrip(r)
-		require.ErrorContains(t, why(t, resp).Err, "cannot be had again")
+		require.ErrorContains(t, why(t, resp).Err, "cannot be had again: the request has no GetBody")
 		closing(t, resp, err)
 	})
 	bubble(t, "patience in line", func(t *testing.T) {

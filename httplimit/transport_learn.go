@@ -56,6 +56,9 @@ func (t *Transport) learn(p *passage, req *http.Request, status int, readings []
 	}
 	g.pause(next)
 	next = g.until
+	for _, q := range named { // a reset may be later than Retry-After
+		next = latest(next, q.opens(now, now, false))
+	}
 	if g == s.host {
 		for _, other := range t.scopes {
 			if other.host == g {

@@ -43,6 +43,9 @@ func (o *objects) parse(r *Record, line string) (is bool, wrong *LineError) {
 	}
 	wrong = r.fill(&o.stamps, &o.places)
 	r.alias(o.format)
+	if len(r.nulls) > 0 {
+		r.know(o.format.find(r.nulls))
+	}
 	return true, wrong
 }
 

@@ -62,9 +62,10 @@ type Record struct {
 	// a table of counts.
 	Count int
 
-	names, values []string // of the other columns
-	nulls         []string // names of columns that are null
-	bracketed     bool     // it is a line of an access log
+	names, values []string    // of the other columns
+	nulls         []string    // names of columns that are null
+	roles         [roleN]bool // that the columns have, by whatever names
+	bracketed     bool        // it is a line of an access log
 	vhost, ident  string
 	protocol      string
 	rest          string // of an access log, what is behind the status
@@ -135,6 +136,11 @@ func (r *Record) Get(name string) string {
 
 // Has reports whether the log has a column of that name, whatever it says here.
 func (r *Record) Has(name string) bool {
+	for i, there := range r.roles {
+		if there && roles[i].role == name {
+			return true
+		}
+	}
 	return slices.Contains(r.names, name) || slices.Contains(r.nulls, name) || r.Get(name) != ""
 }
 

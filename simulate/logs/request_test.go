@@ -109,6 +109,26 @@ func TestColumnsOfLaterRecords(t *testing.T) {
 	require.Equal(t, "The trace does not have a column user: these requests are of one key. Name a column with -key.", m.Notes()[0])
 }
 
+// A column of users is there by whatever name, also where it is empty: those are requests without a
+// user, and the key does not stand for one.
+func TestColumnOfUsersThatIsEmpty(t *testing.T) {
+	for _, log := range []string{
+		"time,user,ip\n2000000000,,192.0.2.1",
+		"time,user_id,ip\n2000000000,,192.0.2.1",
+		`{"time":2000000000,"user_id":"","ip":"192.0.2.1"}`,
+		`{"time":2000000000,"user_id":null,"ip":"192.0.2.1"}`,
+		`192.0.2.1 - - [18/May/2033:03:33:20 +0000] "GET / HTTP/1.1" 200 1`,
+	} {
+		m := logs.Mapping{Key: []string{"user", "ip"}, Attributes: []string{"user"}}
+		all, faults := requests(t, &m, log, logs.Auto)
+		require.Empty(t, faults.Summary(), log)
+		require.Equal(t, []string{"192.0.2.1", ""}, []string{all[0].Key, all[0].Attrs[0].Value}, log)
+		for _, note := range m.Notes() {
+			require.NotContains(t, note, "user", log)
+		}
+	}
+}
+
 // A number that is none is a fault, and the request counts as one without it.
 func TestNumbers(t *testing.T) {
 	csv := logs.Format{Kind: "csv"}

@@ -76,6 +76,7 @@ func (f Format) find(names []string) (places found) {
 
 // fill sets what a record has of the roles, and returns what is wrong first.
 func (r *Record) fill(s *stamps, places *found) *LineError {
+	r.know(*places)
 	value := func(role int) string {
 		if places[role] < 0 || places[role] >= len(r.values) {
 			return ""
@@ -109,6 +110,13 @@ func (r *Record) fill(s *stamps, places *found) *LineError {
 		r.Status = code
 	}
 	return wrong
+}
+
+// know takes note of the roles that are found.
+func (r *Record) know(places found) {
+	for i, place := range places {
+		r.roles[i] = r.roles[i] || place >= 0
+	}
 }
 
 // client returns the address of a client: without its port, and of several, as proxies add theirs,
