@@ -158,25 +158,24 @@ func (f *fieldset) retryAfter() (longest time.Duration) {
 			continue
 		}
 		for _, v := range f.values[name] {
-			if wait, ok := longestOf(v, parse); ok {
-				longest = max(longest, wait)
-			}
+			longest = max(longest, longestOf(v, parse))
 		}
 	}
 	return longest
 }
 
-// longestOf parses a wait, or the list of waits that a proxy has made of several fields.
-func longestOf(v string, parse func(string) (time.Duration, bool)) (longest time.Duration, ok bool) {
+// longestOf parses a wait, or the list of waits that a proxy has made of several fields. It returns
+// 0 if it is neither.
+func longestOf(v string, parse func(string) (time.Duration, bool)) (longest time.Duration) {
 	if wait, ok := parse(v); ok { // a date has a comma too
-		return wait, true
+		return wait
 	}
 	for one := range strings.SplitSeq(v, ", ") { // without the space, it may be a decimal comma
 		wait, ok := parse(one)
 		if !ok {
-			return 0, false
+			return 0
 		}
 		longest = max(longest, wait)
 	}
-	return longest, true
+	return longest
 }

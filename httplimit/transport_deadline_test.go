@@ -77,6 +77,30 @@ func TestDeadlines(t *testing.T) {
 		require.ErrorIs(t, told.Err, context.DeadlineExceeded)
 		require.Zero(t, time.Since(start))
 	})
+	for _, c := range []struct {
+		left    string
+		limiter ratelimit.Limiter
+		want    time.Duration
+	}{
+		{"0", nil, time.Minute},
+		{"1", nil, time.Minute}, // as what is left is spread over the window
+		{"1", ratelimit.Unlimited(), 5 * time.Second},
+		{"9", nil, 5 * time.Second},
+	} {
+		bubble(t, "as told, with "+c.left+" left", func(t *testing.T) {
+			start := time.Now()
+			var told *httplimit.RefusedError
+			transport := &httplimit.Transport{
+				Base:    script(step{429, []string{"Retry-After: 5", "X-RateLimit-Limit: 10", "X-RateLimit-Remaining: " + c.left, "X-RateLimit-Reset: 60"}}),
+				On429:   func(e *httplimit.RefusedError) { told = e },
+				Limiter: c.limiter,
+			}
+			resp, err := transport.RoundTrip(newRequest(t.Context(), t, http.MethodGet, "/", nil))
+			closing(t, resp, err)
+			require.Equal(t, start.Add(c.want), told.Next)
+			require.Equal(t, c.want, time.Since(start))
+		})
+	}
 	bubble(t, "known while it waits to be sent again", func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		defer cancel()

@@ -4,6 +4,8 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"time"
+
+	"github.com/seed-3506548a/ratelimit/internal/identity"
 )
 
 // Where a refusal does not say how long to wait, the wait is a random part of firstBackoff, of
@@ -56,8 +58,8 @@ func (t *Transport) learn(p *passage, req *http.Request, status int, readings []
 	}
 	g.pause(next)
 	next = g.until
-	for _, q := range named { // a reset may be later than Retry-After
-		next = latest(next, q.opens(now, now, false))
+	for _, q := range named { // its reset may be later than Retry-After
+		next = latest(next, q.opens(p.at, now, identity.IsNil(t.Limiter)))
 	}
 	if g == s.host {
 		for _, other := range t.scopes {
