@@ -145,11 +145,11 @@ func (r *request) ask(now time.Time, patience time.Duration) (Decision, error) {
 // wait waits in the line, where w came behind requests for as many events as ahead.
 func (r *request) wait(ctx context.Context, l *line, w *waiter, ahead total, prior answer) error {
 	clock := r.limiter.Clock()
-	if err := r.hopeless(ctx, l, w, clock.Now(), ahead); err != nil {
-		return err
-	}
 	if ahead == (total{}) && r.holds(prior) {
 		l.refuse(prior.at.Add(prior.RetryAfter), prior.Limit)
+	}
+	if err := r.hopeless(ctx, l, w, clock.Now(), ahead); err != nil {
+		return err
 	}
 	for races := 0; ; {
 		now := clock.Now()
@@ -197,10 +197,12 @@ func (r *request) wait(ctx context.Context, l *line, w *waiter, ahead total, pri
 // hopeless returns an error if w cannot be served in time behind so many events.
 func (r *request) hopeless(ctx context.Context, l *line, w *waiter, now time.Time, ahead total) error {
 	limit, start := l.known(now)
-	if r.n > limit { // the limit may have changed
-		if d := r.limiter.PeekAt(now, r.n); d.RetryAfter == Never {
+	if r.n > limit { // the limit may have changed, or is not known
+		d := r.limiter.PeekAt(now, r.n)
+		if d.RetryAfter == Never {
 			return r.never(&d)
 		}
+		limit = d.Limit
 	}
 	patience, err := r.patience(ctx, now)
 	if patience == Never || err != nil || ahead == (total{}) && start.Equal(now) {
