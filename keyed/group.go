@@ -41,7 +41,7 @@ type Group[R comparable] struct {
 //
 // The error is a [*ratelimit.ArgumentError] if there is no member, if a member is nil or was made
 // of a nil store or key function, if a store is there twice (members of a member that is a Group
-// count too), or if the clocks differ.
+// count too), or if a clock is nil or the clocks differ.
 func NewGroup[R comparable](members ...Member[R]) (*Group[R], error) {
 	const fn = "keyed.NewGroup"
 	refuse := func(field string, value any, want string) (*Group[R], error) {
@@ -62,7 +62,10 @@ func NewGroup[R comparable](members ...Member[R]) (*Group[R], error) {
 			}
 			used[other] = true
 		}
-		if clock := m.clock(); !identity.Same(clock, members[0].clock()) {
+		switch clock := m.clock(); {
+		case identity.IsNil(clock):
+			return refuse(field+".Clock()", nil, "a clock")
+		case !identity.Same(clock, members[0].clock()):
 			return refuse(field+".Clock()", reflect.TypeOf(clock), "the clock of members[0], which is read for all")
 		}
 	}

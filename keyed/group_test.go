@@ -178,6 +178,11 @@ func TestGroupUnderLoad(t *testing.T) {
 	require.EqualValues(t, 1000, granted.Load())
 }
 
+// clockless is a store whose author forgot the clock.
+type clockless struct{ keyed.Store[string] }
+
+func (clockless) Clock() ratelimit.Clock { return nil }
+
 func TestGroupArguments(t *testing.T) {
 	c := limittest.NewClock(storeStart)
 	users := ratelimit.Must(keyed.NewGCRA[string](ratelimit.PerSecond(10), 4, 100, keyed.WithClock(c)))
@@ -199,6 +204,7 @@ func TestGroupArguments(t *testing.T) {
 		{"keyed.NewGroup: members[1]" + missing, []keyed.Member[visit]{keyed.By(users, userOf), keyed.By[visit, string](users, nil)}},
 		{"keyed.NewGroup: members[1] is *keyed.Table[string], " + twice, []keyed.Member[visit]{keyed.By(users, userOf), keyed.By(users, userOf)}},
 		{"keyed.NewGroup: members[1] is *keyed.Table[string], " + twice, []keyed.Member[visit]{keyed.By(users, userOf), keyed.By(group, func(v visit) visit { return v })}},
+		{"keyed.NewGroup: members[0].Clock() is nil, want a clock", []keyed.Member[visit]{keyed.By(clockless{users}, userOf)}},
 		{"keyed.NewGroup: members[1].Clock() is ratelimit.SystemClock, want the clock of members[0], which is read for all", []keyed.Member[visit]{keyed.By(users, userOf), keyed.By(others, userOf)}},
 	} {
 		_, err := keyed.NewGroup(row.members...)
