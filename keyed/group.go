@@ -166,9 +166,14 @@ func (g *Group[R]) ChargeAt(t time.Time, r R, n int) ratelimit.Decision {
 }
 
 // RefundAt gives back, as of t, n events of the request that were granted held before t, in every
-// member that gives something back.
+// member that gives something back. It does nothing if n is more than the Limit of a member.
 func (g *Group[R]) RefundAt(t time.Time, r R, n int, held time.Duration) {
 	g.must()
+	for _, m := range g.members {
+		if d := m.peek(t, r, 0); n > d.Limit && d.By != Full && d.By != NoLimiter {
+			return // a member with a greater Limit would take it for a grant
+		}
+	}
 	for _, m := range slices.Backward(g.members) {
 		m.refund(t, r, n, held)
 	}

@@ -323,3 +323,25 @@ func TestGroupDecidesAsAll(t *testing.T) {
 	}
 	require.Greater(t, granted, 1000)
 }
+
+// A group gives nothing back for more events than it can grant at once, although a member could
+// have granted them. A member that has no room for the key any more keeps no other from giving
+// back.
+func TestGroupRefundsNothingAboveItsLimit(t *testing.T) {
+	c := limittest.NewClock(storeStart)
+	limit := func(capacity, burst int) *keyed.Map[string] {
+		return ratelimit.Must(keyed.NewMap(capacity, func(string) (ratelimit.Limiter, error) {
+			return gcra.New(ratelimit.PerSecond(1), burst, ratelimit.WithClock(c))
+		}, keyed.WithClock(c)))
+	}
+	self := func(k string) string { return k }
+	most, least := limit(9, 20), limit(1, 4)
+	g := ratelimit.Must(keyed.NewGroup(keyed.By(most, self), keyed.By(least, self)))
+	require.True(t, g.Take("ann", 4).OK)
+	g.RefundAt(storeStart, "ann", 5, 0)
+	require.Equal(t, 16, most.Take("ann", 0).Remaining)
+	least.Reset("ann")
+	least.Take("bob", 1)
+	g.RefundAt(storeStart, "ann", 4, 0)
+	require.Equal(t, 20, most.Take("ann", 0).Remaining)
+}
