@@ -20,9 +20,9 @@ import (
 // The members must have the same [Clock], which a decision reads once. [Unlimited] goes with any
 // clock.
 //
-// The error is an [*ArgumentError] if there is no member, if a member is nil, is a [Penalizer] or
-// occurs twice, or if the clocks of members differ. A limiter inside of a [Wrapper] counts as a
-// member here.
+// The error is an [*ArgumentError] if there is no member, if a member or its clock is nil, if a
+// member is a [Penalizer], if the clocks of members differ, or if a limiter occurs twice: as a
+// member, or inside of one that is a [Wrapper].
 //
 // # Guarantee
 //
@@ -67,6 +67,8 @@ func All(ls ...Limiter) (Limiter, error) {
 			continue
 		}
 		switch clock := l.Clock(); {
+		case identity.IsNil(clock):
+			return refuse(i, ".Clock()", nil, "a clock")
 		case leader < 0:
 			leader, a.clock = i, clock
 		case !identity.Same(clock, a.clock):

@@ -186,3 +186,18 @@ func TestNilClocksAndOptionsAreErrors(t *testing.T) {
 		}
 	}
 }
+
+// clockless is a limiter whose author forgot the clock.
+type clockless struct{ ratelimit.Limiter }
+
+func (clockless) Clock() ratelimit.Clock { return (*limittest.Clock)(nil) }
+
+// A limiter without a clock is refused before anything reads it.
+func TestNilClocksOfLimitersAreErrors(t *testing.T) {
+	l := clockless{ratelimit.Unlimited()}
+	_, err := ratelimit.All(l)
+	require.EqualError(t, err, "ratelimit.All: ls[0].Clock() is nil, want a clock")
+	_, err = ratelimit.NewQueue(l, 1)
+	require.EqualError(t, err, "ratelimit.NewQueue: l.Clock() is nil, want a clock")
+	require.EqualError(t, ratelimit.Wait(t.Context(), l, 1), "ratelimit.Wait: l.Clock() is nil, want a clock")
+}

@@ -31,7 +31,7 @@ type line struct {
 	refused     bool      // the first has been refused until due
 	due         time.Time // when the first will be granted, by the limiter's answer
 	pause       time.Time // nobody asks before it, unless it is the zero time
-	limit       int       // of the limiter's last Decision
+	limit       int       // of the limiter's last Decision; 0 if it may not hold any more
 
 	// The rest exists only while a request waits, because a channel of one synctest bubble must not
 	// be used in another.
@@ -165,7 +165,7 @@ func (l *line) answered() {
 func (l *line) stale() {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
-	l.refused = false
+	l.refused, l.limit = false, 0
 }
 
 // pauseUntil moves the end of the pause. It wakes all waiters, as it may be after their deadlines.
@@ -222,7 +222,7 @@ func (l *line) still(gone uint64) bool {
 	return l.gone == gone && !l.asks
 }
 
-// known returns the limit as of the last refusal, and the end of the pause, or now if that is
+// known returns the limit as of the last refusal, or 0, and the end of the pause, or now if that is
 // later.
 func (l *line) known(now time.Time) (limit int, start time.Time) {
 	l.mutex.Lock()
@@ -239,7 +239,7 @@ func (l *line) paused(now time.Time) time.Duration {
 
 // open begins to watch the limiter for changes. The mutex is held for open and close.
 func (l *line) open() {
-	l.changed, l.limit = make(chan struct{}, 1), math.MaxInt
+	l.changed, l.limit = make(chan struct{}, 1), 0
 	l.parts = parts(nil, l.limiter)
 	for _, part := range l.parts {
 		waiting.Watch(part, l.changed)

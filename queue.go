@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 	"time"
-
-	"github.com/seed-3506548a/ratelimit/internal/identity"
 )
 
 // ErrQueueFull is the error of a [Queue.Wait] that finds no place in the queue.
@@ -27,15 +24,13 @@ type Queue struct {
 // NewQueue returns a queue of requests that wait for l. The number that can wait in it at once is
 // most. Requests that wait by [Wait], or in another Queue of l, do not count.
 //
-// The error is an [*ArgumentError] if l is nil or a [Penalizer], or if most < 1.
+// The error is an [*ArgumentError] if l or its clock is nil, if l is a [Penalizer], or if most < 1.
 func NewQueue(l Limiter, most int) (*Queue, error) {
 	const fn = "ratelimit.NewQueue"
-	switch {
-	case identity.IsNil(l):
-		return nil, &ArgumentError{fn, "l", nil, "a limiter"}
-	case penalizes(l):
-		return nil, &ArgumentError{fn, "l", reflect.TypeOf(l), unpenalized}
-	case most < 1:
+	if err := waitable(fn, l); err != nil {
+		return nil, err
+	}
+	if most < 1 {
 		return nil, &ArgumentError{fn, "most", most, "1 or more"}
 	}
 	return &Queue{line: line{limiter: l}, most: most}, nil

@@ -333,6 +333,25 @@ func TestQueue(t *testing.T) {
 		require.NoError(t, q.Wait(t.Context(), 1))
 		require.Equal(t, 11*time.Minute, time.Since(start), "a pause can be ended")
 	})
+	bubble(t, "paused, and asked for more than there ever is", func(t *testing.T) {
+		l := ratelimit.Must(gcra.New(ratelimit.PerHour(1), 5))
+		q := ratelimit.Must(ratelimit.NewQueue(l, 100))
+		start := time.Now()
+		never := func(n int) {
+			require.ErrorIs(t, q.Wait(t.Context(), n), ratelimit.ErrNever)
+			require.Equal(t, start, time.Now(), "at once")
+		}
+		q.PauseUntil(start.Add(time.Minute))
+		never(6)
+		q.PauseUntil(time.Time{})
+		require.NoError(t, q.Wait(t.Context(), 5))
+		go func() { _ = q.Wait(t.Context(), 1) }()
+		synctest.Wait()
+		q.PauseUntil(start.Add(time.Minute))
+		require.NoError(t, l.SetRate(ratelimit.PerHour(1), 2))
+		synctest.Wait()
+		never(3)
+	})
 	var none *gcra.Limiter
 	for want, build := range map[string]func() (*ratelimit.Queue, error){
 		"ratelimit.NewQueue: l is nil, want a limiter":  func() (*ratelimit.Queue, error) { return ratelimit.NewQueue(none, 1) },

@@ -107,7 +107,7 @@ type Limiter interface {
 }
 
 // Reserver is a Limiter that can grant events now that may happen later. The limiters of packages
-// gcra and tokenbucket are Reservers.
+// gcra and tokenbucket are Reservers, except for gcra.Striped.
 type Reserver interface {
 	Limiter
 

@@ -39,7 +39,7 @@ var ErrNever = errors.New("the request can never be granted")
 //     deadline, or if l is a [Delayer] and all requests ahead take too long
 //   - the error wraps [ErrNever] if l would never grant n events as it is now, or the reason itself
 //     if l is a [Failer] that has one
-//   - the error is an [*ArgumentError] if l is nil or a [Penalizer]
+//   - the error is an [*ArgumentError] if l or its clock is nil, or l is a [Penalizer]
 //
 // Otherwise the error is ctx.Err(), or one of these if the limiter or the line has changed since.
 //
@@ -62,11 +62,8 @@ var ErrNever = errors.New("the request can never be granted")
 // See [Queue] for a line that is bounded or can be paused.
 func Wait(ctx context.Context, l Limiter, n int) error {
 	r := request{"ratelimit.Wait", l, n}
-	if identity.IsNil(l) {
-		return &ArgumentError{r.fn, "l", nil, "a limiter"}
-	}
-	if penalizes(l) {
-		return &ArgumentError{r.fn, "l", reflect.TypeOf(l), unpenalized}
+	if err := waitable(r.fn, l); err != nil {
+		return err
 	}
 	if err := done(ctx); err != nil {
 		return err
@@ -82,6 +79,19 @@ func Wait(ctx context.Context, l Limiter, n int) error {
 	line, ahead := enter(l, w)
 	defer exit(line, w)
 	return r.wait(ctx, line, w, ahead, prior)
+}
+
+// waitable returns an error if requests cannot wait for l. It names the function fn.
+func waitable(fn string, l Limiter) error {
+	switch {
+	case identity.IsNil(l):
+		return &ArgumentError{fn, "l", nil, "a limiter"}
+	case penalizes(l):
+		return &ArgumentError{fn, "l", reflect.TypeOf(l), unpenalized}
+	case identity.IsNil(l.Clock()):
+		return &ArgumentError{fn, "l.Clock()", nil, "a clock"}
+	}
+	return nil
 }
 
 // request is one call of the function fn: a wait for n events of the limiter.
@@ -145,11 +155,11 @@ func (r *request) ask(now time.Time, patience time.Duration) (Decision, error) {
 // wait waits in the line, where w came behind requests for as many events as ahead.
 func (r *request) wait(ctx context.Context, l *line, w *waiter, ahead total, prior answer) error {
 	clock := r.limiter.Clock()
-	if err := r.hopeless(ctx, l, w, clock.Now(), ahead); err != nil {
-		return err
-	}
 	if ahead == (total{}) && r.holds(prior) {
 		l.refuse(prior.at.Add(prior.RetryAfter), prior.Limit)
+	}
+	if err := r.hopeless(ctx, l, w, clock.Now(), ahead); err != nil {
+		return err
 	}
 	for races := 0; ; {
 		now := clock.Now()
@@ -197,10 +207,12 @@ func (r *request) wait(ctx context.Context, l *line, w *waiter, ahead total, pri
 // hopeless returns an error if w cannot be served in time behind so many events.
 func (r *request) hopeless(ctx context.Context, l *line, w *waiter, now time.Time, ahead total) error {
 	limit, start := l.known(now)
-	if r.n > limit { // the limit may have changed
-		if d := r.limiter.PeekAt(now, r.n); d.RetryAfter == Never {
+	if r.n > limit { // the limit may have changed, or is not known
+		d := r.limiter.PeekAt(now, r.n)
+		if d.RetryAfter == Never {
 			return r.never(&d)
 		}
+		limit = d.Limit
 	}
 	patience, err := r.patience(ctx, now)
 	if patience == Never || err != nil || ahead == (total{}) && start.Equal(now) {

@@ -1,10 +1,12 @@
 package keyed_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"time"
 
 	"github.com/benbjohnson/clock"
 
@@ -62,21 +64,19 @@ func ExampleNewAlignedWindow() {
 	// true
 }
 
-// A limit by user and one by address, both at once. Decision.By is the one that refuses.
+// A crawler waits for its turn at each host. For several limits of one request, see [keyed.Group].
 func ExampleTable_Limiter() {
-	mock := clock.NewMock()
-	users := ratelimit.Must(keyed.NewGCRA[string](ratelimit.PerSecond(10), 10, 1000, keyed.WithClock(mock)))
-	addresses := ratelimit.Must(keyed.NewGCRA[netip.Addr](ratelimit.PerSecond(20), 20, 1000, keyed.WithClock(mock)))
-	home := netip.MustParseAddr("192.0.2.1")
-	for _, user := range []string{"ann", "bob", "eve"} {
-		both := ratelimit.Must(ratelimit.All(users.Limiter(user), addresses.Limiter(home)))
-		d := both.Take(10)
-		fmt.Println(user, d.OK, d.By)
+	hosts := ratelimit.Must(keyed.NewGCRA[string](ratelimit.PerMinute(10), 1, 1000))
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	for _, host := range []string{"a.example", "b.example", "a.example"} {
+		err := ratelimit.Wait(ctx, hosts.Limiter(host), 1) // the third is due in 6 s: it fails at once
+		fmt.Println(host, err == nil)
 	}
 	// Output:
-	// ann true 0
-	// bob true 0
-	// eve false 1
+	// a.example true
+	// b.example true
+	// a.example false
 }
 
 // Customers have different plans. The table has the rate of the fastest, and all plans have the same

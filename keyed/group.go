@@ -41,7 +41,7 @@ type Group[R comparable] struct {
 //
 // The error is a [*ratelimit.ArgumentError] if there is no member, if a member is nil or was made
 // of a nil store or key function, if a store is there twice (members of a member that is a Group
-// count too), or if the clocks differ.
+// count too), or if a clock is nil or the clocks differ.
 func NewGroup[R comparable](members ...Member[R]) (*Group[R], error) {
 	const fn = "keyed.NewGroup"
 	refuse := func(field string, value any, want string) (*Group[R], error) {
@@ -62,7 +62,10 @@ func NewGroup[R comparable](members ...Member[R]) (*Group[R], error) {
 			}
 			used[other] = true
 		}
-		if clock := m.clock(); !identity.Same(clock, members[0].clock()) {
+		switch clock := m.clock(); {
+		case identity.IsNil(clock):
+			return refuse(field+".Clock()", nil, "a clock")
+		case !identity.Same(clock, members[0].clock()):
 			return refuse(field+".Clock()", reflect.TypeOf(clock), "the clock of members[0], which is read for all")
 		}
 	}
@@ -163,9 +166,14 @@ func (g *Group[R]) ChargeAt(t time.Time, r R, n int) ratelimit.Decision {
 }
 
 // RefundAt gives back, as of t, n events of the request that were granted held before t, in every
-// member that gives something back.
+// member that gives something back. It does nothing if n is more than the Limit of a member.
 func (g *Group[R]) RefundAt(t time.Time, r R, n int, held time.Duration) {
 	g.must()
+	for _, m := range g.members {
+		if d := m.peek(t, r, 0); n > d.Limit && d.By != Full && d.By != NoLimiter {
+			return // a member with a greater Limit would take it for a grant
+		}
+	}
 	for _, m := range slices.Backward(g.members) {
 		m.refund(t, r, n, held)
 	}

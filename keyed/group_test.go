@@ -178,6 +178,11 @@ func TestGroupUnderLoad(t *testing.T) {
 	require.EqualValues(t, 1000, granted.Load())
 }
 
+// clockless is a store whose author forgot the clock.
+type clockless struct{ keyed.Store[string] }
+
+func (clockless) Clock() ratelimit.Clock { return nil }
+
 func TestGroupArguments(t *testing.T) {
 	c := limittest.NewClock(storeStart)
 	users := ratelimit.Must(keyed.NewGCRA[string](ratelimit.PerSecond(10), 4, 100, keyed.WithClock(c)))
@@ -199,6 +204,7 @@ func TestGroupArguments(t *testing.T) {
 		{"keyed.NewGroup: members[1]" + missing, []keyed.Member[visit]{keyed.By(users, userOf), keyed.By[visit, string](users, nil)}},
 		{"keyed.NewGroup: members[1] is *keyed.Table[string], " + twice, []keyed.Member[visit]{keyed.By(users, userOf), keyed.By(users, userOf)}},
 		{"keyed.NewGroup: members[1] is *keyed.Table[string], " + twice, []keyed.Member[visit]{keyed.By(users, userOf), keyed.By(group, func(v visit) visit { return v })}},
+		{"keyed.NewGroup: members[0].Clock() is nil, want a clock", []keyed.Member[visit]{keyed.By(clockless{users}, userOf)}},
 		{"keyed.NewGroup: members[1].Clock() is ratelimit.SystemClock, want the clock of members[0], which is read for all", []keyed.Member[visit]{keyed.By(users, userOf), keyed.By(others, userOf)}},
 	} {
 		_, err := keyed.NewGroup(row.members...)
@@ -316,4 +322,26 @@ func TestGroupDecidesAsAll(t *testing.T) {
 		}
 	}
 	require.Greater(t, granted, 1000)
+}
+
+// A group gives nothing back for more events than it can grant at once, although a member could
+// have granted them. A member that has no room for the key any more keeps no other from giving
+// back.
+func TestGroupRefundsNothingAboveItsLimit(t *testing.T) {
+	c := limittest.NewClock(storeStart)
+	limit := func(capacity, burst int) *keyed.Map[string] {
+		return ratelimit.Must(keyed.NewMap(capacity, func(string) (ratelimit.Limiter, error) {
+			return gcra.New(ratelimit.PerSecond(1), burst, ratelimit.WithClock(c))
+		}, keyed.WithClock(c)))
+	}
+	self := func(k string) string { return k }
+	most, least := limit(9, 20), limit(1, 4)
+	g := ratelimit.Must(keyed.NewGroup(keyed.By(most, self), keyed.By(least, self)))
+	require.True(t, g.Take("ann", 4).OK)
+	g.RefundAt(storeStart, "ann", 5, 0)
+	require.Equal(t, 16, most.Take("ann", 0).Remaining)
+	least.Reset("ann")
+	least.Take("bob", 1)
+	g.RefundAt(storeStart, "ann", 4, 0)
+	require.Equal(t, 20, most.Take("ann", 0).Remaining)
 }
