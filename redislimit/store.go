@@ -88,8 +88,8 @@ func (s *Store) Charge(ctx context.Context, key string, n int) (ratelimit.Decisi
 
 // Refund gives back n events of the key that were granted a time held ago and did not happen. It
 // gives back what still counts, as RefundAt of [ratelimit.Limiter] does: of a bucket, what has not
-// drained; of a window, while it is open; of a log, the newest events. After a change of the rate
-// of a bucket, older grants give nothing back.
+// drained; of a window, while it is open; of a log, the newest events, if nothing else was granted
+// since. After a change of the rate of a bucket, older grants give nothing back.
 //
 // Measure held from before the call of Take. If it is too short by some time, the limit may grant
 // as much as it would that time later. Refund an event once. With [Lease], Refund gives nothing
