@@ -63,9 +63,12 @@ func (s *Store) Take(ctx context.Context, key string, n int) (ratelimit.Decision
 }
 
 // Peek returns what Take would return, and charges nothing. It may already be outdated. A refusal
-// that is remembered is answered here, as by Take.
+// that is remembered is answered here, and so is a grant of what was taken ahead, as by Take.
 func (s *Store) Peek(ctx context.Context, key string, n int) (ratelimit.Decision, error) {
 	a := *s.algorithm.Load()
+	if d, ok := s.leases.peek(s.clock, key, a, n); ok {
+		return d, nil
+	}
 	if d, ok := s.remembered(key, a, n); ok {
 		return d, nil
 	}
