@@ -78,7 +78,7 @@ func (g *GCRA) SetRate(rate ratelimit.Rate, burst int) error {
 		}
 	}
 	b := newBucket(rate, burst-g.withheld)
-	if err := b.keeps(fn, &g.buckets()[0]); err != nil {
+	if err := b.keeps(fn, "", &g.buckets()[0]); err != nil {
 		return err
 	}
 	g.set(newBuckets([]bucket{b}))
