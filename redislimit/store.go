@@ -81,6 +81,10 @@ func (s *Store) Peek(ctx context.Context, key string, n int) (ratelimit.Decision
 
 // Charge counts n events of the key as granted now, even if they exceed the limit. The Decision is
 // about one more event, which is not charged; see [ratelimit.Charger].
+//
+// A bucket can owe 2^51 ticks more than its burst, which is another full burst at least (see
+// [NewGCRA]). A window counts 2^31-1 events, and a log as many as its limit at one time. What
+// exceeds that is not counted, and must not be refunded.
 func (s *Store) Charge(ctx context.Context, key string, n int) (ratelimit.Decision, error) {
 	a := *s.algorithm.Load()
 	if n < 0 {
