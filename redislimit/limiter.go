@@ -112,7 +112,7 @@ func (f *Fallback) Clock() ratelimit.Clock { return f.store.clock }
 func (s *Store) Clock() ratelimit.Clock { return s.clock }
 
 // Err returns why the engine did not answer last, or nil if it did, whatever the key: for health
-// checks, and for [httplimit.PerKey].
+// checks, and for [httplimit.PerKey]. Requests whose callers gave up do not count.
 func (s *Store) Err(string) error {
 	if e := s.failed.Load(); e != nil {
 		return e
