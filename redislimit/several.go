@@ -56,7 +56,7 @@ func (s *Several) SetRate(limits []Bucket) error {
 			return err
 		}
 	}
-	s.set(newBuckets(all))
+	s.setBuckets(all)
 	return nil
 }
 

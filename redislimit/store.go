@@ -106,6 +106,10 @@ func (s *Store) Refund(ctx context.Context, key string, n int, held time.Duratio
 	if n < 1 || n > a.limit() || held < 0 || s.leases != nil {
 		return nil
 	}
+	// The engine remembers a change of the rate only as long as something is owed.
+	if b, ok := a.(*buckets); ok && !b.since.IsZero() && !s.clock.Now().Add(-held).After(b.since) {
+		return nil
+	}
 	ctx, cancel := s.within(ctx)
 	defer cancel()
 	_, err := s.run(ctx, a.script(), key, append(a.args(nil), string(refund), strconv.Itoa(n), strconv.FormatInt(micros(held), 10)))
