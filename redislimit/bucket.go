@@ -121,9 +121,9 @@ func (b *bucket) wait(ticks uint64) time.Duration {
 func (b *bucket) drained(d time.Duration) uint64 { return mulDivCeil(uint64(d), b.perMicro, 1000) }
 
 // keeps returns an error unless a full burst of the bucket before can be owed.
-func (b *bucket) keeps(fn string, before *bucket) error {
+func (b *bucket) keeps(fn, of string, before *bucket) error {
 	if hi, lo := bits.Mul64(uint64(before.burst), b.perEvent); hi != 0 || lo > maxDepth {
-		return &ratelimit.ArgumentError{Func: fn, Field: "rate", Value: b.rate,
+		return &ratelimit.ArgumentError{Func: fn, Field: of + "rate", Value: b.rate,
 			Want: fmt.Sprintf("one at which the %d events that may be owed take at most 2^51 ticks, or 0", before.burst)}
 	}
 	return nil

@@ -13,6 +13,8 @@ type buckets struct {
 	all   []bucket
 	least int      // the smallest burst
 	one   []string // arguments of the quick script for one event
+
+	since time.Time // what was granted until then drained at other rates; zero if there were none
 }
 
 func newBuckets(all []bucket) *buckets {

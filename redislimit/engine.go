@@ -15,8 +15,9 @@ import (
 type Engine interface {
 	// Run runs a script, once: by EVALSHA, and by EVAL if the server does not know the script. It
 	// must not try again after an error that leaves open whether the script has run, and must
-	// return soon after ctx is done: after [Timeout], or when the caller gives up. It must not
-	// change keys and args. The reply is an array of integers.
+	// return soon after the deadline of ctx, which is after [Timeout] at the latest. If ctx is
+	// cancelled before, it may wait for the deadline all the same, as go-redis and rueidis do. It
+	// must not change keys and args. The reply is an array of integers.
 	Run(ctx context.Context, script *Script, keys, args []string) ([]int64, error)
 
 	// Info returns the text of INFO of each server that takes writes.

@@ -1,6 +1,7 @@
 package redislimit
 
 import (
+	"context"
 	"errors"
 
 	"github.com/seed-3506548a/ratelimit"
@@ -27,10 +28,13 @@ func (e *Error) Error() string {
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// fail returns the error of a request for the key, and keeps it for [ratelimit.Failer].
+// fail returns the error of a request for the key, and keeps it for [ratelimit.Failer], unless the
+// caller has given up, which says nothing of the engine.
 func (s *Store) fail(key string, err error) *Error {
 	e := &Error{s.key(key), err}
-	s.failed.Store(e)
+	if !errors.Is(err, context.Canceled) {
+		s.failed.Store(e)
+	}
 	return e
 }
 

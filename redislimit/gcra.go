@@ -2,6 +2,7 @@ package redislimit
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/seed-3506548a/ratelimit"
@@ -66,7 +67,7 @@ func NewGCRA(engine Engine, name string, rate ratelimit.Rate, burst int, opts ..
 // new rate from the first request on. Until all nodes have the same rate, a key is granted at most
 // the larger burst and the faster rate. Errors are those of [NewGCRA]; and a rate so slow that what
 // may be owed cannot be counted. Requests that wait by [ratelimit.Wait] ask again when they would
-// have without the change.
+// have without the change. Setting the present rate does nothing.
 func (g *GCRA) SetRate(rate ratelimit.Rate, burst int) error {
 	const fn = "redislimit.GCRA.SetRate"
 	if err := checkBucket(fn, "", rate, burst); err != nil {
@@ -78,10 +79,10 @@ func (g *GCRA) SetRate(rate ratelimit.Rate, burst int) error {
 		}
 	}
 	b := newBucket(rate, burst-g.withheld)
-	if err := b.keeps(fn, &g.buckets()[0]); err != nil {
+	if err := b.keeps(fn, "", &g.buckets()[0]); err != nil {
 		return err
 	}
-	g.set(newBuckets([]bucket{b}))
+	g.setBuckets([]bucket{b})
 	return nil
 }
 
@@ -124,3 +125,13 @@ func (s *Store) init(fn string, engine Engine, name string, a algorithm, o optio
 
 // set makes the store one of another rate.
 func (s *Store) set(a algorithm) { s.algorithm.Store(&a) }
+
+// setBuckets makes the store one of other buckets, if they are others.
+func (s *Store) setBuckets(all []bucket) {
+	if slices.Equal(all, s.buckets()) {
+		return
+	}
+	b := newBuckets(all)
+	b.since = s.clock.Now()
+	s.set(b)
+}

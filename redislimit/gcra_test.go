@@ -106,6 +106,7 @@ func playGCRA(t *testing.T, data source) {
 			require.GreaterOrEqual(t, got.ResetAfter, want.ResetAfter)
 			require.LessOrEqual(t, got.ResetAfter, want.ResetAfter+time.Microsecond)
 			require.NoError(t, limit.Reset(ctx, "k"))
+			limit = ratelimit.Must(redislimit.NewGCRA(m, "test", to.rate, to.burst, redislimit.Remember(0)))
 			model = ratelimit.Must(gcra.New(to.rate, to.burst, ratelimit.WithClock(clock)))
 			continue
 		}
@@ -134,6 +135,67 @@ func TestGCRAIsGCRA(t *testing.T) {
 		}
 		playGCRA(t, data)
 	}
+}
+
+// After a change of the rate, older grants give nothing back, also if they had drained before it or
+// their key had expired: what is owed then is that of newer grants.
+func TestRefundAfterAChangeOfTheRate(t *testing.T) {
+	for _, gap := range []time.Duration{0, 4 * time.Millisecond, 500 * time.Millisecond, 5 * time.Second} {
+		m, clock := newMini(t), limittest.NewClock(t0)
+		pass := func(d time.Duration) {
+			clock.Set(clock.Now().Add(d))
+			m.FastForward(d)
+			m.SetTime(clock.Now())
+		}
+		for name, setRate := range map[string]func() (*redislimit.Store, error){
+			"gcra": func() (*redislimit.Store, error) {
+				limit := ratelimit.Must(redislimit.NewGCRA(m, "gcra", ratelimit.PerSecond(1000), 10, redislimit.WithClock(clock)))
+				_, err := limit.Take(t.Context(), "k", 6)
+				require.NoError(t, err)
+				pass(gap)
+				return &limit.Store, limit.SetRate(ratelimit.PerHour(1), 10)
+			},
+			"several": func() (*redislimit.Store, error) {
+				limit := ratelimit.Must(redislimit.NewSeveral(m, "several", []redislimit.Bucket{{ratelimit.PerSecond(1000), 10}}, redislimit.WithClock(clock)))
+				_, err := limit.Take(t.Context(), "k", 6)
+				require.NoError(t, err)
+				pass(gap)
+				return &limit.Store, limit.SetRate([]redislimit.Bucket{{ratelimit.PerHour(1), 10}})
+			},
+		} {
+			limit, err := setRate()
+			require.NoError(t, err)
+			pass(time.Millisecond)
+			d, err := limit.Take(t.Context(), "k", 3)
+			require.NoError(t, err)
+			require.True(t, d.OK)
+			require.NoError(t, limit.Refund(t.Context(), "k", 6, gap+time.Millisecond))
+			after, err := limit.Peek(t.Context(), "k", 0)
+			require.NoError(t, err)
+			require.Equal(t, d.Remaining, after.Remaining, "%s, changed after %v", name, gap)
+			pass(time.Millisecond)
+			d, err = limit.Take(t.Context(), "k", 1)
+			require.NoError(t, err)
+			require.True(t, d.OK)
+			require.NoError(t, limit.Refund(t.Context(), "k", 1, 0))
+			after, err = limit.Peek(t.Context(), "k", 0)
+			require.NoError(t, err)
+			require.Equal(t, d.Remaining+1, after.Remaining, "%s, changed after %v", name, gap)
+		}
+	}
+}
+
+// Setting the present rate changes nothing: older grants are given back as before.
+func TestRefundAfterTheSameRate(t *testing.T) {
+	m, clock := newMini(t), limittest.NewClock(t0)
+	limit := hundred(t, m, redislimit.WithClock(clock))
+	_, err := limit.Take(t.Context(), "k", 10)
+	require.NoError(t, err)
+	require.NoError(t, limit.SetRate(limit.Rate(), limit.Burst()))
+	require.NoError(t, limit.Refund(t.Context(), "k", 10, 0))
+	d, err := limit.Peek(t.Context(), "k", 0)
+	require.NoError(t, err)
+	require.Equal(t, 100, d.Remaining)
 }
 
 // A key expires a second after it is full again, and not before that: what it owes would be granted

@@ -76,6 +76,22 @@ func (l *leases) wait(ctx context.Context, s *Store, key string, a algorithm, n 
 	return d, ok
 }
 
+// peek returns the grant of n events, if so many are held.
+func (l *leases) peek(clock ratelimit.Clock, key string, a algorithm, n int) (d ratelimit.Decision, ok bool) {
+	if l == nil || n < 1 {
+		return d, false
+	}
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	held := l.of[key]
+	if held == nil || held.algorithm != a || held.left < n {
+		return d, false
+	}
+	after := *held
+	after.left -= n
+	return after.decision(clock), true
+}
+
 // lease returns what is held of a key. The mutex is held.
 func (l *leases) lease(key string, a algorithm) *lease {
 	held := l.of[key]

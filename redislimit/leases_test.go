@@ -96,6 +96,32 @@ func TestALeaseIsFilledUp(t *testing.T) {
 	})
 }
 
+// A look at what is held is answered without the engine, as a request is, and takes nothing.
+func TestALookAtALease(t *testing.T) {
+	lease(t, func(t *testing.T, l *lender, limit *redislimit.GCRA) {
+		l.take(t, limit, 1)
+		l.owed = 100 * day // all that is left is held
+		for n, held := range map[int]bool{-1: false, 0: false, 1: true, 9: true, 10: false, 101: false} {
+			d, err := limit.Peek(t.Context(), "k", n)
+			require.NoError(t, err)
+			require.Equal(t, held || n == 0, d.OK, "%d", n)
+			if n < 10 { // a refusal of more may be remembered
+				require.Equal(t, held, len(l.asked) == 0, "%d", n)
+			}
+			l.asked = nil
+		}
+		all := ratelimit.Must(ratelimit.All(ratelimit.Unlimited(), limit.Limiter("k", redislimit.FailClosed)))
+		for range 8 {
+			want := all.PeekAt(t0, 1)
+			require.Equal(t, want, all.Take(1))
+		}
+		require.True(t, all.PeekAt(t0, 1).OK)
+		require.NoError(t, limit.SetRate(ratelimit.PerDay(1), 109)) // what was held is granted no more
+		require.False(t, all.PeekAt(t0, 1).OK)
+		require.False(t, all.Allow())
+	})
+}
+
 // A request for a whole chunk is granted from it. One for more asks the engine.
 func TestALeaseOfAWholeChunk(t *testing.T) {
 	lease(t, func(t *testing.T, l *lender, limit *redislimit.GCRA) {

@@ -112,7 +112,7 @@ func (f *Fallback) Clock() ratelimit.Clock { return f.store.clock }
 func (s *Store) Clock() ratelimit.Clock { return s.clock }
 
 // Err returns why the engine did not answer last, or nil if it did, whatever the key: for health
-// checks, and for [httplimit.PerKey].
+// checks, and for [httplimit.PerKey]. Requests whose callers gave up do not count.
 func (s *Store) Err(string) error {
 	if e := s.failed.Load(); e != nil {
 		return e
@@ -188,7 +188,7 @@ func (g guarded) PeekAt(t time.Time, n int) ratelimit.Decision {
 }
 
 func (g guarded) ChargeAt(t time.Time, n int) ratelimit.Decision {
-	d := g.guard(g.view.ChargeAt(t, n), n, func(l ratelimit.Limiter) ratelimit.Decision { return ratelimit.Charge(l, t, n) })
+	d := g.guard(g.view.ChargeAt(t, n), min(n, 1), func(l ratelimit.Limiter) ratelimit.Decision { return ratelimit.Charge(l, t, n) })
 	if d.By == Unreachable {
 		g.store.lent.add(g.key, g.otherwise, n, g.Clock().Now())
 	}
@@ -207,7 +207,7 @@ func (g guarded) RefundAt(t time.Time, n int, held time.Duration) {
 	g.view.RefundAt(t, rest, held)
 }
 
-// guard returns the engine's decision, or the one that stands in for it.
+// guard returns the engine's decision on n events, or the one that stands in for it.
 func (g guarded) guard(d ratelimit.Decision, n int, ask func(ratelimit.Limiter) ratelimit.Decision) ratelimit.Decision {
 	if d.By != Unreachable {
 		return d

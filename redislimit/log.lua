@@ -86,8 +86,10 @@ elseif op == 'charge' then
   local retry = wait(at(limit))
   tell(retry == 0, limit - after(now - per, limit), retry)
 else
-  local n, newest = ARGV[4] + 0, at(1)
-  if newest and now - ARGV[5] >= newest and newest + per > now then
+  -- The request is measured from before it was sent, so its events are those that are recorded then
+  -- or later. It is not known which these are if there are several times.
+  local n, newest, granted = ARGV[4] + 0, at(1), now - ARGV[5]
+  if newest and math.min(granted, newest) + per > now and at(math.max(after(granted - 1, length), 1)) == newest then
     for _ = 1, math.min(n, after(newest - 1, limit)) do redis.call('RPOP', KEYS[1]) end
   end
   reply[2] = 0

@@ -21,8 +21,9 @@ type options struct {
 	err      *ratelimit.ArgumentError
 }
 
-// Timeout is how long a request waits for the engine, at most, in all; a context may end sooner. It
-// is 1 s by default. A request whose context cannot be cancelled may wait up to a sixteenth of it
+// Timeout is how long a request waits for the engine, at most, in all; the deadline of a context
+// may be sooner. It is 1 s by default. A request whose context is cancelled while it waits may wait
+// until then all the same. One whose context cannot be cancelled may wait up to a sixteenth of it
 // less.
 func Timeout(d time.Duration) Option {
 	return func(o *options) {

@@ -52,11 +52,11 @@ func (s *Several) SetRate(limits []Bucket) error {
 		return &ratelimit.ArgumentError{Func: fn, Field: "len(limits)", Value: len(all), Want: fmt.Sprint(len(before))}
 	}
 	for i := range all {
-		if err := all[i].keeps(fn, &before[i]); err != nil {
+		if err := all[i].keeps(fn, fmt.Sprintf("limits[%d].", i), &before[i]); err != nil {
 			return err
 		}
 	}
-	s.set(newBuckets(all))
+	s.setBuckets(all)
 	return nil
 }
 

@@ -77,7 +77,7 @@ func TestSeveralSetRate(t *testing.T) {
 		"len(limits) is 3, want 2":                   day(5, 6, 7),
 		"len(limits) is 0, want 1 to 16":             nil,
 		"limits[1].burst is 0, want 1 to 2147483647": day(5, 0),
-		"rate is 1/600000h, want one at which the 20 events that may be owed take at most 2^51 ticks, or 0": {day(5)[0], {ratelimit.Per(1, 600_000*time.Hour), 1}},
+		"limits[1].rate is 1/600000h, want one at which the 20 events that may be owed take at most 2^51 ticks, or 0": {day(5)[0], {ratelimit.Per(1, 600_000*time.Hour), 1}},
 	} {
 		require.EqualError(t, limit.SetRate(limits), "redislimit.Several.SetRate: "+want)
 		require.Equal(t, day(5, 20), limit.Limits())

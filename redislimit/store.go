@@ -63,9 +63,12 @@ func (s *Store) Take(ctx context.Context, key string, n int) (ratelimit.Decision
 }
 
 // Peek returns what Take would return, and charges nothing. It may already be outdated. A refusal
-// that is remembered is answered here, as by Take.
+// that is remembered is answered here, and so is a grant of what was taken ahead, as by Take.
 func (s *Store) Peek(ctx context.Context, key string, n int) (ratelimit.Decision, error) {
 	a := *s.algorithm.Load()
+	if d, ok := s.leases.peek(s.clock, key, a, n); ok {
+		return d, nil
+	}
 	if d, ok := s.remembered(key, a, n); ok {
 		return d, nil
 	}
@@ -78,6 +81,10 @@ func (s *Store) Peek(ctx context.Context, key string, n int) (ratelimit.Decision
 
 // Charge counts n events of the key as granted now, even if they exceed the limit. The Decision is
 // about one more event, which is not charged; see [ratelimit.Charger].
+//
+// A bucket can owe 2^51 ticks more than its burst, which is another full burst at least (see
+// [NewGCRA]). A window counts 2^31-1 events, and a log as many as its limit at one time. What
+// exceeds that is not counted, and must not be refunded.
 func (s *Store) Charge(ctx context.Context, key string, n int) (ratelimit.Decision, error) {
 	a := *s.algorithm.Load()
 	if n < 0 {
@@ -88,8 +95,8 @@ func (s *Store) Charge(ctx context.Context, key string, n int) (ratelimit.Decisi
 
 // Refund gives back n events of the key that were granted a time held ago and did not happen. It
 // gives back what still counts, as RefundAt of [ratelimit.Limiter] does: of a bucket, what has not
-// drained; of a window, while it is open; of a log, the newest events. After a change of the rate
-// of a bucket, older grants give nothing back.
+// drained; of a window, while it is open; of a log, the newest events, if nothing else was granted
+// since. After a change of the rate of a bucket, older grants give nothing back.
 //
 // Measure held from before the call of Take. If it is too short by some time, the limit may grant
 // as much as it would that time later. Refund an event once. With [Lease], Refund gives nothing
@@ -97,6 +104,10 @@ func (s *Store) Charge(ctx context.Context, key string, n int) (ratelimit.Decisi
 func (s *Store) Refund(ctx context.Context, key string, n int, held time.Duration) error {
 	a := *s.algorithm.Load()
 	if n < 1 || n > a.limit() || held < 0 || s.leases != nil {
+		return nil
+	}
+	// The engine remembers a change of the rate only as long as something is owed.
+	if b, ok := a.(*buckets); ok && !b.since.IsZero() && !s.clock.Now().Add(-held).After(b.since) {
 		return nil
 	}
 	ctx, cancel := s.within(ctx)

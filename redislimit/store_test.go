@@ -31,6 +31,30 @@ func TestErrIsOfTheLastAnswer(t *testing.T) {
 	}
 }
 
+// A caller that gives up says nothing of the engine, so health checks and those that wait are not
+// told of it. A deadline that has passed may well be the engine's fault.
+func TestACallerThatGivesUp(t *testing.T) {
+	limit := hundred(t, engine{run: func(ctx context.Context) ([]int64, error) {
+		return []int64{t0.UnixMicro(), 0, 0}, ctx.Err()
+	}})
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := limit.Take(cancelled, "k", 1)
+	require.ErrorIs(t, err, context.Canceled)
+	require.NoError(t, limit.Err(""))
+	late, cancel := context.WithTimeout(t.Context(), 0)
+	defer cancel()
+	_, err = limit.Take(late, "k", 1)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.ErrorIs(t, limit.Err(""), context.DeadlineExceeded)
+	_, err = limit.Take(cancelled, "k", 1)
+	require.ErrorIs(t, err, context.Canceled)
+	require.ErrorIs(t, limit.Err(""), context.DeadlineExceeded)
+	_, err = limit.Take(t.Context(), "k", 1)
+	require.NoError(t, err)
+	require.NoError(t, limit.Err(""))
+}
+
 // A refund of what cannot have been granted asks nobody.
 func TestRefundsThatAskNobody(t *testing.T) {
 	m := newMini(t)

@@ -123,7 +123,7 @@ func TestLogRefund(t *testing.T) {
 		take int
 		held time.Duration
 	}{
-		{0, 2, -1}, {100, 2, -1}, {150, 1, 150}, {150, 1, 51}, {200, 2, 50}, {1100, 1, 1}, {1400, 2, 0}, {2400, 2, 1000},
+		{0, 2, -1}, {100, 2, -1}, {150, 1, 150}, {200, 2, 50}, {1100, 1, 1}, {1400, 2, 0}, {2400, 2, 1000},
 	} {
 		now := t0.Add(step.at * time.Millisecond)
 		m.SetTime(now)
@@ -138,5 +138,40 @@ func TestLogRefund(t *testing.T) {
 		got, err := far.Peek(t.Context(), "k", 1)
 		require.NoError(t, err)
 		require.Equal(t, model.PeekAt(now, 1), got, "step %d", i)
+	}
+}
+
+// A caller measures from before its request, which may take longer to arrive than its refund. Its
+// events are given back all the same, unless others may be meant.
+func TestLogRefundOfARequestThatTookLong(t *testing.T) {
+	const ms = time.Millisecond
+	for name, row := range map[string]struct {
+		grants    []time.Duration // of 2 events each
+		held      time.Duration   // at 100 ms
+		remaining int
+	}{
+		"measured exactly":                 {[]time.Duration{40 * ms}, 60 * ms, 9},
+		"measured from before":             {[]time.Duration{40 * ms}, 61 * ms, 9},
+		"another was granted before":       {[]time.Duration{40 * ms, 50 * ms}, 55 * ms, 7},
+		"another was granted at that time": {[]time.Duration{40 * ms, 40 * ms}, 70 * ms, 7},
+		"another was granted later":        {[]time.Duration{40 * ms, 50 * ms}, 60 * ms, 6},
+		"another may be meant":             {[]time.Duration{40 * ms, 50 * ms}, 65 * ms, 6},
+		"it may be out of the window":      {[]time.Duration{40 * ms}, time.Second, 8},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newMini(t)
+			limit, err := redislimit.NewLog(m, "test", ratelimit.PerSecond(10))
+			require.NoError(t, err)
+			for _, at := range row.grants {
+				m.SetTime(t0.Add(at))
+				_, err := limit.Take(t.Context(), "k", 2)
+				require.NoError(t, err)
+			}
+			m.SetTime(t0.Add(100 * ms))
+			require.NoError(t, limit.Refund(t.Context(), "k", 1, row.held))
+			d, err := limit.Peek(t.Context(), "k", 0)
+			require.NoError(t, err)
+			require.Equal(t, row.remaining, d.Remaining)
+		})
 	}
 }
