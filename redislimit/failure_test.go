@@ -193,6 +193,8 @@ func TestServerThatDoesNotAnswer(t *testing.T) {
 			closed := limit.Limiter("k", redislimit.FailClosed)
 			open := limit.Limiter("k", redislimit.FailOpen)
 			other := limit.Limiter("k", redislimit.FailTo(stand))
+			var none *gcra.Limiter
+			require.Equal(t, redislimit.FailClosed, redislimit.FailTo(none))
 			s.pause(t)
 			_, err := limit.Take(t.Context(), "k", 1)
 			require.ErrorIs(t, err, context.DeadlineExceeded)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/seed-3506548a/ratelimit"
+	"github.com/seed-3506548a/ratelimit/internal/identity"
 	"github.com/seed-3506548a/ratelimit/internal/waiting"
 	"github.com/seed-3506548a/ratelimit/policy"
 )
@@ -34,9 +35,14 @@ var FailClosed = OnError{}
 var FailOpen = OnError{open: true}
 
 // FailTo asks another limiter about what the engine does not answer, such as one of this process
-// with a part of the limit. It grants at most its own limit on top. For [httplimit.PerKey] there is
-// [Store.FailTo].
-func FailTo(l ratelimit.Limiter) OnError { return OnError{to: l} }
+// with a part of the limit. It grants at most its own limit on top. A nil l is [FailClosed]. For
+// [httplimit.PerKey] there is [Store.FailTo].
+func FailTo(l ratelimit.Limiter) OnError {
+	if identity.IsNil(l) {
+		return FailClosed
+	}
+	return OnError{to: l}
+}
 
 // Limiter returns the limit of a key as a [ratelimit.Limiter]. It is also a [ratelimit.Charger] and
 // a [ratelimit.Failer]. Two of one key are equal.
