@@ -18,9 +18,14 @@ func bars(from, to string) error {
 		return err
 	}
 	slices.Reverse(measured) // the first is drawn at the top
-	p := plot.New()
-	p.Title.Text = "Allow, by one caller"
+	p := newPlot("Allow, by one caller")
 	p.X.Label.Text = "ns"
+	p.X.Tick.Marker = plot.TickerFunc(func(_, end float64) (ticks []plot.Tick) {
+		for at := 0; float64(at) <= end; at += 50 {
+			ticks = append(ticks, plot.Tick{Value: float64(at), Label: strconv.Itoa(at)})
+		}
+		return ticks
+	})
 	p.Legend.Top, p.Legend.XOffs = true, -vg.Centimeter
 	names := make([]string, len(measured))
 	for column, look := range []struct {
@@ -33,7 +38,7 @@ func bars(from, to string) error {
 	} {
 		values := make(plotter.Values, len(measured))
 		for i, record := range measured {
-			names[i] = record[0] + "      " // or wider letters than the ones that were measured would reach into the bars
+			names[i] = record[0]
 			if values[i], err = strconv.ParseFloat(record[1+column], 64); err != nil {
 				return err
 			}
@@ -48,5 +53,5 @@ func bars(from, to string) error {
 	}
 	p.NominalY(names...)
 	p.X.Max *= 1.1
-	return p.Save(22*vg.Centimeter, vg.Length(2+0.85*float64(len(names)))*vg.Centimeter, to)
+	return save(p, 22*vg.Centimeter, vg.Length(2+0.85*float64(len(names)))*vg.Centimeter, to)
 }

@@ -64,17 +64,17 @@ func compareLog(name string, rate ratelimit.Rate) error {
 	return err
 }
 
-// fixed is a clock that stands still, for the buckets of a Counter to begin at the same time in
+// stopped is a clock that stands still, for the buckets of a Counter to begin at the same time in
 // each run.
-type fixed struct{ time.Time }
+type stopped struct{ time.Time }
 
-func (f fixed) Now() time.Time { return f.Time }
+func (s stopped) Now() time.Time { return s.Time }
 
 // compare plays the events, which are within length of the start, through one limiter of each
 // algorithm. It returns a table of what became of them, and draws when they were granted.
 func compare(events iter.Seq[simulate.Event], start time.Time, length time.Duration, rate ratelimit.Rate, picture string) (table string, err error) {
 	tenth := max(rate.Events/10, 1)
-	clock := ratelimit.WithClock(fixed{start})
+	clock := ratelimit.WithClock(stopped{start})
 	bucket, err := gcra.New(rate, max(rate.Events, 1), clock)
 	if err != nil {
 		return "", err

@@ -4,6 +4,8 @@ import (
 	"image/color"
 	"strconv"
 
+	"golang.org/x/text/language"
+	"golang.org/x/text/message"
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
@@ -16,10 +18,17 @@ func keys(from, to string) error {
 	if err != nil {
 		return err
 	}
-	p := plot.New()
-	p.Title.Text = "A decision for one of so many keys, in random order"
+	p := newPlot("A decision for one of so many keys, in random order")
 	p.X.Label.Text, p.Y.Label.Text = "keys", "ns"
-	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: 0}
+	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, plot.TickerFunc(func(from, end float64) []plot.Tick {
+		ticks := plot.LogTicks{Prec: 0}.Ticks(from, end)
+		for i := range ticks {
+			if t := &ticks[i]; t.Label != "" {
+				t.Label = message.NewPrinter(language.English).Sprint(int(t.Value))
+			}
+		}
+		return ticks
+	})
 	p.Y.Min = 0
 	p.Legend.Top, p.Legend.Left = true, true
 	colors := []color.Color{
@@ -53,5 +62,5 @@ func keys(from, to string) error {
 		p.Legend.Add(name, line)
 	}
 	p.X.Max *= 1.5 // for the last label
-	return p.Save(20*vg.Centimeter, 12*vg.Centimeter, to)
+	return save(p, 20*vg.Centimeter, 12*vg.Centimeter, to)
 }

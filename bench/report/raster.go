@@ -3,7 +3,6 @@ package main
 import (
 	"image/color"
 
-	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
@@ -32,8 +31,7 @@ func (r *raster) dot(name string, at float64) {
 }
 
 func (r *raster) draw(to string) error {
-	p := plot.New()
-	p.Title.Text = r.title
+	p := newPlot(r.title)
 	p.X.Label.Text = r.axis
 	p.X.Min, p.X.Max = 0, r.end
 	for _, at := range r.marks {
@@ -68,5 +66,5 @@ func (r *raster) draw(to string) error {
 	p.Add(scatter)
 	p.NominalY(names...)
 	p.Y.Min, p.Y.Max = -0.5, float64(len(names))-0.5
-	return p.Save(24*vg.Centimeter, vg.Length(2.5+float64(len(names)))*vg.Centimeter, to)
+	return save(p, 24*vg.Centimeter, vg.Length(2.5+float64(len(names)))*vg.Centimeter, to)
 }
