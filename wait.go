@@ -192,7 +192,7 @@ func (r *request) wait(ctx context.Context, l *line, w *waiter, ahead total, pri
 			if err = done(ctx); err != nil {
 				return err
 			}
-			if d.RetryAfter == 0 { // a race was lost: let the others go on
+			if d.RetryAfter <= 0 { // a race was lost: let the others go on
 				runtime.Gosched()
 				time.Sleep(pauseAfter(races))
 				races++

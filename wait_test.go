@@ -443,3 +443,25 @@ func TestWaitAtAnyTime(t *testing.T) {
 		})
 	}
 }
+
+// mistaken is a limiter that refuses until a time, and says that it would have granted before.
+type mistaken struct {
+	ratelimit.Limiter
+	until time.Time
+}
+
+func (l mistaken) TakeAt(t time.Time, n int) ratelimit.Decision {
+	if t.Before(l.until) {
+		return ratelimit.Decision{Limit: 1, RetryAfter: -time.Hour}
+	}
+	return l.Limiter.TakeAt(t, n)
+}
+
+// A limiter is asked again after a while also if it says that it need not be.
+func TestWaitForAMistakenLimiter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		require.NoError(t, ratelimit.Wait(t.Context(), mistaken{ratelimit.Unlimited(), start.Add(time.Second)}, 1))
+		require.Less(t, time.Since(start), 2*time.Second)
+	})
+}
