@@ -444,24 +444,27 @@ func TestWaitAtAnyTime(t *testing.T) {
 	}
 }
 
-// mistaken is a limiter that refuses until a time, and says that it would have granted before.
+// mistaken is a limiter that refuses until a time, and says each time to retry after another.
 type mistaken struct {
 	ratelimit.Limiter
 	until time.Time
+	after time.Duration
 }
 
 func (l mistaken) TakeAt(t time.Time, n int) ratelimit.Decision {
 	if t.Before(l.until) {
-		return ratelimit.Decision{Limit: 1, RetryAfter: -time.Hour}
+		return ratelimit.Decision{Limit: 1, RetryAfter: l.after}
 	}
 	return l.Limiter.TakeAt(t, n)
 }
 
 // A limiter is asked again after a while also if it says that it need not be.
 func TestWaitForAMistakenLimiter(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		start := time.Now()
-		require.NoError(t, ratelimit.Wait(t.Context(), mistaken{ratelimit.Unlimited(), start.Add(time.Second)}, 1))
-		require.Less(t, time.Since(start), 2*time.Second)
-	})
+	for _, after := range []time.Duration{0, -1, -time.Hour} {
+		bubble(t, after.String(), func(t *testing.T) {
+			start := time.Now()
+			require.NoError(t, ratelimit.Wait(t.Context(), mistaken{ratelimit.Unlimited(), start.Add(time.Second), after}, 1))
+			require.Less(t, time.Since(start), 2*time.Second)
+		})
+	}
 }

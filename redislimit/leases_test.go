@@ -116,9 +116,26 @@ func TestALookAtALease(t *testing.T) {
 			require.Equal(t, want, all.Take(1))
 		}
 		require.True(t, all.PeekAt(t0, 1).OK)
+		d, err := limit.Peek(t.Context(), "another key", 1)
+		require.NoError(t, err)
+		require.Equal(t, 100, d.Limit, "which the engine says")
 		require.NoError(t, limit.SetRate(ratelimit.PerDay(1), 109)) // what was held is granted no more
 		require.False(t, all.PeekAt(t0, 1).OK)
 		require.False(t, all.Allow())
+	})
+}
+
+// What remains is told as it will be after the request.
+func TestALookAtTheLastLease(t *testing.T) {
+	lease(t, func(t *testing.T, l *lender, limit *redislimit.GCRA) {
+		l.owed = 90 * day
+		d, _ := l.take(t, limit, 1)
+		require.True(t, d.OK)
+		d, err := limit.Peek(t.Context(), "k", 4)
+		require.NoError(t, err)
+		require.Equal(t, 5, d.Remaining)
+		d, _ = l.take(t, limit, 4)
+		require.Equal(t, 5, d.Remaining)
 	})
 }
 

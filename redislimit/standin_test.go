@@ -29,8 +29,8 @@ func (s *standIn) RefundAt(_ time.Time, n int, _ time.Duration) { s.back = appen
 // FailOpen grants what there can be, with the Decision of a limit of which nothing is used up. It
 // refuses what there cannot be.
 func TestDecisionsOfFailOpen(t *testing.T) {
-	limit := hundred(t, engine{run: func(context.Context) ([]int64, error) { return nil, errors.New("gone") }})
-	l := limit.Limiter("k", redislimit.FailOpen)
+	gone := engine{run: func(context.Context) ([]int64, error) { return nil, errors.New("gone") }}
+	l := hundred(t, gone).Limiter("k", redislimit.FailOpen)
 	granted := ratelimit.Decision{OK: true, Limit: 100, Remaining: 100, By: redislimit.Unreachable}
 	refused := ratelimit.Decision{Limit: 100, RetryAfter: ratelimit.Never, ResetAfter: ratelimit.Never, By: redislimit.Unreachable}
 	for n, want := range map[int]ratelimit.Decision{-1: refused, 0: granted, 1: granted, 99: granted, 100: granted, 101: refused} {
@@ -43,6 +43,8 @@ func TestDecisionsOfFailOpen(t *testing.T) {
 		require.Equal(t, want, ratelimit.Charge(l, t0, n), "%d", n)
 	}
 	require.True(t, l.Allow())
+	one := ratelimit.Must(redislimit.NewGCRA(gone, "one", ratelimit.PerDay(1), 1)).Limiter("k", redislimit.FailOpen)
+	require.True(t, ratelimit.Charge(one, t0, 2).OK)
 }
 
 // A limit with a stand-in charges one event for Allow, as one without it does, and gives one back.
