@@ -101,9 +101,12 @@ func (h hijacks) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return conn, buffer, err
 }
 
+// ReadFrom sends no status if src has nothing: a handler may still answer that src has failed.
 func (r reads) ReadFrom(src io.Reader) (n int64, err error) {
-	r.t.begin()
 	n, err = r.inner.ReadFrom(src)
+	if n > 0 {
+		r.t.begin()
+	}
 	r.t.written.Add(n)
 	return n, err
 }

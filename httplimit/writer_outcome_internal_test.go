@@ -93,6 +93,25 @@ func TestWrittenBytes(t *testing.T) {
 	}
 }
 
+// ReadFrom of a source that fails at once has sent nothing, so the status is still the handler's to
+// say.
+func TestReadFromOfNothing(t *testing.T) {
+	for _, src := range []io.Reader{failing{errGone}, strings.NewReader("")} {
+		inner := httptest.NewRecorder()
+		tracked := &tracker{ResponseWriter: struct {
+			plainWriter
+			fakeReader
+		}{plainWriter{inner}, fakeReader{inner}}}
+		w := tracked.wrapped()
+		n, _ := w.(io.ReaderFrom).ReadFrom(src)
+		require.Zero(t, n)
+		require.Equal(t, 500, tracked.outcome(true))
+		w.WriteHeader(502)
+		require.Equal(t, 502, inner.Code)
+		require.Equal(t, 502, tracked.outcome(false))
+	}
+}
+
 // A connection that was taken over is an upgrade, if it was, and if there was no answer before.
 func TestHijackOutcome(t *testing.T) {
 	tracked := &tracker{ResponseWriter: breaking{httptest.NewRecorder()}}
