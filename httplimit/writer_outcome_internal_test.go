@@ -136,6 +136,23 @@ func TestHijackOutcomeBehindAnother(t *testing.T) {
 	require.False(t, ok)
 }
 
+// A flush sends the status also if the writer of another middleware only unwraps to that which can.
+func TestFlushOutcomeBehindAnother(t *testing.T) {
+	inner := httptest.NewRecorder()
+	tracked := &tracker{ResponseWriter: logged{logged{inner}}}
+	w := tracked.wrapped()
+	_, ok := w.(http.Flusher)
+	require.False(t, ok)
+	require.NoError(t, http.NewResponseController(w).Flush())
+	w.WriteHeader(500) // too late
+	require.Equal(t, 200, inner.Code)
+	require.Equal(t, 200, tracked.outcome(true))
+
+	tracked = &tracker{ResponseWriter: logged{plainWriter{httptest.NewRecorder()}}}
+	require.ErrorIs(t, http.NewResponseController(tracked.wrapped()).Flush(), http.ErrNotSupported)
+	require.Equal(t, 500, tracked.outcome(true), "nothing was sent")
+}
+
 // logged is a ResponseWriter as a middleware for logs has it.
 type logged struct{ http.ResponseWriter }
 
