@@ -2,6 +2,7 @@ package httplimit
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -46,7 +47,17 @@ func (t *tracker) WriteString(s string) (n int, err error) {
 	return n, err
 }
 
-// Unwrap is for [http.ResponseController].
+// FlushError is what [http.ResponseController] asks for. It would find a Flusher that the inner one
+// only unwraps to past the tracker, and the status that a flush sends would not be known.
+func (t *tracker) FlushError() error {
+	err := http.NewResponseController(t.ResponseWriter).Flush()
+	if !errors.Is(err, http.ErrNotSupported) {
+		t.begin()
+	}
+	return err
+}
+
+// Unwrap is for the rest of [http.ResponseController].
 func (t *tracker) Unwrap() http.ResponseWriter { return t.ResponseWriter }
 
 // outcome returns the status of the response, now that the handler has returned or panics.
@@ -83,16 +94,6 @@ func (f flushes) Flush() {
 	f.inner.Flush()
 }
 
-// FlushError is what [http.ResponseController] asks for.
-func (f flushes) FlushError() error {
-	f.t.begin()
-	if inner, ok := f.inner.(interface{ FlushError() error }); ok {
-		return inner.FlushError()
-	}
-	f.inner.Flush()
-	return nil
-}
-
 func (h hijacks) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, buffer, err := h.inner.Hijack()
 	if err == nil && h.t.status == 0 {
@@ -101,9 +102,12 @@ func (h hijacks) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return conn, buffer, err
 }
 
+// ReadFrom sends no status if src has nothing: a handler may still answer that src has failed.
 func (r reads) ReadFrom(src io.Reader) (n int64, err error) {
-	r.t.begin()
 	n, err = r.inner.ReadFrom(src)
+	if n > 0 {
+		r.t.begin()
+	}
 	r.t.written.Add(n)
 	return n, err
 }

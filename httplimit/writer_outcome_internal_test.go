@@ -93,6 +93,25 @@ func TestWrittenBytes(t *testing.T) {
 	}
 }
 
+// ReadFrom of a source that fails at once has sent nothing, so the status is still the handler's to
+// say.
+func TestReadFromOfNothing(t *testing.T) {
+	for _, src := range []io.Reader{failing{errGone}, strings.NewReader("")} {
+		inner := httptest.NewRecorder()
+		tracked := &tracker{ResponseWriter: struct {
+			plainWriter
+			fakeReader
+		}{plainWriter{inner}, fakeReader{inner}}}
+		w := tracked.wrapped()
+		n, _ := w.(io.ReaderFrom).ReadFrom(src)
+		require.Zero(t, n)
+		require.Equal(t, 500, tracked.outcome(true))
+		w.WriteHeader(502)
+		require.Equal(t, 502, inner.Code)
+		require.Equal(t, 502, tracked.outcome(false))
+	}
+}
+
 // A connection that was taken over is an upgrade, if it was, and if there was no answer before.
 func TestHijackOutcome(t *testing.T) {
 	tracked := &tracker{ResponseWriter: breaking{httptest.NewRecorder()}}
@@ -115,6 +134,23 @@ func TestHijackOutcomeBehindAnother(t *testing.T) {
 	tracked = &tracker{ResponseWriter: logged{httptest.NewRecorder()}}
 	_, ok := tracked.wrapped().(http.Hijacker)
 	require.False(t, ok)
+}
+
+// A flush sends the status also if the writer of another middleware only unwraps to that which can.
+func TestFlushOutcomeBehindAnother(t *testing.T) {
+	inner := httptest.NewRecorder()
+	tracked := &tracker{ResponseWriter: logged{logged{inner}}}
+	w := tracked.wrapped()
+	_, ok := w.(http.Flusher)
+	require.False(t, ok)
+	require.NoError(t, http.NewResponseController(w).Flush())
+	w.WriteHeader(500) // too late
+	require.Equal(t, 200, inner.Code)
+	require.Equal(t, 200, tracked.outcome(true))
+
+	tracked = &tracker{ResponseWriter: logged{plainWriter{httptest.NewRecorder()}}}
+	require.ErrorIs(t, http.NewResponseController(tracked.wrapped()).Flush(), http.ErrNotSupported)
+	require.Equal(t, 500, tracked.outcome(true), "nothing was sent")
 }
 
 // logged is a ResponseWriter as a middleware for logs has it.
