@@ -50,10 +50,13 @@ type Decision struct {
 
 	// Binding is the index in Standings of the limit that a client is told of, if it is told of
 	// one: of those that refuse, the one with the longest wait; if none does, the one with the
-	// least Remaining of those without Count. It is -1 if there is none that may be told.
+	// least Remaining of those without Count. In place of a hidden one it is the first of its rule
+	// that may be told. It is -1 if there is none.
 	Binding int
 
-	// MoreAfter is how long until the binding limit has one more Remaining; Never if it has all.
+	// MoreAfter is how long until the binding limit grants one more than now, as it is enforced. So
+	// a Shown of fewer events can have a Remaining of 0 then, too. It is Never if the limit has all,
+	// or if none binds.
 	MoreAfter time.Duration
 
 	// Reached are the steps of ladders that this request has reached, in the order of the policy;

@@ -101,7 +101,8 @@ type Rule struct {
 
 	// Ladder is what becomes of keys that are refused again and again, at most 16 steps. A strike
 	// is a refusal by a limit of this rule. Refusals until its RetryAfter has passed, or a second
-	// if that is longer, belong to the same strike: an episode.
+	// if that is longer, belong to the same strike: an episode. A block or throttle that the strike
+	// begins does not make the episode longer.
 	Ladder []Step `json:"ladder,omitempty"`
 
 	// Mode is Enforce unless it is given.

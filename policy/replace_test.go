@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"fmt"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -248,5 +249,21 @@ func TestP13ReplaceUnderLoad(t *testing.T) {
 		all := granted[0].Load() + granted[1].Load()
 		require.LessOrEqual(t, all, int64(200), as)
 		require.GreaterOrEqual(t, all, int64(100), as)
+	}
+}
+
+// A gcra counts in the ticks that its table was made with. Another rate is as exact as the first
+// burst allows: a 2^36th of the time in which that came back, 10 days here, and not of its own.
+func TestReplacedRatesAreAsExactAsTheFirst(t *testing.T) {
+	perDay := func(rate, burst int) string {
+		return fmt.Sprintf(`"rules": [{"name": "api", "limits": [{"name": "day", "rate": "%d/day", "as": "gcra", "burst": %d}]}]`, rate, burst)
+	}
+	s := newScene(t, perDay(1, 10))
+	for day, rate := range []int{12, 21660} {
+		require.NoError(t, s.Replace(parse(t, perDay(rate, 9))))
+		s.at(time.Duration(day) * 24 * time.Hour).pass(9)
+		late := s.ask().RetryAfter - 24*time.Hour/time.Duration(rate)
+		require.Greater(t, late, 1200*time.Nanosecond)
+		require.LessOrEqual(t, late, 10*24*time.Hour>>36)
 	}
 }

@@ -32,7 +32,7 @@ type Request struct {
 	// raises one.
 	Tighten []Tightening
 
-	// Refuse refuses the request, likewise, if nothing else does.
+	// Refuse refuses the request, likewise, if nothing else does. Its RetryAfter is a second.
 	Refuse bool
 }
 

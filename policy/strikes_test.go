@@ -61,6 +61,18 @@ func TestP08AnEpisodeEndsWhenItIsOver(t *testing.T) {
 	require.Equal(t, 1, ask(time.Second))
 }
 
+// P8: an episode is as long as the limits make the key wait. What the strike leads to is for
+// others, too, and a user of a blocked client may strike again by another client.
+func TestP08AnEpisodeIsNotAsLongAsItsBlock(t *testing.T) {
+	s := newScene(t, `"rules": [{"name": "api", "key": ["user"], "limits": [{"name": "second", "rate": "1/2s", "as": "log"}],
+		"ladder": [{"after": 1, "do": "block", "for": "5m", "who": ["client"]}]}]`)
+	s.pass(1, "user=7", "client=a")
+	s.refuse(policy.ByLimit, 5*time.Minute, "user=7", "client=a")
+	require.Empty(t, s.at(2*time.Second-1).refuse(policy.ByLimit, 1, "user=7", "client=b").Reached)
+	s.at(2*time.Second).pass(1, "user=7", "client=b")
+	require.Len(t, s.refuse(policy.ByLimit, 5*time.Minute, "user=7", "client=b").Reached, 1)
+}
+
 // P8: 25 refusals at once are one strike.
 func TestP08ParallelRefusalsAreOneStrike(t *testing.T) {
 	s := newScene(t, minute(`{"after": 1, "within": "1h", "do": "notify"}, {"after": 2, "within": "1h", "do": "block", "for": "1h"}`))

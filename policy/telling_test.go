@@ -30,6 +30,11 @@ func TestP05Shown(t *testing.T) {
 	s.pass(20)
 	require.Zero(t, s.d.Standings[0].Remaining, "not less than 0")
 
+	s = newScene(t, `"rules": [{"name": "api", "limits": [{"name": "minute", "rate": "60/min", "burst": 10, "as": "gcra", "shown": "5/min"}]}]`)
+	s.pass(7)
+	require.Zero(t, s.d.Standings[0].Remaining)
+	require.Equal(t, time.Second, s.d.MoreAfter, "as waits are those that are enforced: 3 s later one more is shown")
+
 	s = newScene(t, `"rules": [{"name": "api", "limits": [{"name": "minute", "rate": "10/min", "as": "log", "shown": "20/min"}]}],
 		"overrides": [{"limit": "minute", "when": ["plan=pro"], "rate": "50/min"}, {"limit": "minute", "when": ["plan=team"], "rate": "50/min", "shown": "60/min"}]`)
 	require.Equal(t, 20, s.remaining("minute"))
