@@ -352,6 +352,17 @@ func TestQueue(t *testing.T) {
 		synctest.Wait()
 		never(3)
 	})
+	bubble(t, "paused, behind what takes all there will ever be", func(t *testing.T) {
+		q := ratelimit.Must(ratelimit.NewQueue(ratelimit.Must(gcra.New(ratelimit.Per(5, 1<<61), 4)), 100))
+		q.PauseUntil(time.Now().Add(time.Minute))
+		for range 4 {
+			go func() { _ = q.Wait(t.Context(), 4) }()
+			synctest.Wait()
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		require.EqualError(t, q.Wait(ctx, 1), "ratelimit.Queue.Wait: n is 1, it would be granted after the end of the time that the limiter can represent: the request can never be granted")
+	})
 	var none *gcra.Limiter
 	for want, build := range map[string]func() (*ratelimit.Queue, error){
 		"ratelimit.NewQueue: l is nil, want a limiter":  func() (*ratelimit.Queue, error) { return ratelimit.NewQueue(none, 1) },
