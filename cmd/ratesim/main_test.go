@@ -391,6 +391,8 @@ func TestErrors(t *testing.T) {
 		{"explain", "takes one policy"},
 		{"-policy trakt -trace - -capacity -1", "-capacity is -1, want 0 or more"},
 		{"check", "takes one policy"},
+		{"check " + folder + "/none", "there is no policy"},
+		{"check " + folder, "is a directory"},
 	} {
 		status, _, errs := ratesim(t, log, strings.Fields(row.args)...)
 		require.Equal(t, 2, status, "%s: %s", row.args, errs)
