@@ -271,6 +271,28 @@ func TestRefund(t *testing.T) {
 	require.Equal(t, 2, l.Peek(0).Remaining, "its window is over")
 }
 
+// A window that opens again at a refund does not take back what was granted with it, and ends later
+// than without the refunded events: others follow it. The limit holds in each.
+func TestRefundOfAPartOfTheFirst(t *testing.T) {
+	l, c := newAt(t, fixedwindow.NewAnchored, t0, ratelimit.PerSecond(5))
+	without, _ := newAt(t, fixedwindow.NewAnchored, t0, ratelimit.PerSecond(5))
+	require.True(t, l.Take(2).OK)
+	require.True(t, without.TakeAt(t0, 1).OK)
+	c.Set(t0.Add(500 * ms))
+	l.RefundAt(c.Now(), 1, 500*ms)
+	require.Equal(t, ratelimit.Decision{OK: true, Limit: 5, Remaining: 4, ResetAfter: time.Second}, l.Peek(0))
+	c.Advance(100 * ms)
+	l.RefundAt(c.Now(), 1, 600*ms)
+	require.Equal(t, ratelimit.Decision{OK: true, Limit: 5, Remaining: 4, ResetAfter: 900 * ms}, l.Peek(0))
+
+	c.Set(t0.Add(1200 * ms))
+	require.True(t, l.Take(3).OK)
+	require.True(t, without.TakeAt(c.Now(), 3).OK, "its window is over, and this opens the next one")
+	c.Set(t0.Add(1500 * ms))
+	require.True(t, l.Take(5).OK)
+	require.False(t, without.TakeAt(c.Now(), 5).OK)
+}
+
 // Times before the range count as its beginning, which lies inside of an aligned window.
 func TestRefundBeforeTheRangeOfTime(t *testing.T) {
 	l, c := newAt(t, fixedwindow.NewAligned, t0, ratelimit.Per(2, 3<<55))

@@ -219,7 +219,7 @@ func (l *Limiter) SetRate(rate ratelimit.Rate, burst int) error {
 }
 
 // SetRateAt changes the rate and the burst as of t. Events that were granted keep counting: what is
-// owed is kept as a number of events, rounded up by less than a tick, and may be more than the new
+// owed is kept as a number of events, rounded up by a tick at most, and may be more than the new
 // burst. A greater burst is available at once, less what is owed: a change from 10 to 100 allows 90
 // more events. No grant is lost or counted twice when rates change under load.
 //

@@ -197,6 +197,19 @@ func TestSetRateUnderLoad(t *testing.T) {
 	require.EqualValues(t, burst, granted.Load())
 }
 
+// A limiter that is not fresh owes a tick at least when its rate has changed. That drains within the
+// nanosecond.
+func TestSetRateRoundsUpByATickAtMost(t *testing.T) {
+	l, c := newAt(t, t0, ratelimit.PerSecond(7), 2)
+	require.True(t, l.Allow())
+	c.Set(t0.Add(142_857_143))
+	require.Equal(t, 2, l.Peek(0).Remaining)
+	require.NoError(t, l.SetRate(ratelimit.PerHour(1), 2))
+	require.Equal(t, ratelimit.Decision{OK: true, Limit: 2, Remaining: 1, ResetAfter: 1}, l.Peek(0))
+	c.Advance(1)
+	require.Equal(t, ratelimit.Decision{OK: true, Limit: 2, Remaining: 2}, l.Peek(0))
+}
+
 // A refund at the very start of the first frame, and ones beyond its start, need another frame.
 func TestRefundAtTheStartOfTheFirstFrame(t *testing.T) {
 	for before := range time.Duration(4) {

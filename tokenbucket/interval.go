@@ -91,7 +91,12 @@ func (l *Interval) Tokens() int { return l.Peek(0).Remaining }
 // RefundAt puts back, as of t, n tokens that were taken at t-held. It does so only if t is still in
 // the interval in which they were taken. Otherwise it puts back nothing, because tokens of older
 // intervals come back by themselves. It never puts back more than is missing. If the tokens were
-// the first of their interval, the interval starts again at t.
+// the first of their interval, the interval starts again at t. Then other tokens of the same time
+// cannot be put back any more, so put them back together.
+//
+// After an interval that starts again, batches may come at other times than if the tokens had not
+// been taken. So the bucket may grant later what it would refuse then, and reversely. The guarantee
+// holds for the tokens that were kept.
 //
 // t must not be earlier than any time used since the tokens were taken, and counts as at least the
 // limiter's clock; see [ratelimit.Limiter].

@@ -203,7 +203,7 @@ func (l *Limiter) SetRate(rate ratelimit.Rate, capacity int) error {
 }
 
 // SetRateAt changes the rate and the capacity as of t. Missing tokens stay missing, and may be more
-// than the new capacity. Their number is rounded up by less than a tick. A greater capacity is
+// than the new capacity. Their number is rounded up by a tick at most. A greater capacity is
 // available at once, less what is missing: a change from 10 to 100 adds 90 tokens. No grant is lost
 // or counted twice when rates change under load.
 //

@@ -133,6 +133,28 @@ func TestTokens(t *testing.T) {
 	}
 }
 
+// An interval that starts again when some of its first tokens are put back does not take back the
+// others, and ends later than without them: batches come at other times.
+func TestRefundOfAPartOfTheFirst(t *testing.T) {
+	l, c := newAt(t, interval, t0, ratelimit.PerSecond(5), 5)
+	without, _ := newAt(t, interval, t0, ratelimit.PerSecond(5), 5)
+	require.True(t, l.Take(2).OK)
+	require.True(t, without.TakeAt(t0, 1).OK)
+	c.Set(t0.Add(500 * ms))
+	l.RefundAt(c.Now(), 1, 500*ms)
+	require.Equal(t, ratelimit.Decision{OK: true, Limit: 5, Remaining: 4, ResetAfter: time.Second}, l.Peek(0))
+	c.Advance(100 * ms)
+	l.RefundAt(c.Now(), 1, 600*ms)
+	require.Equal(t, ratelimit.Decision{OK: true, Limit: 5, Remaining: 4, ResetAfter: 900 * ms}, l.Peek(0))
+
+	c.Set(t0.Add(1200 * ms))
+	require.True(t, l.Take(3).OK)
+	require.True(t, without.TakeAt(c.Now(), 3).OK, "it is full, and this starts an interval")
+	c.Set(t0.Add(1500 * ms))
+	require.True(t, l.Take(5).OK)
+	require.False(t, without.TakeAt(c.Now(), 5).OK)
+}
+
 func TestRefundInAnInterval(t *testing.T) {
 	l, c := newAt(t, interval, t0, ratelimit.Per(2, 200*ms), 4)
 	require.True(t, l.TakeAt(t0, 2).OK)

@@ -197,6 +197,8 @@ func (o *options) check() error {
 		return fmt.Errorf("-top is %d, want 0 or more", o.top)
 	case o.bin < 0:
 		return fmt.Errorf("-bin is %v, want 0s or more", o.bin)
+	case o.capacity < 0:
+		return fmt.Errorf("-capacity is %d, want 0 or more", o.capacity)
 	case o.gen != "" && o.duration <= 0:
 		return fmt.Errorf("-duration is %v, want more than 0s", o.duration)
 	}

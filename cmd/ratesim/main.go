@@ -22,6 +22,8 @@ import (
 	"io"
 	"os"
 	"strings"
+
+	"github.com/seed-3506548a/ratelimit/policy"
 )
 
 func main() {
@@ -91,8 +93,12 @@ func check(args []string, w world) error {
 		return errors.New("check takes one policy: a name of the catalog, or a file")
 	}
 	p, err := loadPolicy(args[0])
-	if err != nil {
+	var faults *policy.Faults
+	switch {
+	case errors.As(err, &faults):
 		return failed{err}
+	case err != nil:
+		return err // nothing was checked, and a job must not take that for a fault
 	}
 	rules := "rules"
 	if len(p.Rules) == 1 {

@@ -387,16 +387,21 @@ func TestErrors(t *testing.T) {
 		{"-policy trakt -gen -where user", "-where: not for -gen, but for a -trace"},
 		{"-policy trakt -gen -to 2026-01-01 -order sort -subsecond as-is -format json -key user", "-format, -key, -order, -subsecond, -to: not for -gen"},
 		{"-policy trakt -trace - -duration 1m -keys 2 -rate 1/s -skew 0", "-duration, -keys, -rate, -skew: not for a -trace, but for -gen"},
-		{"-policy trakt -trace - -capacity -1", "capacity"},
 		{"suggest -trace - -share 100%", "less than 100%"},
 		{"explain", "takes one policy"},
+		{"-policy trakt -trace - -capacity -1", "-capacity is -1, want 0 or more"},
 		{"check", "takes one policy"},
+		{"check " + folder + "/none", "there is no policy"},
+		{"check " + folder, "is a directory"},
 	} {
 		status, _, errs := ratesim(t, log, strings.Fields(row.args)...)
 		require.Equal(t, 2, status, "%s: %s", row.args, errs)
 		require.Contains(t, errs, row.want, row.args)
 	}
-	status, _, errs := ratesim(t, "what is this\n", "-policy", "trakt", "-trace", "-")
+	status, _, errs := ratesim(t, log, "-limit", "log 1/s", "-trace", "-", "-capacity", "-1")
+	require.Equal(t, 2, status)
+	require.Contains(t, errs, "-capacity is -1, want 0 or more")
+	status, _, errs = ratesim(t, "what is this\n", "-policy", "trakt", "-trace", "-")
 	require.Equal(t, 2, status)
 	require.Contains(t, errs, "the format is not known")
 	status, _, errs = ratesim(t, "\x1f\x8b\x08\x00", "-policy", "trakt", "-trace", "-")

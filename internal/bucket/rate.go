@@ -94,7 +94,7 @@ func (st state) convertible(off int64, rate ratelimit.Rate) (events uint64, ok b
 }
 
 // converted returns the state of another rate that owes as many events as st does at the change,
-// rounded up by less than a tick. (If the debt were kept as a time instead, a slower rate would
+// rounded up by a tick at most. (If the debt were kept as a time instead, a slower rate would
 // hand out events.) Nothing is granted any more for times before the change. Events were granted by
 // leases until leased at the latest.
 func (st state) converted(off, leased int64, rate ratelimit.Rate, burst int) state {
