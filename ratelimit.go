@@ -91,8 +91,8 @@ type Limiter interface {
 
 	// RefundAt gives back, as of t, n events that were granted at t-held and did not happen. It
 	// gives back only what still counts: afterwards the limiter grants no more than if it had never
-	// granted these events. (Windows that open with an event may then open at other times; there the
-	// bound holds for the events that were kept.) It may give back less, or nothing.
+	// granted these events. (Windows that open with an event may then open at other times; there
+	// the bound holds for the events that were kept.) It may give back less, or nothing.
 	//
 	// t must not be earlier than any time used since the grant. A t before the limiter's own clock
 	// counts as the clock's time. held may be too short by the delay of reading the clock at the

@@ -204,12 +204,12 @@ func (l *Limiter) PeekAt(t time.Time, n int) (d ratelimit.Decision) {
 
 // RefundAt gives back, as of t, n events that were granted at t-held. It does so only if the window
 // that counted them is still open at t. If they were the first events of an anchored window, that
-// window opens again at t. Then other events of the same time cannot be refunded any more, so refund
-// them together.
+// window opens again at t. Then other events of the same time cannot be refunded any more, so
+// refund them together.
 //
-// An anchored window that opens again may have other windows after it than if the events had not
-// been granted. So it may grant later what it would refuse then, and reversely. The guarantee holds
-// for the events that were kept.
+// After an anchored window that opens again, windows may begin at other times than if the events
+// had not been granted. So it may later grant what it would refuse then, or refuse what it would
+// grant. The guarantee holds for the events that were kept.
 //
 // t must not be earlier than any time used since the grant, and counts as at least the limiter's
 // clock; see [ratelimit.Limiter].

@@ -197,8 +197,8 @@ func TestSetRateUnderLoad(t *testing.T) {
 	require.EqualValues(t, burst, granted.Load())
 }
 
-// A limiter that is not fresh owes a tick at least when its rate has changed. That drains within the
-// nanosecond.
+// A limiter that is not fresh owes a tick at least when its rate has changed. That drains within
+// the nanosecond.
 func TestSetRateRoundsUpByATickAtMost(t *testing.T) {
 	l, c := newAt(t, t0, ratelimit.PerSecond(7), 2)
 	require.True(t, l.Allow())

@@ -164,7 +164,7 @@ func TestLogRefundOfARequestThatTookLong(t *testing.T) {
 			require.NoError(t, err)
 			for _, at := range row.grants {
 				m.SetTime(t0.Add(at))
-				_, err := limit.Take(t.Context(), "k", 2)
+				_, err = limit.Take(t.Context(), "k", 2)
 				require.NoError(t, err)
 			}
 			m.SetTime(t0.Add(100 * ms))

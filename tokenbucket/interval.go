@@ -95,8 +95,8 @@ func (l *Interval) Tokens() int { return l.Peek(0).Remaining }
 // cannot be put back any more, so put them back together.
 //
 // After an interval that starts again, batches may come at other times than if the tokens had not
-// been taken. So the bucket may grant later what it would refuse then, and reversely. The guarantee
-// holds for the tokens that were kept.
+// been taken. So the bucket may later grant what it would refuse then, or refuse what it would
+// grant. The guarantee holds for the tokens that were kept.
 //
 // t must not be earlier than any time used since the tokens were taken, and counts as at least the
 // limiter's clock; see [ratelimit.Limiter].
