@@ -55,8 +55,8 @@ type Decision struct {
 	Binding int
 
 	// MoreAfter is how long until the binding limit grants one more than now, as it is enforced. So
-	// a Shown of fewer events can have a Remaining of 0 then, too. It is Never if the limit has all,
-	// or if none binds.
+	// a Shown of fewer events can have a Remaining of 0 then, too. It is Never if the limit has
+	// all, or if none binds.
 	MoreAfter time.Duration
 
 	// Reached are the steps of ladders that this request has reached, in the order of the policy;
