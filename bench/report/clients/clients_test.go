@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -71,6 +72,7 @@ var jobs = []struct {
 var begin = time.Date(2026, 3, 2, 8, 0, 17, 0, time.UTC)
 
 const (
+	runs       = 10 // in which goroutines and waits at random take turns in other ways
 	goroutines = 4
 	path       = "/v1/shows"
 	latency    = 20 * time.Millisecond
@@ -108,22 +110,35 @@ func TestClients(t *testing.T) {
 	for _, j := range jobs {
 		fmt.Printf("| %s |", j.name)
 		for _, c := range clients {
-			synctest.Test(t, func(t *testing.T) {
-				time.Sleep(time.Until(begin)) // virtual time, as all of it
-				least := shortest(t, load(t, j.policy), j.method, j.requests)
-				engine, err := policy.New(load(t, j.policy), 1000)
-				require.NoError(t, err)
-				limit, err := httplimit.Middleware(engine, attributes, j.dialect)
-				require.NoError(t, err)
-				s := &server{handler: limit(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))}
-				start := time.Now()
-				lost := run(c.over(s), j.method, j.requests)
-				took := math.Round(time.Since(start).Seconds()*100/least.Seconds()) / 100
-				fmt.Printf(" %d, %d, %.2f |", s.refused.Load(), lost, took)
-			})
+			var refused, lost, took []float64
+			for range runs {
+				synctest.Test(t, func(t *testing.T) {
+					time.Sleep(time.Until(begin)) // virtual time, as all of it
+					least := shortest(t, load(t, j.policy), j.method, j.requests)
+					engine, err := policy.New(load(t, j.policy), 1000)
+					require.NoError(t, err)
+					limit, err := httplimit.Middleware(engine, attributes, j.dialect)
+					require.NoError(t, err)
+					s := &server{handler: limit(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))}
+					start := time.Now()
+					lost = append(lost, float64(run(c.over(s), j.method, j.requests)))
+					took = append(took, math.Round(time.Since(start).Seconds()*100/least.Seconds())/100)
+					refused = append(refused, float64(s.refused.Load()))
+				})
+			}
+			fmt.Printf(" %s, %s, %s |", extremes("%.0f", refused), extremes("%.0f", lost), extremes("%.2f", took))
 		}
 		fmt.Println()
 	}
+}
+
+// extremes returns the least and the greatest value, or the one that all have.
+func extremes(format string, values []float64) string {
+	least, most := fmt.Sprintf(format, slices.Min(values)), fmt.Sprintf(format, slices.Max(values))
+	if least == most {
+		return least
+	}
+	return least + "-" + most
 }
 
 // server is in memory. A request takes latency, of the virtual time of the test.
