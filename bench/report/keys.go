@@ -20,15 +20,7 @@ func keys(from, to string) error {
 	}
 	p := newPlot("A decision for one of so many keys, in random order")
 	p.X.Label.Text, p.Y.Label.Text = "keys", "ns"
-	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, plot.TickerFunc(func(from, end float64) []plot.Tick {
-		ticks := plot.LogTicks{Prec: 0}.Ticks(from, end)
-		for i := range ticks {
-			if t := &ticks[i]; t.Label != "" {
-				t.Label = message.NewPrinter(language.English).Sprint(int(t.Value))
-			}
-		}
-		return ticks
-	})
+	p.X.Scale, p.X.Tick.Marker, p.Y.Tick.Marker = plot.LogScale{}, grouped(plot.LogTicks{Prec: 0}), grouped(plot.DefaultTicks{})
 	p.Y.Min = 0
 	p.Legend.Top, p.Legend.Left = true, true
 	colors := []color.Color{
@@ -63,4 +55,17 @@ func keys(from, to string) error {
 	}
 	p.X.Max *= 1.5 // for the last label
 	return save(p, 20*vg.Centimeter, 12*vg.Centimeter, to)
+}
+
+// grouped writes the whole numbers of ticks as people read them: 10,000.
+func grouped(of plot.Ticker) plot.Ticker {
+	return plot.TickerFunc(func(from, end float64) []plot.Tick {
+		ticks := of.Ticks(from, end)
+		for i := range ticks {
+			if t := &ticks[i]; t.Label != "" {
+				t.Label = message.NewPrinter(language.English).Sprint(int(t.Value))
+			}
+		}
+		return ticks
+	})
 }
