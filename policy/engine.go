@@ -80,8 +80,8 @@ func Observe(f func(*Request, *Decision)) Option { return func(o *options) { o.o
 const mostCapacity = 1 << 28
 
 // New returns an engine for a copy of the policy, with room for capacity live keys of each limit:
-// keys that owe something. It reads the time from the system's monotonic clock unless [WithClock]
-// gives it another.
+// keys that owe something. It reads the system's clock unless [WithClock] sets another: aligned
+// limits go by the wall clock, all others by the monotonic one.
 //
 // The error is a [*Faults] if the policy is not valid; a [*ratelimit.ArgumentError] unless
 // 1 <= capacity <= 2^28 and the options are not nil; or says which limit cannot be kept beside its
