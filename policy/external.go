@@ -28,8 +28,8 @@ type OpenStore func(name string, l Limit) (Store, error)
 // redislimit.ForPolicy, so that all processes with the store share it. The limit is that of a name,
 // or of rule/name. It must be in the policy, also after [Engine.Replace].
 //
-// Keys are texts such as "user=7" or "user=7&ip=192.0.2.1": values are in them as they are, but for
-// "%" and "&", which are written as "%25" and "%26".
+// Keys are strings such as "user=7" or "user=7&ip=192.0.2.1": values are in them as they are, but
+// for "%" and "&", which are written as "%25" and "%26".
 //
 // [New] and [Engine.Replace] open a store for each different rate and burst that the limit and its
 // overrides have. Their errors are those of open; and a [*ratelimit.ArgumentError] if the policy

@@ -14,8 +14,8 @@ type Request struct {
 	// set it to the times of the requests.
 	Time time.Time
 
-	// Method and Path are matched with patterns; Path is escaped, as of [net/url.URL.EscapedPath].
-	// An empty Path matches no pattern.
+	// Method and Path are matched with patterns; Path is escaped, as [net/url.URL.EscapedPath]
+	// returns it. An empty Path matches no pattern.
 	Method, Path string
 
 	// Attrs say who asks. Of several with one name, the first that has a value counts.

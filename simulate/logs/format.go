@@ -28,7 +28,7 @@ var Auto Format
 const wantFormat = "auto, common, combined, json, caddy, traefik, nginx, csv, tsv or counts, " +
 	"and columns behind a colon, as in csv:time=when,host=who"
 
-// ParseFormat reads a format from a text:
+// ParseFormat reads a format from a string:
 //
 //	auto
 //	combined
