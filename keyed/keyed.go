@@ -45,7 +45,7 @@
 // to one tick earlier than from package gcra. As m is 256 at nearly all rates, other documentation
 // says 1/256.
 //
-// The bound holds whatever other keys do, and also when the table is full. A table keeps the
+// The bound holds whatever other keys do, and even when the table is full. A table keeps the
 // contract of [ratelimit.Limiter], with these exceptions:
 //
 //   - It refuses requests with times that are very old or far in the future: see Wrong times.

@@ -27,7 +27,7 @@ import (
 // A limit with Count is looked at before the request, and charged by Done. So as many responses as
 // its limit can be counted, and on top of these one less than there are requests under way.
 //
-// All this holds for each key, also when there are more keys than the engine has room for. Then new
+// All this holds for each key, even when there are more keys than the engine has room for. Then new
 // keys may be refused for what others owe: see [Stats].
 //
 // # Cost
