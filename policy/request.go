@@ -53,13 +53,13 @@ type Tightening struct {
 
 // Outcome is what became of a request that was granted.
 type Outcome struct {
-	// Time is when the response was there. The zero Time is now, by the engine's clock.
+	// Time is when the response was made. The zero Time is now, by the engine's clock.
 	Time time.Time
 
 	// Status is the response's, by which limits with Count choose. 0 is none, and is not counted.
 	Status int
 
-	// Amounts are what the request took. An amount that is not there was as it was estimated.
+	// Amounts are what the request took. An amount that is missing here was as it was estimated.
 	Amounts []Amount
 }
 
