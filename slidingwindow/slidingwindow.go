@@ -32,9 +32,9 @@
 // for late requests too, but some are refused although it would allow them.
 //
 // A Log records a late event at the newest time at which something was granted. For a late request
-// at t, it counts all events recorded after t-rate.Per, also those recorded after t. An example
-// with a limit of 5 in 10 s: after 2 events each at 0 s, 1 s and 12 s, a request for 2 events at 10
-// s is refused, although no window would hold more than 4.
+// at t, it counts all events recorded after t-rate.Per, also those recorded after t. With a limit
+// of 5 in 10 s, and 2 events each at 0, 1 and 12 s, a request for 2 events at 10 s is refused,
+// although no window would hold more than 4.
 //
 // A Counter counts a late event in the newest bucket. It refuses requests that are more than the
 // given number of buckets before that bucket.
