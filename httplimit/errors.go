@@ -22,7 +22,7 @@ var (
 // [policy.WithStore] could not decide about a request, for a reason that has nothing to do with the
 // limit of its key.
 type StoreError struct {
-	By  int   // keyed.Full, keyed.NoLimiter, keyed.Late, keyed.Ahead, or a store's own; 0 of policy.WithStore
+	By  int   // keyed.Full, keyed.NoLimiter, keyed.Late, keyed.Ahead, or a store's own; 0 for policy.WithStore
 	Err error // why there is no limiter or no answer, if the store says so
 }
 
