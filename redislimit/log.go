@@ -22,7 +22,7 @@ const maxLog = 1<<16 - 1
 type Log struct{ Store }
 
 // NewLog returns a limit of rate.Events in every window of length rate.Per, by the engine's clock.
-// It takes 10 bytes of the engine's memory for each event, and O(log rate.Events) time. About the
+// It takes 10 bytes of the engine's memory for each event, and O(log rate.Events) time. For the
 // name see [NewGCRA].
 //
 // # Guarantee

@@ -19,7 +19,7 @@ var windowScript = newScript(windowSource)
 type AlignedWindow struct{ Store }
 
 // NewAlignedWindow returns a limit of rate.Events in each window. Windows begin at multiples of
-// rate.Per since the Unix epoch, by the engine's clock. About the name see [NewGCRA].
+// rate.Per since the Unix epoch, by the engine's clock. For the name see [NewGCRA].
 //
 // # Guarantee
 //
