@@ -2,8 +2,9 @@ package ratelimit
 
 import "fmt"
 
-// ArgumentError reports an argument that a function does not accept, and what would be right. The
-// constructors and parsers of this module return their errors as an *ArgumentError.
+// ArgumentError reports an argument that a function does not accept, and what would be right. It is
+// the error of all constructors and parsers of this module, as an *ArgumentError, unless they
+// document another one.
 type ArgumentError struct {
 	Func  string // the function that was called, as in "gcra.New" or "gcra.Limiter.SetRate"
 	Field string // the argument, as in "burst" or "rate.Per"

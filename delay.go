@@ -8,9 +8,9 @@ import "time"
 type Delayer interface {
 	Limiter
 
-	// DelayAt returns the least time after t in which n more events can be granted, in requests of
-	// any size and with no other traffic. It is [Never] if they cannot be granted or n < 0. It
-	// charges nothing. The answer may already be outdated.
+	// DelayAt returns how long after t it takes until n more events can have been granted, in
+	// requests of any size and with no other traffic, or a lower bound of that. It is [Never] if
+	// they cannot be granted or n < 0. It charges nothing. The answer may already be outdated.
 	DelayAt(t time.Time, n int) time.Duration
 }
 

@@ -171,7 +171,7 @@ func (r Rate) MarshalText() ([]byte, error) {
 	return []byte(r.String()), nil
 }
 
-// UnmarshalText implements [encoding.TextUnmarshaler] by [ParseRate]. An empty text is an error.
+// UnmarshalText implements [encoding.TextUnmarshaler] by [ParseRate]. An empty string is an error.
 // For null, package encoding/json does not call it and leaves r unchanged.
 func (r *Rate) UnmarshalText(text []byte) error {
 	parsed, err := ParseRate(string(text))

@@ -26,10 +26,10 @@
 // traffic through limits. The module redislimit keeps limits on Redis or Valkey, for several
 // processes.
 //
-// They compute in integers only. They read the system's monotonic clock, or a [Clock] that you
-// pass. Decisions are lock-free and do not allocate. There are two exceptions: a keyed.Map, and
-// what is built on it, locks, and allocates for new keys; and a grant allocates in the rare cases
-// that each package lists under Cost.
+// All limiters in memory compute in integers only. They read the system's monotonic clock, for
+// aligned windows its wall clock, or a [Clock] that you pass. Decisions are lock-free and do not
+// allocate. There are two exceptions: a keyed.Map, and what is built on it, locks, and allocates
+// for new keys; and a grant allocates in the rare cases that each package lists under Cost.
 //
 // A refusal changes nothing that later decisions depend on. The exceptions are package penalty,
 // whose purpose is such a change, and a composition that has lost a race: see [All].

@@ -22,7 +22,7 @@
 //
 // Across the boundary of two windows, up to 2*rate.Events may be granted in a moment.
 //
-// NewAligned and NewAlignedTo follow the wall clock, also when it is set. They never open a window
+// NewAligned and NewAlignedTo follow the wall clock, even when it is set. They never open a window
 // a second time: after a step back they refuse until the clock has caught up with the window that
 // was open.
 //

@@ -142,7 +142,7 @@ func (l *Striped) SetRate(rate ratelimit.Rate, burst int) error {
 
 // SetRateAt changes the rate and the burst as of t; see [Limiter.SetRateAt]. The change takes
 // effect at the end of the last lease if that is later, by up to 131 us. What was leased before can
-// be granted until then, also if the new rate is 0.
+// be granted until then, even if the new rate is 0.
 func (l *Striped) SetRateAt(t time.Time, rate ratelimit.Rate, burst int) error {
 	defer waiting.Changed(l)
 	return l.bucket.SetRateAt("gcra.Striped.SetRateAt", "burst", t, rate, burst)

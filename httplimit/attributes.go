@@ -66,10 +66,10 @@ func isToken(s string) bool {
 	return s != ""
 }
 
-// Prefix returns the network that an address is in, of so many bits: with (24, 64) 192.0.2.0/24 of
-// 192.0.2.1, and 2001:db8::/64 of 2001:db8::1. A client with IPv6 mostly has a /64 at least, so to
-// count its addresses one by one limits nobody. If the value is no address, the attribute is
-// missing.
+// Prefix returns the network that an address is in, of so many bits: Prefix(24, 64) makes
+// 192.0.2.0/24 of 192.0.2.1, and 2001:db8::/64 of 2001:db8::1. A client with IPv6 mostly has a /64
+// at least, so counting its addresses one by one limits nobody. If the value is no address, the
+// attribute is missing.
 func (a Attribute) Prefix(v4, v6 int) Attribute {
 	const fn = "httplimit.Attribute.Prefix"
 	switch {

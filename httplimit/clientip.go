@@ -19,7 +19,7 @@ import (
 // read.
 //
 // With nobody trusted, a server behind a proxy takes all clients for one: [Middleware] reports it
-// to [OnError] when it comes across X-Forwarded-For. To trust more than one's own proxies lets
+// to [OnError] when it comes across X-Forwarded-For. Trusting more than your own proxies lets
 // everybody choose an address.
 func ClientIP(trusted ...netip.Prefix) Attribute {
 	networks := slices.Clone(trusted)

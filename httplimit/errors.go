@@ -9,12 +9,12 @@ import (
 
 // What is wrong with how a middleware is used, as [OnError] is told.
 var (
-	// ErrTwice is when a request comes to an engine that has already decided about it, earlier in
-	// the chain: it is charged twice.
+	// ErrTwice reports that the engine has already decided about the request, earlier in the chain:
+	// it is charged twice.
 	ErrTwice = errors.New("httplimit: the engine was asked about this request before: leave one of the middlewares out")
 
-	// ErrTrustsNobody is when a request has X-Forwarded-For, and [ClientIP] trusts no proxy: if
-	// there is one in front, all its clients share limits.
+	// ErrTrustsNobody reports that a request has X-Forwarded-For, and [ClientIP] trusts no proxy:
+	// if there is one in front, all its clients share limits.
 	ErrTrustsNobody = errors.New("httplimit: there is X-Forwarded-For, and ClientIP trusts no proxy: name yours")
 )
 
@@ -22,7 +22,7 @@ var (
 // [policy.WithStore] could not decide about a request, for a reason that has nothing to do with the
 // limit of its key.
 type StoreError struct {
-	By  int   // keyed.Full, keyed.NoLimiter, keyed.Late, keyed.Ahead, or a store's own; 0 of policy.WithStore
+	By  int   // keyed.Full, keyed.NoLimiter, keyed.Late, keyed.Ahead, or a store's own; 0 for policy.WithStore
 	Err error // why there is no limiter or no answer, if the store says so
 }
 

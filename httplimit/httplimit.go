@@ -13,10 +13,11 @@
 //
 // # Guarantee
 //
-// Each request has exactly one response. A request that is refused charges none of the engine's
-// limits and reaches no handler; one that is granted stays charged, also if its handler panics or
-// the client is gone. Limits that count responses or amounts are settled when the handler returns
-// or panics. Nobody gets more than the limits of the policy, whatever they send.
+// Each request has exactly one response. A request that is refused charges none of the limits,
+// unless it has lost a race (see [policy.Engine]), and reaches no handler; one that is granted
+// stays charged, even if its handler panics or the client is gone. Limits that count responses or
+// amounts are settled when the handler returns or panics. Nobody gets more than the limits of the
+// policy, whatever they send.
 //
 // # Cost
 //

@@ -20,7 +20,7 @@ import (
 // until there is one more, and a limit that has the name of another is called by its rule as well,
 // "user/minute".
 //
-// A refusal has problem details as of RFC 9457: quota-exceeded, with the policies that it has
+// A refusal has the problem details of RFC 9457: quota-exceeded, with the policies that it has
 // violated; temporary-reduced-capacity, by 503, if the limit grants less than is shown at present;
 // abnormal-usage-detected for throttles, blocks and revocations.
 //

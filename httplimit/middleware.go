@@ -14,9 +14,9 @@ import (
 	"github.com/seed-3506548a/ratelimit/policy"
 )
 
-// Middleware returns what puts the engine's policy in front of a handler. Each request is decided
-// by its method, its path as it is escaped, and the attributes that who reads from it. What is
-// refused is answered in the dialect.
+// Middleware returns a function that puts the engine's policy in front of a handler. Each request
+// is decided by its method, its path as it is escaped, and the attributes that who reads from it.
+// What is refused is answered in the dialect.
 //
 // All attributes that the policy names must be in who; others may be there, for policies to come.
 //

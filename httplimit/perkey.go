@@ -12,8 +12,8 @@ import (
 	"github.com/seed-3506548a/ratelimit/policy"
 )
 
-// PerKey returns what puts one limit for each key in front of a handler, without a policy: that
-// of a [keyed.Table], a [keyed.Map], a [keyed.Group] or one of package redislimit. An
+// PerKey returns a function that puts one limit for each key in front of a handler, without a
+// policy: that of a [keyed.Table], a [keyed.Map], a [keyed.Group] or one of package redislimit. An
 // [Attribute] can be the key of a store of strings:
 //
 //	table, err := keyed.NewGCRA[string](ratelimit.PerMinute(90), 10, 100_000)
@@ -23,8 +23,8 @@ import (
 // if the store has a method Rate. If it has no method PeekAt, t of IETF(11) is left out where the
 // decision does not show it. What the store could not decide goes to [OnError].
 //
-// The error is a [*ratelimit.ArgumentError] if store, key or dialect is nil, for the options
-// [Estimate] and [TestHeaders], and if the key, the dialect or an option was made of invalid
+// The error is a [*ratelimit.ArgumentError] if store, key or dialect is nil, if an option is
+// [Estimate] or [TestHeaders], or if the key, the dialect or an option was made of invalid
 // arguments.
 func PerKey[K comparable](
 	store interface {

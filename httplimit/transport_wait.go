@@ -134,7 +134,8 @@ type patient struct {
 
 func (p patient) Deadline() (time.Time, bool) { return p.deadline, true }
 
-// ErrPatience is why a [Transport] did not send a request although its context allows the wait.
+// ErrPatience reports that a [Transport] did not send a request although its context allows the
+// wait.
 var ErrPatience = errors.New("the wait would be longer than the Transport's Patience")
 
 // giveUp returns the time at which a request that waits from now on gives up.

@@ -74,7 +74,7 @@ func (v *visit) end(came *http.Request) {
 }
 
 // FromContext returns a copy of the decision about the request that is being served, which a
-// handler may show to people, log and keep. If there are several middlewares, it is of the
+// handler may show to people, log and keep. If there are several middlewares, it is that of the
 // innermost. It reports false if there is none, or if the handler had returned before it was asked
 // for. The copy is for reading: the middleware settles the request itself.
 func FromContext(ctx context.Context) (*policy.Decision, bool) {

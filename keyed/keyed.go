@@ -35,17 +35,17 @@
 //
 // # Guarantee of a Table
 //
-// For each key, in every closed interval [a, b] of the callers' timestamps, in whatever order these
-// come,
+// For each key, in every closed interval [a, b] of the times that callers pass, in whatever order
+// they pass them,
 //
 //	NewGCRA:          granted <= burst + (b-a)*rate + 1/m
 //	NewAlignedWindow: granted <= rate.Events, if the interval lies in one window
 //
-// The term 1/m is there because timestamps are rounded down to ticks. So a key may get an event up
-// to one tick earlier than from package gcra. As m is 256 at nearly all rates, other documentation
+// The term 1/m is there because times are rounded down to ticks. So a key may get an event up to
+// one tick earlier than from package gcra. As m is 256 at nearly all rates, other documentation
 // says 1/256.
 //
-// The bound holds whatever other keys do, and also when the table is full. A table keeps the
+// The bound holds whatever other keys do, and even when the table is full. A table keeps the
 // contract of [ratelimit.Limiter], with these exceptions:
 //
 //   - It refuses requests with times that are very old or far in the future: see Wrong times.

@@ -22,7 +22,7 @@ type Stats struct {
 type MapStats struct {
 	Len int // keys, as Map.Len returns it
 
-	Evicted uint64 // keys evicted to make room for others, also if the factory then failed
+	Evicted uint64 // keys evicted to make room for others, even if the factory then failed
 	Refused uint64 // requests of new keys refused because there was no room: see Full
 	Late    uint64 // requests refused because their time was too old: see the constant Late
 	Failed  uint64 // times that the factory made no limiter: see NoLimiter

@@ -54,7 +54,7 @@ type New func(opts ...ratelimit.Option) (ratelimit.Limiter, error)
 //     AllowAt and FitsAt of a [ratelimit.Allower] as TakeAt and PeekAt
 //   - DecisionIsExact: RetryAfter, Remaining and ResetAfter are right to the nanosecond. From
 //     ResetAfter on the limiter decides as a new one does
-//   - AnyClockOrigin: the limiter works on clocks from the year 1 to 2157, also if they are set
+//   - AnyClockOrigin: the limiter works on clocks from the year 1 to 2157, even if they are set
 //     back or stand still, and a new limiter is full at any time, even in the past
 //   - BadOptions: the constructor returns an error for a nil clock and for a nil option
 //   - Refund: a refund gives back at most what was granted and still counts, and nothing for

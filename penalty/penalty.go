@@ -21,7 +21,7 @@
 //     also looks at its members first.
 //   - [ratelimit.Wait] and [ratelimit.NewQueue] do not accept it, because their requests would
 //     begin blocks. Wait for the inner limiter.
-//   - Every refusal that is not for ever begins a block, whatever its reason: also that of a
+//   - Every refusal that is not for ever begins a block, whatever its reason: even that of a
 //     composition inside that has lost a race.
 //
 // When a block begins, the inner limiter may still grant a request that is under way. It grants
@@ -207,7 +207,7 @@ func (l *Limiter) PeekAt(t time.Time, n int) ratelimit.Decision {
 	return d
 }
 
-// ChargeAt counts n events as granted at t, also if they exceed the inner limiter's limit, and also
+// ChargeAt counts n events as granted at t, even if they exceed the inner limiter's limit, and even
 // in a block; see [ratelimit.Charger]. A charge is no refusal, so it begins no block: the next
 // request that is refused does. An inner limiter that is no Charger is charged what it grants.
 func (l *Limiter) ChargeAt(t time.Time, n int) ratelimit.Decision {

@@ -81,7 +81,7 @@ func unescape(text string) string {
 // [Override.When]: Is("plan", "free", "trial") is "plan=free|trial". It escapes what has a meaning
 // there, so values may be names from anywhere: Is("tenant", "a|b") is "tenant=a%7Cb".
 //
-// Values must not be empty, and differ: else [Policy.Validate] finds the fault.
+// Values must be distinct and not empty: otherwise [Policy.Validate] finds the fault.
 func Is(attribute string, values ...string) string {
 	texts := make([]string, len(values))
 	for i, value := range values {

@@ -31,7 +31,7 @@ const (
 //
 // It belongs to one request at a time, and is not safe for simultaneous use.
 type Decision struct {
-	// OK reports whether the request may be served. It was charged then.
+	// OK reports whether the request may be served. If so, it was charged.
 	OK bool
 
 	// Action is what decided.
@@ -55,8 +55,8 @@ type Decision struct {
 	Binding int
 
 	// MoreAfter is how long until the binding limit grants one more than now, as it is enforced. So
-	// a Shown of fewer events can have a Remaining of 0 then, too. It is Never if the limit has
-	// all, or if none binds.
+	// a Shown of fewer events can have a Remaining of 0 then, too. It is Never if all of the limit
+	// remains, or if none binds.
 	MoreAfter time.Duration
 
 	// Reached are the steps of ladders that this request has reached, in the order of the policy;

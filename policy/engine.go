@@ -11,8 +11,8 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/timeline"
 )
 
-// Engine decides about requests by a policy. It is made by [New]; its zero value is of no use. It
-// is safe for simultaneous use.
+// Engine decides about requests by a policy. Its zero value is not usable: call [New]. It is safe
+// for simultaneous use.
 //
 // # Guarantee
 //
@@ -24,10 +24,10 @@ import (
 // what it was charged is given back. Limits in a table give nothing back (see [Counts]), so its
 // cost may stay charged there: at most once for each race that it lost.
 //
-// A limit with Count is looked at before the request, and charged by Done. So as many responses as
-// its limit can be counted, and on top of these one less than there are requests under way.
+// A limit with Count is looked at before the request, and charged by Done. So with k requests under
+// way at once, up to k-1 responses more than its limit can be counted.
 //
-// All this holds for each key, also when there are more keys than the engine has room for. Then new
+// All this holds for each key, even when there are more keys than the engine has room for. Then new
 // keys may be refused for what others owe: see [Stats].
 //
 // # Cost
@@ -80,11 +80,11 @@ func Observe(f func(*Request, *Decision)) Option { return func(o *options) { o.o
 const mostCapacity = 1 << 28
 
 // New returns an engine for a copy of the policy, with room for capacity live keys of each limit:
-// keys that owe something. It reads the time from the system's monotonic clock unless [WithClock]
-// gives it another.
+// keys that owe something. It reads the system's clock unless [WithClock] sets another: aligned
+// limits go by the wall clock, all others by the monotonic one.
 //
-// The error is a [*Faults] if the policy is not valid; a [*ratelimit.ArgumentError] unless
-// 1 <= capacity <= 2^28 and the options are not nil; or says which limit cannot be kept beside its
+// The error is a [*Faults] if the policy is not valid; a [*ratelimit.ArgumentError] unless capacity
+// is 1 to 2^28 and no option is nil; or else one that says which limit cannot be kept beside its
 // overrides, as their rates are too far apart.
 func New(p Policy, capacity int, opts ...Option) (*Engine, error) {
 	const fn = "policy.New"

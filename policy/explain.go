@@ -11,7 +11,7 @@ import (
 
 // Explain says in plain words what the policy does: what is counted together, what is granted at
 // worst in which time, how long a refused request waits at most, what the ladder does, and what is
-// not limited at all. Of a policy that is not valid it says its faults.
+// not limited at all. For a policy that is not valid it lists the faults.
 //
 // Times and numbers are for requests at times by one clock, as long as tables and maps have room
 // for all keys.

@@ -24,12 +24,12 @@ type Rememberer interface {
 // their rate and burst. The name has letters, digits and any of ".-_/:,=".
 type OpenStore func(name string, l Limit) (Store, error)
 
-// WithStore has a limit of the policy kept by a store that open returns, such as
-// redislimit.ForPolicy, so that all processes with the store share it. The limit is that of a name,
-// or of rule/name. It must be in the policy, also after [Engine.Replace].
+// WithStore keeps a limit of the policy in the store that open returns, such as
+// redislimit.ForPolicy's, so that all processes with the store share it. limit is the limit's name,
+// or rule/name. It must be in the policy, and stay there after [Engine.Replace].
 //
-// Keys are texts such as "user=7" or "user=7&ip=192.0.2.1": values are in them as they are, but for
-// "%" and "&", which are written as "%25" and "%26".
+// Keys are strings such as "user=7" or "user=7&ip=192.0.2.1": values are in them as they are, but
+// for "%" and "&", which are written as "%25" and "%26".
 //
 // [New] and [Engine.Replace] open a store for each different rate and burst that the limit and its
 // overrides have. Their errors are those of open; and a [*ratelimit.ArgumentError] if the policy
@@ -38,9 +38,9 @@ type OpenStore func(name string, l Limit) (Store, error)
 // # Guarantee
 //
 // A request is charged to all limits or to none, in stores as elsewhere. What a store has charged
-// for a request that another limit refuses then is given back by RefundAt, also by [Engine.Undo].
-// Bounds are those of the store. Ladders, with their strikes, throttles and blocks, stay in this
-// process.
+// for a request that another limit refuses then is given back by RefundAt, as is what [Engine.Undo]
+// undoes. Bounds are those of the store. Ladders, with their strikes, throttles and blocks, stay in
+// this process.
 //
 // Stores go by their own time: [Request].Time does not matter to them, but for how long ago it is
 // when events are given back.

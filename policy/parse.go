@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// Parse reads a policy from its JSON document. It is strict: names that do not exist, occur
-// twice or are in another case, wrong types, null, numbers that are not whole, empty lists of texts
-// and anything after the document are faults, and so is whatever [Policy.Validate] finds.
+// Parse reads a policy from its JSON document. It is strict: names that do not exist, occur twice
+// or are in another case, wrong types, null, numbers that are not whole, empty lists of strings and
+// anything after the document are faults, and so is whatever [Policy.Validate] finds.
 //
 // The error is a [*Faults] with all of them, each with its line and its path. Documents are at most
 // 1 MiB long. A member "$schema" of the document is for editors, and ignored.
@@ -49,8 +49,8 @@ func lineOf(lines map[string]int, path string) int {
 	}
 }
 
-// UnmarshalJSON implements [encoding/json.Unmarshaler] by [Parse]. Lines are counted from the begin
-// of the policy.
+// UnmarshalJSON implements [encoding/json.Unmarshaler] by [Parse]. Lines are counted from the
+// beginning of the policy.
 func (p *Policy) UnmarshalJSON(document []byte) error {
 	parsed, err := Parse(document)
 	if err != nil {

@@ -23,9 +23,9 @@
 //
 // # JSON
 //
-// Names are in lower case, and a field that is empty is left out. A rate is a text as of
-// [ratelimit.ParseRate], such as "90/min", and a [Span] is one such as "1h30m". Numbers are whole
-// ones of at most 2147483647. schema.json, in this package's folder, describes the documents to
+// Names are in lower case, and a field that is empty is left out. A rate is a string that
+// [ratelimit.ParseRate] reads, such as "90/min", and a [Span] is one such as "1h30m". Numbers are
+// whole and at most 2147483647. schema.json, in this package's folder, describes the documents to
 // editors; a document may name it as "$schema".
 package policy
 
@@ -219,5 +219,5 @@ type Override struct {
 	Unlimited bool `json:"unlimited,omitempty"`
 }
 
-// Span is a length of time: in JSON a text such as "90s", "1h30m" or "7d".
+// Span is a length of time: in JSON a string such as "90s", "1h30m" or "7d".
 type Span time.Duration

@@ -14,8 +14,8 @@ type Request struct {
 	// set it to the times of the requests.
 	Time time.Time
 
-	// Method and Path are matched with patterns; Path is escaped, as of [net/url.URL.EscapedPath].
-	// An empty Path matches no pattern.
+	// Method and Path are matched with patterns; Path is escaped, as [net/url.URL.EscapedPath]
+	// returns it. An empty Path matches no pattern.
 	Method, Path string
 
 	// Attrs say who asks. Of several with one name, the first that has a value counts.
@@ -53,13 +53,13 @@ type Tightening struct {
 
 // Outcome is what became of a request that was granted.
 type Outcome struct {
-	// Time is when the response was there. The zero Time is now, by the engine's clock.
+	// Time is when the response was made. The zero Time is now, by the engine's clock.
 	Time time.Time
 
 	// Status is the response's, by which limits with Count choose. 0 is none, and is not counted.
 	Status int
 
-	// Amounts are what the request took. An amount that is not there was as it was estimated.
+	// Amounts are what the request took. An amount that is missing here was as it was estimated.
 	Amounts []Amount
 }
 

@@ -19,16 +19,15 @@ type settlement struct {
 }
 
 // Done tells what became of a request that Decide has granted: limits with Count count its
-// response, and limits with Of are charged, or give back, what its amounts differ from the
-// estimates. It does nothing the second time, after Undo, after Peek, and for a request that was
-// refused.
+// response, and limits with Of are charged, or give back, the difference between its amounts and
+// the estimates. It does nothing the second time, after Undo, after Peek, and for a request that
+// was refused.
 //
 // A limit that is a gcra can owe what drains in 52 days, or more. If it has overrides, that may be
-// less: 2^61/n ns, where n is the number of events in a nanosecond that the events of all these
-// rates are whole numbers of, in lowest terms. So it is 4 days for 7/s beside 997/s, but 38 minutes
-// for 1/s beside 1000003/s. A gcra without Of can owe 2^38 ticks, which are at least 2^30 events at
-// the limit's own rate, or at least 45 hours: see [keyed.Table.ChargeAt]. What a charge exceeds
-// these by is not counted.
+// less: 2^61/n ns, where n is the least common multiple of the U of all these rates (see Ticks in
+// package gcra). So it is 4 days for 7/s beside 997/s, but 38 minutes for 1/s beside 1000003/s. A
+// gcra without Of can owe 2^38 ticks, which are at least 2^30 events at the limit's own rate, or at
+// least 45 hours: see [keyed.Table.ChargeAt]. What a charge exceeds these by is not counted.
 //
 // A request that was decided before a Replace counts in the limits that it was decided by, which
 // the new policy may have kept.

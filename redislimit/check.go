@@ -8,12 +8,12 @@ import (
 
 // What [Store.Check] warns of.
 var (
-	// ErrEvicts is when the engine may evict keys when its memory is full: what they have consumed
-	// is forgotten, and granted again.
+	// ErrEvicts reports that the engine may evict keys when its memory is full: what they have
+	// consumed is forgotten, and granted again.
 	ErrEvicts = errors.New("redislimit: the engine evicts keys when memory is full, and grants again what they have consumed: set maxmemory-policy to noeviction")
 
-	// ErrForgets is when the engine keeps no append-only file: after a crash it grants again what
-	// was consumed before.
+	// ErrForgets reports that the engine keeps no append-only file: after a crash it grants again
+	// what was consumed before.
 	ErrForgets = errors.New("redislimit: the engine forgets all when it crashes, and grants again what was consumed: set appendonly to yes")
 )
 

@@ -9,8 +9,8 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/identity"
 )
 
-// GCRA is a bucket for each key: events spread at a rate, and a burst of some at once. See package
-// gcra, with whose decisions its own agree in every field.
+// GCRA is a bucket for each key: events spread at a rate, and a burst of some at once. Its
+// decisions agree in every field with those of package gcra.
 type GCRA struct {
 	Store
 	withheld int // of the burst, for leases

@@ -36,7 +36,7 @@ var FailOpen = OnError{open: true}
 
 // FailTo asks another limiter about what the engine does not answer, such as one of this process
 // with a part of the limit. It grants at most its own limit on top. A nil l is [FailClosed]. For
-// [httplimit.PerKey] there is [Store.FailTo].
+// httplimit.PerKey there is [Store.FailTo].
 func FailTo(l ratelimit.Limiter) OnError {
 	if identity.IsNil(l) {
 		return FailClosed
@@ -64,16 +64,16 @@ func (s *Store) Limiter(key string, otherwise OnError) ratelimit.Limiter {
 	return guarded{v, otherwise}
 }
 
-// TakeAt is Take for [httplimit.PerKey], without a context. The time does not matter. What the
-// engine does not answer is refused, with [Unreachable] in Decision.By.
+// TakeAt is Take for httplimit.PerKey, without a context. The time does not matter. What the engine
+// does not answer is refused, with [Unreachable] in Decision.By.
 func (s *Store) TakeAt(_ time.Time, key string, n int) ratelimit.Decision {
 	d, _ := s.Take(context.Background(), key, n)
 	return d
 }
 
-// FailTo returns the limits for [httplimit.PerKey], with limits of this process for what the engine
-// does not answer, or answers by an error. On each of three nodes, that is a [keyed.Table] of a
-// third of the rate and of the burst: of 100 a minute and a burst of 20,
+// FailTo returns the limits for httplimit.PerKey, with limits of this process for what the engine
+// does not answer, or answers by an error. On each of three nodes, that is a keyed.Table of a third
+// of the rate and of the burst: of 100 a minute and a burst of 20,
 //
 //	keyed.NewGCRA[string](ratelimit.Per(100, 3*time.Minute), 6, 100_000)
 //
@@ -86,7 +86,7 @@ func (s *Store) TakeAt(_ time.Time, key string, n int) ratelimit.Decision {
 // engine answers nobody, only they grant. They are full when an outage begins.
 func (s *Store) FailTo(local Local) *Fallback { return &Fallback{s, local} }
 
-// Local is a limit for each key in this process, such as a [keyed.Table] or a [keyed.Map].
+// Local is a limit for each key in this process, such as a keyed.Table or a keyed.Map.
 type Local interface {
 	TakeAt(t time.Time, key string, n int) ratelimit.Decision
 }
@@ -118,7 +118,7 @@ func (f *Fallback) Clock() ratelimit.Clock { return f.store.clock }
 func (s *Store) Clock() ratelimit.Clock { return s.clock }
 
 // Err returns why the engine did not answer last, or nil if it did, whatever the key: for health
-// checks, and for [httplimit.PerKey]. Requests whose callers gave up do not count.
+// checks, and for httplimit.PerKey. Requests whose callers gave up do not count.
 func (s *Store) Err(string) error {
 	if e := s.failed.Load(); e != nil {
 		return e

@@ -17,12 +17,12 @@ var logScript = newScript(logSource)
 // engine for long.
 const maxLog = 1<<16 - 1
 
-// Log is an exact sliding window for each key: the times of the last events are kept. See package
-// slidingwindow, with the decisions of whose Log its own agree in every field.
+// Log is an exact sliding window for each key: the times of the last events are kept. Its decisions
+// agree in every field with those of slidingwindow.Log.
 type Log struct{ Store }
 
 // NewLog returns a limit of rate.Events in every window of length rate.Per, by the engine's clock.
-// It takes 10 bytes of the engine's memory for each event, and O(log rate.Events) time. About the
+// It takes 10 bytes of the engine's memory for each event, and O(log rate.Events) time. For the
 // name see [NewGCRA].
 //
 // # Guarantee

@@ -21,7 +21,7 @@ type options struct {
 	err      *ratelimit.ArgumentError
 }
 
-// Timeout is how long a request waits for the engine, at most, in all; the deadline of a context
+// Timeout sets how long a request waits for the engine, at most, in all; the deadline of a context
 // may be sooner. It is 1 s by default. A request whose context is cancelled while it waits may wait
 // until then all the same. One whose context cannot be cancelled may wait up to a sixteenth of it
 // less.
@@ -32,7 +32,7 @@ func Timeout(d time.Duration) Option {
 	}
 }
 
-// Remember is for how many keys, about, this node remembers the last refusal. Until that is over,
+// Remember sets for about how many keys this node remembers the last refusal. Until that is over,
 // the same request is refused without asking the engine, and so is a look at it by Peek. It is
 // 16,384 by default, which takes 128 kB and 200 bytes for each refusal. 0 asks the engine each
 // time.

@@ -21,8 +21,8 @@ type Several struct{ Store }
 const mostSeveral = 16
 
 // NewSeveral returns the given limits for each key, all of which are charged, or none. By in a
-// Decision is the index of the one that binds. About the name and the guarantee of each see
-// [NewGCRA], and about errors; there are 1 to 16 limits.
+// Decision is the index of the one that binds. There are 1 to 16 limits. For the name, the
+// guarantee of each limit and the errors see [NewGCRA].
 func NewSeveral(engine Engine, name string, limits []Bucket, opts ...Option) (*Several, error) {
 	const fn = "redislimit.NewSeveral"
 	all, err := newSeveral(fn, limits)

@@ -15,19 +15,18 @@ var windowSource string
 var windowScript = newScript(windowSource)
 
 // AlignedWindow is a limit of a number of events in each window, such as each full minute, for each
-// key. See package fixedwindow, with the decisions of whose NewAligned its own agree in every
-// field.
+// key. Its decisions agree in every field with those of fixedwindow.NewAligned.
 type AlignedWindow struct{ Store }
 
 // NewAlignedWindow returns a limit of rate.Events in each window. Windows begin at multiples of
-// rate.Per since the Unix epoch, by the engine's clock. About the name see [NewGCRA].
+// rate.Per since the Unix epoch, by the engine's clock. For the name see [NewGCRA].
 //
 // # Guarantee
 //
 //	granted <= rate.Events in every window
 //
-// for each key. If the engine's clock is set back, nothing is granted until it has reached the
-// window again that was open.
+// for each key. If the engine's clock is set back, nothing is granted until it has caught up with
+// the window that was open.
 //
 // The error is a [*ratelimit.ArgumentError] unless 0 <= rate.Events <= 2^31-1 and rate.Per is a
 // whole number of microseconds, at most 2^51 of them (71 years); and as for [NewGCRA].

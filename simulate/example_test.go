@@ -12,6 +12,7 @@ import (
 	"github.com/seed-3506548a/ratelimit"
 	"github.com/seed-3506548a/ratelimit/fixedwindow"
 	"github.com/seed-3506548a/ratelimit/gcra"
+	"github.com/seed-3506548a/ratelimit/policy"
 	"github.com/seed-3506548a/ratelimit/simulate"
 	"github.com/seed-3506548a/ratelimit/slidingwindow"
 )
@@ -38,6 +39,31 @@ func Example() {
 	// Output:
 	// 512 of 843 granted, at most 112 in a minute; the longest wait is 45s
 	// 496 of 843 granted, at most 60 in a minute; the longest wait is 4s
+}
+
+// What two limits for each key would have refused of the same requests, most of which are of a few
+// keys.
+func ExampleRun() {
+	start := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	traffic := simulate.Until(ratelimit.Must(simulate.Poisson(start, ratelimit.PerMinute(120), 1)), start.Add(time.Hour))
+	requests := ratelimit.Must(simulate.Crowded(traffic, 5, 1, 1, simulate.Request{}))
+	subject := func(limit string) simulate.Subject {
+		judge := ratelimit.Must(simulate.NewLimit(ratelimit.Must(policy.ParseLimit(limit))))
+		return simulate.Subject{Name: limit, Judge: judge}
+	}
+	results, err := simulate.Run(requests, simulate.Options{}, subject("gcra 40/min burst 20"), subject("log 40/min"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, r := range results {
+		fmt.Printf("%s: %d of %d granted, something refused to %d of %d keys\n", r.Name, r.Granted, r.Offered, r.KeysRefused, r.Keys)
+	}
+	fmt.Printf("newly refused %d, newly granted %d\n", results[1].Diff.NewlyRefused, results[1].Diff.NewlyGranted)
+	// Output:
+	// gcra 40/min burst 20: 6887 of 7248 granted, something refused to 1 of 5 keys
+	// log 40/min: 6676 of 7248 granted, something refused to 2 of 5 keys
+	// newly refused 373, newly granted 162
 }
 
 // Trakt's AUTHED_API_POST_LIMIT lets every user send one POST, PUT or DELETE a second. This finds

@@ -93,7 +93,7 @@ type Waits struct {
 	Cells   []Cell  `json:"-"` // all of them, the shortest first
 }
 
-// Cell is how many waits were about so long.
+// Cell is how many waits were about that long.
 type Cell struct {
 	Wait     Seconds
 	Requests int

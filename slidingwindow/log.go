@@ -55,9 +55,9 @@ func (l *Log) TakeAt(t time.Time, n int) (d ratelimit.Decision) {
 }
 
 // ChargeAt counts n events as granted at t, even if they exceed the limit; see [ratelimit.Charger].
-// If t is late, they are recorded at the newest timestamp. At one timestamp, no more events are
-// recorded than the limit: these fill a window, so nothing is granted until rate.Per later. Do not
-// refund what was not recorded.
+// If t is late, they are recorded at the newest time. At one time, no more events are recorded than
+// the limit: these fill a window, so nothing is granted until rate.Per later. Do not refund what
+// was not recorded.
 func (l *Log) ChargeAt(t time.Time, n int) (d ratelimit.Decision) {
 	l.core.ChargeAt(&d, t, n)
 	return d
@@ -104,9 +104,9 @@ func (l *Log) SetRate(rate ratelimit.Rate) error {
 // grows, the difference can be granted at once. Concurrent grants are neither lost nor counted
 // twice.
 //
-// After a change, requests are refused whose timestamp is before t, before the newest grant, or
-// before an earlier change. Events recorded up to that grant's time cannot be refunded. If nothing
-// was ever granted, neither applies.
+// After a change, requests are refused whose time is before t, before the newest grant, or before
+// an earlier change. Events recorded up to that grant's time cannot be refunded. If nothing was
+// ever granted, neither applies.
 //
 // Setting the present rate does nothing. Otherwise it takes time and memory in proportion to the
 // limit, or to the number of events that still count, if that is larger. Errors are those of

@@ -8,13 +8,13 @@
 //
 // # Guarantee
 //
-// In every half-open window [a, a+rate.Per) of the timestamps that callers pass in, in whatever
-// order they arrive,
+// In every half-open window [a, a+rate.Per) of the times that callers pass, in whatever order they
+// pass them,
 //
 //	granted <= rate.Events
 //
-// If requests arrive in the order of their timestamps, a Log grants every request that this allows.
-// A Counter then grants every request that this would allow with a window of length
+// If requests come in the order of their times, a Log grants every request that this allows. A
+// Counter then grants every request that this would allow with a window of length
 // (buckets+1)*width, where
 //
 //	width = ceil(rate.Per / buckets)
@@ -23,32 +23,31 @@
 // rate.Per/((buckets+1)*width) of the rate: 10/11 with 10 buckets and 60/61 with 60, if these
 // numbers divide the window.
 //
-// Timestamps may lie up to 2^62 ns (146 years) from the limiter's origin, which is the time when it
-// was made. A timestamp beyond that counts as the nearer end of this range. Buckets are counted
-// from the origin.
+// This holds within 2^62 ns (146 years) of the limiter's origin, the time when it was made. Times
+// further away count as the nearer end of that range. Buckets are counted from the origin.
 //
 // # Late requests
 //
-// A request is late if its timestamp is earlier than that of an event granted before. The limit
-// holds for late requests too, but some are refused although it would allow them.
+// A request is late if its time is earlier than that of an event granted before. The limit holds
+// for late requests too, but some are refused although it would allow them.
 //
-// A Log records a late event at the newest timestamp that was granted. For a late request at t, it
-// counts all events recorded after t-rate.Per, also those recorded after t. An example with a limit
-// of 5 in 10 s: after 2 events each at 0 s, 1 s and 12 s, a request for 2 events at 10 s is
-// refused, although no window would hold more than 4.
+// A Log records a late event at the newest time at which something was granted. For a late request
+// at t, it counts all events recorded after t-rate.Per, also those recorded after t. With a limit
+// of 5 in 10 s, and 2 events each at 0, 1 and 12 s, a request for 2 events at 10 s is refused,
+// although no window would hold more than 4.
 //
-// A Counter counts a late event in the bucket of the newest timestamp. It refuses requests that are
-// more than the given number of buckets before that bucket.
+// A Counter counts a late event in the newest bucket. It refuses requests that are more than the
+// given number of buckets before that bucket.
 //
 // # Wrong times
 //
-// Limiters believe the timestamps that they are given. After one grant with a time 24 h ahead, all
+// Limiters believe the times that they are given. After one grant with a time 24 h ahead, all
 // requests before that time are late. A Counter refuses them until about rate.Per before that time.
 // A Log grants what is left of its limit, once, and then nothing until rate.Per after that time.
 // Package gcra shows how to guard against this.
 //
-// A caller that forgets to set a timestamp passes the zero [time.Time], which is late. A Counter
-// refuses it. A Log may grant it, and records it at the newest timestamp.
+// A caller that forgets to set the time passes the zero [time.Time], which is late. A Counter
+// refuses it. A Log may grant it, and records it at the newest time.
 //
 // # Cost
 //

@@ -10,7 +10,7 @@ import (
 
 // Format says how a log is written. Its zero value is [Auto].
 type Format struct {
-	// Kind is "" (found out by the first line), "access" (the Common and the Combined Log Format),
+	// Kind is "" (detected by the first line), "access" (the Common and the Combined Log Format),
 	// "json", "csv", "tsv" or "counts".
 	Kind string
 
@@ -22,13 +22,13 @@ type Format struct {
 	Every time.Duration
 }
 
-// Auto finds out the format by the first line.
+// Auto detects the format by the first line.
 var Auto Format
 
 const wantFormat = "auto, common, combined, json, caddy, traefik, nginx, csv, tsv or counts, " +
 	"and columns behind a colon, as in csv:time=when,host=who"
 
-// ParseFormat reads a format from a text:
+// ParseFormat reads a format from a string:
 //
 //	auto
 //	combined
@@ -36,7 +36,7 @@ const wantFormat = "auto, common, combined, json, caddy, traefik, nginx, csv, ts
 //	csv:time=TIMESTAMP,cost=ContextTokens
 //	counts:every=1m
 //
-// common, combined and access are one, and so are json, caddy and traefik; nginx is found out. The
+// common, combined and access are one, and so are json, caddy and traefik; nginx is detected. The
 // error is a [*ratelimit.ArgumentError].
 func ParseFormat(text string) (Format, error) {
 	refuse := func(want string) (Format, error) {

@@ -47,7 +47,7 @@ import (
 	"github.com/seed-3506548a/ratelimit/internal/logline"
 )
 
-// Record is a request as a log has it. Its texts do not share memory with the next record's.
+// Record is a request as a log has it. Its strings do not share memory with the next record's.
 type Record struct {
 	Line int       // where it ends, from 1
 	At   time.Time // zero if the line has no time that can be read
