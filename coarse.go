@@ -60,7 +60,7 @@ var _ Clock = (*CoarseClock)(nil)
 // is an [*ArgumentError] if step <= 0.
 func NewCoarseClock(step time.Duration) (*CoarseClock, error) {
 	if step <= 0 {
-		return nil, &ArgumentError{Func: "ratelimit.NewCoarseClock", Field: "step", Value: step, Want: "more than 0"}
+		return nil, &ArgumentError{Func: "ratelimit.NewCoarseClock", Field: "step", Value: step, Want: "more than 0s"}
 	}
 	c := &CoarseClock{step: step, origin: time.Now().Add(-1)} // so that the elapsed time is never 0
 	c.setOrigin(c.origin)

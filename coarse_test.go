@@ -91,7 +91,7 @@ func TestCoarseClockOfNoStep(t *testing.T) {
 	for _, step := range []time.Duration{0, -1} {
 		_, err := ratelimit.NewCoarseClock(step)
 		require.ErrorContains(t, err, "step is")
-		require.ErrorContains(t, err, "want more than 0")
+		require.ErrorContains(t, err, "want more than 0s")
 	}
 }
 

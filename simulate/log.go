@@ -47,6 +47,8 @@ const byteOrderMark = "\ufeff"
 // something before the host, as syslog and many container logs have it. Reading continues with the
 // next line. An error of r is the last of the sequence.
 //
+// For lines with a prefix, JSON and tables, and for [Run], see package simulate/logs.
+//
 // ReadLog panics if r is nil.
 func ReadLog(r io.Reader) iter.Seq2[Entry, error] {
 	if identity.IsNil(r) {
