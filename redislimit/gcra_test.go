@@ -102,8 +102,8 @@ func playGCRA(t *testing.T, data source) {
 			got, err = limit.Peek(ctx, "k", 0)
 			require.NoError(t, err)
 			want = model.Peek(0)
-			// What is owed is rounded up by a tick at most, which is a microsecond here, and a nanosecond
-			// of the model.
+			// What is owed is rounded up by a tick at most, which is a microsecond here, and a
+			// nanosecond of the model.
 			require.GreaterOrEqual(t, got.ResetAfter+1, want.ResetAfter)
 			require.LessOrEqual(t, got.ResetAfter, want.ResetAfter+time.Microsecond)
 			require.NoError(t, limit.Reset(ctx, "k"))
