@@ -82,8 +82,8 @@ func Jitter(percent int) Option {
 }
 
 // NoContext hands each granted request to the handler as it came, and not a copy that has the
-// decision in its context. That saves an allocation of 352 bytes, and a sixth to a quarter of the
-// time. Then [FromContext] and [Settle] report false in the handler, and [ErrTwice] is not found.
+// decision in its context. That saves an allocation of 352 bytes, and about a quarter of the time.
+// Then [FromContext] and [Settle] report false in the handler, and [ErrTwice] is not found.
 // Requests that a limit with Count or Of is for are still copied.
 func NoContext() Option { return func(o *options) { o.bare = true } }
 

@@ -14,6 +14,8 @@ type objects struct {
 	stamps stamps
 	last   []string // names of the last line, and the roles among them
 	places found
+	nulls  []string // names of columns that were null in the last line that had some, likewise
+	among  found
 }
 
 func (o *objects) parse(r *Record, line string) (is bool, wrong *LineError) {
@@ -44,7 +46,10 @@ func (o *objects) parse(r *Record, line string) (is bool, wrong *LineError) {
 	wrong = r.fill(&o.stamps, &o.places)
 	r.alias(o.format)
 	if len(r.nulls) > 0 {
-		r.know(o.format.find(r.nulls))
+		if !slices.Equal(r.nulls, o.nulls) {
+			o.nulls, o.among = slices.Clone(r.nulls), o.format.find(r.nulls)
+		}
+		r.know(o.among)
 	}
 	return true, wrong
 }

@@ -282,3 +282,16 @@ func TestSpreadEnds(t *testing.T) {
 		require.True(t, r.At.After(read[i].At), "one request of a minute is not at its beginning")
 	}
 }
+
+// Columns that are null may be others in each line.
+func TestColumnsThatAreNull(t *testing.T) {
+	records, _ := read(t, `{"time":2000000000,"ip":"192.0.2.1","user_id":null}
+{"time":2000000001,"ip":"192.0.2.1","plan":null}
+{"time":2000000002,"ip":"192.0.2.1"}
+{"time":2000000003,"ip":"192.0.2.1","user_id":null}`, logs.Auto)
+	var users []bool
+	for i := range records {
+		users = append(users, records[i].Has("user"))
+	}
+	require.Equal(t, []bool{true, false, false, true}, users)
+}
